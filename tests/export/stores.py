@@ -1,0 +1,99 @@
+"""Small score stores on disk, for the tests of heatmap and export."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
+from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState
+from wsi_haloae.tiles.grid import TileGrid
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A slide, and a grid on it."""
+
+    width: int = 1000
+    height: int = 730
+    mpp_x: float = 0.5
+    mpp_y: float = 0.5
+    bounds: tuple[int, int, int, int] | None = None
+    tile_size: int = 64
+    stride: int = 64
+    l0_scale_x: float = 1.0
+    l0_scale_y: float = 1.0
+    display_range: tuple[float, float] = (0.0, 255.0)
+    name: str = "scene.svs"
+
+    @property
+    def grid(self) -> TileGrid:
+        return TileGrid(self.width, self.height, self.tile_size, self.stride, self.l0_scale_x, self.l0_scale_y)
+
+    @property
+    def slide(self) -> SlideRecord:
+        return SlideRecord(
+            name=self.name,
+            vendor="test",
+            width=self.width,
+            height=self.height,
+            mpp_x=self.mpp_x,
+            mpp_y=self.mpp_y,
+            objective_power=None,
+            bounds=self.bounds,
+            background=(255, 255, 255),
+            fingerprint="f" * 64,
+        )
+
+    @property
+    def header(self) -> ScoreHeader:
+        return ScoreHeader(
+            slide=self.slide,
+            grid=asdict(self.grid),
+            read_plan={},
+            tissue={},
+            model=ModelRecord(sha256="a" * 64, rule="test", mpp=0.5, display_range=self.display_range),
+            compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
+            layers=("layer1",),
+            map_size=None,
+            roi_sha256=None,
+        )
+
+
+def make_index(scene: Scene, kept: NDArray[np.bool_] | None = None) -> TileIndex:
+    """All tiles of a scene, or those of which ``kept`` (rows, columns) is true."""
+    rows, columns = scene.grid.all_indices()
+    locations = scene.grid.locations(rows, columns)
+    tissue = np.linspace(0.1, 1.0, len(rows), dtype=np.float32)
+    index = TileIndex(rows, columns, locations, scene.grid.clipped_sizes(locations), tissue)
+    return index if kept is None else index.select(kept[rows, columns])
+
+
+def make_store(
+    path: Path,
+    scene: Scene,
+    *,
+    kept: NDArray[np.bool_] | None = None,
+    score: NDArray[np.float32] | None = None,
+    state: NDArray[np.uint8] | None = None,
+) -> ScoreStore:
+    """A store whose scores are 0, 1, 2, ... and whose tiles are all done, unless told otherwise.
+
+    Columns are written in one go: shard by shard, a large store would take most of a test's time.
+    """
+    index = make_index(scene, kept)
+    score = np.arange(len(index), dtype=np.float32) if score is None else score
+    state = np.full(len(index), TileState.DONE, np.uint8) if state is None else state
+    thumbnail = np.full((max(1, scene.height // 10), max(1, scene.width // 10), 3), 255, np.uint8)
+    store = ScoreStore.create(path, scene.header, index, thumbnail, np.ones(thumbnail.shape[:2], np.bool_))
+    group = zarr.open_group(path, mode="r+")
+    for name, values in {"score": score, "score_paper": score / 2, "state": state}.items():
+        column = group[name]
+        assert isinstance(column, zarr.Array)
+        if len(index):
+            column[:] = values
+    return store

@@ -1,0 +1,112 @@
+"""The pictures for people: what they show, and that odd input does not break them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.export.stores import Scene, make_index, make_store
+from wsi_haloae.export import frame
+from wsi_haloae.export.blend import OPACITY, blended
+from wsi_haloae.export.preview import write_preview
+from wsi_haloae.export.scale_bar import length_words, scale_bar_length
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.heatmap.assembly import assemble_heatmap
+from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
+from wsi_haloae.stores.sharded import TileState
+
+
+def preview_of(path: Path, scene: Scene, kept: np.ndarray | None = None, mask: np.ndarray | None = None) -> Path:
+    thumbnail = np.full((scene.height // 10, scene.width // 10, 3), 240, np.uint8)
+    tissue = np.ones(thumbnail.shape[:2], np.bool_) if mask is None else mask
+    write_preview(path, thumbnail, tissue, slide=scene.slide, grid=scene.grid, index=make_index(scene, kept))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("picture_um", "length", "words"),
+    [(1100, 200, "200 µm"), (4000, 1000, "1 mm"), (39_999, 5000, "5 mm"), (8, 2, "2 µm"), (2, 0.5, "0.5 µm")],
+)
+def test_scale_bar_is_round_and_at_most_a_quarter(picture_um: float, length: float, words: str) -> None:
+    assert scale_bar_length(picture_um) == pytest.approx(length)
+    assert length_words(length) == words
+
+
+def test_tissue_under_a_cell_is_grey_and_elsewhere_as_it_is(tmp_path: Path) -> None:
+    scene = Scene(width=128, height=64)
+    store = make_store(tmp_path / "scores.zarr", scene, kept=np.array([[True, False]]))
+    base = np.full((64, 128, 3), (200, 80, 150), np.uint8)
+    result = blended(base, ScoredTiles.read(store), assemble_heatmap(store), ColourScale(0.0, 1.0))
+    np.testing.assert_array_equal(result[:, 64:], base[:, 64:])
+    grey = np.array([200, 80, 150]) @ (0.299, 0.587, 0.114)
+    np.testing.assert_allclose(result[30, 30], grey * (1 - OPACITY) + COLOUR_TABLE[0] * OPACITY, atol=0.51)
+
+
+def test_unscored_tiles_are_hatched_in_grey(tmp_path: Path) -> None:
+    scene = Scene(width=128, height=64)
+    state = np.array([TileState.UNREADABLE, TileState.DONE], np.uint8)
+    store = make_store(tmp_path / "scores.zarr", scene, state=state)
+    tiles = ScoredTiles.read(store)
+    result = blended(np.full((64, 128, 3), 255, np.uint8), tiles, assemble_heatmap(store), ColourScale(0.0, 1.0))
+    hatched = result[:, :64].reshape(-1, 3)
+    assert len(np.unique(hatched, axis=0)) == 2
+    assert (hatched[:, 0] == hatched[:, 1]).all()
+    assert (hatched[:, 1] == hatched[:, 2]).all()
+    assert tiles.not_scored == 1
+
+
+def test_preview_draws_tiles_where_they_are(tmp_path: Path) -> None:
+    scene = Scene(width=640, height=448)
+    kept = np.zeros((scene.grid.rows, scene.grid.columns), np.bool_)
+    kept[2, 3] = True
+    figure = np.asarray(Image.open(preview_of(tmp_path / "preview.png", scene, kept))).astype(int)
+    zoom = min(frame.LONGEST_WIDTH / 640, frame.LONGEST_HEIGHT / 448)
+    width, height = round(640 * zoom), round(448 * zoom)
+    # The frame's own line takes the outermost pixels.
+    slide = figure[frame.HEADER + 2 : frame.HEADER + height - 2, frame.MARGIN + 2 : frame.MARGIN + width - 2]
+    ys, xs = np.nonzero((slide != 240).any(axis=2))
+    found = np.array([xs.min(), ys.min(), xs.max(), ys.max()]) + 2
+    expected = np.array([3 * 64, 2 * 64, 4 * 64, 3 * 64]) * zoom
+    np.testing.assert_allclose(found, expected, atol=2)
+
+
+@pytest.mark.parametrize("kind", ["all", "none", "some"])
+def test_preview_of_any_mask(tmp_path: Path, kind: str) -> None:
+    mask = np.zeros((73, 100), np.bool_)
+    mask[20:50, 30:60] = kind == "some"
+    mask |= kind == "all"
+    preview_of(tmp_path / "preview.png", Scene(), mask=mask)
+
+
+def test_preview_without_tiles(tmp_path: Path) -> None:
+    scene = Scene()
+    preview_of(tmp_path / "preview.png", scene, np.zeros((scene.grid.rows, scene.grid.columns), np.bool_))
+
+
+def test_preview_is_the_same_twice(tmp_path: Path) -> None:
+    one, other = (preview_of(tmp_path / name, Scene()).read_bytes() for name in ("one.png", "other.png"))
+    assert one == other
+
+
+def test_preview_of_75_000_tiles_takes_seconds(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    preview_of(tmp_path / "preview.png", Scene(width=300 * 64, height=250 * 64))
+    assert time.perf_counter() - start < 20  # 1 s on two cores; the rest is for busy machines
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = preview_of(tmp_path / "preview.png", Scene())
+    before = path.read_bytes()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="No space"):
+        preview_of(path, Scene(width=300, height=300))
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["preview.png"]

@@ -1,0 +1,45 @@
+"""tiles.csv: its columns, its words and its empty fields."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from tests.export.stores import Scene, make_store
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.table import write_tile_table
+from wsi_haloae.stores.sharded import TileState
+
+
+def lines_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_states_numbers_and_empty_fields(tmp_path: Path) -> None:
+    scene = Scene(width=256, height=64, bounds=(64, 0, 100, 64))
+    store = make_store(
+        tmp_path / "scores.zarr",
+        scene,
+        score=np.array([0.1, 7.0, np.nan, np.nan], np.float32),
+        # The second was written by a run that was killed before it committed the shard.
+        state=np.array([TileState.DONE, TileState.PENDING, TileState.UNREADABLE, TileState.DONE], np.uint8),
+    )
+    write_tile_table(tmp_path / "tiles.csv", ScoredTiles.read(store))
+    assert (tmp_path / "tiles.csv").read_text(encoding="utf-8") == (
+        "x,y,width,height,row,column,tissue_fraction,score,score_paper,p_value,flags,state\n"
+        "0,0,64,64,0,0,0.100000001,0.100000001,0.0500000007,,,scored\n"
+        "64,0,64,64,0,1,0.400000006,,,,,pending\n"
+        "128,0,64,64,0,2,0.699999988,,,,,unreadable\n"
+        "192,0,64,64,0,3,1,,,,,scored\n"
+    )
+
+
+def test_scores_come_back_as_the_same_float32(tmp_path: Path) -> None:
+    scene = Scene()
+    score = np.random.default_rng(1).lognormal(sigma=9, size=scene.grid.rows * scene.grid.columns).astype(np.float32)
+    write_tile_table(tmp_path / "tiles.csv", ScoredTiles.read(make_store(tmp_path / "scores.zarr", scene, score=score)))
+    read = np.array([line["score"] for line in lines_of(tmp_path / "tiles.csv")], np.float32)
+    np.testing.assert_array_equal(read, score)

@@ -1,0 +1,22 @@
+"""``wsi-haloae demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wsi_haloae.cli import options
+
+
+@click.command()
+@options.output_folder
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other slides.")
+@options.device
+@options.talk
+def demo(output: Path, seed: int, device: str, quiet: bool, verbose: bool) -> int:
+    """The main job end to end on synthetic slides with known truth; needs no data and no network."""
+    from wsi_haloae.runs.demo import run_demo
+
+    click.echo(run_demo(output, seed, device, options.reporter(quiet=quiet, verbose=verbose)))
+    return 0

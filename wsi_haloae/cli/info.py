@@ -1,0 +1,32 @@
+"""``wsi-haloae info``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wsi_haloae.cli import options
+
+
+@click.command()
+@click.argument("slide", type=click.Path(path_type=Path))
+@options.pixel_size
+@options.tiling
+def info(
+    slide: Path,
+    mpp: float | None,
+    override_mpp: float | None,
+    mpp_target: float | None,
+    tile_size: int,
+    stride: int | None,
+) -> None:
+    """Print what is known about SLIDE, and what the tiler would do with it."""
+    from wsi_haloae.config import TissueConfig
+    from wsi_haloae.runs.info import describe_slide
+    from wsi_haloae.runs.inputs import find_slides
+    from wsi_haloae.tiles.tiling import TilingSettings
+
+    [source] = find_slides([str(slide)], mpp=mpp, override_mpp=override_mpp, name_by="stem")
+    for fact, value in describe_slide(source, TilingSettings(mpp_target, tile_size, stride), TissueConfig()):
+        click.echo(f"{fact:<18}{value}")

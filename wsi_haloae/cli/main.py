@@ -1,0 +1,56 @@
+"""``wsi-haloae``: the group of commands, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from wsi_haloae.cli.demo import demo
+from wsi_haloae.cli.info import info
+from wsi_haloae.cli.score import score
+from wsi_haloae.cli.tile import tile
+from wsi_haloae.cli.train_tiles import train_tiles
+from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.progress import Reporter
+
+BAD_USAGE, INTERRUPTED = 2, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("wsi-haloae"), prog_name="wsi-haloae")
+def cli() -> None:
+    """Anomaly heatmaps for whole-slide histopathology, trained on your own tumour tiles.
+
+    For research, not a medical device. Start with 'wsi-haloae demo -o demo'.
+    """
+
+
+for command in (info, tile, train_tiles, score, demo):
+    cli.add_command(command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line and give its exit code (contract: 0, 1, 2 or 130)."""
+    try:
+        result = cli.main(args=list(arguments), prog_name="wsi-haloae", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return BAD_USAGE
+    except WsiHaloaeError as error:
+        Reporter().error(str(error))
+        return BAD_USAGE
+    except OSError as error:  # a full disk, a folder without permission
+        Reporter().error(str(error))
+        return BAD_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        Reporter().error("interrupted; the same command goes on from here")
+        return INTERRUPTED
+    return int(result or 0)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))

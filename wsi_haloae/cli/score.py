@@ -1,0 +1,77 @@
+"""``wsi-haloae score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from wsi_haloae.cli import options
+
+
+@click.command()
+@options.slides
+@click.option(
+    "-m",
+    "--model",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Checkpoint that train-tiles wrote.",
+)
+@options.output_folder
+@options.pixel_size
+@click.option(
+    "--roi",
+    type=click.Path(exists=True, path_type=Path),
+    help="Score only inside these polygons: GeoJSON, or a folder of <stem>.geojson.",
+)
+@click.option("--stride", type=click.IntRange(1), help="Pixels between tiles; smaller gives a finer heatmap.")
+@click.option("--maps", is_flag=True, help="Keep the anomaly map of each tile.")
+@click.option("--keep-tiles", is_flag=True, help="Keep tiles.zarr.")
+@click.option("-b", "--batch-size", type=click.IntRange(1), help="Tiles per batch. Default: automatic.")
+@options.workers
+@options.device
+@options.overwrite
+@options.talk
+def score(
+    slides: tuple[str, ...],
+    name_by: Literal["stem", "parent"],
+    model: Path,
+    output: Path,
+    mpp: float | None,
+    override_mpp: float | None,
+    roi: Path | None,
+    stride: int | None,
+    maps: bool,
+    keep_tiles: bool,
+    batch_size: int | None,
+    num_workers: int,
+    device: str,
+    overwrite: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Score each SLIDE with a trained model: heatmap, table and QuPath files in OUTPUT/<name>/.
+
+    SLIDE is a file, a folder, a glob, or a CSV manifest with a column 'path'. A slide that is
+    done is skipped; one that was interrupted goes on where it stopped.
+    """
+    from wsi_haloae.runs.inputs import find_slides
+    from wsi_haloae.runs.score import ScoreOptions, score_slides
+
+    arguments = click.get_current_context().params
+    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
+    chosen = ScoreOptions(
+        model=model,
+        device=device,
+        batch_size=batch_size,
+        stride=stride,
+        workers=num_workers,
+        roi=roi,
+        keep_maps=maps,
+        keep_tiles=keep_tiles,
+        overwrite=overwrite,
+    )
+    reporter = options.reporter(quiet=quiet, verbose=verbose)
+    return score_slides(found, output, chosen, arguments, reporter).exit_code

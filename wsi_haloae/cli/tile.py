@@ -1,0 +1,48 @@
+"""``wsi-haloae tile``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from wsi_haloae.cli import options
+
+
+@click.command()
+@options.slides
+@options.output_folder
+@options.pixel_size
+@options.tiling
+@options.workers
+@options.overwrite
+@options.talk
+def tile(
+    slides: tuple[str, ...],
+    name_by: Literal["stem", "parent"],
+    output: Path,
+    mpp: float | None,
+    override_mpp: float | None,
+    mpp_target: float | None,
+    tile_size: int,
+    stride: int | None,
+    num_workers: int,
+    overwrite: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Cut the tissue of each SLIDE into tiles, kept as OUTPUT/<name>/tiles.zarr.
+
+    SLIDE is a file, a folder, a glob, or a CSV manifest with a column 'path'.
+    """
+    from wsi_haloae.config import TissueConfig
+    from wsi_haloae.runs.inputs import find_slides
+    from wsi_haloae.runs.tile import TileOptions, tile_slides
+    from wsi_haloae.tiles.tiling import TilingSettings
+
+    arguments = click.get_current_context().params
+    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
+    chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), TissueConfig(), num_workers, overwrite)
+    reporter = options.reporter(quiet=quiet, verbose=verbose)
+    return tile_slides(found, output, chosen, arguments, reporter).exit_code

@@ -1,0 +1,107 @@
+"""``wsi-haloae train-tiles``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wsi_haloae.cli import options
+
+
+@click.command("train-tiles")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The checkpoint to write, e.g. model.safetensors.",
+)
+@options.configuration
+@click.option(
+    "--features", type=click.Choice(["vgg19", "vgg16", "random"]), help="Backbone; overrides the configuration."
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Backbone weights (safetensors, torchvision's keys). Default: downloaded by torchvision.",
+)
+@options.pixel_size
+@options.tiling
+@click.option(
+    "--annotations",
+    type=click.Path(exists=True, path_type=Path),
+    help="QuPath GeoJSON of the slides, or a folder of <stem>.geojson.",
+)
+@click.option("--class", "class_name", help="Annotated class to train on, e.g. Tumor.")
+@click.option(
+    "--min-coverage",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of a tile's area that must lie inside the class.",
+)
+@click.option(
+    "--manifest",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV with columns path and patient or slide; optionally split (train, select, calibrate).",
+)
+@click.option("--group-regex", help="The part of a file's path that names its patient, e.g. 'p[0-9]+'.")
+@options.workers
+@options.device
+@options.overwrite
+@options.talk
+def train_tiles(
+    sources: tuple[str, ...],
+    output: Path,
+    config: str | None,
+    settings: tuple[str, ...],
+    features: str | None,
+    weights: Path | None,
+    mpp: float | None,
+    override_mpp: float | None,
+    mpp_target: float | None,
+    tile_size: int,
+    stride: int | None,
+    annotations: Path | None,
+    class_name: str | None,
+    min_coverage: float,
+    manifest: Path | None,
+    group_regex: str | None,
+    num_workers: int,
+    device: str,
+    overwrite: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Train a model on reference tiles (your tumour, or whatever counts as expected).
+
+    SOURCE is a tile store or a folder of them (from 'wsi-haloae tile'), a folder of images
+    (with --mpp), or a slide with --annotations and --class. Interrupted training goes on from
+    its last epoch when the command is given again.
+    """
+    from wsi_haloae.config import load_config
+    from wsi_haloae.runs.reference import ReferenceOptions
+    from wsi_haloae.runs.train_tiles import TrainOptions
+    from wsi_haloae.runs.train_tiles import train_tiles as run
+    from wsi_haloae.tiles.tiling import TilingSettings
+
+    if features:
+        settings = (*settings, f"model.features.backbone={features}")
+    reference = ReferenceOptions(
+        mpp=mpp,
+        override_mpp=override_mpp,
+        annotations=annotations,
+        class_name=class_name,
+        min_coverage=min_coverage,
+        settings=TilingSettings(mpp_target, tile_size, stride),
+        manifest=manifest,
+        group_regex=group_regex,
+        workers=num_workers,
+    )
+    chosen = TrainOptions(weights=weights, device=device, reference=reference, overwrite=overwrite)
+    arguments = click.get_current_context().params
+    reporter = options.reporter(quiet=quiet, verbose=verbose)
+    run(sources, output, load_config(config, settings), chosen, arguments, reporter)
+    return 0

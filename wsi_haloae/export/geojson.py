@@ -1,0 +1,103 @@
+"""tiles.geojson: every tile as an object that QuPath 0.4 to 0.7 imports, coloured by its score.
+
+The rules, each with what QuPath does to a file that breaks it, are those of its reader
+(`QuPathTypeAdapters` and `MeasurementList` in qupath-core). Three choices:
+
+- Scored tiles carry no classification: QuPath does without, its measurement maps colour them
+  all the same, and a class would claim a threshold that nobody has set.
+- Tiles without a score are there too, classed "Unreadable" or "Pending", so that a gap in the
+  map explains itself.
+- Coordinates are level-0 pixels minus the origin of the slide's bounds, because QuPath crops to
+  them. Tiles are clipped to the bounds, and dropped where they lie outside.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.export.atomic import replacing
+from wsi_haloae.export.identity import slide_namespace
+from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
+from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState
+
+SCORE_MEASUREMENT = "Anomaly score"
+TISSUE_MEASUREMENT = "Tissue fraction"
+
+_STATE_COLOURS = {TileState.PENDING: [200, 200, 200], TileState.UNREADABLE: [128, 128, 128]}
+
+
+def write_tile_geojson(path: Path, tiles: ScoredTiles) -> None:
+    """Write one FeatureCollection, a feature per line, without holding it in memory.
+
+    A slide without tissue gives a valid collection of no features.
+    """
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        file.write('{"type":"FeatureCollection","features":[')
+        for number, feature in enumerate(_features(tiles)):
+            file.write(",\n" if number else "\n")
+            file.write(encode(feature))
+        file.write("\n]}\n")
+
+
+def qupath_rectangles(index: TileIndex, slide: SlideRecord) -> NDArray[np.int64]:
+    """Tiles as QuPath sees them, (n, 4): left, top, right, bottom.
+
+    A tile outside the bounds comes out with no area: right <= left or bottom <= top.
+    """
+    corners: NDArray[np.int64] = np.concatenate([index.location, index.location + index.size], axis=1)
+    if slide.bounds is None:
+        return corners
+    x, y, width, height = slide.bounds
+    corners -= np.array([x, y, x, y])
+    corners[:, :2] = np.maximum(corners[:, :2], 0)
+    corners[:, 2:] = np.minimum(corners[:, 2:], [width, height])
+    return corners
+
+
+def _features(tiles: ScoredTiles) -> Iterator[dict[str, Any]]:
+    index, namespace = tiles.index, slide_namespace(tiles.header)
+    columns = zip(
+        qupath_rectangles(index, tiles.header.slide).tolist(),
+        index.row.tolist(),
+        index.column.tolist(),
+        index.tissue_fraction.tolist(),
+        tiles.score.tolist(),
+        tiles.state.tolist(),
+        strict=True,
+    )
+    for (left, top, right, bottom), row, column, tissue, score, state in columns:
+        if right <= left or bottom <= top:
+            continue
+        ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+        yield {
+            "type": "Feature",
+            "id": str(uuid.uuid5(namespace, f"tile {row} {column}")),
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "properties": {
+                "objectType": "tile",
+                "name": f"tile {row}_{column}",
+                "isLocked": True,
+                **_classification(TileState(state)),
+                "measurements": _finite({SCORE_MEASUREMENT: score, TISSUE_MEASUREMENT: tissue}),
+            },
+        }
+
+
+def _classification(state: TileState) -> dict[str, Any]:
+    if state is TileState.DONE:
+        return {}
+    return {"classification": {"name": STATE_WORDS[state].capitalize(), "color": _STATE_COLOURS[state]}}
+
+
+def _finite(measurements: dict[str, float]) -> dict[str, float]:
+    """The measurements that are numbers, to the nine digits that a float32 has."""
+    return {name: float(f"{value:.9g}") for name, value in measurements.items() if math.isfinite(value)}

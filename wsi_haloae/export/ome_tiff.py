@@ -1,0 +1,84 @@
+"""heatmap.ome.tif: the heatmap as numbers, float32 with physical sizes, for Bio-Formats and napari.
+
+One channel, tiled, deflate, a pyramid in SubIFDs, as in the OME-TIFF specification
+(https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html). A cell without a
+score is NaN. ``PositionX/Y`` is where the corner of cell (0, 0) lies from the slide's own top
+left corner: not 0 where tiles overlap (see `Heatmap`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from wsi_haloae.export.atomic import replacing
+from wsi_haloae.export.identity import slide_namespace
+from wsi_haloae.heatmap.assembly import Heatmap
+from wsi_haloae.stores.score_store import ScoreHeader
+
+TILE = 256
+"""Side of a TIFF tile; the pyramid ends with the first level that fits into one."""
+
+
+def write_ome_tiff(path: Path, heatmap: Heatmap, header: ScoreHeader) -> None:
+    """Write the heatmap and its pyramid.
+
+    Same bytes on every run: the UUID is made from slide, grid and model, and the byte order and
+    the software's name are fixed instead of the machine's and tifffile's with its version.
+    """
+    levels = list(pyramid(heatmap.values))
+    options: dict[str, Any] = {
+        "photometric": "minisblack",
+        "tile": (TILE, TILE),
+        "compression": "zlib",
+        "software": "wsi-haloae",
+    }
+    with replacing(path) as partial, tifffile.TiffWriter(partial, ome=True, byteorder="<") as tiff:
+        tiff.write(levels[0], subifds=len(levels) - 1, metadata=_ome_metadata(heatmap, header), **options)
+        for level in levels[1:]:
+            tiff.write(level, subfiletype=1, metadata=None, **options)
+
+
+def pyramid(values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """The heatmap, then each level half as large, rounded up, until one fits into a TIFF tile."""
+    yield values
+    while max(values.shape) > TILE:
+        values = halved(values)
+        yield values
+
+
+def halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of 2 x 2 cells that ignore NaN, (ceil(h / 2), ceil(w / 2)); NaN where all four are."""
+    height, width = values.shape
+    even = np.pad(values, ((0, height % 2), (0, width % 2)), constant_values=np.nan)
+    blocks = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).astype(np.float64)
+    known = (~np.isnan(blocks)).sum(axis=(1, 3))
+    total = np.nansum(blocks, axis=(1, 3))
+    return np.where(known > 0, total / np.maximum(known, 1), np.nan).astype(np.float32)
+
+
+def _ome_metadata(heatmap: Heatmap, header: ScoreHeader) -> dict[str, Any]:
+    slide = header.slide
+    return {
+        "axes": "YX",
+        "UUID": str(uuid.uuid5(slide_namespace(header), f"heatmap.ome.tif {header.model.sha256}")),
+        "Creator": "wsi-haloae",
+        "Name": slide.name,
+        "PhysicalSizeX": slide.mpp_x * heatmap.l0_cell_width,
+        "PhysicalSizeXUnit": "µm",
+        "PhysicalSizeY": slide.mpp_y * heatmap.l0_cell_height,
+        "PhysicalSizeYUnit": "µm",
+        "Channel": {"Name": "Anomaly score"},
+        "Plane": {
+            "PositionX": slide.mpp_x * heatmap.l0_offset_x,
+            "PositionXUnit": "µm",
+            "PositionY": slide.mpp_y * heatmap.l0_offset_y,
+            "PositionYUnit": "µm",
+        },
+    }

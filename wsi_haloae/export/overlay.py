@@ -1,0 +1,21 @@
+"""heatmap.overlay.png: the bare heatmap, one RGBA pixel per cell of the grid.
+
+For QuPath and the viewer, which lay it over the slide by the geometry of `Heatmap`. Opaque
+where there is a score, transparent elsewhere; how strongly it covers is theirs to choose.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from wsi_haloae.export.atomic import replacing
+from wsi_haloae.heatmap.assembly import Heatmap
+from wsi_haloae.heatmap.colours import ColourScale
+
+
+def write_overlay(path: Path, heatmap: Heatmap, scale: ColourScale) -> None:
+    """Write (rows, columns) pixels; the file holds no text and no date."""
+    with replacing(path) as partial:
+        Image.fromarray(scale.rgba(heatmap.values)).save(partial, format="PNG")

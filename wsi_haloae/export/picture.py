@@ -1,0 +1,51 @@
+"""heatmap.png: the heatmap over the slide, for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from numpy.typing import NDArray
+
+from wsi_haloae.export.blend import blended
+from wsi_haloae.export.frame import FAINT_INK, INK, SlideFigure, enlarged_or_reduced, font
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.heatmap.assembly import Heatmap
+from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
+
+
+def write_heatmap_picture(
+    path: Path, tiles: ScoredTiles, heatmap: Heatmap, scale: ColourScale, thumbnail: NDArray[np.uint8]
+) -> None:
+    """Draw the heatmap over the thumbnail (h, w, 3) of the whole slide, with its scale beside it."""
+    slide = tiles.header.slide
+    base = enlarged_or_reduced(thumbnail, slide)
+    picture = SlideFigure(blended(base, tiles, heatmap, scale), slide, caption=_caption(tiles), side=190)
+    _draw_colour_bar(picture, scale)
+    if not len(tiles):
+        picture.note("no tissue found")
+    picture.save(path)
+
+
+def _caption(tiles: ScoredTiles) -> str:
+    grid = tiles.header.grid
+    mpp = tiles.header.slide.mpp_x * grid["l0_scale_x"]
+    words = f"{len(tiles):,} tiles of {grid['tile_size']} px at {mpp:.3g} µm/px"
+    return f"{words}  ·  {tiles.not_scored:,} not scored (hatched)" if tiles.not_scored else words
+
+
+def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:
+    axes = picture.side_axes(left=44, width=24)
+    colours = ScalarMappable(Normalize(scale.low, scale.high), ListedColormap(COLOUR_TABLE / 255))
+    # The pointed ends say that scores beyond the range are shown in the colour of its end.
+    bar = picture.figure.colorbar(colours, cax=axes, extend="both", extendfrac=0.03)
+    bar.set_label(
+        "Anomaly score (low = like the reference)", fontproperties=font(9), color=INK, labelpad=10, parse_math=False
+    )
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.ax.tick_params(color=FAINT_INK, length=4, width=0.6)
+    for label in bar.ax.get_yticklabels():
+        label.set(fontproperties=font(8.5), color=INK)
+    bar.outline.set(linewidth=0.4, edgecolor=FAINT_INK)

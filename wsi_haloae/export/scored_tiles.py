@@ -1,0 +1,56 @@
+"""What the exports say about tiles, read from a score store once for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
+from wsi_haloae.stores.sharded import TileIndex, TileState
+
+STATE_WORDS = {
+    TileState.PENDING: "pending",
+    TileState.DONE: "scored",
+    TileState.UNREADABLE: "unreadable",
+}
+"""What became of a tile, as the outputs call it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredTiles:
+    """n tiles in reading order; scores are NaN unless the tile's state is done.
+
+    A store that was killed between a shard's payload and its states holds scores that do not
+    count yet: they are NaN here too.
+    """
+
+    header: ScoreHeader
+    index: TileIndex
+    state: NDArray[np.uint8]  # (n,), values of TileState
+    score: NDArray[np.float32]  # (n,)
+    score_paper: NDArray[np.float32]  # (n,)
+
+    @classmethod
+    def read(cls, store: ScoreStore) -> Self:
+        """The tiles of a store."""
+        state, scores = store.states(), store.scores()
+        done = state == TileState.DONE
+        nan = np.float32(np.nan)
+        return cls(
+            store.header,
+            store.index,
+            state,
+            np.where(done, scores.score, nan),
+            np.where(done, scores.score_paper, nan),
+        )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def not_scored(self) -> int:
+        """Number of tiles that could not be read, or whose turn has not come."""
+        return int((self.state != TileState.DONE).sum())

@@ -1,0 +1,54 @@
+"""tiles.csv: one line per tile, for people and for pandas.
+
+    x, y, width, height   level-0 pixels from the slide's own top left corner (what OpenSlide's
+                          read_region takes), clipped at the slide's edge
+    row, column           place in the grid, from 0
+    tissue_fraction       0 to 1
+    score                 anomaly score, higher = less like the reference
+    score_paper           the paper's own score (eq. 4), beside it
+    p_value, flags        empty until the model is calibrated
+    state                 scored, unreadable or pending
+
+Numbers have up to nine significant digits, enough for every float32; NaN is an empty field.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+from wsi_haloae.export.atomic import replacing
+from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
+
+COLUMNS = (
+    "x", "y", "width", "height", "row", "column",
+    "tissue_fraction", "score", "score_paper", "p_value", "flags", "state",
+)  # fmt: skip
+
+
+def write_tile_table(path: Path, tiles: ScoredTiles) -> None:
+    """Write every tile, the unreadable ones included, as UTF-8 with line feeds."""
+    index = tiles.index
+    words = {int(state): word for state, word in STATE_WORDS.items()}
+    columns = zip(
+        index.location.tolist(),
+        index.size.tolist(),
+        index.row.tolist(),
+        index.column.tolist(),
+        index.tissue_fraction.tolist(),
+        tiles.score.tolist(),
+        tiles.score_paper.tolist(),
+        tiles.state.tolist(),
+        strict=True,
+    )
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for (x, y), (width, height), row, column, tissue, score, paper, state in columns:
+            numbers = (_field(tissue), _field(score), _field(paper))
+            writer.writerow((x, y, width, height, row, column, *numbers, "", "", words[state]))
+
+
+def _field(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.9g}"

@@ -1,0 +1,41 @@
+"""From features and their reconstruction to an anomaly map (HaloAE, equation 4 and Fig. S1).
+
+Order: residual on the feature map's grid -> deviation from the training tiles' mean map
+-> 3x3 Gaussian -> bilinear to the tile (specification, section 3).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from wsi_haloae.model.features import split_layers
+
+
+def residual_map(features: Tensor, reconstruction: Tensor) -> Tensor:
+    """A_fm, the mean over channels of the squared residual: (B, C, m, m) -> (B, m, m)."""
+    return (features - reconstruction).square().mean(dim=1)
+
+
+def layer_residual_maps(features: Tensor, reconstruction: Tensor, layer_channels: tuple[int, ...]) -> Tensor:
+    """The same for each feature layer on its own: (B, layers, m, m)."""
+    squared = (features - reconstruction).square()
+    return torch.stack([layer.mean(dim=1) for layer in split_layers(squared, layer_channels)], dim=1)
+
+
+def deviation_map(residual: Tensor, mean_map: Tensor) -> Tensor:
+    """|A - mean training map|, (B, m, m) and (m, m) -> (B, m, m): a part that is too easy counts too."""
+    return (residual - mean_map).abs()
+
+
+def smooth(maps: Tensor) -> Tensor:
+    """3x3 Gaussian (1/4 1/2 1/4) with reflected border, (B, m, m) -> (B, m, m)."""
+    taps = torch.tensor([0.25, 0.5, 0.25], dtype=maps.dtype, device=maps.device)
+    kernel = torch.outer(taps, taps).view(1, 1, 3, 3)
+    return F.conv2d(F.pad(maps[:, None], (1, 1, 1, 1), mode="reflect"), kernel)[:, 0]
+
+
+def upsample(maps: Tensor, tile_size: int) -> Tensor:
+    """Bilinear to the tile's pixels, (B, m, m) -> (B, s, s); cell centres stay where they are."""
+    return F.interpolate(maps[:, None], size=(tile_size, tile_size), mode="bilinear", align_corners=False)[:, 0]

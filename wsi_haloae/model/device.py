@@ -1,0 +1,24 @@
+"""Which device a run uses, decided in one place."""
+
+from __future__ import annotations
+
+import torch
+
+from wsi_haloae.errors import UsageError
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; `UsageError` for one that is not there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"--device {name}: not usable on this machine ({reason}). Choose auto, cpu, cuda, cuda:N or mps."
+        ) from None
+    return device

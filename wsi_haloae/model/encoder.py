@@ -1,0 +1,72 @@
+"""Block C, first half: the HaloNet encoder (HaloAE, section 3.2 and Table S1).
+
+A ResNet-like bottleneck with halo attention in its middle, as in HaloNet, but with a second
+convolution of 3x3 or 5x5, which joins the edges of the attention's blocks.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from wsi_haloae.config import AttentionConfig, AutoEncoderConfig, StageConfig
+from wsi_haloae.model.halo_attention import HaloAttention
+
+
+class EncoderStage(nn.Module):
+    """1x1 conv -> BN -> ReLU -> halo attention -> ReLU -> conv -> BN -> + shortcut -> ReLU."""
+
+    def __init__(self, channels: int, out: int, stage: StageConfig, attention: AttentionConfig) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, stage.mid, 1, bias=False),
+            nn.BatchNorm2d(stage.mid),
+            nn.ReLU(),
+            HaloAttention(stage.mid, stage.heads, attention),
+            nn.ReLU(),
+            nn.Conv2d(stage.mid, out, stage.kernel, padding=stage.kernel // 2, bias=False),
+            nn.BatchNorm2d(out),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if channels != out:
+            self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out))
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, h, w) -> (B, out, h, w)."""
+        result: Tensor = self.relu(self.body(x) + self.shortcut(x))
+        return result
+
+
+class HaloEncoder(nn.Module):
+    """Features (B, C, m, m) -> code (B, code_channels, k, k); k = m, or m - 4 without padding.
+
+    ``same_size=False`` is the published code's head without padding (64 -> 60 cells).
+    """
+
+    def __init__(
+        self, channels: int, config: AutoEncoderConfig, attention: AttentionConfig, *, same_size: bool
+    ) -> None:
+        super().__init__()
+        self.head = nn.Sequential(
+            nn.Conv2d(
+                channels,
+                config.head_width,
+                config.head_kernel,
+                padding=config.head_kernel // 2 if same_size else 0,
+                bias=False,
+            ),
+            nn.BatchNorm2d(config.head_width),
+            nn.ReLU(),
+        )
+        stages, width = [], config.head_width
+        for stage in config.encoder:
+            out = channels if stage.out is None else stage.out
+            stages.append(EncoderStage(width, out, stage, attention))
+            width = out
+        self.stages = nn.Sequential(*stages)
+        self.code_channels = width
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, m, m) -> (B, code_channels, k, k)."""
+        code: Tensor = self.stages(self.head(features))
+        return code

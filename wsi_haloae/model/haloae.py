@@ -1,0 +1,108 @@
+"""HaloAE: blocks B to E in one module (Mathian et al., VISAPP 2023, Fig. 2).
+
+    tile --preprocess--> image --B--> features --C--> reconstruction --D--> image --E--> logits
+
+Block A (Cut&Paste) belongs to training. Scoring needs B and C alone: `features` and `reconstruct`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wsi_haloae.config import ModelConfig
+from wsi_haloae.errors import ConfigError
+from wsi_haloae.model.decoder import HaloDecoder
+from wsi_haloae.model.encoder import HaloEncoder
+from wsi_haloae.model.features import REDUCTION, MultiScaleFeatures
+from wsi_haloae.model.image_decoder import Classifier, ImageDecoder
+from wsi_haloae.model.preprocessing import TILE_MULTIPLE
+from wsi_haloae.model.ssim import WINDOW
+from wsi_haloae.model.standardise import Standardise
+
+
+@dataclass(frozen=True)
+class HaloAEOutput:
+    """What one pass through all blocks gives; m = image size / 4."""
+
+    features: Tensor  # (B, C, m, m), standardised
+    reconstruction: Tensor  # (B, C, m, m)
+    image: Tensor  # (B, 3, s, s), normalised
+    logits: Tensor  # (B, 1 or 2)
+
+
+class HaloAE(nn.Module):
+    """The whole model for tiles of ``tile_size`` pixels.
+
+    Raises `ConfigError` for a tile size that the network cannot keep aligned.
+    """
+
+    def __init__(self, config: ModelConfig, tile_size: int) -> None:
+        super().__init__()
+        self.config, self.tile_size = config, tile_size
+        self.image_size = check_tile_size(config, tile_size) // config.input_downsample
+        self.map_size = self.image_size // REDUCTION
+        attention, block_c = config.attention, config.autoencoder
+        self.backbone = MultiScaleFeatures(config.features)
+        channels = self.backbone.channels
+        self.standardise = Standardise(channels)
+        self.encoder = HaloEncoder(channels, block_c, attention, same_size=config.map_size == "same")
+        signed = config.features.standardise
+        self.decoder = HaloDecoder(self.encoder.code_channels, channels, block_c, attention, signed=signed)
+        self.image_decoder = ImageDecoder(channels, config.image_decoder)
+        self.classifier = Classifier(self.image_size, config.classifier.logits)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Kaiming normal for what is trained (specification, section 1); BN and tables have theirs."""
+        for part in (self.encoder, self.decoder, self.image_decoder, self.classifier):
+            for module in part.modules():
+                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                    nn.init.kaiming_normal_(module.weight)
+                    if module.bias is not None:
+                        nn.init.zeros_(module.bias)
+
+    def train(self, mode: bool = True) -> HaloAE:
+        """Switch what is trained; the frozen features stay in evaluation mode."""
+        super().train(mode)
+        self.backbone.eval()
+        return self
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """Parameters of blocks C, D and E."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """Block B: normalised images (B, 3, s, s) -> features (B, C, m, m); no gradient."""
+        standardised: Tensor = self.standardise(self.backbone(images))
+        return standardised
+
+    def reconstruct(self, features: Tensor) -> Tensor:
+        """Block C: features (B, C, m, m) -> their reconstruction, (B, C, m, m)."""
+        reconstruction: Tensor = self.decoder(self.encoder(features))
+        if reconstruction.shape[-2:] != features.shape[-2:]:  # map_size: stretch60
+            reconstruction = F.interpolate(reconstruction, size=features.shape[-2:], mode="nearest")
+        return reconstruction
+
+    def forward(self, images: Tensor) -> HaloAEOutput:
+        """Blocks B to E on normalised images (B, 3, s, s)."""
+        features = self.features(images)
+        reconstruction = self.reconstruct(features)
+        image = self.image_decoder(reconstruction)
+        return HaloAEOutput(features, reconstruction, image, self.classifier(image))
+
+
+def check_tile_size(config: ModelConfig, tile_size: int) -> int:
+    """``tile_size`` if the model can take it, else a `ConfigError` that says what it could take."""
+    smallest = WINDOW * REDUCTION * config.input_downsample
+    smallest += -smallest % TILE_MULTIPLE
+    if tile_size % TILE_MULTIPLE or tile_size < smallest:
+        raise ConfigError(
+            f"tile size {tile_size} was given; a multiple of {TILE_MULTIPLE}, at least {smallest}, is needed "
+            f"(SSIM looks through windows of {WINDOW} cells). Cut the tiles to {max(smallest, tile_size // 16 * 16)}."
+        )
+    return tile_size

@@ -1,0 +1,47 @@
+"""From tile pixels to network input: the one place where pixels are scaled.
+
+Training and scoring both come through here, and the factor travels in the checkpoint's
+configuration, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+TILE_MULTIPLE = 16
+"""Tile sizes are multiples of this, so that every pooling comes out even."""
+
+
+def to_unit(tiles: Tensor) -> Tensor:
+    """uint8 tiles (B, s, s, 3) as float32 (B, 3, s, s) in [0, 1]."""
+    return tiles.permute(0, 3, 1, 2).to(torch.float32) / 255  # (B, 3, s, s)
+
+
+def normalise(unit: Tensor, downsample: int) -> Tensor:
+    """[0, 1] images (B, 3, s, s), area-averaged by ``downsample``, with ImageNet's mean and std."""
+    if downsample > 1:
+        unit = F.avg_pool2d(unit, downsample)
+    return (unit - _channels(IMAGENET_MEAN, unit)) / _channels(IMAGENET_STD, unit)
+
+
+def denormalise(images: Tensor) -> Tensor:
+    """Normalised images back to the scale of [0, 1] (not clamped)."""
+    return images * _channels(IMAGENET_STD, images) + _channels(IMAGENET_MEAN, images)
+
+
+def tissue_cells(unit: Tensor, map_size: int, glass_level: float) -> Tensor:
+    """Which cells of the anomaly map show tissue: bool (B, map_size, map_size).
+
+    A cell is glass when even its darkest channel, averaged over the cell, is at least
+    ``glass_level``. Pale tissue is coloured, so one of its channels is darker than glass.
+    """
+    mean = F.adaptive_avg_pool2d(unit, map_size)  # (B, 3, m, m)
+    return mean.amin(dim=1) < glass_level
+
+
+def _channels(values: tuple[float, float, float], like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)

@@ -1,0 +1,102 @@
+"""What a run says while it works: lines, warnings, and progress with rate and time left.
+
+On a terminal progress is a bar; elsewhere (a log file, CI) it is a plain line now and then.
+Warnings are also kept, for the run record: nothing is said only once on a screen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+PLAIN_LINE_SECONDS = 10.0
+
+Advance = Callable[[int], None]
+
+
+class Reporter:
+    """Where the parts of a run say what they do; everything goes to stderr."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self.warnings: list[str] = []
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def line(self, text: str) -> None:
+        """A line about what is going on; silent with ``--quiet``."""
+        if not self.quiet:
+            self._console.print(escape(text))
+
+    def detail(self, text: str) -> None:
+        """A line for ``--verbose`` only."""
+        if self.verbose:
+            self._console.print(escape(text), style="dim")
+
+    def warn(self, text: str) -> None:
+        """A warning: shown even with ``--quiet``, and kept."""
+        self.warnings.append(text)
+        self._console.print(f"[yellow]warning:[/yellow] {escape(text)}")
+
+    def error(self, text: str) -> None:
+        """An error, shown always."""
+        self._console.print(f"[bold red]error:[/bold red] {escape(text)}")
+
+    @contextmanager
+    def track(self, label: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
+        """Progress of a stage: call what is given with the number of units just finished."""
+        if self.quiet:
+            yield lambda _count: None
+        elif self._console.is_terminal:
+            with self._bar(unit) as bar:
+                task = bar.add_task(escape(label), total=total, completed=done)
+                yield lambda count: bar.advance(task, count)
+        else:
+            yield self._plain_lines(label, total, unit, done)
+
+    def _bar(self, unit: str) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _RateColumn(unit),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+
+    def _plain_lines(self, label: str, total: int, unit: str, done: int) -> Advance:
+        start = last = time.monotonic()
+        count = done
+
+        def advance(step: int) -> None:
+            nonlocal count, last
+            count += step
+            now = time.monotonic()
+            if now - last < PLAIN_LINE_SECONDS and count < total:
+                return
+            last = now
+            rate = (count - done) / max(now - start, 1e-9)
+            left = (total - count) / max(rate, 1e-9)
+            self.line(f"{label}: {count}/{total} {unit}, {rate:.1f} {unit}/s, {_duration(left)} left")
+
+        return advance
+
+
+class _RateColumn(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """Units per second, once known."""
+        return Text(f"{task.speed:.1f} {self._unit}/s" if task.speed else "")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

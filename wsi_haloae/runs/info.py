@@ -1,0 +1,52 @@
+"""``wsi-haloae info``: everything known about a slide, and what the tiler would do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from wsi_haloae.config import TissueConfig
+from wsi_haloae.runs.inputs import SlideInput
+from wsi_haloae.slide.properties import SlideProperties
+from wsi_haloae.slide.tissue import find_tissue
+from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+
+
+def describe_slide(source: SlideInput, settings: TilingSettings, tissue: TissueConfig) -> Iterator[tuple[str, str]]:
+    """Rows of (fact, value), as they become known.
+
+    Raises `SlideError` when the slide cannot be opened, and, after the slide's own facts,
+    `MissingMppError` or `ResolutionError` when it cannot be tiled as asked.
+    """
+    with closing(source.open()) as slide:
+        yield from _facts(slide.properties)
+        tiling = Tiling.of(slide.properties, settings, tissue)
+        yield from _tiling_facts(tiling)
+        mask = find_tissue(slide, tissue)
+        chosen = tiling.choose(mask)
+        yield "tissue", f"{mask.mask.mean():.1%} of the slide"
+        yield "tiles with tissue", f"{len(chosen):,} (at least {tissue.min_fraction:.0%} tissue)"
+
+
+def _facts(p: SlideProperties) -> Iterator[tuple[str, str]]:
+    yield "slide", p.name
+    yield "vendor", p.vendor
+    yield "size", f"{p.width:,} x {p.height:,} pixels"
+    yield "mpp", "not in the file" if p.mpp_x is None or p.mpp_y is None else f"x {p.mpp_x:.6g}, y {p.mpp_y:.6g} µm"
+    yield "objective", "not in the file" if p.objective_power is None else f"{p.objective_power:g}x"
+    if p.bounds is None:
+        yield "bounds", "none"
+    else:
+        yield "bounds", f"x {p.bounds.l0_x}, y {p.bounds.l0_y}, {p.bounds.width} x {p.bounds.height} pixels"
+    yield "background", "#{:02x}{:02x}{:02x}".format(*p.background)
+    for level, (width, height) in enumerate(p.level_dimensions):
+        yield f"level {level}", f"{width:,} x {height:,}, downsample {p.level_downsamples[level]:.4g}"
+    yield "fingerprint", p.fingerprint[:16]
+
+
+def _tiling_facts(tiling: Tiling) -> Iterator[tuple[str, str]]:
+    plan, grid = tiling.plan, tiling.grid
+    how = "natively" if plan.scale_x == plan.scale_y == 1 else f"and shrinks by {plan.scale_x:.4g} x {plan.scale_y:.4g}"
+    yield "tiler reads", f"level {plan.level} {how}"
+    yield "tiles", f"{grid.tile_size} px at {plan.mpp_x:.4g} x {plan.mpp_y:.4g} µm/px, stride {grid.stride}"
+    yield "grid", f"{grid.columns} columns x {grid.rows} rows = {grid.columns * grid.rows:,}"

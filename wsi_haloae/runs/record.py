@@ -1,0 +1,76 @@
+"""run.json: what was run, with what, on what, and what came of it.
+
+Times, hosts and versions live here and in no other output, so that those keep their bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from wsi_haloae.progress import Reporter
+
+RECORD_NAME = "run.json"
+_PACKAGES = ("wsi-haloae", "torch", "torchvision", "openslide-python", "openslide-bin", "zarr", "dask", "numpy")
+
+
+class RunRecord:
+    """Collects facts while a run goes on; `write` puts them down, atomically."""
+
+    def __init__(self, command: str, arguments: Mapping[str, Any], reporter: Reporter) -> None:
+        self._command, self._arguments = command, arguments
+        self._reporter, self._first_warning = reporter, len(reporter.warnings)
+        self._started = datetime.now(UTC)
+        self._clock = time.monotonic()
+        self.seconds: dict[str, float] = {}
+        self.facts: dict[str, Any] = {}
+
+    def lap(self, stage: str) -> None:
+        """Note the seconds since the last lap under the name of the stage that just ended."""
+        now = time.monotonic()
+        self.seconds[stage] = round(now - self._clock, 3)
+        self._clock = now
+
+    def write(self, path: Path, state: str) -> None:
+        """The record as JSON, with the warnings since it began; ``state`` is done, empty or failed."""
+        document = {
+            "state": state,
+            "command": self._command,
+            "arguments": self._arguments,
+            "started": self._started.isoformat(timespec="seconds"),
+            "seconds": self.seconds,
+            "host": {"name": platform.node(), "system": platform.platform(), "processors": os.cpu_count()},
+            "versions": {"python": platform.python_version(), **_versions()},
+            "warnings": self._reporter.warnings[self._first_warning :],
+            **self.facts,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """An earlier run's record; empty when there is none that can be read."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

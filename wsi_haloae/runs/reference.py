@@ -1,0 +1,150 @@
+"""From what a user names as sources to reference tiles: stores, folders of images, annotated slides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsi_haloae.config import TissueConfig
+from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.inputs import SlideInput
+from wsi_haloae.runs.manifest import ManifestRow, read_manifest
+from wsi_haloae.runs.tile import choose_tiles, fill_tiles
+from wsi_haloae.stores.tile_store import STORE_NAME
+from wsi_haloae.tiles.annotations import find_annotations, read_annotations
+from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+from wsi_haloae.training.sources import (
+    CombinedSource,
+    ImageFolderSource,
+    TileSource,
+    TileStoreSource,
+    group_by_regex,
+    list_images,
+)
+
+
+@dataclass(frozen=True)
+class ReferenceOptions:
+    """How the sources of ``train-tiles`` are to be read."""
+
+    mpp: float | None
+    override_mpp: float | None
+    annotations: Path | None
+    class_name: str | None
+    min_coverage: float
+    settings: TilingSettings
+    manifest: Path | None
+    group_regex: str | None
+    workers: int
+
+
+class ReferenceReader:
+    """Opens sources; annotated slides are tiled below ``folder`` first."""
+
+    def __init__(self, options: ReferenceOptions, tissue: TissueConfig, folder: Path, reporter: Reporter) -> None:
+        self._options, self._tissue, self._folder, self._reporter = options, tissue, folder, reporter
+        rows = read_manifest(options.manifest) if options.manifest else []
+        self._rows = {row.path.resolve(): row for row in rows}
+        if options.manifest and options.group_regex:
+            raise UsageError("--manifest and --group-regex both name groups; give one of them.")
+
+    def read(self, sources: Sequence[str]) -> CombinedSource:
+        """All sources as one; `UsageError` when there is nothing in them."""
+        parts = [part for source in sources for part in self._open(Path(source))]
+        if not any(part.groups for part in parts):
+            raise UsageError(f"no tile was found in {', '.join(sources)}.")
+        return CombinedSource([part for part in parts if part.groups])
+
+    def fixed_parts(self) -> Mapping[str, str]:
+        """Groups whose part the manifest names."""
+        fixed: dict[str, str] = {}
+        for row in self._rows.values():
+            if row.split and fixed.setdefault(row.group, row.split) != row.split:
+                raise UsageError(
+                    f"{self._options.manifest}: group {row.group!r} is in {fixed[row.group]!r} and in {row.split!r}; "
+                    "a group belongs to one part."
+                )
+        return fixed
+
+    def _open(self, path: Path) -> list[TileSource]:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder.")
+        if path.is_file():
+            return [self._open_slide(path)]
+        if (path / "zarr.json").is_file():
+            return [self._open_store(path)]
+        stores = sorted(path.glob(f"*/{STORE_NAME}"))
+        return [self._open_store(store) for store in stores] or [self._open_images(path)]
+
+    def _open_store(self, path: Path) -> TileSource:
+        return TileStoreSource(path, self._manifest_group(path))
+
+    def _open_images(self, folder: Path) -> TileSource:
+        files = list_images(folder)
+        if not files:
+            raise UsageError(
+                f"{folder}: neither tile stores (<slide>/{STORE_NAME}, made by 'wsi-haloae tile') nor images in it."
+            )
+        if self._options.mpp is None:
+            raise UsageError(
+                f"{folder}: images state no pixel size. Pass --mpp, micrometres per pixel of these images "
+                "(0.5 is typical of 20x): slides are scored at the scale that the model was trained on."
+            )
+        if self._options.group_regex:
+            groups = group_by_regex(files, folder, self._options.group_regex)
+        elif self._rows:
+            groups = [self._row_of(file).group for file in files]
+        else:
+            groups = [str(file) for file in files]
+            self._reporter.warn(
+                f"{folder}: each image counts as its own group. If several come from one patient or slide, "
+                "say so with --group-regex or --manifest, or near-copies end up on both sides of the split."
+            )
+        return ImageFolderSource(folder, self._options.mpp, files, groups)
+
+    def _open_slide(self, path: Path) -> TileSource:
+        options = self._options
+        if options.annotations is None or options.class_name is None:
+            raise UsageError(f"{path}: to train on a slide, name its annotations: --annotations FILE --class NAME.")
+        row = self._rows.get(path.resolve())
+        mpp = options.override_mpp or options.mpp or (row.mpp if row else None)
+        source = SlideInput(path, path.stem, mpp, options.override_mpp is not None)
+        with closing(source.open()) as slide:
+            annotations = read_annotations(find_annotations(options.annotations, path), slide.properties.bounds)
+            region = annotations.region(options.class_name)
+            tiling = Tiling.of(slide.properties, options.settings, self._tissue)
+            chosen = choose_tiles(slide, tiling, self._reporter, region, min_coverage=options.min_coverage)
+        if not len(chosen.index):
+            raise AnnotationError(
+                f"{path}: no tile has tissue and {options.min_coverage:.0%} of its area in class "
+                f"{options.class_name!r}. Are the annotations of this slide? Lower --min-coverage otherwise."
+            )
+        folder = self._folder / path.stem
+        store = fill_tiles(source, folder / STORE_NAME, tiling.header(), chosen, options.workers, self._reporter)
+        chosen.preview(folder)
+        return TileStoreSource(store.path, self._manifest_group(path))
+
+    def _manifest_group(self, path: Path) -> str | None:
+        row = self._rows.get(path.resolve())
+        return row.group if row else None
+
+    def _row_of(self, file: Path) -> ManifestRow:
+        row = self._rows.get(file.resolve())
+        if row is None:
+            raise UsageError(f"{file}: not in the manifest {self._options.manifest}; every image needs a row.")
+        return row
+
+
+def choose_groups(source: TileSource, minimum: int, warn: Callable[[str], None]) -> Sequence[str]:
+    """The source's groups, or blocks of neighbouring tiles where there are fewer than ``minimum``."""
+    if len(set(source.groups)) >= minimum:
+        return source.groups
+    warn(
+        f"only {len(set(source.groups))} groups (slides or patients): train, select and calibrate are blocks of "
+        "neighbouring tiles instead. They resemble each other, so held-out figures flatter the model; "
+        "train on three slides or more for a real study."
+    )
+    return source.blocks

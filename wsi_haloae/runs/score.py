@@ -1,0 +1,209 @@
+"""``wsi-haloae score``: slides and a model in, heatmaps out.
+
+    slide -> tissue -> grid at the checkpoint's mpp -> TileStore -> Scorer -> ScoreStore -> exports
+
+Each stage goes on with what an earlier, interrupted run left.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from shapely.geometry.base import BaseGeometry
+
+from wsi_haloae.errors import CheckpointError, OutputExistsError
+from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.device import resolve_device
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.inputs import SlideInput
+from wsi_haloae.runs.outcome import Outcome, for_each_slide
+from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
+from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles, unreadable_tiles
+from wsi_haloae.scoring.scorer import RULE, Scorer
+from wsi_haloae.slide.properties import SlideProperties
+from wsi_haloae.stores import score_store, tile_store
+from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore, TileScores
+from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.tiles.annotations import find_annotations, read_annotations
+from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+
+BATCH_SIZE = {"cpu": 16, "mps": 32, "cuda": 64}
+"""What ``-b`` is when it is not given."""
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What ``wsi-haloae score`` was asked for; ``batch_size`` None is automatic."""
+
+    model: Path
+    device: str
+    batch_size: int | None
+    stride: int | None
+    workers: int
+    roi: Path | None
+    keep_maps: bool
+    keep_tiles: bool
+    overwrite: bool
+
+
+def score_slides(
+    slides: Sequence[SlideInput], output: Path, options: ScoreOptions, arguments: Mapping[str, Any], reporter: Reporter
+) -> Outcome:
+    """Score every slide into ``output/<name>/``. Raises what makes all of them impossible."""
+    checkpoint = Checkpoint.load(options.model)
+    if checkpoint.facts.mpp is None:
+        raise CheckpointError(
+            f"{options.model}: trained on images without a pixel size, so it cannot be laid on a slide. "
+            "Train with 'wsi-haloae train-tiles' and --mpp."
+        )
+    device = resolve_device(options.device)
+    run = _ScoreRun(checkpoint, checkpoint.facts.mpp, device, options, reporter)
+    return for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
+
+
+class _ScoreRun:
+    """One call of ``score``: the model, loaded once, and the steps of a slide."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, mpp: float, device: torch.device, options: ScoreOptions, reporter: Reporter
+    ) -> None:
+        self._checkpoint, self._mpp, self._device = checkpoint, mpp, device
+        self._options, self._reporter = options, reporter
+
+    def score_one(self, source: SlideInput, folder: Path, record: RunRecord) -> int:
+        """All stages of one slide; gives the number of tiles that could not be read."""
+        if self._options.overwrite:
+            _remove_outputs(folder)
+        with closing(source.open()) as slide:
+            tiling, header = self._plan(slide.properties)
+            if self._finished(folder, header):
+                self._reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
+                return int(read_record(folder / RECORD_NAME)["counts"]["unreadable"])
+            chosen = choose_tiles(slide, tiling, self._reporter, self._region(source, slide.properties))
+        record.lap("tissue")
+        scores = self._open_scores(folder, header, chosen)
+        if scores.pending_shards():
+            tiles = fill_tiles(
+                source, folder / tile_store.STORE_NAME, tiling.header(), chosen, self._options.workers, self._reporter
+            )
+            record.lap("tiling")
+            self._score(tiles, scores)
+            record.lap("scoring")
+        chosen.preview(folder)
+        write_exports(scores, folder)
+        record.lap("exports")
+        unreadable = int((scores.states() == TileState.UNREADABLE).sum())
+        record.facts = self._facts(source, scores, chosen, unreadable)
+        record.write(folder / RECORD_NAME, "done" if len(scores) else "empty")
+        if not self._options.keep_tiles:
+            shutil.rmtree(folder / tile_store.STORE_NAME, ignore_errors=True)
+        self._say_done(source, folder, scores, unreadable)
+        return unreadable
+
+    def _plan(self, properties: SlideProperties) -> tuple[Tiling, ScoreHeader]:
+        facts, options = self._checkpoint.facts, self._options
+        settings = TilingSettings(self._mpp, facts.tile_size, options.stride)
+        tiling = Tiling.of(properties, settings, facts.config.tissue)
+        model = self._checkpoint.model
+        header = ScoreHeader(
+            **dict(tiling.header()),
+            model=ModelRecord(
+                sha256=self._checkpoint.sha256, rule=RULE, mpp=self._mpp, display_range=facts.display_range
+            ),
+            compute=ComputeRecord(
+                batch_size=options.batch_size or BATCH_SIZE[self._device.type],
+                dtype="float32",
+                device=self._device.type,
+                threads=torch.get_num_threads(),
+            ),
+            layers=model.backbone.layers,
+            map_size=model.map_size if options.keep_maps else None,
+            roi_sha256=file_sha256(options.roi) if options.roi and options.roi.is_file() else None,
+        )
+        return tiling, header
+
+    def _region(self, source: SlideInput, properties: SlideProperties) -> BaseGeometry | None:
+        if self._options.roi is None:
+            return None
+        path = find_annotations(self._options.roi, source.path)
+        return read_annotations(path, properties.bounds).everything()
+
+    def _finished(self, folder: Path, header: ScoreHeader) -> bool:
+        path = folder / score_store.STORE_NAME
+        if not path.exists():
+            return False
+        store = ScoreStore.open(path)
+        store.require_same(header)
+        return read_record(folder / RECORD_NAME).get("state") in {"done", "empty"} and not store.pending_shards()
+
+    def _open_scores(self, folder: Path, header: ScoreHeader, chosen: ChosenTiles) -> ScoreStore:
+        path = folder / score_store.STORE_NAME
+        if not path.exists():
+            return ScoreStore.create(path, header, chosen.index, chosen.mask.thumbnail, chosen.mask.mask)
+        store = ScoreStore.open(path)
+        if store.header.compute.device != self._device.type:
+            raise OutputExistsError(
+                f"{path}: begun on {store.header.compute.device}, but this run is on {self._device.type}, whose numbers "
+                f"differ in the last digits. Pass --device {store.header.compute.device}, or --overwrite to start again."
+            )
+        return store
+
+    def _score(self, tiles: TileStore, scores: ScoreStore) -> None:
+        compute = scores.header.compute
+        torch.set_num_threads(compute.threads)
+        scorer = Scorer(self._checkpoint, self._device, compute.batch_size)
+        pending = scores.pending_shards()
+        todo = sum(len(scores.index.row[scores.shard_slice(shard)]) for shard in pending)
+        label = f"Scoring {scores.header.slide.name}"
+        with self._reporter.track(label, len(scores), "tiles", done=len(scores) - todo) as advance:
+            for shard in pending:
+                states = tiles.states()[tiles.shard_slice(shard)]
+                result = scorer.score(tiles.read_shard(shard), keep_maps=self._options.keep_maps)
+                scores.write_shard(shard, _without_unreadable(result, states), states)
+                advance(len(states))
+
+    def _facts(self, source: SlideInput, scores: ScoreStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
+        return {
+            "slide": {"path": str(source.path.resolve()), **scores.header.slide.model_dump(mode="json")},
+            "model": {"path": str(self._options.model.resolve()), **scores.header.model.model_dump(mode="json")},
+            "compute": scores.header.compute.model_dump(mode="json"),
+            "tissue": chosen.mask.parameters,
+            "counts": {
+                "grid": chosen.tiling.grid.rows * chosen.tiling.grid.columns,
+                "tiles": len(scores),
+                "unreadable": unreadable,
+            },
+        }
+
+    def _say_done(self, source: SlideInput, folder: Path, scores: ScoreStore, unreadable: int) -> None:
+        if not len(scores):
+            self._reporter.line(f"{source.path}: no tissue found; empty outputs in {folder}")
+            return
+        missing = f", {unreadable} of them unreadable" if unreadable else ""
+        self._reporter.line(f"{source.path}: {len(scores):,} tiles scored{missing}; look at {folder / 'heatmap.png'}")
+
+
+def _without_unreadable(scores: TileScores, states: np.ndarray[Any, np.dtype[np.uint8]]) -> TileScores:
+    """What a tile that could not be read got from its background colour is no score."""
+    lost = states == TileState.UNREADABLE
+    for values in (scores.score, scores.score_paper, scores.layer_residuals, scores.anomaly_map):
+        if values is not None:
+            values[lost] = np.nan
+    scores.tissue_cells[lost] = 0
+    return scores
+
+
+def _remove_outputs(folder: Path) -> None:
+    """``--overwrite``: the stores and the record; exports are replaced when they are written."""
+    for name in (score_store.STORE_NAME, tile_store.STORE_NAME):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / RECORD_NAME).unlink(missing_ok=True)

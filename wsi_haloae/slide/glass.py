@@ -1,0 +1,35 @@
+"""The colour of empty glass, estimated from a thumbnail."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+DARKEST = 190
+"""Glass is lit by the lamp directly: anything darker than this is something on it."""
+GREATEST_SPREAD = 22
+"""Glass is grey: its channels differ by less than this, pale eosin's by more."""
+UNSCANNED = 253
+"""Scanners fill what they did not scan with pure white."""
+FALLBACK = (242.0, 242.0, 242.0)
+"""Typical glass, for a slide that shows none: everything on it is tissue."""
+
+
+def glass_colour(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The most frequent bright grey of a (h, w, 3) thumbnail, as (3,) in 0..255.
+
+    Pure white is left out unless the glass itself is that bright: scans of irregular outline
+    are padded with it, and glass would otherwise pass for pale tissue.
+    """
+    darkest, brightest = rgb.min(axis=2), rgb.max(axis=2)
+    is_grey = (darkest >= DARKEST) & (brightest - darkest <= GREATEST_SPREAD)
+    is_scanned = is_grey & (darkest < UNSCANNED)
+    enough = rgb.shape[0] * rgb.shape[1] // 100
+    candidates = is_scanned if is_scanned.sum() > enough else is_grey
+    if candidates.sum() <= enough:
+        return np.array(FALLBACK)
+    green = rgb[..., 1]  # every stain of pathology absorbs green
+    counts = np.bincount(green[candidates], minlength=256)
+    mode = int(np.convolve(counts, np.ones(5), mode="same").argmax())
+    at_mode = candidates & (np.abs(green.astype(np.int16) - mode) <= 2)
+    return np.asarray(np.median(rgb[at_mode], axis=0), np.float64)

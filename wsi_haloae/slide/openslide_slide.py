@@ -1,0 +1,187 @@
+"""Slides that OpenSlide can open. The only module that imports openslide.
+
+OpenSlide *latches* errors: after one region failed to decode, a handle answers every later
+call with the same error, so one bad JPEG would cost the rest of the slide. `OpenSlideSlide`
+therefore replaces its handle after each failure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import openslide
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsi_haloae.errors import RegionReadError, SlideError
+from wsi_haloae.slide.properties import Bounds, SlideProperties
+
+FINGERPRINT_BYTES = 1 << 20
+WHITE = (255, 255, 255)
+
+
+def open_slide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> OpenSlideSlide:
+    """The slide in ``path``, with ``--mpp`` filled in where the file names no pixel size.
+
+    Raises `SlideError` for a file that cannot be opened, `UsageError` for an ``mpp`` that
+    contradicts the file's (see `SlideProperties.with_mpp`).
+    """
+    with _readable(path) as file:
+        handle = _open_handle(path)
+        digest = _fingerprint(file, handle)
+    properties = _read_properties(path.name, handle, digest).with_mpp(mpp, override=override_mpp)
+    return OpenSlideSlide(path, handle, properties)
+
+
+class OpenSlideSlide:
+    """A `Slide` on an OpenSlide handle; made by `open_slide`. Belongs to one thread."""
+
+    def __init__(self, path: Path, handle: openslide.OpenSlide, properties: SlideProperties) -> None:
+        self._path = path
+        self._handle = handle
+        self._properties = properties
+        self._closed = False
+
+    @property
+    def properties(self) -> SlideProperties:
+        """Facts about the slide, read once when it was opened.
+
+        ``fingerprint`` is SHA-256 over the file's size, its first and last MiB, OpenSlide's
+        quickhash-1 (which covers the smallest level and the headers, in all files of a
+        slide) and the size of every level: not over the path, the time, nor every pixel.
+        """
+        return self._properties
+
+    def read_region(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> NDArray[np.uint8]:
+        """Pixels of one level as (height, width, 3) RGB; see `Slide.read_region`.
+
+        A region that fails is tried once more on a fresh handle, since the failure may have
+        been latched by, or due to, an earlier read; then `RegionReadError` is raised.
+        """
+        if self._closed:
+            raise ValueError(f"{self._properties.name}: the slide is closed")
+        # OpenSlide answers an unknown level with transparency, which would pass for glass.
+        assert 0 <= level < len(self._properties.level_dimensions)
+        try:
+            region = self._handle.read_region((l0_x, l0_y), level, (width, height))
+        except openslide.OpenSlideError:
+            region = self._read_again(l0_x, l0_y, level, width, height)
+        return _composite(region, self._properties.background)
+
+    def close(self) -> None:
+        """Release the file. Closing twice does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._handle.close()
+
+    def _read_again(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> Image.Image:
+        try:
+            self._replace_handle()
+            return self._handle.read_region((l0_x, l0_y), level, (width, height))
+        except openslide.OpenSlideError as error:
+            with suppress(openslide.OpenSlideError):  # the next read tries again
+                self._replace_handle()
+            raise RegionReadError(
+                f"{self._properties.name}: the region at level-0 location ({l0_x}, {l0_y}), level {level}, "
+                f"{width} x {height} pixels cannot be decoded ({error}). The rest of the slide stays readable."
+            ) from error
+
+    def _replace_handle(self) -> None:
+        fresh = openslide.OpenSlide(self._path)
+        self._handle.close()
+        self._handle = fresh
+
+
+def _readable(path: Path) -> BinaryIO:
+    # OpenSlide answers a missing file, a folder and a forbidden one alike: "unsupported or missing".
+    try:
+        return path.open("rb")
+    except IsADirectoryError:
+        raise SlideError(
+            f"{path}: this is a folder, but one slide file is needed (of a DICOM slide, any .dcm)."
+        ) from None
+    except OSError as error:
+        raise SlideError(f"{path}: the slide cannot be read ({error.strerror}). A readable file is needed.") from None
+
+
+def _open_handle(path: Path) -> openslide.OpenSlide:
+    try:
+        return openslide.OpenSlide(path)
+    except openslide.OpenSlideUnsupportedFormatError:
+        raise SlideError(
+            f"{path}: this is no slide that OpenSlide {openslide.__library_version__} can open. A whole-slide file is "
+            "needed: SVS, NDPI, MRXS, SCN, BIF, CZI, DICOM, or a tiled pyramidal TIFF."
+        ) from None
+    except openslide.OpenSlideError as error:
+        raise SlideError(f"{path}: the slide is damaged ({error}). Copy it again from its source.") from None
+
+
+def _fingerprint(file: BinaryIO, handle: openslide.OpenSlide) -> str:
+    size = file.seek(0, 2)
+    file.seek(0)
+    head = file.read(FINGERPRINT_BYTES)
+    file.seek(max(0, size - FINGERPRINT_BYTES))
+    tail = file.read(FINGERPRINT_BYTES)
+    quickhash = handle.properties.get(openslide.PROPERTY_NAME_QUICKHASH1, "")
+    digest = hashlib.sha256(f"{size} {quickhash} {handle.level_dimensions} ".encode())
+    digest.update(head)
+    digest.update(tail)
+    return digest.hexdigest()
+
+
+def _read_properties(name: str, handle: openslide.OpenSlide, fingerprint: str) -> SlideProperties:
+    stated = handle.properties
+    return SlideProperties(
+        name=name,
+        vendor=stated.get(openslide.PROPERTY_NAME_VENDOR, "unknown"),
+        level_dimensions=tuple(handle.level_dimensions),
+        level_downsamples=tuple(handle.level_downsamples),
+        mpp_x=_positive(stated.get(openslide.PROPERTY_NAME_MPP_X)),
+        mpp_y=_positive(stated.get(openslide.PROPERTY_NAME_MPP_Y)),
+        objective_power=_positive(stated.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER)),
+        bounds=_bounds(stated),
+        background=_background(stated.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR)),
+        fingerprint=fingerprint,
+    )
+
+
+def _positive(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None
+
+
+def _bounds(stated: Mapping[str, str]) -> Bounds | None:
+    keys = (
+        openslide.PROPERTY_NAME_BOUNDS_X,
+        openslide.PROPERTY_NAME_BOUNDS_Y,
+        openslide.PROPERTY_NAME_BOUNDS_WIDTH,
+        openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
+    )
+    if not all(key in stated for key in keys):
+        return None
+    l0_x, l0_y, width, height = (int(stated[key]) for key in keys)
+    return Bounds(l0_x, l0_y, width, height)
+
+
+def _background(text: str | None) -> tuple[int, int, int]:
+    if text is None or re.fullmatch("[0-9a-fA-F]{6}", text) is None:
+        return WHITE
+    red, green, blue = bytes.fromhex(text)
+    return red, green, blue
+
+
+def _composite(region: Image.Image, background: tuple[int, int, int]) -> NDArray[np.uint8]:
+    # openslide-python has divided by alpha already; convert("RGB") would make holes black.
+    canvas = Image.new("RGB", region.size, background)
+    canvas.paste(region, mask=region.getchannel("A"))
+    return np.array(canvas)

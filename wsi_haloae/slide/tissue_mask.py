@@ -1,0 +1,66 @@
+"""TissueMask: which part of each rectangle of a slide is tissue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class TissueMask:
+    """Tissue and pen on a thumbnail.
+
+    ``mask`` and ``pen`` are (h, w) bool, ``thumbnail`` is the (h, w, 3) RGB they were found
+    on, ``l0_per_pixel_x`` and ``_y`` are level-0 pixels per pixel of them. ``parameters`` is
+    what decided the mask, ready for JSON; ``warnings`` says what could not be read.
+    """
+
+    mask: NDArray[np.bool_]
+    pen: NDArray[np.bool_]
+    thumbnail: NDArray[np.uint8]
+    l0_per_pixel_x: float
+    l0_per_pixel_y: float
+    parameters: dict[str, float | str | list[float]]
+    warnings: tuple[str, ...] = ()
+
+    def fractions(self, locations: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Share of each level-0 rectangle that is tissue, (n,) in 0..1.
+
+        ``locations`` is (n, 2) as (x, y), ``sizes`` (n, 2) as (width, height), both positive.
+        Pixels of the mask that a rectangle covers in part count by the part covered; what
+        lies outside the mask is no tissue.
+        """
+        scale = np.array([self.l0_per_pixel_x, self.l0_per_pixel_y])
+        left, top = (locations / scale).T
+        right, bottom = ((locations + sizes) / scale).T
+        table = _summed_area_table(self.mask)
+        area = (
+            _integral(table, right, bottom)
+            - _integral(table, left, bottom)
+            - _integral(table, right, top)
+            + _integral(table, left, top)
+        )
+        share = area / ((right - left) * (bottom - top))
+        return np.asarray(np.clip(share, 0.0, 1.0), np.float32)
+
+
+def _summed_area_table(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """(h + 1, w + 1): how many pixels are set above and to the left of each pixel corner."""
+    table = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int32)
+    np.cumsum(mask, axis=0, dtype=np.int32, out=table[1:, 1:])
+    np.cumsum(table[1:, 1:], axis=1, dtype=np.int32, out=table[1:, 1:])
+    return table
+
+
+def _integral(table: NDArray[np.int32], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Area set within [0, x] x [0, y]. Bilinear between corners is exact: the mask is constant per pixel."""
+    height, width = table.shape[0] - 1, table.shape[1] - 1
+    x, y = np.clip(x, 0, width), np.clip(y, 0, height)
+    column, row = np.minimum(x.astype(np.int64), width - 1), np.minimum(y.astype(np.int64), height - 1)
+    right, down = x - column, y - row
+    above = table[row, column] * (1 - right) + table[row, column + 1] * right
+    below = table[row + 1, column] * (1 - right) + table[row + 1, column + 1] * right
+    result: NDArray[np.float64] = above * (1 - down) + below * down
+    return result

@@ -1,0 +1,151 @@
+"""ScoreStore: all that a model said about a slide, enough to make every output again.
+
+    scores.zarr/
+      row, column, location, size, tissue_fraction     the index (see sharded.py)
+      state             (n,)         uint8
+      score             (n,)         float32   anomaly score; NaN where the tile was unreadable
+      score_paper       (n,)         float32   mean of the squared residual (paper, eq. 4)
+      layer_residuals   (n, layers)  float32   mean residual per feature layer
+      tissue_cells      (n,)         int32     cells of the map that count as tissue
+      anomaly_map       (n, m, m)    float32   with --maps: normalised residual map of each tile
+      thumbnail         (h, w, 3)    uint8     for the pictures
+      tissue_mask       (h, w)       bool
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex, create_column
+
+STORE_NAME = "scores.zarr"
+
+
+class ModelRecord(BaseModel):
+    """Which model scored, and the fixed scale its scores are shown on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: str
+    rule: str
+    mpp: float
+    display_range: tuple[float, float]
+
+
+class ComputeRecord(BaseModel):
+    """How it was computed; a resumed run uses these values, so that it gives the same bytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch_size: int
+    dtype: str
+    device: str
+    threads: int
+
+
+class ScoreHeader(StoreHeader):
+    """The attributes of a score store."""
+
+    model: ModelRecord
+    compute: ComputeRecord
+    layers: tuple[str, ...]
+    map_size: int | None  # side of the kept anomaly maps, None without --maps
+    roi_sha256: str | None
+
+    def identity(self) -> dict[str, Any]:
+        """Everything but ``compute``, which a resumed run takes over."""
+        return self.model_dump(mode="json", exclude={"compute"})
+
+
+@dataclass(frozen=True)
+class TileScores:
+    """Results of n tiles, as the scorer makes them and the store keeps them."""
+
+    score: NDArray[np.float32]  # (n,)
+    score_paper: NDArray[np.float32]  # (n,)
+    layer_residuals: NDArray[np.float32]  # (n, layers)
+    tissue_cells: NDArray[np.int32]  # (n,)
+    anomaly_map: NDArray[np.float32] | None  # (n, m, m)
+
+
+class ScoreStore(ShardedStore):
+    """Scores of one slide, on disk."""
+
+    kind: ClassVar[str] = "wsi-haloae score store"
+    header_type: ClassVar[type[StoreHeader]] = ScoreHeader
+    header: ScoreHeader
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        header: ScoreHeader,
+        index: TileIndex,
+        thumbnail: NDArray[np.uint8],
+        tissue_mask: NDArray[np.bool_],
+    ) -> ScoreStore:
+        """A new store with every tile pending."""
+        group = cls._create(path, header, index)
+        length = len(index)
+        create_column(group, "score", length, np.float32, fill=np.nan)
+        create_column(group, "score_paper", length, np.float32, fill=np.nan)
+        create_column(group, "layer_residuals", length, np.float32, width=len(header.layers), fill=np.nan)
+        create_column(group, "tissue_cells", length, np.int32)
+        if header.map_size is not None:
+            side = header.map_size
+            group.create_array(
+                "anomaly_map",
+                shape=(length, side, side),
+                chunks=(1, side, side),
+                shards=(SHARD_TILES, side, side),
+                dtype=np.float32,
+                fill_value=np.nan,
+            )
+        group.create_array("thumbnail", data=thumbnail, chunks=thumbnail.shape)
+        group.create_array("tissue_mask", data=tissue_mask, chunks=tissue_mask.shape)
+        return cls._publish(path)
+
+    def write_shard(self, shard: int, scores: TileScores, states: NDArray[np.uint8]) -> None:
+        """Store one shard's results and then its states."""
+        place = self.shard_slice(shard)
+        self._array("score")[place] = scores.score
+        self._array("score_paper")[place] = scores.score_paper
+        self._array("layer_residuals")[place] = scores.layer_residuals
+        self._array("tissue_cells")[place] = scores.tissue_cells
+        if self.header.map_size is not None:
+            assert scores.anomaly_map is not None
+            self._array("anomaly_map")[place] = scores.anomaly_map
+        self._commit(shard, states)
+
+    def scores(self) -> TileScores:
+        """The results of all tiles, without the anomaly maps."""
+        return TileScores(
+            score=self._read("score"),
+            score_paper=self._read("score_paper"),
+            layer_residuals=self._read("layer_residuals"),
+            tissue_cells=self._read("tissue_cells"),
+            anomaly_map=None,
+        )
+
+    def anomaly_map(self, number: int) -> NDArray[np.float32]:
+        """The kept anomaly map (m, m) of one tile."""
+        return np.asarray(self._array("anomaly_map")[number])
+
+    def thumbnail(self) -> NDArray[np.uint8]:
+        """The whole slide as a small picture, (h, w, 3)."""
+        return self._read("thumbnail")
+
+    def tissue_mask(self) -> NDArray[np.bool_]:
+        """The tissue mask on the thumbnail, (h, w)."""
+        return self._read("tissue_mask")
+
+    @property
+    def score_url(self) -> str:
+        """Path of the score array, for readers that open it lazily."""
+        return str(self.path / "score")

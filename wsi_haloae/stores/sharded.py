@@ -1,0 +1,213 @@
+"""What tile stores and score stores share: an index of tiles, and work done shard by shard.
+
+A store is a Zarr v3 group on disk. It is created under a temporary name and renamed, so a store
+that exists has its whole index. Work is committed per shard of `SHARD_TILES` tiles: first the
+payload, then, as one atomic write, the states of its tiles. A shard whose states are pending
+is done again after a crash, and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from zarr.errors import GroupNotFoundError
+
+from wsi_haloae.errors import OutputExistsError, StoreError
+
+FORMAT_VERSION = 1
+SHARD_TILES = 64
+"""Tiles per shard: 12 MiB of 256-pixel tiles, the most work that a crash repeats per worker."""
+
+
+class TileState(IntEnum):
+    """What became of a tile."""
+
+    PENDING = 0
+    DONE = 1
+    UNREADABLE = 2
+
+
+class SlideRecord(BaseModel):
+    """The facts about a slide that outputs need; lengths in pixels of level 0, mpp in µm."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    vendor: str
+    width: int
+    height: int
+    mpp_x: float
+    mpp_y: float
+    objective_power: float | None
+    bounds: tuple[int, int, int, int] | None  # x, y, width, height
+    background: tuple[int, int, int]
+    fingerprint: str
+
+
+class StoreHeader(BaseModel):
+    """The attributes of a store. ``grid`` holds the fields of a TileGrid."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slide: SlideRecord
+    grid: dict[str, int | float]
+    read_plan: dict[str, int | float]
+    tissue: dict[str, Any]
+
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for a rerun to go on with a store."""
+        return self.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class TileIndex:
+    """The tiles of a store, in reading order: five arrays of one length n."""
+
+    row: NDArray[np.int64]  # (n,)
+    column: NDArray[np.int64]  # (n,)
+    location: NDArray[np.int64]  # (n, 2): x, y at level 0
+    size: NDArray[np.int64]  # (n, 2): width, height at level 0, clipped to the slide
+    tissue_fraction: NDArray[np.float32]  # (n,)
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> TileIndex:
+        """The tiles that ``chosen`` picks, in its order."""
+        return TileIndex(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+
+class ShardedStore:
+    """Base of `TileStore` and `ScoreStore`; open one with `open` or make one with `create`."""
+
+    kind: ClassVar[str]
+    header_type: ClassVar[type[StoreHeader]]
+
+    def __init__(self, path: Path, group: zarr.Group, header: StoreHeader) -> None:
+        self.path = path
+        self.header = header
+        self._group = group
+        self.index = TileIndex(**{field.name: self._read(field.name) for field in fields(TileIndex)})
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """An existing store; `StoreError` for anything that is none, or of another version."""
+        try:
+            group = zarr.open_group(path, mode="r+", zarr_format=3)
+        except (GroupNotFoundError, OSError, ValueError, TypeError, KeyError):
+            raise StoreError(f"{path}: there is no {cls.kind} here that can be opened.") from None
+        attributes = dict(group.attrs)
+        if attributes.get("kind") != cls.kind:
+            raise StoreError(f"{path}: this is no {cls.kind} (kind: {attributes.get('kind')!r}).")
+        version = attributes.get("format_version")
+        if version != FORMAT_VERSION:
+            raise StoreError(
+                f"{path}: format version {version!r}, but this wsi-haloae reads version {FORMAT_VERSION}. "
+                "Use the version of wsi-haloae that wrote it, or make it again with --overwrite."
+            )
+        try:
+            return cls(path, group, cls.header_type.model_validate(attributes["header"]))
+        except (KeyError, ValueError, TypeError) as error:
+            raise StoreError(f"{path}: this {cls.kind} is damaged ({error}). Make it again: --overwrite.") from None
+
+    @classmethod
+    def _create(cls, path: Path, header: StoreHeader, index: TileIndex) -> zarr.Group:
+        """A new group under its temporary name, with header, index and pending states."""
+        partial = _partial(path)
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        group = zarr.create_group(partial, zarr_format=3)
+        group.attrs.update(
+            {"kind": cls.kind, "format_version": FORMAT_VERSION, "header": header.model_dump(mode="json")}
+        )
+        for field in fields(TileIndex):
+            values = getattr(index, field.name)
+            group.create_array(field.name, data=values, chunks=(max(1, len(values)), *values.shape[1:]))
+        create_column(group, "state", len(index), np.uint8, fill=TileState.PENDING)
+        return group
+
+    @classmethod
+    def _publish(cls, path: Path) -> Self:
+        os.replace(_partial(path), path)
+        return cls.open(path)
+
+    def require_same(self, header: StoreHeader) -> None:
+        """`OutputExistsError` unless this store was made from exactly what ``header`` says."""
+        ours, theirs = self.header.identity(), header.identity()
+        differing = sorted(_differences(ours, theirs))
+        if differing:
+            raise OutputExistsError(
+                f"{self.path}: this {self.kind} was made from something else (differs in: "
+                f"{', '.join(differing[:5])}). Choose another output folder, or pass --overwrite to replace it."
+            )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return -(-len(self) // SHARD_TILES)
+
+    def shard_slice(self, shard: int) -> slice:
+        """The tiles of one shard, as a slice of the index."""
+        return slice(shard * SHARD_TILES, min((shard + 1) * SHARD_TILES, len(self)))
+
+    def states(self) -> NDArray[np.uint8]:
+        """State of each tile (n,), values of `TileState`."""
+        return self._read("state")
+
+    def pending_shards(self) -> list[int]:
+        """Shards that are not committed yet, in order. Leftovers of a killed write are removed."""
+        for leftover in self.path.rglob("*.partial"):
+            leftover.unlink()
+        states = self.states()
+        return [i for i in range(self.shards) if (states[self.shard_slice(i)] == TileState.PENDING).any()]
+
+    def _commit(self, shard: int, states: NDArray[np.uint8]) -> None:
+        """Make a shard count as done; its payload must have been written before."""
+        assert not (states == TileState.PENDING).any()
+        self._array("state")[self.shard_slice(shard)] = states
+
+    def _array(self, name: str) -> zarr.Array[Any]:
+        array = self._group[name]
+        if not isinstance(array, zarr.Array):
+            raise TypeError(f"{name} is no array")
+        return array
+
+    def _read(self, name: str) -> NDArray[Any]:
+        return np.asarray(self._array(name)[:])
+
+
+def create_column(
+    group: zarr.Group, name: str, length: int, dtype: type, *, width: int | None = None, fill: float = 0
+) -> None:
+    """An array with one entry per tile, one chunk (so one atomic write) per shard."""
+    tail = () if width is None else (width,)
+    group.create_array(name, shape=(length, *tail), chunks=(SHARD_TILES, *tail), dtype=dtype, fill_value=fill)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key in {*ours, *theirs}:
+        one, other = ours.get(key), theirs.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            found += _differences(one, other, f"{prefix}{key}.")
+        elif one != other:
+            found.append(f"{prefix}{key}")
+    return found

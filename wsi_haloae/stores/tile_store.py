@@ -1,0 +1,62 @@
+"""TileStore: the pixels of a slide's tissue tiles, sharded and compressed.
+
+    tiles.zarr/
+      row, column, location, size, tissue_fraction     the index (see sharded.py)
+      state     (n,)            uint8    pending, done, unreadable
+      pixels    (n, s, s, 3)    uint8    a chunk per tile, `SHARD_TILES` tiles per shard file
+
+A tile that could not be read is background-coloured here, and its state says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, BloscShuffle
+
+from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex
+
+STORE_NAME = "tiles.zarr"
+
+
+class TileStore(ShardedStore):
+    """Tiles of one slide, on disk. Shards may be written from several threads."""
+
+    kind: ClassVar[str] = "wsi-haloae tile store"
+    header_type: ClassVar[type[StoreHeader]] = StoreHeader
+
+    @classmethod
+    def create(cls, path: Path, header: StoreHeader, index: TileIndex) -> TileStore:
+        """A new store with every tile pending; replaces what an interrupted `create` left."""
+        group = cls._create(path, header, index)
+        size = int(header.grid["tile_size"])
+        group.create_array(
+            "pixels",
+            shape=(len(index), size, size, 3),
+            chunks=(1, size, size, 3),
+            shards=(SHARD_TILES, size, size, 3),
+            dtype=np.uint8,
+            compressors=BloscCodec(cname="zstd", clevel=3, shuffle=BloscShuffle.noshuffle),
+        )
+        return cls._publish(path)
+
+    @property
+    def tile_size(self) -> int:
+        """Side of a tile in pixels."""
+        return int(self.header.grid["tile_size"])
+
+    def write_shard(self, shard: int, pixels: NDArray[np.uint8], states: NDArray[np.uint8]) -> None:
+        """Store one shard's pixels (k, s, s, 3) and then its states (k,)."""
+        self._array("pixels")[self.shard_slice(shard)] = pixels
+        self._commit(shard, states)
+
+    def read_shard(self, shard: int) -> NDArray[np.uint8]:
+        """One shard's pixels, (k, s, s, 3)."""
+        return np.asarray(self._array("pixels")[self.shard_slice(shard)])
+
+    def read_tile(self, number: int) -> NDArray[np.uint8]:
+        """One tile's pixels, (s, s, 3)."""
+        return np.asarray(self._array("pixels")[number])

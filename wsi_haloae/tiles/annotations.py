@@ -1,0 +1,129 @@
+"""Regions drawn by people: QuPath GeoJSON in, and how much of each tile lies inside.
+
+Accepted: a FeatureCollection, a bare list or a single Feature, also gzipped; polygons and
+multipolygons with holes; ``classification`` as a string or as an object with a name.
+Classes named ``Ignore*`` are skipped (contract, Annotations in).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.affinity import translate
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from wsi_haloae.errors import AnnotationError
+from wsi_haloae.slide.properties import Bounds
+
+UNCLASSIFIED = "Unclassified"
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Regions in pixels of level 0, one geometry per class."""
+
+    path: Path
+    by_class: dict[str, BaseGeometry]
+
+    def region(self, name: str) -> BaseGeometry:
+        """The region of one class; an `AnnotationError` lists the classes that there are."""
+        if name not in self.by_class:
+            known = ", ".join(sorted(self.by_class)) or "none"
+            raise AnnotationError(f"{self.path}: no annotation of class {name!r}. Classes in this file: {known}.")
+        return self.by_class[name]
+
+    def everything(self) -> BaseGeometry:
+        """All regions together, whatever their class."""
+        if not self.by_class:
+            raise AnnotationError(f"{self.path}: no polygon in this file, so there is no region.")
+        return shapely.union_all(list(self.by_class.values()))
+
+
+def read_annotations(path: Path, bounds: Bounds | None) -> Annotations:
+    """A QuPath export; where the slide has ``bounds``, QuPath counts from their corner."""
+    document = _load(path)
+    if isinstance(document, dict):
+        features = document["features"] if document.get("type") == "FeatureCollection" else [document]
+    else:
+        features = document
+    if not isinstance(features, list):
+        raise AnnotationError(f"{path}: 'features' must be a list, as in a GeoJSON FeatureCollection.")
+    found: dict[str, list[BaseGeometry]] = defaultdict(list)
+    for number, feature in enumerate(features):
+        geometry = _polygon_of(path, number, feature)
+        name = _class_of(feature)
+        if geometry is not None and not name.startswith("Ignore"):
+            found[name].append(geometry)
+    shift = (bounds.l0_x, bounds.l0_y) if bounds else (0, 0)
+    return Annotations(path, {name: translate(shapely.union_all(parts), *shift) for name, parts in found.items()})
+
+
+def find_annotations(place: Path, slide: Path) -> Path:
+    """The file itself, or ``<stem>.geojson[.gz]`` in a folder."""
+    if not place.is_dir():
+        return place
+    for suffix in (".geojson", ".geojson.gz"):
+        candidate = place / f"{slide.stem}{suffix}"
+        if candidate.is_file():
+            return candidate
+    raise AnnotationError(f"{place}: no {slide.stem}.geojson in this folder for the slide {slide.name}.")
+
+
+def coverage(region: BaseGeometry, locations: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of each tile's area inside ``region``: locations and sizes (n, 2) at level 0 -> (n,)."""
+    corners = locations + sizes
+    boxes = shapely.box(locations[:, 0], locations[:, 1], corners[:, 0], corners[:, 1])
+    shapely.prepare(region)
+    inside = shapely.contains_properly(region, boxes)
+    share = inside.astype(np.float64)
+    border = shapely.intersects(region, boxes) & ~inside
+    share[border] = shapely.area(shapely.intersection(boxes[border], region)) / shapely.area(boxes[border])
+    return share
+
+
+def _load(path: Path) -> Any:
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8-sig") as stream:
+            document = json.load(stream)
+    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise AnnotationError(f"{path}: cannot be read as GeoJSON ({error}).") from None
+    if not isinstance(document, dict | list) or (
+        isinstance(document, dict) and document.get("type") not in {"Feature", "FeatureCollection"}
+    ):
+        raise AnnotationError(f"{path}: a FeatureCollection, a list of Features or one Feature is needed.")
+    if isinstance(document, dict) and document["type"] == "FeatureCollection" and "features" not in document:
+        raise AnnotationError(f"{path}: a FeatureCollection without 'features'.")
+    return document
+
+
+def _polygon_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
+    """The polygon of a feature; None for points and lines, which have no area."""
+    geometry = feature.get("geometry") if isinstance(feature, dict) else None
+    if not isinstance(geometry, dict):
+        raise AnnotationError(f"{path}: feature {number} has no geometry.")
+    if geometry.get("type") not in {"Polygon", "MultiPolygon"}:
+        return None
+    try:
+        polygon = shapely.make_valid(shape(geometry))
+    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise AnnotationError(f"{path}: feature {number} has a broken polygon ({error}).") from None
+    return polygon
+
+
+def _class_of(feature: dict[str, Any]) -> str:
+    properties = feature.get("properties")
+    classification = properties.get("classification") if isinstance(properties, dict) else None
+    if isinstance(classification, dict):
+        classification = classification.get("name")
+    return classification if isinstance(classification, str) else UNCLASSIFIED

@@ -1,0 +1,84 @@
+"""Tiling: which tiles of a slide are worth reading, decided before a single one is read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from shapely.geometry.base import BaseGeometry
+
+from wsi_haloae.config import TissueConfig
+from wsi_haloae.slide.properties import SlideProperties
+from wsi_haloae.slide.tissue import METHOD, TissueMask
+from wsi_haloae.stores.sharded import SlideRecord, StoreHeader, TileIndex
+from wsi_haloae.tiles.annotations import coverage
+from wsi_haloae.tiles.grid import TileGrid
+from wsi_haloae.tiles.plan import ReadPlan
+
+MIN_COVERAGE = 0.5
+"""Share of a tile's area from which it belongs to an annotated region."""
+
+
+@dataclass(frozen=True)
+class TilingSettings:
+    """What the user chose; ``mpp_target`` None means level 0 as it is, ``stride`` None no overlap."""
+
+    mpp_target: float | None
+    tile_size: int
+    stride: int | None = None
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """A slide's read plan and grid; `choose` makes the index of the tiles to read."""
+
+    properties: SlideProperties
+    plan: ReadPlan
+    grid: TileGrid
+    tissue_config: TissueConfig
+
+    @classmethod
+    def of(cls, properties: SlideProperties, settings: TilingSettings, tissue: TissueConfig) -> Tiling:
+        """Raises `MissingMppError`, `ResolutionError` or `UsageError` (stride)."""
+        plan = ReadPlan.for_slide(properties, settings.mpp_target)
+        stride = settings.tile_size if settings.stride is None else settings.stride
+        grid = TileGrid.for_plan(plan, properties.width, properties.height, settings.tile_size, stride)
+        return cls(properties, plan, grid, tissue)
+
+    def header(self) -> StoreHeader:
+        """What a store of these tiles was made from."""
+        p = self.properties
+        mpp_x, mpp_y = p.known_mpp()
+        return StoreHeader(
+            slide=SlideRecord(
+                name=p.name,
+                vendor=p.vendor,
+                width=p.width,
+                height=p.height,
+                mpp_x=mpp_x,
+                mpp_y=mpp_y,
+                objective_power=p.objective_power,
+                bounds=(p.bounds.l0_x, p.bounds.l0_y, p.bounds.width, p.bounds.height) if p.bounds else None,
+                background=p.background,
+                fingerprint=p.fingerprint,
+            ),
+            grid=asdict(self.grid),
+            read_plan=asdict(self.plan),
+            tissue={"method": METHOD, **self.tissue_config.model_dump(mode="json")},
+        )
+
+    def choose(
+        self, tissue: TissueMask, region: BaseGeometry | None = None, min_coverage: float = MIN_COVERAGE
+    ) -> TileIndex:
+        """Tiles with enough tissue and, if a region is given, enough of their area in it."""
+        rows, columns = self.grid.all_indices()
+        locations = self.grid.locations(rows, columns)
+        sizes = self.grid.clipped_sizes(locations)
+        fractions = tissue.fractions(locations, sizes)
+        index = TileIndex(rows, columns, locations, sizes, fractions)
+        # A mask is never exactly zero by chance, so "at least 0" must not mean bare glass.
+        index = index.select((fractions >= self.tissue_config.min_fraction) & (fractions > 0))
+        if region is None or not len(index):
+            return index
+        inside = coverage(region, index.location, index.size)
+        return index.select(inside >= np.float64(min_coverage))

@@ -1,0 +1,31 @@
+"""What is done to originals before Cut&Paste: colour jitter, flips and quarter turns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+
+Image8 = NDArray[np.uint8]
+
+
+def jitter_colour(image: Image8, strength: float, random: np.random.Generator) -> Image8:
+    """Brightness, contrast and saturation by a factor of 1 +- ``strength``, hue by +- ``strength`` turns.
+
+    (h, w, 3) -> (h, w, 3). All four are drawn even where their effect is nil, so that the stream
+    of random numbers depends on nothing but the call.
+    """
+    brightness, contrast, saturation = 1 + random.uniform(-strength, strength, size=3)
+    hue = random.uniform(-strength, strength)
+    picture = ImageEnhance.Brightness(Image.fromarray(image)).enhance(brightness)
+    picture = ImageEnhance.Contrast(picture).enhance(contrast)
+    picture = ImageEnhance.Color(picture).enhance(saturation)
+    hsv = np.array(picture.convert("HSV"))
+    hsv[..., 0] += np.uint8(round(hue * 255) % 256)  # hue wraps around, as bytes do
+    return np.asarray(Image.fromarray(hsv, "HSV").convert("RGB"))
+
+
+def flip_and_turn(image: Image8, random: np.random.Generator) -> Image8:
+    """One of the eight symmetries of the square, (s, s, 3) -> (s, s, 3)."""
+    turned = np.rot90(image, int(random.integers(4)))
+    return np.ascontiguousarray(turned[:, ::-1] if random.integers(2) else turned)

@@ -1,0 +1,69 @@
+"""Training batches, each a function of (seed, step) alone, so that a resumed run sees the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from wsi_haloae.config import TrainingConfig
+from wsi_haloae.training.augmentation import flip_and_turn, jitter_colour
+from wsi_haloae.training.cutpaste import paste_patch, paste_scar
+from wsi_haloae.training.sources import TileSource
+
+VIEWS = 3
+"""The original, its patch copy and its scar copy."""
+
+
+class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
+    """Batch of step i: uint8 tiles (originals * 3, s, s, 3) and which of them are damaged.
+
+    Originals come in passes: each pass is a fresh permutation of the training tiles.
+    """
+
+    def __init__(self, source: TileSource, tiles: NDArray[np.int64], config: TrainingConfig, steps: int) -> None:
+        self._source, self._tiles, self._config, self._steps = source, tiles, config, steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        if not 0 <= step < self._steps:
+            raise IndexError(step)
+        random = np.random.default_rng((self._config.seed, 1, step))
+        views = []
+        for slot in range(self._config.originals_per_batch):
+            image = self._source.read(self._tile_number(step * self._config.originals_per_batch + slot))
+            if self._config.flip:
+                image = flip_and_turn(image, random)
+            image = jitter_colour(image, self._config.colour_jitter, random)
+            views += [image, paste_patch(image, random), paste_scar(image, random)]
+        damaged = torch.arange(len(views)) % VIEWS != 0
+        return torch.from_numpy(np.stack(views)), damaged
+
+    def _tile_number(self, position: int) -> int:
+        round_number, place = divmod(position, len(self._tiles))
+        order = np.random.default_rng((self._config.seed, 0, round_number)).permutation(len(self._tiles))
+        return int(self._tiles[order[place]])
+
+
+def stream(batches: TrainingBatches, start: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches from step ``start`` on, prepared ahead by ``workers`` processes (0: in this one)."""
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(start, len(batches)),
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        multiprocessing_context="spawn" if workers else None,
+    )
+    yield from loader
+
+
+def read_tiles(source: TileSource, numbers: NDArray[np.int64]) -> Tensor:
+    """Unchanged tiles as uint8 (n, s, s, 3)."""
+    return torch.from_numpy(np.stack([source.read(int(number)) for number in numbers]))

@@ -1,0 +1,77 @@
+"""Pictures of a training: the loss curve, and tiles beside their reconstructions."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsi_haloae.model.anomaly_map import residual_map, upsample
+from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.preprocessing import denormalise, normalise, to_unit
+from wsi_haloae.training.trainer import EpochRecord
+
+NO_DATE = {"Software": None}
+"""PNG metadata without a version, so the same picture has the same bytes."""
+
+
+def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
+    """``loss.csv`` and ``loss.png``."""
+    with (folder / "loss.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(EpochRecord)])
+        writer.writeheader()
+        writer.writerows(asdict(record) for record in curve)
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    losses, weights = figure.subplots(1, 2)
+    steps = [record.step for record in curve]
+    for name, label in (
+        ("loss_cls", "classification"),
+        ("loss_fm", "features, training"),
+        ("select_fm", "features, held out"),
+        ("loss_im", "image"),
+    ):
+        losses.plot(steps, [getattr(record, name) for record in curve], label=label, marker=".")
+    losses.set(xlabel="step", ylabel="loss, unweighted", title="Losses")
+    for name, label in (("weight_cls", "classification"), ("weight_fm", "features"), ("weight_im", "image")):
+        weights.plot(steps, [getattr(record, name) for record in curve], label=label, marker=".")
+    weights.set(xlabel="step", ylabel="weight", title="Evolving weights", ylim=(0, 1))
+    for axes in (losses, weights):
+        axes.legend()
+        axes.grid(alpha=0.3)
+    FigureCanvasAgg(figure).print_png(folder / "loss.png", metadata=NO_DATE)
+
+
+@torch.inference_mode()
+def write_reconstructions(path: Path, model: HaloAE, tiles: Tensor, device: torch.device) -> None:
+    """A sheet of uint8 tiles (n, s, s, 3): tile, image decoded from features, residual map."""
+    model.eval()
+    images = normalise(to_unit(tiles.to(device)), model.config.input_downsample)
+    output = model(images)
+    drawn = denormalise(output.image).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()  # (n, s, s, 3)
+    residuals = upsample(residual_map(output.features, output.reconstruction), model.tile_size).cpu().numpy()
+    _draw_sheet(path, tiles.numpy(), drawn, residuals)
+
+
+def _draw_sheet(
+    path: Path, tiles: NDArray[np.uint8], drawn: NDArray[np.float32], residuals: NDArray[np.float32]
+) -> None:
+    count = len(tiles)
+    figure = Figure(figsize=(2 * count, 6.4), layout="constrained")
+    rows = figure.subplots(3, count, squeeze=False)
+    top = float(residuals.max())
+    titles = ("held-out tile", "decoded from the code", "residual of features")
+    for row, pictures, title in zip(rows, (tiles, drawn, residuals), titles, strict=True):
+        for axes, picture in zip(row, pictures, strict=True):
+            shown = axes.imshow(picture, vmin=0, vmax=top, cmap="viridis")
+            axes.set_axis_off()
+        row[0].set_title(title, loc="left", fontsize=10)
+    figure.colorbar(shown, ax=rows[2].tolist(), shrink=0.8)
+    FigureCanvasAgg(figure).print_png(path, metadata=NO_DATE)

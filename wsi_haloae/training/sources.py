@@ -1,0 +1,181 @@
+"""Where reference tiles come from: tile stores and folders of images, behind one protocol.
+
+Annotated slides become tile stores first (`runs.train_tiles`), so training sees two kinds only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from wsi_haloae.errors import UsageError
+from wsi_haloae.slide.properties import MPP_TOLERANCE
+from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.tile_store import TileStore
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
+SPATIAL_BLOCK = 4
+"""Tiles per side of the blocks that stand in for groups where there are too few slides."""
+
+
+class TileSource(Protocol):
+    """Reference tiles of one size and scale.
+
+    ``groups`` names the patient, slide or cluster of each tile; ``blocks`` a smaller unit to fall
+    back on when there are too few groups to split.
+    """
+
+    name: str
+    tile_size: int
+    mpp: float
+    groups: Sequence[str]
+    blocks: Sequence[str]
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        ...
+
+
+class TileStoreSource:
+    """The readable tiles of a tile store; its group is the slide."""
+
+    def __init__(self, path: Path, group: str | None = None) -> None:
+        self._store = TileStore.open(path)
+        if self._store.pending_shards():
+            raise UsageError(f"{path}: tiling was interrupted; run the same 'wsi-haloae tile' command again.")
+        header = self._store.header
+        self.name = str(path)
+        self.tile_size = self._store.tile_size
+        self.mpp = float(np.sqrt(header.read_plan["mpp_x"] * header.read_plan["mpp_y"]))
+        self._numbers = np.flatnonzero(self._store.states() == TileState.DONE)
+        slide = group or header.slide.name
+        index = self._store.index.select(self._numbers)
+        self.groups = [slide] * len(self._numbers)
+        self.blocks = [
+            f"{slide} block {row // SPATIAL_BLOCK},{column // SPATIAL_BLOCK}"
+            for row, column in zip(index.row, index.column, strict=True)
+        ]
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        return self._store.read_tile(int(self._numbers[number]))
+
+
+class ImageFolderSource:
+    """A folder of images, each one tile; they must all have one size."""
+
+    def __init__(self, folder: Path, mpp: float, files: Sequence[Path], groups: Sequence[str]) -> None:
+        sizes = {file: _image_size(file) for file in files}
+        first = next(iter(sizes))
+        for file, size in sizes.items():
+            if size != sizes[first] or size[0] != size[1]:
+                raise UsageError(
+                    f"{file}: {size[0]} x {size[1]} pixels, but {first.name} has {sizes[first][0]} x "
+                    f"{sizes[first][1]}. Tiles must be squares of one size: nothing is resized silently."
+                )
+        self.name, self.mpp, self.tile_size = str(folder), mpp, sizes[first][0]
+        self._files = list(files)
+        self.groups = list(groups)
+        self.blocks = [str(file) for file in files]
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        return read_image(self._files[number])
+
+
+@dataclass(frozen=True)
+class CombinedSource:
+    """Several sources one after another."""
+
+    parts: Sequence[TileSource]
+
+    def __post_init__(self) -> None:
+        """Refuse parts of different tile size or scale."""
+        first = self.parts[0]
+        for part in self.parts[1:]:
+            if part.tile_size != first.tile_size or abs(part.mpp / first.mpp - 1) > MPP_TOLERANCE:
+                raise UsageError(
+                    f"{part.name}: tiles of {part.tile_size} px at {part.mpp:.4g} µm/px, but {first.name} has "
+                    f"{first.tile_size} px at {first.mpp:.4g}. One model learns one size and one scale."
+                )
+
+    @property
+    def tile_size(self) -> int:
+        """Side of a tile in pixels."""
+        return self.parts[0].tile_size
+
+    @property
+    def mpp(self) -> float:
+        """Micrometres per pixel of the tiles."""
+        return self.parts[0].mpp
+
+    @property
+    def groups(self) -> list[str]:
+        """Group of each tile."""
+        return [group for part in self.parts for group in part.groups]
+
+    @property
+    def blocks(self) -> list[str]:
+        """Smaller unit of each tile."""
+        return [block for part in self.parts for block in part.blocks]
+
+    @property
+    def name(self) -> str:
+        """Names of all parts."""
+        return ", ".join(part.name for part in self.parts)
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        for part in self.parts:
+            if number < len(part.groups):
+                return part.read(number)
+            number -= len(part.groups)
+        raise IndexError(number)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Image files below a folder, in a fixed order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def group_by_regex(files: Sequence[Path], folder: Path, pattern: str) -> list[str]:
+    """The part of each file's relative path that ``pattern`` matches (its first group, if it has one)."""
+    try:
+        regex = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--group-regex {pattern}: not a regular expression ({error}).") from None
+    groups = []
+    for file in files:
+        match = regex.search(file.relative_to(folder).as_posix())
+        if match is None:
+            raise UsageError(f"--group-regex {pattern}: does not match {file.relative_to(folder)}.")
+        groups.append(match.group(1) if regex.groups else match.group(0))
+    return groups
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """An image as (h, w, 3) RGB on white."""
+    try:
+        with Image.open(path) as image:
+            if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+                rgba = image.convert("RGBA")
+                white = Image.new("RGBA", rgba.size, "white")
+                return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, UnidentifiedImageError) as error:
+        raise UsageError(f"{path}: cannot be read as an image ({error}).") from None
+
+
+def _image_size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, SyntaxError, UnidentifiedImageError) as error:
+        raise UsageError(f"{path}: cannot be read as an image ({error}).") from None

@@ -1,0 +1,71 @@
+"""Reference tiles split once, by group, into train, select and calibrate (contract, Words).
+
+*select* serves early stopping and the display range; *calibrate* is kept for p-values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.config import SplitConfig
+from wsi_haloae.errors import UsageError
+
+PARTS = ("train", "select", "calibrate")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Numbers of the tiles in each part, ascending, and the names of their groups."""
+
+    tiles: Mapping[str, NDArray[np.int64]]
+    groups: Mapping[str, tuple[str, ...]]
+
+    def describe(self) -> str:
+        """One line per part, for people."""
+        return ", ".join(f"{part} {len(self.tiles[part])} tiles of {len(self.groups[part])} groups" for part in PARTS)
+
+
+def split_by_group(
+    groups: Sequence[str], shares: SplitConfig, seed: int, fixed: Mapping[str, str] | None = None
+) -> Split:
+    """Whole groups drawn at random until each part has its share of the tiles.
+
+    ``fixed`` names the part of some groups (a manifest's column). Raises `UsageError` when the
+    groups cannot fill three parts.
+    """
+    part_of = dict(fixed or {})
+    unknown = sorted(set(part_of.values()) - set(PARTS))
+    if unknown:
+        raise UsageError(f"split {unknown[0]!r} was given; it must be one of {', '.join(PARTS)}.")
+    names, counts = np.unique(np.asarray(groups), return_counts=True)
+    size = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    free = [name for name in np.random.default_rng(seed).permutation(names).tolist() if name not in part_of]
+    for part, share in (("select", shares.select), ("calibrate", shares.calibrate)):
+        if part in part_of.values():
+            continue
+        filled = 0
+        while free and filled < share * len(groups):
+            chosen = free.pop()
+            part_of[chosen] = part
+            filled += size[chosen]
+    part_of.update(dict.fromkeys(free, "train"))
+    return _collect(groups, part_of)
+
+
+def _collect(groups: Sequence[str], part_of: Mapping[str, str]) -> Split:
+    parts = np.array([part_of[group] for group in groups])
+    split = Split(
+        tiles={part: np.flatnonzero(parts == part) for part in PARTS},
+        groups={part: tuple(sorted({g for g in groups if part_of[g] == part})) for part in PARTS},
+    )
+    empty = [part for part in PARTS if not len(split.tiles[part])]
+    if empty:
+        raise UsageError(
+            f"{len(set(groups))} groups were given, too few or too uneven to fill train, select and calibrate "
+            f"({', '.join(empty)} would be empty). Give more slides or images, or name groups with --group-regex."
+        )
+    return split

@@ -1,0 +1,82 @@
+"""What is measured on training tiles: channel statistics, SSIM's ranges, and the mean map.
+
+Unchanged tiles, no augmentation, batch by batch: memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsi_haloae.model.anomaly_map import residual_map
+from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.preprocessing import normalise, to_unit
+from wsi_haloae.progress import Advance
+from wsi_haloae.training.batches import read_tiles
+from wsi_haloae.training.sources import TileSource
+
+BATCH = 16
+CELLS_PER_TILE = 64
+"""Cells drawn from each tile for the percentiles."""
+RANGE_PERCENTILES = (0.001, 0.999)
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """Per channel, (C,) each, of the features before standardisation."""
+
+    mean: Tensor
+    std: Tensor
+    low: Tensor  # 0.1 percentile
+    high: Tensor  # 99.9 percentile
+
+
+def images_of(
+    source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device
+) -> Iterator[Tensor]:
+    """Normalised images of unchanged tiles, a batch at a time."""
+    for start in range(0, len(tiles), BATCH):
+        batch = read_tiles(source, tiles[start : start + BATCH]).to(device)
+        yield normalise(to_unit(batch), model.config.input_downsample)
+
+
+@torch.inference_mode()
+def measure_features(
+    source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device, advance: Advance
+) -> FeatureStatistics:
+    """Mean and deviation over all cells, percentiles over a fixed draw of them."""
+    channels, count = model.backbone.channels, 0
+    total = torch.zeros(channels, dtype=torch.float64)
+    squares = torch.zeros(channels, dtype=torch.float64)
+    drawn = []
+    generator = torch.Generator().manual_seed(0)
+    for images in images_of(source, tiles, model, device):
+        cells = model.backbone(images).permute(0, 2, 3, 1).flatten(1, 2).cpu()  # (B, cells, C)
+        total += cells.sum(dim=(0, 1), dtype=torch.float64)
+        squares += cells.double().square().sum(dim=(0, 1))
+        count += cells.shape[0] * cells.shape[1]
+        chosen = torch.randperm(cells.shape[1], generator=generator)[:CELLS_PER_TILE]
+        drawn.append(cells[:, chosen].flatten(0, 1))
+        advance(len(images))
+    mean = total / count
+    std = (squares / count - mean.square()).clamp_min(0).sqrt()
+    low, high = np.quantile(torch.cat(drawn).numpy(), RANGE_PERCENTILES, axis=0)
+    return FeatureStatistics(mean.float(), std.float(), torch.from_numpy(low).float(), torch.from_numpy(high).float())
+
+
+@torch.inference_mode()
+def measure_mean_map(
+    source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device, advance: Advance
+) -> Tensor:
+    """Mean residual map (m, m) of training tiles (paper, Fig. S1; never of test images)."""
+    total = torch.zeros(model.map_size, model.map_size, dtype=torch.float64)
+    for images in images_of(source, tiles, model, device):
+        features = model.features(images)
+        total += residual_map(features, model.reconstruct(features)).cpu().double().sum(dim=0)
+        advance(len(images))
+    return (total / len(tiles)).float()

@@ -1,0 +1,198 @@
+"""Trainer: the optimisation of blocks C to E, resumable after a kill with the same weights.
+
+Every step is a function of (seed, step); what else a step needs (weights, optimiser, best weights
+so far, curve) is saved after each epoch under a temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsi_haloae.config import Config
+from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.losses import all_losses, feature_loss
+from wsi_haloae.model.preprocessing import normalise, to_unit
+from wsi_haloae.model.weighting import ews_weights, schedule_time
+from wsi_haloae.progress import Reporter
+from wsi_haloae.training.batches import TrainingBatches, stream
+from wsi_haloae.training.sources import TileSource
+from wsi_haloae.training.statistics import images_of
+
+EARLY_STOPPING_FROM = 150.0
+"""Schedule time before which no epoch counts as the best (specification, section 2)."""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One row of the loss curve: unweighted training losses, held-out L_fm, and EWS's weights."""
+
+    epoch: int
+    step: int
+    loss_cls: float
+    loss_fm: float
+    loss_im: float
+    select_fm: float
+    weight_cls: float
+    weight_fm: float
+    weight_im: float
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Reference tiles and the numbers of those to train on and to watch."""
+
+    source: TileSource
+    train: NDArray[np.int64]
+    select: NDArray[np.int64]
+
+
+class Trainer:
+    """Trains a model in place; `fit` leaves the best weights in it.
+
+    ``identity`` is what the training was started from: a saved state of another is refused.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        model: HaloAE,
+        data: TrainingData,
+        feature_range: Tensor,
+        device: torch.device,
+        *,
+        state_path: Path,
+        identity: str,
+        workers: int = 0,
+    ) -> None:
+        self.config, self.model, self.data, self.device = config, model, data, device
+        self.feature_range = feature_range.to(device)
+        self.curve: list[EpochRecord] = []
+        self.steps_per_epoch, self.total_steps = plan_steps(config, len(data.train))
+        self._state_path, self._identity, self._workers = state_path, identity, workers
+        self._step, self._best, self._best_state = 0, math.inf, model.state_dict()
+        settings = config.training
+        self._optimiser = torch.optim.Adam(
+            model.trainable_parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+
+    def fit(self, reporter: Reporter) -> list[EpochRecord]:
+        """Train to the end or until early stopping; returns the curve."""
+        self._resume(reporter)
+        batches = TrainingBatches(self.data.source, self.data.train, self.config.training, self.total_steps)
+        pending: list[tuple[float, float, float]] = []
+        with reporter.track("Training", self.total_steps, "steps", done=self._step) as advance:
+            for tiles, damaged in stream(batches, self._step, self._workers):
+                if self._finished():
+                    break
+                pending.append(self._train_step(tiles, damaged))
+                self._step += 1
+                advance(1)
+                if self._step % self.steps_per_epoch == 0 or self._step == self.total_steps:
+                    self._end_epoch(np.array(pending), reporter)
+                    pending = []
+        self.model.load_state_dict(self._best_state)
+        return self.curve
+
+    def _train_step(self, tiles: Tensor, damaged: Tensor) -> tuple[float, float, float]:
+        self.model.train()
+        images = normalise(to_unit(tiles.to(self.device)), self.config.model.input_downsample)
+        images = images.contiguous(memory_format=torch.channels_last)
+        damaged = damaged.to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
+            output = self.model(images)
+            losses = all_losses(output, images, damaged, self.feature_range, self.config.loss.ssim)
+        weights = ews_weights(self._time(), self.config.ews.schedule)
+        total = weights.cls * losses.cls + weights.fm * losses.fm + weights.im * losses.im
+        self._optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
+        self._optimiser.step()
+        return losses.cls.item(), losses.fm.item(), losses.im.item()
+
+    def _time(self) -> float:
+        return schedule_time(self._step, self.total_steps, self.steps_per_epoch, self.config.ews.unit)
+
+    def _end_epoch(self, losses: NDArray[np.float64], reporter: Reporter) -> None:
+        held_out = self._select_loss()
+        weights = ews_weights(self._time(), self.config.ews.schedule)
+        mean = losses.mean(axis=0)
+        record = EpochRecord(len(self.curve) + 1, self._step, *mean, held_out, weights.cls, weights.fm, weights.im)
+        self.curve.append(record)
+        if not np.isfinite(held_out):
+            reporter.warn(f"epoch {record.epoch}: the held-out loss is {held_out}; the learning rate may be too high")
+        if self._counts() and held_out < self._best:
+            self._best, self._best_state = held_out, copy.deepcopy(self.model.state_dict())
+        reporter.line(
+            f"epoch {record.epoch}, step {self._step}/{self.total_steps}: L_cls {mean[0]:.3f}, L_fm {mean[1]:.3f}, "
+            f"L_im {mean[2]:.3f}, held-out L_fm {held_out:.4f}"
+        )
+        self._save()
+
+    def _counts(self) -> bool:
+        """Whether the schedule is far enough for an epoch to be the best (the last always is)."""
+        return self._time() >= EARLY_STOPPING_FROM or self._step == self.total_steps
+
+    def _finished(self) -> bool:
+        """Early stopping: no better held-out loss for ``patience`` epochs that count."""
+        if self._best == math.inf:
+            return False
+        best_epoch = min(self.curve, key=lambda record: abs(record.select_fm - self._best)).epoch
+        return len(self.curve) - best_epoch >= self.config.training.patience
+
+    @torch.inference_mode()
+    def _select_loss(self) -> float:
+        """Unweighted L_fm on unchanged held-out reference tiles."""
+        self.model.eval()
+        chosen = self.data.select[: self.config.training.select_tiles]
+        total = 0.0
+        for images in images_of(self.data.source, chosen, self.model, self.device):
+            features = self.model.features(images)
+            loss = feature_loss(features, self.model.reconstruct(features), self.feature_range, self.config.loss.ssim)
+            total += float(loss) * len(images)
+        return total / len(chosen)
+
+    def _save(self) -> None:
+        state = {
+            "identity": self._identity,
+            "step": self._step,
+            "model": self.model.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "best": self._best,
+            "best_state": self._best_state,
+            "curve": [asdict(record) for record in self.curve],
+        }
+        partial = self._state_path.with_name(self._state_path.name + ".partial")
+        torch.save(state, partial)
+        os.replace(partial, self._state_path)
+
+    def _resume(self, reporter: Reporter) -> None:
+        if not self._state_path.exists():
+            return
+        state: dict[str, Any] = torch.load(self._state_path, map_location=self.device, weights_only=True)
+        if state["identity"] != self._identity:
+            raise OutputExistsError(
+                f"{self._state_path}: an interrupted training with another configuration or other tiles. "
+                "Pass --overwrite to start again, or choose another -o."
+            )
+        self.model.load_state_dict(state["model"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._step, self._best, self._best_state = state["step"], state["best"], state["best_state"]
+        self.curve = [EpochRecord(**record) for record in state["curve"]]
+        reporter.line(f"resuming after epoch {len(self.curve)} (step {self._step}/{self.total_steps})")
+
+
+def plan_steps(config: Config, train_tiles: int) -> tuple[int, int]:
+    """(steps per epoch, steps in all) for this many training tiles."""
+    settings = config.training
+    per_epoch = settings.steps_per_epoch or max(1, train_tiles // settings.originals_per_batch)
+    return per_epoch, settings.steps or settings.epochs * per_epoch
