@@ -162,7 +162,7 @@ class TissueConfig(Section):
     faintest: float = Field(0.045, gt=0, description="least stain of a pixel that touches tissue")
     floor: float = Field(0.065, gt=0, description="least stain threshold: above the noise of glass")
     ceiling: float = Field(0.09, gt=0, description="greatest stain threshold: below pale tissue")
-    smoothing: float = Field(8.0, ge=0, description="deviation of the smoothing of the stain, micrometres")
+    smoothing: float = Field(8.0, ge=0, description="deviation of the smoothing, micrometres")
     closing: float = Field(20.0, ge=0, description="gaps up to twice this are closed, micrometres")
     smallest_object: float = Field(8_000.0, ge=0, description="smaller objects are dust, square micrometres")
     largest_hole: float = Field(40_000.0, ge=0, description="holes up to this are filled, square micrometres")

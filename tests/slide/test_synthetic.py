@@ -14,19 +14,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from shapely import MultiPolygon
 from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
 
 from tests.slide.conformance import SlideConformance
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.properties import Slide
 from wsi_haloae.slide.synthetic import write_synthetic_slide
+from wsi_haloae.slide.synthetic_layout import make_layout
 from wsi_haloae.slide.synthetic_truth import SyntheticTruth
 from wsi_haloae.slide.tissue import find_tissue
 
 SIZE = 4096
 Made = tuple[Path, SyntheticTruth]
+Classes = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
     path = tmp_path_factory.mktemp("synthetic") / "large.tif"
     return path, write_synthetic_slide(path, width=SIZE, height=SIZE, seed=request.param)
+
+
+@pytest.fixture(scope="module")
+def classes(large: Made) -> Classes:
+    """Pixels of the large slide, where its tumour is, and where its stroma is."""
+    path, truth = large
+    pixels = open_slide(path).read_region(0, 0, 0, SIZE, SIZE)
+    return pixels, _covers(truth.polygons["Tumor"]), _covers(truth.polygons["Stroma"])
 
 
 class TestConformance(SlideConformance):
@@ -58,7 +68,7 @@ def test_the_levels_show_the_same(small: Made) -> None:
     slide = open_slide(small[0])
     fine = Image.fromarray(slide.read_region(0, 0, 0, 1300, 1028)).reduce(4)
     coarse = slide.read_region(0, 0, 1, 325, 257)
-    assert np.abs(np.asarray(fine).astype(int) - coarse).mean() < 1.5
+    assert np.abs(np.asarray(fine).astype(int) - coarse).mean() < 2.5  # JPEG twice
 
 
 def test_the_same_seed_gives_the_same_bytes_and_leaves_nothing_else(small: Made, tmp_path: Path) -> None:
@@ -73,9 +83,9 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_nothing_else(small: Made,
     assert list(tmp_path.iterdir()) == [again]
 
 
-def test_another_seed_gives_another_slide(small: Made, tmp_path: Path) -> None:
-    other = write_synthetic_slide(tmp_path / "other.tif", width=1301, height=1030, seed=4, mpp=0.25)
-    assert other.polygons["Tumor"] != small[1].polygons["Tumor"]
+def test_another_seed_gives_another_layout() -> None:
+    first, second = (make_layout(np.random.default_rng(seed), 1024, 1024, 0.5) for seed in (0, 1))
+    assert first.tumour != second.tumour
 
 
 def test_an_interrupted_write_leaves_no_file(tmp_path: Path) -> None:
@@ -134,15 +144,15 @@ def test_the_file_is_fit_for_qupath(small: Made, tmp_path: Path) -> None:
     assert all(shape(feature["geometry"]).is_valid for feature in features)
 
 
-def test_the_classes_share_colour_and_contrast(large: Made) -> None:
-    pixels, tumour, stroma = _classes(large)
+def test_the_classes_share_colour_and_contrast(classes: Classes) -> None:
+    pixels, tumour, stroma = classes
     for of_class in (np.mean, np.std):
         assert np.abs(of_class(pixels[tumour], axis=0) - of_class(pixels[stroma], axis=0)).max() < 1
 
 
 @pytest.mark.parametrize("tile", [128, 256])
-def test_colour_and_contrast_of_tiles_do_not_tell_the_classes_apart(large: Made, tile: int) -> None:
-    pixels, tumour, stroma = _classes(large)
+def test_colour_and_contrast_of_tiles_do_not_tell_the_classes_apart(classes: Classes, tile: int) -> None:
+    pixels, tumour, stroma = classes
     tiles = pixels.reshape(SIZE // tile, tile, SIZE // tile, tile, 3).astype(np.float32)
     shares = [mask.reshape(SIZE // tile, tile, SIZE // tile, tile).mean(axis=(1, 3)) for mask in (tumour, stroma)]
     for statistic in (tiles.mean(axis=(1, 3)), tiles.std(axis=(1, 3))):
@@ -150,9 +160,9 @@ def test_colour_and_contrast_of_tiles_do_not_tell_the_classes_apart(large: Made,
             assert 0.4 < _auroc(values[shares[0] >= 0.5], values[shares[1] >= 0.5]) < 0.6
 
 
-def test_texture_does_tell_the_classes_apart(large: Made) -> None:
+def test_texture_does_tell_the_classes_apart(classes: Classes) -> None:
     """Fibres run one way, nuclei no way: the structure tensor's coherence separates them."""
-    pixels, tumour, stroma = _classes(large)
+    pixels, tumour, stroma = classes
     grey = pixels.mean(axis=2, dtype=np.float32)
     down, across = np.gradient(grey)
     products = (across * across, down * down, across * down)
@@ -180,13 +190,7 @@ def test_slide_modules_need_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def _classes(made: Made) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
-    path, truth = made
-    pixels = open_slide(path).read_region(0, 0, 0, SIZE, SIZE)
-    return pixels, _covers(truth.polygons["Tumor"]), _covers(truth.polygons["Stroma"])
-
-
-def _covers(parts: MultiPolygon) -> NDArray[np.bool_]:
+def _covers(parts: BaseGeometry) -> NDArray[np.bool_]:
     """Pixels of the large slide that the polygons cover."""
     canvas = Image.new("L", (SIZE, SIZE))
     draw = ImageDraw.Draw(canvas)

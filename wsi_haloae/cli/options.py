@@ -14,7 +14,7 @@ from wsi_haloae.progress import Reporter
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class PixelSize(click.ParamType):
+class PixelSize(click.ParamType[float]):
     """Micrometres per pixel."""
 
     name = "mpp"

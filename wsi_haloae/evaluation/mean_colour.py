@@ -21,7 +21,8 @@ class MeanColour:
     @classmethod
     def fit(cls, colours: NDArray[np.float64]) -> MeanColour:
         """From mean colours (n, 3) of reference tiles."""
-        return cls(colours.mean(axis=0), np.linalg.pinv(np.cov(colours, rowvar=False)))
+        precision = np.linalg.pinv(np.cov(colours, rowvar=False)).astype(np.float64)
+        return cls(colours.mean(axis=0), precision)
 
     def score(self, colours: NDArray[np.float64]) -> NDArray[np.float64]:
         """Squared Mahalanobis distance of mean colours (n, 3) -> (n,)."""

@@ -28,7 +28,7 @@ from matplotlib.font_manager import FontProperties, get_font
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_haloae.export.atomic import replacing
+from wsi_haloae.atomic import replacing
 from wsi_haloae.export.scale_bar import length_words, scale_bar_length
 from wsi_haloae.stores.sharded import SlideRecord
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.export.atomic import replacing
+from wsi_haloae.atomic import replacing
 from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
 from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState

@@ -17,7 +17,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from wsi_haloae.export.atomic import replacing
+from wsi_haloae.atomic import replacing
 from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.stores.score_store import ScoreHeader

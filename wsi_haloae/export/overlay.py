@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from wsi_haloae.export.atomic import replacing
+from wsi_haloae.atomic import replacing
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.colours import ColourScale
 

@@ -18,7 +18,7 @@ import csv
 import math
 from pathlib import Path
 
-from wsi_haloae.export.atomic import replacing
+from wsi_haloae.atomic import replacing
 from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
 
 COLUMNS = (

@@ -1,8 +1,9 @@
-"""The slide with its truth beside the heatmap with the same outlines: does red lie where it should?"""
+"""The slide with its truth beside the heatmap with the same outlines, to see where red should lie."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -12,6 +13,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from shapely.geometry.base import BaseGeometry
 
+from wsi_haloae.atomic import replacing
 from wsi_haloae.export.blend import blended
 from wsi_haloae.export.frame import INK, enlarged_or_reduced, font
 from wsi_haloae.export.scored_tiles import ScoredTiles
@@ -41,7 +43,9 @@ def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, reg
         axes.set(xticks=[], yticks=[])
         axes.set_title(title, fontproperties=font(10), color=INK, loc="left")
         _outline(axes, region)
-    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
+    with replacing(path) as partial:
+        canvas.print_png(partial, metadata={"Software": None})
 
 
 def _outline(axes: Axes, region: BaseGeometry) -> None:

@@ -84,7 +84,7 @@ def assemble_heatmap(store: ScoreStore, column: Literal["score", "score_paper"] 
     tops = np.arange(0, grid.rows, rows_per_band)
     edges = np.searchsorted(store.index.row, np.append(tops, grid.rows))
     counts = tuple(np.diff(edges).tolist())
-    scores = da.from_zarr(str(store.path / column), chunks=(counts,))  # type: ignore[no-untyped-call]
+    scores = da.from_zarr(str(store.path / column), chunks=(counts,))
     states = store.states()
     bands: list[Any] = []
     for number, band_scores in enumerate(scores.to_delayed()):
@@ -94,8 +94,8 @@ def assemble_heatmap(store: ScoreStore, column: Literal["score", "score_paper"] 
         band = delayed(_laid_out)(
             band_scores, states[tiles], store.index.row[tiles] - top, store.index.column[tiles], shape
         )
-        bands.append(da.from_delayed(band, shape, np.float32))  # type: ignore[no-untyped-call]
-    values = da.concatenate(bands, axis=0)  # type: ignore[no-untyped-call]
+        bands.append(da.from_delayed(band, shape, np.float32))
+    values = da.concatenate(bands, axis=0)
     return Heatmap(np.asarray(values.compute(scheduler="threads")), grid)
 
 

@@ -1,0 +1,1 @@
+"""HaloAE, blocks B to E, its losses, and the checkpoint."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from wsi_haloae.atomic import replacing
 from wsi_haloae.config import Config
 from wsi_haloae.errors import CheckpointError, ConfigError
 from wsi_haloae.model.haloae import HaloAE
@@ -70,9 +70,8 @@ class Checkpoint:
             "facts": json.dumps(self.facts.model_dump(mode="json"), sort_keys=True),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        save_file(tensors, partial, metadata=header)
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            save_file(tensors, partial, metadata=header)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

@@ -46,10 +46,9 @@ class HaloAttention(nn.Module):
         q = self._blocks(F.pad(self.to_q(x), (0, pad_x, 0, pad_y))) * self.dim_head**-0.5
         k = self._windows(self._pad(self.to_k(x), pad_y, pad_x))
         v = self._windows(self._pad(self.to_v(x), pad_y, pad_x))
-        logits = q @ k.transpose(-1, -2) + self._relative_logits(q)  # (B, heads, ny, nx, b*b, w*w)
+        logits = self._with_positions(q, k)  # (B, heads, ny, nx, b*b, w*w)
         in_image = self._pad(torch.ones_like(x[:1, :1]), pad_y, pad_x)
-        logits = self._mask(logits, in_image)
-        blocks = logits.softmax(dim=-1) @ v  # (B, heads, ny, nx, b*b, d)
+        blocks = self._mask(logits, in_image).softmax(dim=-1) @ v  # (B, heads, ny, nx, b*b, d)
         out: Tensor = self.project(self._unblock(blocks))
         return out[..., :height, :width]
 
@@ -77,16 +76,25 @@ class HaloAttention(nn.Module):
         x = blocks.view(batch, heads, ny, nx, self.block, self.block, d)
         return x.permute(0, 1, 6, 2, 4, 3, 5).reshape(batch, heads * d, ny * self.block, nx * self.block)
 
-    def _relative_logits(self, q: Tensor) -> Tensor:
-        """q.rel_h[key_y - query_y] + q.rel_w[key_x - query_x]: (B, heads, ny, nx, b*b, w*w)."""
+    def _with_positions(self, q: Tensor, k: Tensor) -> Tensor:
+        """q.k + q.rel_h[key_y - query_y] + q.rel_w[key_x - query_x]: (B, heads, ny, nx, b*b, w*w).
+
+        The relative terms ride along in one product: a query carries its logit for each row and
+        each column of the window, and a key picks its own row and column.
+        """
         key = torch.arange(self.window, device=q.device)
         query = torch.arange(self.block, device=q.device) + self.halo
         offset = key[None, :] - query[:, None] + self.window - 1  # (b, w)
-        grid = q.unflatten(-2, (self.block, self.block))  # (B, heads, ny, nx, b, b, d)
-        by_height = torch.einsum("...yxd,ykd->...yxk", grid, self.rel_height[offset])
-        by_width = torch.einsum("...yxd,xkd->...yxk", grid, self.rel_width[offset])
-        both = by_height[..., :, None] + by_width[..., None, :]  # (B, heads, ny, nx, b, b, w, w)
-        return both.flatten(-2).flatten(-3, -2)
+        grid = q.view(*q.shape[:-2], self.block, self.block, self.dim_head)  # (B, heads, ny, nx, b, b, d)
+        by_row = torch.einsum("...yxd,ykd->...yxk", grid, self.rel_height[offset])
+        by_column = torch.einsum("...yxd,xkd->...yxk", grid, self.rel_width[offset])
+        queries = torch.cat([q, by_row.flatten(-3, -2), by_column.flatten(-3, -2)], dim=-1)
+        each = torch.eye(self.window, dtype=q.dtype, device=q.device)
+        row_of = each.repeat_interleave(self.window, dim=0)  # (w*w, w)
+        column_of = each.repeat(self.window, 1)  # (w*w, w)
+        places = torch.cat([row_of, column_of], dim=-1).expand(*k.shape[:-1], 2 * self.window)
+        keys = torch.cat([k, places], dim=-1)  # (B, heads, ny, nx, w*w, d + 2w)
+        return queries @ keys.transpose(-1, -2)
 
     def _mask(self, logits: Tensor, in_image: Tensor) -> Tensor:
         """Take keys out of the softmax; ``in_image`` is the padded map of ones, (1, 1, ...)."""

@@ -1,8 +1,9 @@
 """Blocks D and E: reconstructed features -> image -> original or damaged (HaloAE, Fig. 2).
 
 The paper says five convolutions; the published code, and this, has six at the size of the
-feature map and one between two doublings. The published code ends in a ReLU, so it cannot draw
-the negative half of a normalised image; here the last convolution is linear by default.
+feature map and one between two doublings. The published code ends both three-channel convolutions
+in a ReLU, so it cannot draw the negative half of a normalised image, and once the three channels
+are dead nothing reaches the classifier any more; here both are linear by default.
 """
 
 from __future__ import annotations
@@ -22,13 +23,12 @@ class ImageDecoder(nn.Module):
     def __init__(self, channels: int, config: ImageDecoderConfig) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for out in (*config.widths, 3):
+        for out in config.widths:
             layers += [_conv(channels, out), nn.ReLU()]
             channels = out
-        layers += [nn.Upsample(scale_factor=2), _conv(3, 3)]
-        if config.final_relu:
-            layers.append(nn.ReLU())
-        layers.append(nn.Upsample(scale_factor=2))
+        end: list[nn.Module] = [nn.ReLU()] if config.final_relu else []
+        layers += [_conv(channels, 3), *end, nn.Upsample(scale_factor=2)]
+        layers += [_conv(3, 3), *end, nn.Upsample(scale_factor=2)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> Tensor:

@@ -29,9 +29,7 @@ class Losses:
     im: Tensor
 
 
-def all_losses(
-    output: HaloAEOutput, images: Tensor, damaged: Tensor, feature_range: Tensor, form: SsimForm
-) -> Losses:
+def all_losses(output: HaloAEOutput, images: Tensor, damaged: Tensor, feature_range: Tensor, form: SsimForm) -> Losses:
     """Losses of a batch; ``damaged`` (B,) is bool, ``images`` (B, 3, s, s) the normalised input."""
     original = ~damaged
     return Losses(

@@ -24,7 +24,7 @@ class Standardise(nn.Module):
     @torch.no_grad()
     def fit(self, mean: Tensor, std: Tensor, layer_channels: tuple[int, ...], floor: float) -> None:
         """Take over statistics (C,) measured on training tiles; ``floor`` as in the configuration."""
-        floored = [layer.clamp_min(floor * float(layer.median())) for layer in std.split(list(layer_channels))]
+        floored = [layer.clamp_min(floor * float(layer.median())) for layer in torch.split(std, list(layer_channels))]
         self.mean.copy_(mean)
         self.std.copy_(torch.cat(floored).clamp_min(1e-6))  # a layer that is dead throughout
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 T_END = 250.0
-"""t at the end of the paper's schedule."""
+"""Time t at the end of the paper's schedule."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def ews_weights(t: float, schedule: Literal["paper", "released"] = "paper") -> L
 
 
 def schedule_time(step: int, total_steps: int, steps_per_epoch: int, unit: Literal["progress", "epoch"]) -> float:
-    """t of a step counted from 0. By ``progress`` the last step is at 250, whatever the length."""
+    """Time t of a step counted from 0. By ``progress`` the last step is at 250, whatever the length."""
     if unit == "progress":
         return T_END * step / max(1, total_steps - 1)
     return float(step // steps_per_epoch)

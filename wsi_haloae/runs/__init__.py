@@ -1,0 +1,1 @@
+"""One function per command, readable from top to bottom."""

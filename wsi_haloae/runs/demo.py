@@ -105,7 +105,8 @@ def _compare(scores: ScoreStore, output: Path, first: Path, second: Path) -> dic
     shares = {name: coverage(truth.region(name), index.location, index.size) for name in (REFERENCE, ANOMALOUS)}
     labelled = np.maximum(shares[REFERENCE], shares[ANOMALOUS]) >= 0.5
     anomalous = (shares[ANOMALOUS] > shares[REFERENCE])[labelled]
-    colour = MeanColour.fit(_mean_colours(TileStore.open(output / "model.training" / "tiles" / first.stem / "tiles.zarr")))
+    reference = output / "model.training" / "tiles" / first.stem / "tiles.zarr"
+    colour = MeanColour.fit(_mean_colours(TileStore.open(reference)))
     by_colour = colour.score(_mean_colours(TileStore.open(output / second.stem / "tiles.zarr")))
     results = scores.scores()
     return {

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from wsi_haloae.atomic import replacing
 from wsi_haloae.progress import Reporter
 
 RECORD_NAME = "run.json"
@@ -52,9 +53,9 @@ class RunRecord:
             **self.facts,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8")
 
 
 def read_record(path: Path) -> dict[str, Any]:

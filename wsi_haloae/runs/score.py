@@ -26,7 +26,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, for_each_slide
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
-from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles, unreadable_tiles
+from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
 from wsi_haloae.scoring.scorer import RULE, Scorer
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores import score_store, tile_store
@@ -152,8 +152,9 @@ class _ScoreRun:
         store = ScoreStore.open(path)
         if store.header.compute.device != self._device.type:
             raise OutputExistsError(
-                f"{path}: begun on {store.header.compute.device}, but this run is on {self._device.type}, whose numbers "
-                f"differ in the last digits. Pass --device {store.header.compute.device}, or --overwrite to start again."
+                f"{path}: begun on {store.header.compute.device}, but this run is on {self._device.type}, whose "
+                f"numbers differ in the last digits. Pass --device {store.header.compute.device} to go on, "
+                "or --overwrite to start again."
             )
         return store
 

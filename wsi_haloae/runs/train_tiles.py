@@ -95,7 +95,7 @@ def _train(
     torch.manual_seed(config.training.seed)
     model = HaloAE(config.model, source.tile_size)
     backbone_source = load_backbone_weights(model.backbone, config.model.features.backbone, options.weights)
-    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(device).to(memory_format=torch.channels_last)
     measured = _draw(split.tiles["train"], config)
     with reporter.track("Measuring features", len(measured), "tiles") as advance:
         statistics = measure_features(source, measured, model, device, advance)

@@ -1,0 +1,1 @@
+"""Batches of tiles in, anomaly scores and maps out."""

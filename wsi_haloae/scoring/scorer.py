@@ -25,7 +25,7 @@ class Scorer:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, batch_size: int) -> None:
         self.batch_size = batch_size
         self._device = device
-        self._model = checkpoint.model.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._model = checkpoint.model.to(device).to(memory_format=torch.channels_last).eval()
         self._mean_map = checkpoint.mean_map.to(device)
         self._glass_level = checkpoint.facts.config.scoring.glass_level
 

@@ -1,1 +1,1 @@
-"""Slides: reading them, finding their tissue, and making synthetic ones."""
+"""Slides: the protocol, OpenSlide, tissue, and synthetic slides with known truth."""

@@ -104,9 +104,7 @@ class Slide(Protocol):
         """Facts about the slide; cheap, read once when it was opened."""
         ...
 
-    def read_region(
-        self, l0_x: int, l0_y: int, level: int, width: int, height: int
-    ) -> NDArray[np.uint8]:
+    def read_region(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> NDArray[np.uint8]:
         """Pixels of one level as (height, width, 3) RGB.
 
         The top left corner is given in pixels of level 0, the size in pixels of ``level``.

@@ -6,7 +6,6 @@ temporary file beside the output, from which the next level is written; memory i
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from shapely.geometry import MultiPolygon
 
+from wsi_haloae.atomic import replacing
 from wsi_haloae.slide.synthetic_layout import SyntheticLayout, make_layout
 from wsi_haloae.slide.synthetic_render import SyntheticRenderer
 from wsi_haloae.slide.synthetic_truth import SyntheticTruth
@@ -58,13 +58,9 @@ def write_synthetic_slide(
     rng = np.random.default_rng([seed, width, height])
     layout = make_layout(rng, width, height, mpp)
     renderer = SyntheticRenderer(layout, rng)
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        with tifffile.TiffWriter(unfinished, bigtiff=width * height >= BIG_TIFF_PIXELS) as tiff:
-            _write_levels(tiff, renderer, _Level(width, height, tile, mpp), path.parent, progress)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    big = width * height >= BIG_TIFF_PIXELS
+    with replacing(path) as partial, tifffile.TiffWriter(partial, bigtiff=big) as tiff:
+        _write_levels(tiff, renderer, _Level(width, height, tile, mpp), path.parent, progress)
     return SyntheticTruth(seed, width, height, _classes(layout))
 
 

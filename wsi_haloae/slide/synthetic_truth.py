@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shapely.geometry import MultiPolygon, Polygon, mapping
+
+from wsi_haloae.atomic import replacing
 
 COLOURS = {"Tumor": (200, 0, 0), "Stroma": (150, 200, 150), "Pen": (60, 60, 200), "Blur": (230, 200, 40)}
 """The classes of a synthetic slide, with the colours QuPath shows them in."""
@@ -37,9 +38,8 @@ class SyntheticTruth:
             for number, polygon in enumerate(parts.geoms)
         ]
         document = {"type": "FeatureCollection", "features": features}
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="utf-8")
 
     def _feature(self, name: str, number: int, polygon: Polygon) -> dict[str, Any]:
         key = f"{self.seed} {self.width}x{self.height} {name} {number}"

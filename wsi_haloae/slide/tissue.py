@@ -36,8 +36,8 @@ def find_tissue(slide: Slide, config: TissueConfig) -> TissueMask:
     thumbnail = read_thumbnail(slide, config.mpp)
     pixel = _pixel_size(slide, thumbnail)
     glass = glass_colour(thumbnail.rgb)
-    absorbance = _absorbance(thumbnail.rgb, glass)
-    stain: NDArray[np.float32] = filters.gaussian(_stain(absorbance), config.smoothing / pixel)  # type: ignore[no-untyped-call]
+    absorbance = _smoothed(_absorbance(thumbnail.rgb, glass), config.smoothing / pixel)
+    stain = _stain(absorbance)
     threshold = _threshold(stain, config)
     found: NDArray[np.bool_] = filters.apply_hysteresis_threshold(stain, config.faintest, threshold)  # type: ignore[no-untyped-call]
     pen = dilated(find_pen(absorbance, found, config.pen_width / 2 / pixel), config.pen_margin / pixel)
@@ -68,6 +68,11 @@ def _absorbance(rgb: NDArray[np.uint8], glass: NDArray[np.float64]) -> NDArray[n
     """Optical density against the glass, (h, w, 3); brighter than glass is 0."""
     of_value = np.log10(glass[:, None] / np.maximum(np.arange(256), 1)).clip(0).astype(np.float32)  # (3, 256)
     return np.stack([of_value[channel][rgb[..., channel]] for channel in range(3)], axis=-1)
+
+
+def _smoothed(absorbance: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
+    smooth = filters.gaussian(absorbance, deviation, channel_axis=-1)  # type: ignore[no-untyped-call]
+    return np.asarray(smooth, np.float32)
 
 
 def _stain(absorbance: NDArray[np.float32]) -> NDArray[np.float32]:

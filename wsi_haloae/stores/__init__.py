@@ -1,0 +1,1 @@
+"""Tiles and scores on disk, in Zarr, resumable shard by shard."""

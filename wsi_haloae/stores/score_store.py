@@ -1,15 +1,15 @@
 """ScoreStore: all that a model said about a slide, enough to make every output again.
 
-    scores.zarr/
-      row, column, location, size, tissue_fraction     the index (see sharded.py)
-      state             (n,)         uint8
-      score             (n,)         float32   anomaly score; NaN where the tile was unreadable
-      score_paper       (n,)         float32   mean of the squared residual (paper, eq. 4)
-      layer_residuals   (n, layers)  float32   mean residual per feature layer
-      tissue_cells      (n,)         int32     cells of the map that count as tissue
-      anomaly_map       (n, m, m)    float32   with --maps: normalised residual map of each tile
-      thumbnail         (h, w, 3)    uint8     for the pictures
-      tissue_mask       (h, w)       bool
+scores.zarr/
+  row, column, location, size, tissue_fraction     the index (see sharded.py)
+  state             (n,)         uint8
+  score             (n,)         float32   anomaly score; NaN where the tile was unreadable
+  score_paper       (n,)         float32   mean of the squared residual (paper, eq. 4)
+  layer_residuals   (n, layers)  float32   mean residual per feature layer
+  tissue_cells      (n,)         int32     cells of the map that count as tissue
+  anomaly_map       (n, m, m)    float32   with --maps: normalised residual map of each tile
+  thumbnail         (h, w, 3)    uint8     for the pictures
+  tissue_mask       (h, w)       bool
 """
 
 from __future__ import annotations

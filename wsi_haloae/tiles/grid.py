@@ -33,9 +33,7 @@ class TileGrid:
     l0_scale_y: float
 
     @classmethod
-    def for_plan(
-        cls, plan: ReadPlan, slide_width: int, slide_height: int, tile_size: int, stride: int
-    ) -> TileGrid:
+    def for_plan(cls, plan: ReadPlan, slide_width: int, slide_height: int, tile_size: int, stride: int) -> TileGrid:
         """The grid of a plan; raises `UsageError` for a stride outside 1..tile_size."""
         if not 1 <= stride <= tile_size:
             raise UsageError(
@@ -74,7 +72,8 @@ class TileGrid:
         """Sizes of tiles in level 0, (n, 2) as (width, height), cut at the slide's edge."""
         whole = np.array([self.l0_tile_width, self.l0_tile_height])
         edge = np.array([self.slide_width, self.slide_height])
-        return np.minimum(whole, edge - locations)
+        sizes: NDArray[np.int64] = np.minimum(whole, edge - locations)
+        return sizes
 
     def all_indices(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns of every tile, in reading order."""

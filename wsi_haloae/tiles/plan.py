@@ -73,9 +73,7 @@ class ReadPlan:
     def read(self, slide: Slide, l0_x: int, l0_y: int, size: int) -> NDArray[np.uint8]:
         """One tile as (size, size, 3); raises `RegionReadError`."""
         level_width, level_height = size * self.scale_x, size * self.scale_y
-        region = slide.read_region(
-            l0_x, l0_y, self.level, int(np.ceil(level_width)), int(np.ceil(level_height))
-        )
+        region = slide.read_region(l0_x, l0_y, self.level, int(np.ceil(level_width)), int(np.ceil(level_height)))
         if region.shape == (size, size, 3) and self.scale_x == self.scale_y == 1.0:
             return region
         # Pillow widens the bicubic kernel when it shrinks: that is the antialiasing. The box

@@ -9,7 +9,8 @@ from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.slide.properties import SlideProperties
-from wsi_haloae.slide.tissue import METHOD, TissueMask
+from wsi_haloae.slide.tissue import METHOD
+from wsi_haloae.slide.tissue_mask import TissueMask
 from wsi_haloae.stores.sharded import SlideRecord, StoreHeader, TileIndex
 from wsi_haloae.tiles.annotations import coverage
 from wsi_haloae.tiles.grid import TileGrid

@@ -1,0 +1,1 @@
+"""Reference tiles in, weights out: sources, split, Cut&Paste, batches, Trainer."""

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,13 +15,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wsi_haloae.atomic import replacing
 from wsi_haloae.model.anomaly_map import residual_map, upsample
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.preprocessing import denormalise, normalise, to_unit
 from wsi_haloae.training.trainer import EpochRecord
-
-NO_DATE = {"Software": None}
-"""PNG metadata without a version, so the same picture has the same bytes."""
 
 
 def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
@@ -46,7 +45,7 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     for axes in (losses, weights):
         axes.legend()
         axes.grid(alpha=0.3)
-    FigureCanvasAgg(figure).print_png(folder / "loss.png", metadata=NO_DATE)
+    _save(figure, folder / "loss.png")
 
 
 @torch.inference_mode()
@@ -68,10 +67,17 @@ def _draw_sheet(
     rows = figure.subplots(3, count, squeeze=False)
     top = float(residuals.max())
     titles = ("held-out tile", "decoded from the code", "residual of features")
-    for row, pictures, title in zip(rows, (tiles, drawn, residuals), titles, strict=True):
+    sheets: tuple[NDArray[Any], ...] = (tiles, drawn, residuals)
+    for row, pictures, title in zip(rows, sheets, titles, strict=True):
         for axes, picture in zip(row, pictures, strict=True):
             shown = axes.imshow(picture, vmin=0, vmax=top, cmap="viridis")
             axes.set_axis_off()
         row[0].set_title(title, loc="left", fontsize=10)
     figure.colorbar(shown, ax=rows[2].tolist(), shrink=0.8)
-    FigureCanvasAgg(figure).print_png(path, metadata=NO_DATE)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
+    with replacing(path) as partial:
+        canvas.print_png(partial, metadata={"Software": None})  # no version: same picture, same bytes

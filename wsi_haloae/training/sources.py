@@ -32,11 +32,30 @@ class TileSource(Protocol):
     back on when there are too few groups to split.
     """
 
-    name: str
-    tile_size: int
-    mpp: float
-    groups: Sequence[str]
-    blocks: Sequence[str]
+    @property
+    def name(self) -> str:
+        """Where the tiles come from, for messages."""
+        ...
+
+    @property
+    def tile_size(self) -> int:
+        """Side of a tile in pixels."""
+        ...
+
+    @property
+    def mpp(self) -> float:
+        """Micrometres per pixel of the tiles."""
+        ...
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """Group of each tile."""
+        ...
+
+    @property
+    def blocks(self) -> Sequence[str]:
+        """Smaller unit of each tile."""
+        ...
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """One tile, (s, s, 3) RGB."""

@@ -36,9 +36,7 @@ class FeatureStatistics:
     high: Tensor  # 99.9 percentile
 
 
-def images_of(
-    source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device
-) -> Iterator[Tensor]:
+def images_of(source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device) -> Iterator[Tensor]:
     """Normalised images of unchanged tiles, a batch at a time."""
     for start in range(0, len(tiles), BATCH):
         batch = read_tiles(source, tiles[start : start + BATCH]).to(device)

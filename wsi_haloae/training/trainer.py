@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wsi_haloae.atomic import replacing
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.model.haloae import HaloAE
@@ -125,8 +125,18 @@ class Trainer:
     def _end_epoch(self, losses: NDArray[np.float64], reporter: Reporter) -> None:
         held_out = self._select_loss()
         weights = ews_weights(self._time(), self.config.ews.schedule)
-        mean = losses.mean(axis=0)
-        record = EpochRecord(len(self.curve) + 1, self._step, *mean, held_out, weights.cls, weights.fm, weights.im)
+        mean = losses.mean(axis=0).tolist()
+        record = EpochRecord(
+            epoch=len(self.curve) + 1,
+            step=self._step,
+            loss_cls=mean[0],
+            loss_fm=mean[1],
+            loss_im=mean[2],
+            select_fm=held_out,
+            weight_cls=weights.cls,
+            weight_fm=weights.fm,
+            weight_im=weights.im,
+        )
         self.curve.append(record)
         if not np.isfinite(held_out):
             reporter.warn(f"epoch {record.epoch}: the held-out loss is {held_out}; the learning rate may be too high")
@@ -171,9 +181,8 @@ class Trainer:
             "best_state": self._best_state,
             "curve": [asdict(record) for record in self.curve],
         }
-        partial = self._state_path.with_name(self._state_path.name + ".partial")
-        torch.save(state, partial)
-        os.replace(partial, self._state_path)
+        with replacing(self._state_path) as partial:
+            torch.save(state, partial)
 
     def _resume(self, reporter: Reporter) -> None:
         if not self._state_path.exists():
