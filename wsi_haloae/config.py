@@ -7,12 +7,13 @@ a YAML file lists only its deviations from them. Unknown keys are refused, with 
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StrictBool, ValidationError, model_validator
 
 from wsi_haloae.errors import ConfigError
 
@@ -88,7 +89,7 @@ class AutoEncoderConfig(Section):
 class ImageDecoderConfig(Section):
     """Block D: features back to an image."""
 
-    widths: tuple[int, ...] = (380, 190, 95, 47, 23)
+    widths: tuple[PositiveInt, ...] = (380, 190, 95, 47, 23)
     final_relu: bool = False
 
 
@@ -111,9 +112,16 @@ class ModelConfig(Section):
 
 
 class LossConfig(Section):
-    """How the losses are computed: SSIM's form."""
+    """How the losses are computed: SSIM's form, and the weight of the reconstruction losses.
+
+    ``reconstruction: sum`` adds them up over the positions of the feature map, as equation 2 of the
+    paper is written; ``mean`` averages, as the published code does. Averaged, their gradient is 10
+    to 600 times weaker than the classifier's, and a short training learns nothing else
+    (docs/decisions/0004-reconstruction-losses.md).
+    """
 
     ssim: Literal["scaled", "released"] = "scaled"
+    reconstruction: Literal["mean", "sum"] = "mean"
 
 
 class EwsConfig(Section):
@@ -174,7 +182,7 @@ class TissueConfig(Section):
 class Config(Section):
     """Everything that decides what a model is and how it is trained."""
 
-    as_released: bool = False
+    as_released: StrictBool = False
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     ews: EwsConfig = EwsConfig()
@@ -187,7 +195,7 @@ class Config(Section):
     @classmethod
     def _released_values_come_first(cls, data: Any) -> Any:
         """``as_released: true`` changes defaults only: a field that is named keeps its value."""
-        if isinstance(data, Mapping) and data.get("as_released"):
+        if isinstance(data, Mapping) and data.get("as_released") is True:
             return merge(AS_RELEASED, data)
         return data
 
@@ -262,8 +270,8 @@ def _find_config(name_or_file: str, kind: str) -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        data = _parse_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())}).") from None
     if data is None:
         return {}
@@ -272,14 +280,22 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
+def _parse_yaml(text: str) -> Any:
+    """YAML without anchors: a few lines of them can name billions of values. `ValueError` too, for a bad date."""
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"aliases (*{event.anchor}) are not understood; write the values out")
+    return yaml.safe_load(text)
+
+
 def _parse_setting(setting: str) -> dict[str, Any]:
     key, equals, text = setting.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {setting}: the form is section.key=value, e.g. training.steps=500.")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {setting}: the value {text!r} is no YAML.") from None
+        value = _parse_yaml(text)
+    except (ValueError, yaml.YAMLError, RecursionError):
+        raise ConfigError(f"--set {setting}: the value {reprlib.repr(text)} is no YAML.") from None
     for part in reversed(key.split(".")):
         value = {part: value}
     return value  # type: ignore[no-any-return]  # a dict after the first of at least one part
@@ -288,7 +304,7 @@ def _parse_setting(setting: str) -> dict[str, Any]:
 def _explain(model: type[Section], problem: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
-        return f"{place}: {problem['msg']} (given: {problem['input']!r})"
+        return f"{place}: {problem['msg']} (given: {reprlib.repr(problem['input'])})"
     known = sorted(_known_keys(model))
     close = difflib.get_close_matches(place, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
@@ -297,7 +313,6 @@ def _explain(model: type[Section], problem: dict[str, Any]) -> str:
 
 def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
     for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _known_keys(field.annotation, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"

@@ -69,7 +69,7 @@ def make_index(scene: Scene, kept: NDArray[np.bool_] | None = None) -> TileIndex
     rows, columns = scene.grid.all_indices()
     locations = scene.grid.locations(rows, columns)
     tissue = np.linspace(0.1, 1.0, len(rows), dtype=np.float32)
-    index = TileIndex(rows, columns, locations, scene.grid.clipped_sizes(locations), tissue)
+    index = TileIndex(rows, columns, locations, scene.grid.clipped_sizes(rows, columns), tissue)
     return index if kept is None else index.select(kept[rows, columns])
 
 

@@ -74,12 +74,14 @@ class Case:
     def span_x(self, column: int) -> tuple[int, int]:
         """Left and right edge of a tile in level 0, clipped to the slide."""
         left = math.floor(column * self.stride * self.mpp_target / self.mpp_x + 0.5)
-        return left, min(left + math.floor(self.tile_size * self.mpp_target / self.mpp_x + 0.5), self.width)
+        end = column * self.stride + self.tile_size
+        return left, min(math.floor(end * self.mpp_target / self.mpp_x + 0.5), self.width)
 
     def span_y(self, row: int) -> tuple[int, int]:
         """Upper and lower edge of a tile in level 0, clipped to the slide."""
         top = math.floor(row * self.stride * self.mpp_target / self.mpp_y + 0.5)
-        return top, min(top + math.floor(self.tile_size * self.mpp_target / self.mpp_y + 0.5), self.height)
+        end = row * self.stride + self.tile_size
+        return top, min(math.floor(end * self.mpp_target / self.mpp_y + 0.5), self.height)
 
 
 CASES = {

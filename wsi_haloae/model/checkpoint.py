@@ -26,6 +26,8 @@ from wsi_haloae.model.haloae import HaloAE
 
 FORMAT_VERSION = 1
 KIND = "wsi-haloae checkpoint"
+HEADER_KEY = "wsi-haloae"
+"""The one entry of the file's metadata: safetensors writes several in random order."""
 _STATISTICS = ("statistics.mean_map", "statistics.feature_range")
 
 
@@ -64,23 +66,19 @@ class Checkpoint:
         tensors = {f"model.{name}": tensor.contiguous().cpu() for name, tensor in self.model.state_dict().items()}
         tensors["statistics.mean_map"] = self.mean_map.contiguous().cpu()
         tensors["statistics.feature_range"] = self.feature_range.contiguous().cpu()
-        header = {
-            "kind": KIND,
-            "format_version": str(FORMAT_VERSION),
-            "facts": json.dumps(self.facts.model_dump(mode="json"), sort_keys=True),
-        }
+        header = {"kind": KIND, "format_version": FORMAT_VERSION, "facts": self.facts.model_dump(mode="json")}
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
-            save_file(tensors, partial, metadata=header)
+            save_file(tensors, partial, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
         """A checkpoint in evaluation mode on the CPU; `CheckpointError` for anything else."""
         try:
             with safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                facts = _parse_header(path, header)
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+                facts = _parse_header(path, (file.metadata() or {}).get(HEADER_KEY))
+                # Copies: in the mapped file tensors lie unaligned, and products differ in their last digits.
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  # no mapping
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: cannot be read as a safetensors checkpoint ({error}).") from None
         model = _build(path, facts, tensors)
@@ -94,34 +92,48 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _parse_header(path: Path, header: dict[str, str]) -> CheckpointFacts:
-    if header.get("kind") != KIND:
+def _parse_header(path: Path, text: str | None) -> CheckpointFacts:
+    if text is None:
         raise CheckpointError(
             f"{path}: a safetensors file, but not a checkpoint that 'wsi-haloae train-tiles' wrote "
             "(VGG weights go to train-tiles as --weights)."
         )
-    if header.get("format_version") != str(FORMAT_VERSION):
+    try:
+        header = json.loads(text)
+        kind, version, facts = header["kind"], header["format_version"], header["facts"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CheckpointError(f"{path}: the checkpoint's header is damaged ({error!r}).") from None
+    if (kind, version) != (KIND, FORMAT_VERSION):
         raise CheckpointError(
-            f"{path}: checkpoint format {header.get('format_version')}, but this wsi-haloae reads format "
+            f"{path}: {kind} of format {version}, but this wsi-haloae reads format "
             f"{FORMAT_VERSION}. Score with the version that trained it, or train again."
         )
     try:
-        return CheckpointFacts.model_validate_json(header["facts"])
-    except (KeyError, ValidationError) as error:
+        return CheckpointFacts.model_validate(facts)
+    except ValidationError as error:
         raise CheckpointError(f"{path}: the checkpoint's facts are damaged ({error}).") from None
 
 
 def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> HaloAE:
-    missing = [name for name in _STATISTICS if name not in tensors]
     state = {name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")}
     try:
         with torch.device("meta"):  # no memory is taken before the shapes are known to fit
             model = HaloAE(facts.config.model, facts.tile_size)
+        wanted = {name: tensor.dtype for name, tensor in model.state_dict().items()}
         model.load_state_dict(state, strict=True, assign=True)
-    except (RuntimeError, ConfigError) as error:
+        _check_dtypes(state, wanted)
+    except (RuntimeError, TypeError, OverflowError, ConfigError) as error:
         first = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: weights and configuration do not belong together ({first}).") from None
-    map_shape = (model.map_size, model.map_size)
-    if missing or tensors["statistics.mean_map"].shape != map_shape:
-        raise CheckpointError(f"{path}: the mean map is missing or not {map_shape[0]} x {map_shape[1]} cells.")
+    shapes = dict(zip(_STATISTICS, ((model.map_size, model.map_size), (model.backbone.channels,)), strict=True))
+    for name, shape in shapes.items():
+        tensor = tensors.get(name)
+        if tensor is None or tensor.shape != shape or tensor.dtype != torch.float32:
+            raise CheckpointError(f"{path}: {name} is missing or not float32 of shape {shape}.")
     return model.eval()
+
+
+def _check_dtypes(state: dict[str, Tensor], wanted: dict[str, torch.dtype]) -> None:
+    for name, dtype in wanted.items():
+        if state[name].dtype != dtype:
+            raise TypeError(f"{name} is {state[name].dtype}, not {dtype}")

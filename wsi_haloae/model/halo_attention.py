@@ -79,8 +79,8 @@ class HaloAttention(nn.Module):
     def _with_positions(self, q: Tensor, k: Tensor) -> Tensor:
         """q.k + q.rel_h[key_y - query_y] + q.rel_w[key_x - query_x]: (B, heads, ny, nx, b*b, w*w).
 
-        The relative terms ride along in one product: a query carries its logit for each row and
-        each column of the window, and a key picks its own row and column.
+        A query's relative logits are one for each row and one for each column of the window; a
+        key gets those of its own row and column.
         """
         key = torch.arange(self.window, device=q.device)
         query = torch.arange(self.block, device=q.device) + self.halo
@@ -88,13 +88,11 @@ class HaloAttention(nn.Module):
         grid = q.view(*q.shape[:-2], self.block, self.block, self.dim_head)  # (B, heads, ny, nx, b, b, d)
         by_row = torch.einsum("...yxd,ykd->...yxk", grid, self.rel_height[offset])
         by_column = torch.einsum("...yxd,xkd->...yxk", grid, self.rel_width[offset])
-        queries = torch.cat([q, by_row.flatten(-3, -2), by_column.flatten(-3, -2)], dim=-1)
-        each = torch.eye(self.window, dtype=q.dtype, device=q.device)
-        row_of = each.repeat_interleave(self.window, dim=0)  # (w*w, w)
-        column_of = each.repeat(self.window, 1)  # (w*w, w)
-        places = torch.cat([row_of, column_of], dim=-1).expand(*k.shape[:-1], 2 * self.window)
-        keys = torch.cat([k, places], dim=-1)  # (B, heads, ny, nx, w*w, d + 2w)
-        return queries @ keys.transpose(-1, -2)
+        logits = q @ k.transpose(-1, -2)
+        by_place = logits.view(*logits.shape[:-1], self.window, self.window)  # (B, heads, ny, nx, b*b, w, w)
+        by_place += by_row.flatten(-3, -2)[..., :, None]
+        by_place += by_column.flatten(-3, -2)[..., None, :]
+        return logits
 
     def _mask(self, logits: Tensor, in_image: Tensor) -> Tensor:
         """Take keys out of the softmax; ``in_image`` is the padded map of ones, (1, 1, ...)."""

@@ -8,6 +8,7 @@ Block A (Cut&Paste) belongs to training. Scoring needs B and C alone: `features`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import lcm
 
 import torch
 from torch import Tensor, nn
@@ -98,11 +99,13 @@ class HaloAE(nn.Module):
 
 def check_tile_size(config: ModelConfig, tile_size: int) -> int:
     """``tile_size`` if the model can take it, else a `ConfigError` that says what it could take."""
+    multiple = lcm(TILE_MULTIPLE, REDUCTION * config.input_downsample)
     smallest = WINDOW * REDUCTION * config.input_downsample
-    smallest += -smallest % TILE_MULTIPLE
-    if tile_size % TILE_MULTIPLE or tile_size < smallest:
+    smallest += -smallest % multiple
+    if tile_size % multiple or tile_size < smallest:
+        nearest = max(smallest, tile_size // multiple * multiple)
         raise ConfigError(
-            f"tile size {tile_size} was given; a multiple of {TILE_MULTIPLE}, at least {smallest}, is needed "
-            f"(SSIM looks through windows of {WINDOW} cells). Cut the tiles to {max(smallest, tile_size // 16 * 16)}."
+            f"tile size {tile_size} was given; a multiple of {multiple}, at least {smallest}, is needed "
+            f"(SSIM looks through windows of {WINDOW} cells). Cut the tiles to {nearest}."
         )
     return tile_size

@@ -40,6 +40,7 @@ def ssim(x: Tensor, y: Tensor, data_range: Tensor | None, *, padding: int = 0) -
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)  # kept for training too, whoever asks first
 def _gaussian_band(size: int, padding: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(size - 10 + 2 padding, size): each row holds the kernel where its window lies."""
     taps = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2

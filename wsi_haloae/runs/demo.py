@@ -26,8 +26,8 @@ from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.annotations import coverage, read_annotations
 from wsi_haloae.tiles.tiling import TilingSettings
 
-SIDE = 4096
-TILE_SIZE = 128
+SIDE = 6144
+TILE_SIZE = 96
 REFERENCE, ANOMALOUS = "Tumor", "Stroma"
 WORKERS = 2
 
@@ -69,7 +69,7 @@ def _train(slide: Path, model: Path, device: str, reporter: Reporter) -> None:
         override_mpp=None,
         annotations=slide.with_suffix(".geojson"),
         class_name=REFERENCE,
-        min_coverage=0.9,
+        min_coverage=0.5,
         settings=TilingSettings(None, TILE_SIZE),
         manifest=None,
         group_regex=None,

@@ -117,7 +117,7 @@ class ShardedStore:
             )
         try:
             return cls(path, group, cls.header_type.model_validate(attributes["header"]))
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
             raise StoreError(f"{path}: this {cls.kind} is damaged ({error}). Make it again: --overwrite.") from None
 
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,10 +97,10 @@ def _load(path: Path) -> Any:
     try:
         with opener(path, "rt", encoding="utf-8-sig") as stream:
             document = json.load(stream)
-    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise AnnotationError(f"{path}: cannot be read as GeoJSON ({error}).") from None
     if not isinstance(document, dict | list) or (
-        isinstance(document, dict) and document.get("type") not in {"Feature", "FeatureCollection"}
+        isinstance(document, dict) and document.get("type") not in ("Feature", "FeatureCollection")
     ):
         raise AnnotationError(f"{path}: a FeatureCollection, a list of Features or one Feature is needed.")
     if isinstance(document, dict) and document["type"] == "FeatureCollection" and "features" not in document:
@@ -112,7 +113,7 @@ def _polygon_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
     geometry = feature.get("geometry") if isinstance(feature, dict) else None
     if not isinstance(geometry, dict):
         raise AnnotationError(f"{path}: feature {number} has no geometry.")
-    if geometry.get("type") not in {"Polygon", "MultiPolygon"}:
+    if geometry.get("type") not in ("Polygon", "MultiPolygon"):
         return None
     try:
         polygon = shapely.make_valid(shape(geometry))

@@ -45,12 +45,12 @@ class TileGrid:
     @property
     def columns(self) -> int:
         """Number of columns: the first that reaches the right edge is the last."""
-        return _count(self.slide_width, self.tile_size * self.l0_scale_x, self.stride * self.l0_scale_x)
+        return _count(self.slide_width, self.tile_size, self.stride, self.l0_scale_x)
 
     @property
     def rows(self) -> int:
         """Number of rows: the first that reaches the bottom edge is the last."""
-        return _count(self.slide_height, self.tile_size * self.l0_scale_y, self.stride * self.l0_scale_y)
+        return _count(self.slide_height, self.tile_size, self.stride, self.l0_scale_y)
 
     @property
     def l0_tile_width(self) -> int:
@@ -64,16 +64,22 @@ class TileGrid:
 
     def locations(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Level-0 positions of tiles, (n, 2) as (x, y): floor(index * stride * scale + 0.5)."""
-        l0_x = np.floor(columns * (self.stride * self.l0_scale_x) + 0.5)
-        l0_y = np.floor(rows * (self.stride * self.l0_scale_y) + 0.5)
-        return np.stack([l0_x, l0_y], axis=1).astype(np.int64)
+        return self._to_level0(columns * self.stride, rows * self.stride)
 
-    def clipped_sizes(self, locations: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Sizes of tiles in level 0, (n, 2) as (width, height), cut at the slide's edge."""
-        whole = np.array([self.l0_tile_width, self.l0_tile_height])
-        edge = np.array([self.slide_width, self.slide_height])
-        sizes: NDArray[np.int64] = np.minimum(whole, edge - locations)
+    def clipped_sizes(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sizes of tiles in level 0, (n, 2) as (width, height), cut at the slide's edge.
+
+        A tile ends where the next one starts if they do not overlap: both corners are rounded,
+        so widths differ by up to a pixel, and no pixel of the slide lies between two tiles.
+        """
+        corners = self._to_level0(columns * self.stride + self.tile_size, rows * self.stride + self.tile_size)
+        clipped = np.minimum(corners, np.array([self.slide_width, self.slide_height]))
+        sizes: NDArray[np.int64] = clipped - self.locations(rows, columns)
         return sizes
+
+    def _to_level0(self, x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Pixels of the tiles' plane to pixels of level 0, (n, 2)."""
+        return np.floor(np.stack([x * self.l0_scale_x, y * self.l0_scale_y], axis=1) + 0.5).astype(np.int64)
 
     def all_indices(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns of every tile, in reading order."""
@@ -85,9 +91,9 @@ def _nearest(value: float) -> int:
     return math.floor(value + 0.5)
 
 
-def _count(extent: int, tile: float, stride: float) -> int:
-    # Positions are rounded, so the edge is compared with what the rounded tile covers.
-    count = max(0, math.ceil((extent - tile) / stride - 1)) + 1
-    while _nearest((count - 1) * stride) + _nearest(tile) < extent and _nearest(count * stride) < extent:
+def _count(extent: int, tile: int, stride: int, scale: float) -> int:
+    # Corners are rounded, so the edge is compared with what the rounded tile covers.
+    count = max(1, math.floor((extent / scale - tile) / stride))  # one too few at most: rounding decides
+    while _nearest(((count - 1) * stride + tile) * scale) < extent:
         count += 1
     return count

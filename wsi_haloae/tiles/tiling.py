@@ -74,7 +74,7 @@ class Tiling:
         """Tiles with enough tissue and, if a region is given, enough of their area in it."""
         rows, columns = self.grid.all_indices()
         locations = self.grid.locations(rows, columns)
-        sizes = self.grid.clipped_sizes(locations)
+        sizes = self.grid.clipped_sizes(rows, columns)
         fractions = tissue.fractions(locations, sizes)
         index = TileIndex(rows, columns, locations, sizes, fractions)
         # A mask is never exactly zero by chance, so "at least 0" must not mean bare glass.

@@ -43,6 +43,7 @@ def split_by_group(
         raise UsageError(f"split {unknown[0]!r} was given; it must be one of {', '.join(PARTS)}.")
     names, counts = np.unique(np.asarray(groups), return_counts=True)
     size = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    part_of = {group: part for group, part in part_of.items() if group in size}  # a manifest may name more
     free = [name for name in np.random.default_rng(seed).permutation(names).tolist() if name not in part_of]
     for part, share in (("select", shares.select), ("calibrate", shares.calibrate)):
         if part in part_of.values():

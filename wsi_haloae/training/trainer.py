@@ -80,7 +80,7 @@ class Trainer:
         self.curve: list[EpochRecord] = []
         self.steps_per_epoch, self.total_steps = plan_steps(config, len(data.train))
         self._state_path, self._identity, self._workers = state_path, identity, workers
-        self._step, self._best, self._best_state = 0, math.inf, model.state_dict()
+        self._step, self._best, self._best_epoch, self._best_state = 0, math.inf, 0, model.state_dict()
         settings = config.training
         self._optimiser = torch.optim.Adam(
             model.trainable_parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -113,7 +113,8 @@ class Trainer:
             output = self.model(images)
             losses = all_losses(output, images, damaged, self.feature_range, self.config.loss.ssim)
         weights = ews_weights(self._time(), self.config.ews.schedule)
-        total = weights.cls * losses.cls + weights.fm * losses.fm + weights.im * losses.im
+        positions = self.model.map_size**2 if self.config.loss.reconstruction == "sum" else 1
+        total = weights.cls * losses.cls + positions * (weights.fm * losses.fm + weights.im * losses.im)
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
         self._optimiser.step()
@@ -141,7 +142,8 @@ class Trainer:
         if not np.isfinite(held_out):
             reporter.warn(f"epoch {record.epoch}: the held-out loss is {held_out}; the learning rate may be too high")
         if self._counts() and held_out < self._best:
-            self._best, self._best_state = held_out, copy.deepcopy(self.model.state_dict())
+            self._best, self._best_epoch = held_out, record.epoch
+            self._best_state = copy.deepcopy(self.model.state_dict())
         reporter.line(
             f"epoch {record.epoch}, step {self._step}/{self.total_steps}: L_cls {mean[0]:.3f}, L_fm {mean[1]:.3f}, "
             f"L_im {mean[2]:.3f}, held-out L_fm {held_out:.4f}"
@@ -156,8 +158,7 @@ class Trainer:
         """Early stopping: no better held-out loss for ``patience`` epochs that count."""
         if self._best == math.inf:
             return False
-        best_epoch = min(self.curve, key=lambda record: abs(record.select_fm - self._best)).epoch
-        return len(self.curve) - best_epoch >= self.config.training.patience
+        return len(self.curve) - self._best_epoch >= self.config.training.patience
 
     @torch.inference_mode()
     def _select_loss(self) -> float:
@@ -178,6 +179,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "best": self._best,
+            "best_epoch": self._best_epoch,
             "best_state": self._best_state,
             "curve": [asdict(record) for record in self.curve],
         }
@@ -195,7 +197,8 @@ class Trainer:
             )
         self.model.load_state_dict(state["model"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._step, self._best, self._best_state = state["step"], state["best"], state["best_state"]
+        self._step, self._best, self._best_epoch = state["step"], state["best"], state["best_epoch"]
+        self._best_state = state["best_state"]
         self.curve = [EpochRecord(**record) for record in state["curve"]]
         reporter.line(f"resuming after epoch {len(self.curve)} (step {self._step}/{self.total_steps})")
 

@@ -1,0 +1,57 @@
+"""AUROC and the mean-colour row against their definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsi_haloae.errors import UsageError
+from wsi_haloae.evaluation.auroc import auroc
+from wsi_haloae.evaluation.mean_colour import MeanColour
+
+SCORED = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=40)
+
+
+@given(SCORED)
+def test_auroc_is_the_share_of_pairs_in_order_with_ties_counting_half(scored: list[tuple[int, bool]]) -> None:
+    scores, anomalous = np.array([s for s, _ in scored], float), np.array([a for _, a in scored])
+    if anomalous.all() or not anomalous.any():
+        with pytest.raises(UsageError, match="both classes"):
+            auroc(scores, anomalous)
+        return
+    difference = scores[anomalous][:, None] - scores[~anomalous][None, :]
+    assert auroc(scores, anomalous) == pytest.approx(((difference > 0) + 0.5 * (difference == 0)).mean())
+    assert auroc(-scores, anomalous) == pytest.approx(1 - auroc(scores, anomalous))
+
+
+def test_auroc_of_scores_that_point_the_wrong_way_is_zero() -> None:
+    assert auroc(np.array([1.0, 2.0, 8.0, 9.0]), np.array([True, True, False, False])) == 0.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_auroc_refuses_a_score_that_is_no_number(bad: float) -> None:
+    with pytest.raises(UsageError, match="finite"):
+        auroc(np.array([1.0, bad]), np.array([True, False]))
+
+
+@pytest.mark.parametrize("anomalous", [True, False])
+def test_auroc_of_one_class_is_refused_with_the_counts(anomalous: bool) -> None:
+    with pytest.raises(UsageError, match=f"{3 * anomalous} anomalous and {3 * (not anomalous)} reference"):
+        auroc(np.arange(3.0), np.full(3, anomalous))
+
+
+def test_mean_colour_is_the_mahalanobis_distance() -> None:
+    random = np.random.default_rng(0)
+    reference = random.normal(size=(50, 3)) @ random.normal(size=(3, 3)) + [10, 20, 30]
+    new = random.normal(size=(4, 3)) * 3 + [10, 20, 30]
+    inverse = np.linalg.inv(np.cov(reference.T))
+    expected = [(x - reference.mean(0)) @ inverse @ (x - reference.mean(0)) for x in new]
+    np.testing.assert_allclose(MeanColour.fit(reference).score(new), expected)
+
+
+def test_mean_colour_of_grey_tiles_is_finite() -> None:
+    grey = np.linspace(0, 1, 9)[:, None].repeat(3, axis=1)
+    fitted = MeanColour.fit(grey)
+    assert np.isfinite(fitted.score(np.array([[0.5, 0.5, 0.5], [0.2, 0.9, 0.4]]))).all()

@@ -1,0 +1,174 @@
+"""Checkpoints: a round trip changes nothing, and whatever is not one of ours is refused unexecuted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from tests.model.tiny import TILE, tiny_checkpoint
+from wsi_haloae.errors import CheckpointError
+from wsi_haloae.model.checkpoint import Checkpoint
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    tiny_checkpoint().save(tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+Change = Callable[[dict[str, torch.Tensor], dict[str, Any]], None]
+
+
+def rewrite(path: Path, change: Change) -> None:
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        header = json.loads(file.metadata()["wsi-haloae"])
+    change(tensors, header)
+    save_file(tensors, path, metadata={"wsi-haloae": json.dumps(header)})
+
+
+def with_facts(change: Callable[[dict[str, Any]], None]) -> Change:
+    return lambda _tensors, header: change(header["facts"])
+
+
+def test_a_round_trip_keeps_every_output_and_fact(saved: Path) -> None:
+    before, after = tiny_checkpoint(), Checkpoint.load(saved)
+    images = torch.randn(2, 3, TILE, TILE)
+    with torch.no_grad():
+        one, other = before.model(images), after.model(images)
+    for name in ("features", "reconstruction", "image", "logits"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+    assert after.facts == before.facts
+    assert torch.equal(after.mean_map, before.mean_map)
+    assert torch.equal(after.feature_range, before.feature_range)
+    assert not after.model.training
+
+
+def test_the_digest_is_that_of_the_file(saved: Path) -> None:
+    assert Checkpoint.load(saved).sha256 == hashlib.sha256(saved.read_bytes()).hexdigest()
+
+
+def test_the_same_contents_give_the_same_bytes(saved: Path, tmp_path: Path) -> None:
+    tiny_checkpoint().save(tmp_path / "again.safetensors")
+    Checkpoint.load(saved).save(tmp_path / "loaded.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == saved.read_bytes()
+    assert (tmp_path / "loaded.safetensors").read_bytes() == saved.read_bytes()
+
+
+def test_a_failed_save_leaves_the_old_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = saved.read_bytes()
+
+    def fail(_tensors: object, path: Path, **_header: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("wsi_haloae.model.checkpoint.save_file", fail)
+    with pytest.raises(OSError, match="disk full"):
+        tiny_checkpoint(3).save(saved)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_safetensors_of_others_are_refused(tmp_path: Path) -> None:
+    save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "vgg.safetensors")
+    with pytest.raises(CheckpointError, match="--weights"):
+        Checkpoint.load(tmp_path / "vgg.safetensors")
+
+
+def test_another_format_version_is_refused_by_its_number(saved: Path) -> None:
+    rewrite(saved, lambda _tensors, header: header.update(format_version=99))
+    with pytest.raises(CheckpointError, match="of format 99"):
+        Checkpoint.load(saved)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.99])
+def test_a_truncated_file_is_refused(keep: float, saved: Path) -> None:
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Checkpoint.load(saved)
+
+
+class _Trap:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickle_is_refused_and_not_executed(tmp_path: Path) -> None:
+    trap = tmp_path / "sprung"
+    (tmp_path / "model.safetensors").write_bytes(pickle.dumps(_Trap(trap)))
+    torch.save({"x": _Trap(trap)}, tmp_path / "model.pt")
+    for name in ("model.safetensors", "model.pt"):
+        with pytest.raises(CheckpointError):
+            Checkpoint.load(tmp_path / name)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("name", ["absent.safetensors", "."])
+def test_a_file_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Checkpoint.load(tmp_path / name)
+
+
+def drop(name: str) -> Change:
+    return lambda tensors, _header: tensors.__delitem__(name)
+
+
+def put(name: str, value: torch.Tensor) -> Change:
+    return lambda tensors, _header: tensors.__setitem__(name, value)
+
+
+HEAD = "model.encoder.head.0.weight"
+TAMPERING = {
+    "weight missing": drop(HEAD),
+    "weight too many": put("model.extra", torch.zeros(1)),
+    "weight of another shape": put(HEAD, torch.zeros(2, 2)),
+    "weight of another type": put(HEAD, torch.zeros(8, 32, 5, 5, dtype=torch.int64)),
+    "mean map missing": drop("statistics.mean_map"),
+    "mean map of another shape": put("statistics.mean_map", torch.zeros(3, 3)),
+    "ranges missing": drop("statistics.feature_range"),
+    "ranges of another shape": put("statistics.feature_range", torch.zeros(2)),
+    "facts missing": lambda _tensors, header: header.__delitem__("facts"),
+    "facts no mapping": lambda _tensors, header: header.update(facts="{"),
+    "another kind": lambda _tensors, header: header.update(kind="cat"),
+    "facts with an unknown key": with_facts(lambda facts: facts.update(extra=1)),
+    "configuration with an unknown key": with_facts(lambda facts: facts["config"].update(extra=1)),
+    "tile size of no model": with_facts(lambda facts: facts.update(tile_size=50)),
+    "tile size of another model": with_facts(lambda facts: facts.update(tile_size=64)),
+    "tile size beyond all memory": with_facts(lambda facts: facts.update(tile_size=16 * 2**40)),
+    "tile size beyond all numbers": with_facts(lambda facts: facts.update(tile_size=16 * 2**60)),
+    "model beyond all memory": with_facts(lambda f: f["config"]["model"]["autoencoder"].update(head_width=10**12)),
+    "another backbone": with_facts(lambda f: f["config"]["model"]["features"].update(backbone="vgg19")),
+}
+
+
+def test_what_the_tampering_starts_from_is_sound(saved: Path) -> None:
+    rewrite(saved, with_facts(lambda facts: facts.update(tile_size=TILE)))
+    assert Checkpoint.load(saved).model.encoder.head[0].weight.shape == (8, 32, 5, 5)
+
+
+@pytest.mark.parametrize("change", TAMPERING.values(), ids=TAMPERING.keys())
+def test_a_tampered_file_is_refused(change: Change, saved: Path) -> None:
+    rewrite(saved, change)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        Checkpoint.load(saved)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "[]", "null", '{"kind": "wsi-haloae checkpoint"}'])
+def test_a_damaged_header_is_refused(text: str, tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "model.safetensors", metadata={"wsi-haloae": text})
+    with pytest.raises(CheckpointError, match="header is damaged"):
+        Checkpoint.load(tmp_path / "model.safetensors")

@@ -1,0 +1,63 @@
+"""The smallest model that has every part, for the tests of model, training and scoring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from wsi_haloae.config import Config, ModelConfig, load_config
+from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
+from wsi_haloae.model.haloae import HaloAE
+
+TILE = 48
+"""The smallest tile size: 12 x 12 cells."""
+STAGE = {"mid": 8, "out": 8, "heads": 1, "kernel": 3}
+TINY: dict[str, Any] = {
+    "features": {"backbone": "random", "random_width": 0.03},
+    "attention": {"block_size": 5, "halo_size": 1, "dim_head": 4},
+    "autoencoder": {
+        "head_width": 8,
+        "head_kernel": 5,
+        "encoder": [STAGE],
+        "decoder": [{"mid": 8, "out": None, "heads": 1, "kernel": 1}],
+    },
+    "image_decoder": {"widths": [4]},
+}
+
+
+def tiny_config(**training: Any) -> Config:
+    settings = {"steps": 4, "originals_per_batch": 2, "learning_rate": 3e-3, "statistics_tiles": 8, "select_tiles": 4}
+    return Config.model_validate({"model": TINY, "training": {**settings, **training}})
+
+
+def tiny_model(seed: int = 0, tile_size: int = TILE) -> HaloAE:
+    torch.manual_seed(seed)
+    return HaloAE(ModelConfig.model_validate(TINY), tile_size)
+
+
+def tiny_checkpoint(seed: int = 0) -> Checkpoint:
+    """With statistics that differ in every number, so that swapping any of them is seen."""
+    model = tiny_model(seed).eval()
+    channels = model.backbone.channels
+    torch.manual_seed(seed + 1)
+    model.standardise.fit(torch.rand(channels), torch.rand(channels) + 0.5, model.backbone.layer_channels, 0.1)
+    for part in model.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.uniform_(-0.5, 0.5)
+            part.running_var.uniform_(0.5, 2)
+    facts = CheckpointFacts(
+        config=tiny_config(),
+        tile_size=TILE,
+        mpp=0.5,
+        display_range=(0.25, 4.0),
+        backbone_source="random",
+        training={"identity": "x", "select_fm": 0.5},
+    )
+    return Checkpoint(facts, model, torch.rand(model.map_size, model.map_size), torch.rand(channels) + 0.5)
+
+
+def meta_model(preset: str, *settings: str, tile_size: int = 256) -> HaloAE:
+    """A model without memory: shapes only."""
+    with torch.device("meta"):
+        return HaloAE(load_config(preset, settings).model, tile_size)

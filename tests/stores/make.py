@@ -1,0 +1,62 @@
+"""Small stores on disk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
+from wsi_haloae.stores.sharded import SlideRecord, StoreHeader, TileIndex
+from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.tiles.grid import TileGrid
+
+SIDE, COLUMNS = 4, 10
+
+
+def make_index(count: int) -> TileIndex:
+    rows, columns = np.divmod(np.arange(count, dtype=np.int64), COLUMNS)
+    grid = TileGrid(SIDE * COLUMNS, SIDE * 100, SIDE, SIDE, 1.0, 1.0)
+    fractions = np.linspace(0.5, 1, count, dtype=np.float32)
+    return TileIndex(rows, columns, grid.locations(rows, columns), grid.clipped_sizes(rows, columns), fractions)
+
+
+def tile_header(mpp: tuple[float, float] = (0.5, 0.5), fingerprint: str = "f" * 64) -> StoreHeader:
+    return StoreHeader(
+        slide=SlideRecord(
+            name="slide.svs",
+            vendor="test",
+            width=SIDE * COLUMNS,
+            height=SIDE * 100,
+            mpp_x=mpp[0],
+            mpp_y=mpp[1],
+            objective_power=None,
+            bounds=(1, 2, 3, 4),
+            background=(250, 251, 252),
+            fingerprint=fingerprint,
+        ),
+        grid=asdict(TileGrid(SIDE * COLUMNS, SIDE * 100, SIDE, SIDE, 1.0, 1.0)),
+        read_plan={"mpp_x": mpp[0], "mpp_y": mpp[1]},
+        tissue={"min_fraction": 0.1},
+    )
+
+
+def score_header(map_size: int | None = None, threads: int = 1, sha256: str = "a" * 64) -> ScoreHeader:
+    return ScoreHeader(
+        **dict(tile_header()),
+        model=ModelRecord(sha256=sha256, rule="test", mpp=0.5, display_range=(0.0, 1.0)),
+        compute=ComputeRecord(batch_size=4, dtype="float32", device="cpu", threads=threads),
+        layers=("one", "two"),
+        map_size=map_size,
+        roi_sha256=None,
+    )
+
+
+def make_tile_store(path: Path, count: int, **header: object) -> TileStore:
+    return TileStore.create(path, tile_header(**header), make_index(count))
+
+
+def make_score_store(path: Path, count: int, **header: object) -> ScoreStore:
+    thumbnail = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    return ScoreStore.create(path, score_header(**header), make_index(count), thumbnail, thumbnail[..., 0] % 2 == 0)

@@ -1,0 +1,267 @@
+"""Tile and score stores: layout on disk, resume, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.stores.make import SIDE, make_index, make_score_store, make_tile_store, score_header, tile_header
+from wsi_haloae.errors import OutputExistsError, StoreError
+from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, TileIndex, TileState
+from wsi_haloae.stores.tile_store import TileStore
+
+DONE = TileState.DONE
+COUNT = 2 * SHARD_TILES + 3
+
+
+def pixels(shard: int, count: int) -> np.ndarray:
+    return np.random.default_rng(shard).integers(0, 20, (count, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def fill(store: TileStore, shard: int) -> np.ndarray:
+    place = store.shard_slice(shard)
+    count = place.stop - place.start
+    store.write_shard(shard, pixels(shard, count), np.full(count, DONE, np.uint8))
+    return pixels(shard, count)
+
+
+def scores(count: int, map_size: int | None = None) -> TileScores:
+    random = np.random.default_rng(count)
+    return TileScores(
+        score=random.random(count, np.float32),
+        score_paper=random.random(count, np.float32),
+        layer_residuals=random.random((count, 2), np.float32),
+        tissue_cells=random.integers(0, 9, count).astype(np.int32),
+        anomaly_map=None if map_size is None else random.random((count, map_size, map_size), np.float32),
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, SHARD_TILES, COUNT])
+def test_the_index_comes_back_as_it_was_given(count: int, tmp_path: Path) -> None:
+    make_tile_store(tmp_path / "tiles.zarr", count)
+    store, expected = TileStore.open(tmp_path / "tiles.zarr"), make_index(count)
+    assert len(store) == count
+    for field in fields(TileIndex):
+        found = getattr(store.index, field.name)
+        np.testing.assert_array_equal(found, getattr(expected, field.name))
+        assert found.dtype == getattr(expected, field.name).dtype
+    assert store.header == tile_header()
+
+
+def test_shards_are_pending_until_they_are_written(tmp_path: Path) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", COUNT)
+    assert store.shards == 3
+    assert store.pending_shards() == [0, 1, 2]
+    assert store.shard_slice(2) == slice(128, 131)
+    for shard, left in ((1, [0, 2]), (2, [0]), (0, [])):
+        fill(store, shard)
+        assert TileStore.open(store.path).pending_shards() == left
+    for shard in range(3):
+        place = store.shard_slice(shard)
+        expected = pixels(shard, place.stop - place.start)
+        np.testing.assert_array_equal(store.read_shard(shard), expected)
+        np.testing.assert_array_equal(store.read_tile(place.start + 1), expected[1])
+
+
+def test_payload_without_states_is_still_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", COUNT)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TileStore, "_commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        fill(store, 0)
+    assert store.pending_shards() == [0, 1, 2]
+    np.testing.assert_array_equal(store.read_shard(0), pixels(0, SHARD_TILES))
+
+
+def test_states_may_not_be_committed_as_pending(tmp_path: Path) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", 2)
+    with pytest.raises(AssertionError):
+        store.write_shard(0, pixels(0, 2), np.zeros(2, np.uint8))
+
+
+def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", 2)
+    leftover = store.path / "pixels" / "c" / "0" / "x.partial"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half")
+    store.pending_shards()
+    assert not leftover.exists()
+
+
+def test_what_a_killed_creation_left_is_replaced(tmp_path: Path) -> None:
+    make_tile_store(tmp_path / "tiles.zarr", 5)
+    (tmp_path / "tiles.zarr").rename(tmp_path / "tiles.zarr.partial")
+    assert len(make_tile_store(tmp_path / "tiles.zarr", 2)) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["tiles.zarr"]
+
+
+def test_a_shard_is_one_compressed_file(tmp_path: Path) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", COUNT)
+    for shard in range(3):
+        fill(store, shard)
+    files = sorted(path for path in (store.path / "pixels").rglob("*") if path.is_file() and path.name != "zarr.json")
+    assert [str(path.relative_to(store.path)) for path in files] == [f"pixels/c/{n}/0/0/0" for n in range(3)]
+    assert files[0].stat().st_size < 0.9 * SHARD_TILES * SIDE * SIDE * 3 + 16 * SHARD_TILES
+    layout = json.loads((store.path / "pixels" / "zarr.json").read_text())
+    assert layout["zarr_format"] == 3
+    (sharding,) = layout["codecs"]
+    assert sharding["name"] == "sharding_indexed"
+    assert sharding["configuration"]["chunk_shape"] == [1, SIDE, SIDE, 3]
+    assert layout["chunk_grid"]["configuration"]["chunk_shape"] == [SHARD_TILES, SIDE, SIDE, 3]
+    (blosc,) = [codec for codec in sharding["configuration"]["codecs"] if codec["name"] == "blosc"]
+    assert blosc["configuration"]["cname"] == "zstd"
+
+
+def test_black_tiles_come_back_black(tmp_path: Path) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", 3)
+    store.write_shard(0, np.zeros((3, SIDE, SIDE, 3), np.uint8), np.full(3, DONE, np.uint8))
+    assert not store.read_shard(0).any()
+    assert store.pending_shards() == []
+
+
+@pytest.mark.parametrize("map_size", [None, 3])
+def test_scores_come_back_as_they_were_written(map_size: int | None, tmp_path: Path) -> None:
+    store = make_score_store(tmp_path / "scores.zarr", SHARD_TILES + 2, map_size=map_size)
+    assert np.isnan(store.scores().score).all()
+    assert np.isnan(store.scores().layer_residuals).all()
+    given = scores(2, map_size)
+    store.write_shard(1, given, np.array([DONE, TileState.UNREADABLE], np.uint8))
+    found = ScoreStore.open(store.path)
+    for name in ("score", "score_paper", "layer_residuals", "tissue_cells"):
+        np.testing.assert_array_equal(getattr(found.scores(), name)[SHARD_TILES:], getattr(given, name))
+    assert np.isnan(found.scores().score[:SHARD_TILES]).all()
+    assert found.pending_shards() == [0]
+    assert found.states()[SHARD_TILES:].tolist() == [DONE, TileState.UNREADABLE]
+    if given.anomaly_map is not None:
+        np.testing.assert_array_equal(found.anomaly_map(SHARD_TILES + 1), given.anomaly_map[1])
+        assert np.isnan(found.anomaly_map(0)).all()
+
+
+def test_thumbnail_and_mask_come_back_as_they_were_given(tmp_path: Path) -> None:
+    make_score_store(tmp_path / "scores.zarr", 2)
+    store = ScoreStore.open(tmp_path / "scores.zarr")
+    thumbnail = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    np.testing.assert_array_equal(store.thumbnail(), thumbnail)
+    np.testing.assert_array_equal(store.tissue_mask(), thumbnail[..., 0] % 2 == 0)
+    assert store.tissue_mask().dtype == np.bool_
+
+
+@pytest.mark.parametrize("make", [make_tile_store, make_score_store])
+def test_a_store_of_no_tiles_is_finished(make: Callable[..., ShardedStore], tmp_path: Path) -> None:
+    store = make(tmp_path / "store.zarr", 0)
+    assert (len(store), store.shards, store.pending_shards()) == (0, 0, [])
+    assert store.states().shape == (0,)
+
+
+def test_a_store_of_no_tiles_has_no_scores(tmp_path: Path) -> None:
+    found = make_score_store(tmp_path / "scores.zarr", 0, map_size=3).scores()
+    assert found.score.shape == (0,)
+    assert found.layer_residuals.shape == (0, 2)
+
+
+def test_a_store_made_from_the_same_is_taken(tmp_path: Path) -> None:
+    make_tile_store(tmp_path / "tiles.zarr", 2).require_same(tile_header())
+    TileStore.open(tmp_path / "tiles.zarr").require_same(tile_header())
+    make_score_store(tmp_path / "scores.zarr", 2)
+    ScoreStore.open(tmp_path / "scores.zarr").require_same(score_header())
+
+
+def test_a_store_made_from_something_else_is_refused_by_what_differs(tmp_path: Path) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", 2)
+    with pytest.raises(OutputExistsError, match=r"differs in: slide\.fingerprint\).*--overwrite"):
+        store.require_same(tile_header(fingerprint="0" * 64))
+    with pytest.raises(OutputExistsError, match=r"read_plan\.mpp_x, slide\.mpp_x"):
+        store.require_same(tile_header(mpp=(0.25, 0.5)))
+
+
+def test_scores_of_another_model_are_refused_but_another_number_of_threads_is_not(tmp_path: Path) -> None:
+    store = make_score_store(tmp_path / "scores.zarr", 2)
+    store.require_same(score_header(threads=9))
+    with pytest.raises(OutputExistsError, match=r"differs in: model\.sha256\)"):
+        store.require_same(score_header(sha256="b" * 64))
+    with pytest.raises(OutputExistsError, match=r"differs in: map_size\)"):
+        store.require_same(score_header(map_size=4))
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    document = json.loads((path / "zarr.json").read_text())
+    change(document["attributes"])
+    (path / "zarr.json").write_text(json.dumps(document))
+
+
+def test_another_format_version_is_refused_by_its_number(tmp_path: Path) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", 2)
+    edit(store.path, lambda attributes: attributes.update(format_version=99))
+    with pytest.raises(StoreError, match="format version 99"):
+        TileStore.open(store.path)
+
+
+def test_another_kind_of_store_is_refused(tmp_path: Path) -> None:
+    make_tile_store(tmp_path / "tiles.zarr", 2)
+    with pytest.raises(StoreError, match="no wsi-haloae score store"):
+        ScoreStore.open(tmp_path / "tiles.zarr")
+    edit(tmp_path / "tiles.zarr", lambda attributes: attributes.clear())
+    with pytest.raises(StoreError, match="no wsi-haloae tile store"):
+        TileStore.open(tmp_path / "tiles.zarr")
+
+
+@pytest.mark.parametrize("what", ["absent", "empty folder", "a file", "an array", "no JSON", "a list"])
+def test_what_is_no_store_is_refused(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "tiles.zarr"
+    if what == "empty folder":
+        path.mkdir()
+    elif what == "a file":
+        path.write_text("no store")
+    elif what != "absent":
+        make_tile_store(path, 2)
+        if what == "an array":
+            path = path / "pixels"
+        else:
+            (path / "zarr.json").write_text({"no JSON": "{", "a list": "[]"}[what])
+    with pytest.raises(StoreError, match="no wsi-haloae tile store here"):
+        TileStore.open(path)
+
+
+def damage_header(path: Path) -> None:
+    edit(path, lambda attributes: attributes["header"].pop("slide"))
+
+
+def damage_chunk(path: Path) -> None:
+    for chunk in (path / "location").rglob("c/**/*"):
+        if chunk.is_file():
+            chunk.write_bytes(b"\x00damaged")
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "header incomplete": damage_header,
+    "header missing": lambda path: edit(path, lambda attributes: attributes.pop("header")),
+    "header with an unknown key": lambda path: edit(path, lambda attributes: attributes["header"].update(extra=1)),
+    "index missing": lambda path: shutil.rmtree(path / "row"),
+    "index cut": lambda path: (path / "row" / "zarr.json").write_text("{"),
+    "chunk damaged": damage_chunk,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_damaged_store_is_refused_with_the_way_out(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    make_tile_store(tmp_path / "tiles.zarr", 2)
+    damage(tmp_path / "tiles.zarr")
+    with pytest.raises(StoreError, match="damaged.*--overwrite"):
+        TileStore.open(tmp_path / "tiles.zarr")
+
+
+def test_an_index_can_be_cut_by_mask_and_by_number() -> None:
+    index = make_index(5)
+    by_mask = index.select(np.array([True, False, False, True, False]))
+    by_number = index.select(np.array([0, 3]))
+    assert len(by_mask) == 2
+    for field in fields(TileIndex):
+        np.testing.assert_array_equal(getattr(by_mask, field.name), getattr(index, field.name)[[0, 3]])
+        np.testing.assert_array_equal(getattr(by_number, field.name), getattr(by_mask, field.name))

@@ -1,0 +1,102 @@
+"""What the design promises about the code itself: arrows, imports, sizes."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.data_paths import REPOSITORY
+
+PACKAGE = REPOSITORY / "wsi_haloae"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LONGEST = 350
+
+HELP = """
+import contextlib, io, json, sys
+from wsi_haloae.cli.main import cli, run
+told, loaded = {}, {}
+for arguments in (["--help"], *([name, "--help"] for name in sorted(cli.commands))):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        code = run(arguments)
+    name = " ".join(arguments)
+    told[name] = [code, out.getvalue()]
+    loaded[name] = sorted({module.partition(".")[0] for module in sys.modules})
+print(json.dumps([sorted(cli.commands), told, loaded]))
+"""
+
+
+@pytest.fixture(scope="module")
+def help_pages() -> tuple[list[str], dict[str, tuple[int, str]], dict[str, list[str]]]:
+    done = subprocess.run(
+        [sys.executable, "-c", HELP], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120
+    )
+    commands, told, loaded = json.loads(done.stdout)
+    return commands, told, loaded
+
+
+def imports_of(path: Path) -> set[str]:
+    """Names of the packages that a module imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_the_import_contracts_hold() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+def test_help_is_told_for_every_command(
+    help_pages: tuple[list[str], dict[str, tuple[int, str]], dict[str, list[str]]],
+) -> None:
+    commands, told, _ = help_pages
+    assert {"info", "tile", "train-tiles", "score", "demo"} <= set(commands)
+    for name, (code, text) in told.items():
+        assert code == 0, name
+        assert text.startswith("Usage: wsi-haloae"), name
+
+
+def test_help_loads_nothing_heavy(
+    help_pages: tuple[list[str], dict[str, tuple[int, str]], dict[str, list[str]]],
+) -> None:
+    _, _, loaded = help_pages
+    assert all("click" in modules for modules in loaded.values())
+    for name, modules in loaded.items():
+        heavy = {"torch", "torchvision", "zarr", "dask", "skimage", "scipy", "sklearn", "matplotlib"} & set(modules)
+        assert not heavy, f"{name} loads {heavy}"
+
+
+def test_openslide_is_imported_in_one_module() -> None:
+    assert [path.name for path in MODULES if "openslide" in imports_of(path)] == ["openslide_slide.py"]
+
+
+def test_zarr_is_imported_by_the_stores_and_the_ome_zarr_export_alone() -> None:
+    allowed = {"stores", "ome_zarr.py"}
+    strangers = [p for p in MODULES if "zarr" in imports_of(p) and not allowed & {p.parent.name, p.name}]
+    assert not strangers
+
+
+def test_click_is_imported_by_the_command_line_alone() -> None:
+    assert {path.parent.name for path in MODULES if "click" in imports_of(path)} == {"cli"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_is_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST

@@ -1,0 +1,83 @@
+"""Training batches are a function of seed and step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.model.tiny import TILE, tiny_config
+from tests.training.tiles import MemorySource
+from wsi_haloae.training.batches import TrainingBatches, read_tiles, stream
+from wsi_haloae.training.cutpaste import paste_patch, paste_scar
+
+
+def batches(steps: int = 9, source: MemorySource | None = None, **training: object) -> TrainingBatches:
+    tiles = np.array([1, 2, 4, 5, 7, 9])
+    return TrainingBatches(source or MemorySource(), tiles, tiny_config(**training).training, steps)
+
+
+def test_a_batch_holds_each_original_with_a_patch_and_a_scar() -> None:
+    source = MemorySource()
+    tiles, damaged = batches(source=source, flip=False, colour_jitter=0.0)[3]
+    assert tiles.shape == (6, TILE, TILE, 3)
+    assert tiles.dtype == torch.uint8
+    assert damaged.tolist() == [False, True, True] * 2
+    first, second = source.seen
+    random = np.random.default_rng((0, 1, 3))
+    for start, number in ((0, first), (3, second)):
+        original = source.tiles[number]
+        random.uniform(size=3)  # the jitter of strength 0
+        np.testing.assert_array_equal(tiles[start], original)
+        np.testing.assert_array_equal(tiles[start + 1], paste_patch(original, random))
+        np.testing.assert_array_equal(tiles[start + 2], paste_scar(original, random))
+
+
+@pytest.mark.parametrize("start", [0, 1, 5, 8, 9])
+def test_a_run_that_starts_later_sees_the_same_batches(start: int) -> None:
+    everything = list(stream(batches(), 0, 0))
+    later = list(stream(batches(), start, 0))
+    assert len(everything) == 9
+    assert len(later) == 9 - start
+    for (tiles, damaged), (expected, expected_damaged) in zip(later, everything[start:], strict=True):
+        assert torch.equal(tiles, expected)
+        assert torch.equal(damaged, expected_damaged)
+
+
+def test_batches_do_not_depend_on_global_generators() -> None:
+    np.random.seed(1)
+    torch.manual_seed(1)
+    first = batches()[4][0]
+    np.random.seed(2)
+    torch.manual_seed(2)
+    assert torch.equal(first, batches()[4][0])
+
+
+def test_another_seed_gives_other_batches() -> None:
+    assert not torch.equal(batches()[0][0], batches(seed=1)[0][0])
+
+
+def test_every_pass_visits_each_training_tile_once_in_a_fresh_order() -> None:
+    source = MemorySource()
+    for _ in stream(batches(12, source), 0, 0):  # 24 originals: 4 passes over 6 tiles
+        pass
+    passes = [source.seen[start : start + 6] for start in range(0, 24, 6)]
+    assert all(sorted(one) == [1, 2, 4, 5, 7, 9] for one in passes)
+    assert len({tuple(one) for one in passes}) > 1
+
+
+def test_flips_and_jitter_are_used_when_asked_for() -> None:
+    plain = batches(flip=False, colour_jitter=0.0)
+    for other in (batches(flip=True, colour_jitter=0.0), batches(flip=False, colour_jitter=0.1)):
+        assert any(not torch.equal(plain[step][0][0], other[step][0][0]) for step in range(9))
+
+
+@pytest.mark.parametrize("step", [-1, 9])
+def test_there_is_no_batch_outside_the_run(step: int) -> None:
+    with pytest.raises(IndexError):
+        batches()[step]
+
+
+def test_tiles_are_read_unchanged_in_the_order_asked_for() -> None:
+    source = MemorySource()
+    np.testing.assert_array_equal(read_tiles(source, np.array([3, 0])).numpy(), source.tiles[[3, 0]])

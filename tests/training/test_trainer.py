@@ -1,0 +1,200 @@
+"""The trainer: it learns, it stops when it should, and a killed run goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.model.tiny import tiny_config, tiny_model
+from tests.training.tiles import MemorySource
+from wsi_haloae.config import Config
+from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.model.losses import feature_loss
+from wsi_haloae.model.preprocessing import normalise, to_unit
+from wsi_haloae.progress import Reporter
+from wsi_haloae.training.trainer import Trainer, TrainingData, plan_steps
+
+QUIET = Reporter(quiet=True)
+TRAIN, SELECT = np.array([0, 1, 2, 3, 4, 5]), np.array([7, 8, 9])
+
+
+class Killed(Exception):
+    """What a kill looks like from inside."""
+
+
+def trainer(folder: Path, config: Config, source: MemorySource | None = None, identity: str = "same") -> Trainer:
+    model = tiny_model()
+    return Trainer(
+        config,
+        model,
+        TrainingData(source or MemorySource(), TRAIN, SELECT),
+        torch.ones(model.backbone.channels),
+        torch.device("cpu"),
+        state_path=folder / "state.pt",
+        identity=identity,
+    )
+
+
+def weights(one: Trainer) -> dict[str, torch.Tensor]:
+    return one.model.state_dict()
+
+
+def same(one: Trainer, other: Trainer) -> bool:
+    a, b = weights(one), weights(other)
+    return all(torch.equal(a[key], b[key]) for key in a)
+
+
+def kill_at(one: Trainer, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run until the given step is about to start."""
+    real = one._train_step
+
+    def dying(*batch: torch.Tensor) -> tuple[float, float, float]:
+        if one._step == step:
+            raise Killed
+        return real(*batch)
+
+    monkeypatch.setattr(one, "_train_step", dying)
+    with pytest.raises(Killed):
+        one.fit(QUIET)
+
+
+def test_losses_fall_on_a_few_tiles(tmp_path: Path) -> None:
+    curve = trainer(tmp_path, tiny_config(steps=45, learning_rate=1e-2)).fit(QUIET)
+    assert len(curve) == 15
+    assert curve[-1].loss_fm < 0.7 * curve[0].loss_fm
+    assert curve[-1].loss_im < 0.8 * curve[0].loss_im
+    assert curve[-1].select_fm < 0.8 * curve[0].select_fm
+
+
+def test_the_curve_says_where_it_is_and_how_losses_were_weighted(tmp_path: Path) -> None:
+    curve = trainer(tmp_path, tiny_config(steps=7)).fit(QUIET)
+    assert [(record.epoch, record.step) for record in curve] == [(1, 3), (2, 6), (3, 7)]
+    assert [round(getattr(curve[-1], f"weight_{name}"), 2) for name in ("cls", "fm", "im")] == [0.11, 0.33, 0.56]
+
+
+@pytest.mark.parametrize("step", [0, 1, 3, 4, 6])
+def test_a_killed_and_resumed_training_gives_the_same_bits(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(steps=7)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole = trainer(tmp_path / "whole", config)
+    expected = whole.fit(QUIET)
+    kill_at(trainer(tmp_path / "killed", config), step, monkeypatch)
+    source = MemorySource()
+    resumed = trainer(tmp_path / "killed", config, source)
+    torch.manual_seed(99)
+    assert resumed.fit(QUIET) == expected
+    assert same(resumed, whole)
+    repeated = 7 - step // 3 * 3
+    assert sum(number in TRAIN for number in source.seen) == 2 * repeated, "only what was not saved is done again"
+
+
+def test_a_finished_training_is_not_trained_further(tmp_path: Path) -> None:
+    config = tiny_config(steps=4)
+    first = trainer(tmp_path, config)
+    curve = first.fit(QUIET)
+    source = MemorySource()
+    again = trainer(tmp_path, config, source)
+    assert again.fit(QUIET) == curve
+    assert same(first, again)
+    assert not source.seen
+
+
+def test_the_state_of_another_training_is_refused(tmp_path: Path) -> None:
+    trainer(tmp_path, tiny_config(steps=3)).fit(QUIET)
+    before = (tmp_path / "state.pt").read_bytes()
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        trainer(tmp_path, tiny_config(steps=3), identity="other").fit(QUIET)
+    assert (tmp_path / "state.pt").read_bytes() == before
+
+
+def watched(
+    folder: Path, held_out: list[float], monkeypatch: pytest.MonkeyPatch, **training: int
+) -> tuple[Trainer, list[dict[str, torch.Tensor]]]:
+    """A trainer of one step per epoch whose held-out losses are given; and its weights after each epoch."""
+    one = trainer(folder, tiny_config(steps=len(held_out), steps_per_epoch=1, **training))
+    snapshots: list[dict[str, torch.Tensor]] = []
+
+    def told() -> float:
+        snapshots.append({key: value.clone() for key, value in weights(one).items()})
+        return held_out[len(snapshots) - 1]
+
+    monkeypatch.setattr(one, "_select_loss", told)
+    return one, snapshots
+
+
+def is_snapshot(one: Trainer, snapshot: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, snapshot[key]) for key, value in weights(one).items())
+
+
+def test_the_best_epoch_is_sought_after_time_150_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, snapshots = watched(tmp_path, [1.0, 0.1, 5.0, 5.0, 5.0, 5.0, 5.0, 4.0, 3.0, 3.5], monkeypatch)
+    one.fit(QUIET)
+    assert len(snapshots) == 10
+    assert is_snapshot(one, snapshots[8])
+    assert not is_snapshot(one, snapshots[9])
+
+
+def test_training_stops_when_patience_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 20 steps: time passes 150 after step 12.
+    held_out = [5.0] * 12 + [2.0, 3.0, 2.0, 9.0] + [1.0] * 4
+    one, snapshots = watched(tmp_path, held_out, monkeypatch, patience=3)
+    curve = one.fit(QUIET)
+    assert len(curve) == 16, "an epoch that is only as good does not count as better"
+    assert is_snapshot(one, snapshots[12])
+
+
+def test_no_patience_ends_a_training_before_time_150(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_out = [1.0, *([5.0] * 11), 4.0, 3.0, 2.0, 1.5]
+    one, snapshots = watched(tmp_path, held_out, monkeypatch, patience=1)
+    assert len(one.fit(QUIET)) == 16
+    assert is_snapshot(one, snapshots[15])
+
+
+def test_patience_does_not_count_from_an_early_epoch_that_happened_to_be_as_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_out = [2.0, *([5.0] * 11), 2.0, 3.0, 1.0, 4.0]
+    one, snapshots = watched(tmp_path, held_out, monkeypatch, patience=3)
+    one.fit(QUIET)
+    assert is_snapshot(one, snapshots[14])
+
+
+def test_a_held_out_loss_that_is_no_number_is_told_and_never_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_out = [float("nan"), *([5.0] * 11), 2.0, float("nan"), 1.0, 4.0]
+    one, snapshots = watched(tmp_path, held_out, monkeypatch, patience=3)
+    reporter = Reporter(quiet=True)
+    one.fit(reporter)
+    assert is_snapshot(one, snapshots[14])
+    assert [text.split(":")[0] for text in reporter.warnings] == ["epoch 1", "epoch 14"]
+
+
+def test_the_held_out_loss_is_unweighted_and_on_unchanged_tiles(tmp_path: Path) -> None:
+    source = MemorySource()
+    one = trainer(tmp_path, tiny_config(steps=1, select_tiles=2), source)
+    curve = one.fit(QUIET)
+    model = one.model.eval()
+    with torch.no_grad():
+        features = model.features(normalise(to_unit(torch.from_numpy(source.tiles[SELECT[:2]])), 1))
+        expected = feature_loss(features, model.reconstruct(features), torch.ones(features.shape[1]), "scaled")
+    assert curve[-1].select_fm == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        ({"steps": None, "epochs": 5}, (4, 20)),
+        ({"steps": None, "epochs": 5, "steps_per_epoch": 750}, (750, 3750)),
+        ({"steps": 200}, (4, 200)),
+        ({"steps": 200, "originals_per_batch": 64}, (1, 200)),
+    ],
+)
+def test_the_length_of_a_run_is_as_configured(training: dict[str, int | None], expected: tuple[int, int]) -> None:
+    assert plan_steps(tiny_config(**training), 9) == expected
