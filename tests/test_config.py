@@ -44,7 +44,11 @@ def test_the_presets_of_the_contract_are_there() -> None:
 
 
 def test_nothing_given_is_the_default() -> None:
-    assert load_config(None) == load_config("haloae") == Config()
+    assert load_config(None) == Config()
+
+
+def test_the_histology_preset_keeps_the_papers_model() -> None:
+    assert load_config("haloae").model == Config().model
 
 
 def test_the_released_preset_sets_every_released_value() -> None:

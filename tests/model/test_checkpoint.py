@@ -136,7 +136,7 @@ TAMPERING = {
     "weight missing": drop(HEAD),
     "weight too many": put("model.extra", torch.zeros(1)),
     "weight of another shape": put(HEAD, torch.zeros(2, 2)),
-    "weight of another type": put(HEAD, torch.zeros(8, 32, 5, 5, dtype=torch.int64)),
+    "weight of another type": put(HEAD, torch.zeros(8, 32, 5, 5, dtype=torch.float64)),
     "mean map missing": drop("statistics.mean_map"),
     "mean map of another shape": put("statistics.mean_map", torch.zeros(3, 3)),
     "ranges missing": drop("statistics.feature_range"),

@@ -10,6 +10,8 @@ from wsi_haloae.config import Config, ModelConfig, load_config
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
 from wsi_haloae.model.haloae import HaloAE
 
+torch.set_num_threads(1)  # models this small only wait for their threads
+
 TILE = 48
 """The smallest tile size: 12 x 12 cells."""
 STAGE = {"mid": 8, "out": 8, "heads": 1, "kernel": 3}

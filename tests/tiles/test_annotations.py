@@ -117,7 +117,7 @@ def test_the_slides_bounds_are_added(tmp_path: Path) -> None:
 
 def test_a_class_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
     found = read_annotations(written(tmp_path, [feature("Tumor"), feature("Stroma")]), None)
-    with pytest.raises(AnnotationError, match="'tumour'.*Stroma, Tumor"):
+    with pytest.raises(AnnotationError, match=r"'tumour'.*Stroma, Tumor"):
         found.region("tumour")
 
 

@@ -114,6 +114,17 @@ def test_patches_and_scars_use_their_whole_ranges_and_the_whole_image() -> None:
     assert all(edge.any() for edge in (touched[0], touched[-1], touched[:, 0], touched[:, -1]))
 
 
+def test_scars_are_turned_by_up_to_45_degrees_to_either_side() -> None:
+    image, slants = noise(), []
+    for seed in range(150):
+        rows, columns = np.nonzero((paste_scar(image, np.random.default_rng(seed)) != image).any(axis=2))
+        if np.ptp(columns) + 1 <= 10 < np.ptp(rows):  # a narrow one shows its slant
+            slants.append(np.degrees(np.arctan(np.polyfit(rows, columns, 1)[0])))
+    assert min(slants) < -10
+    assert max(slants) > 10
+    assert np.abs(slants).max() < 50
+
+
 def test_what_is_pasted_comes_from_the_image_itself_slightly_recoloured() -> None:
     image = np.full((SIDE, SIDE, 3), 100, np.uint8)
     image[:, SIDE // 2 :] = 180

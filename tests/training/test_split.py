@@ -77,5 +77,5 @@ def test_too_few_groups_are_told(groups: list[str]) -> None:
 
 
 def test_an_unknown_part_is_told() -> None:
-    with pytest.raises(UsageError, match="'test' was given.*train, select, calibrate"):
+    with pytest.raises(UsageError, match=r"'test' was given.*train, select, calibrate"):
         split_by_group(["a", "b", "c"], SHARES, 0, {"a": "test"})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wsi_haloae.config import load_config
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.evaluation.auroc import auroc
-from wsi_haloae.evaluation.mean_colour import MeanColour
+from wsi_haloae.evaluation.mean_colour import colour_distance
 from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
@@ -27,8 +27,10 @@ from wsi_haloae.tiles.annotations import coverage, read_annotations
 from wsi_haloae.tiles.tiling import TilingSettings
 
 SIDE = 6144
-TILE_SIZE = 96
+TILE_SIZE = 128
 REFERENCE, ANOMALOUS = "Tumor", "Stroma"
+PURITY = 0.9
+"""Share of one class from which a tile is trained on or compared: a half-and-half tile has no right answer."""
 WORKERS = 2
 
 
@@ -69,7 +71,7 @@ def _train(slide: Path, model: Path, device: str, reporter: Reporter) -> None:
         override_mpp=None,
         annotations=slide.with_suffix(".geojson"),
         class_name=REFERENCE,
-        min_coverage=0.5,
+        min_coverage=PURITY,
         settings=TilingSettings(None, TILE_SIZE),
         manifest=None,
         group_regex=None,
@@ -98,16 +100,16 @@ def _score(slide: Path, model: Path, output: Path, device: str, reporter: Report
 
 
 def _compare(scores: ScoreStore, output: Path, first: Path, second: Path) -> dict[str, float]:
-    """AUROC of HaloAE and of mean colour, on tiles that are mostly of one class."""
+    """AUROC of HaloAE and of mean colour, on tiles of one class."""
     with closing(open_slide(second)) as slide:
         truth = read_annotations(second.with_suffix(".geojson"), slide.properties.bounds)
     index = scores.index
     shares = {name: coverage(truth.region(name), index.location, index.size) for name in (REFERENCE, ANOMALOUS)}
-    labelled = np.maximum(shares[REFERENCE], shares[ANOMALOUS]) >= 0.5
+    labelled = np.maximum(shares[REFERENCE], shares[ANOMALOUS]) >= PURITY
     anomalous = (shares[ANOMALOUS] > shares[REFERENCE])[labelled]
     reference = output / "model.training" / "tiles" / first.stem / "tiles.zarr"
-    colour = MeanColour.fit(_mean_colours(TileStore.open(reference)))
-    by_colour = colour.score(_mean_colours(TileStore.open(output / second.stem / "tiles.zarr")))
+    colours = _mean_colours(TileStore.open(output / second.stem / "tiles.zarr"))
+    by_colour = colour_distance(colours, _mean_colours(TileStore.open(reference)))
     results = scores.scores()
     return {
         "HaloAE": auroc(results.score[labelled], anomalous),

@@ -116,10 +116,13 @@ def _polygon_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
     if geometry.get("type") not in ("Polygon", "MultiPolygon"):
         return None
     try:
-        polygon = shapely.make_valid(shape(geometry))
+        with np.errstate(invalid="ignore"):  # what is not finite is told below
+            polygon = shape(geometry)
+        if polygon.is_empty or not np.isfinite(shapely.get_coordinates(polygon)).all():
+            raise ValueError("coordinates are missing or no numbers")
+        return shapely.make_valid(polygon)
     except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise AnnotationError(f"{path}: feature {number} has a broken polygon ({error}).") from None
-    return polygon
 
 
 def _class_of(feature: dict[str, Any]) -> str:

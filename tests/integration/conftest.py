@@ -1,0 +1,30 @@
+"""A tiny synthetic slide and a tiny trained model, made once for all integration tests."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from wsi_haloae.cli.main import run
+from wsi_haloae.slide.synthetic import write_synthetic_slide
+
+TINY = [
+    "--config", "demo", "--set", "training.steps=6", "--set", "training.steps_per_epoch=2",
+    "--set", "training.statistics_tiles=16", "--set", "training.select_tiles=4",
+]  # fmt: skip
+
+
+class Tiny(NamedTuple):
+    slide: Path
+    truth: Path
+    model: Path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    folder = tmp_path_factory.mktemp("tiny")
+    slide, truth, model = folder / "tiny.tif", folder / "tiny.geojson", folder / "model.safetensors"
+    write_synthetic_slide(slide, width=2048, height=1536, seed=3).write_geojson(truth)
+    command = ["train-tiles", str(slide), "-o", str(model), "--annotations", str(truth), "--class", "Tumor"]
+    assert run([*command, "--tile-size", "64", *TINY, "-q"]) == 0
+    return Tiny(slide, truth, model)

@@ -1,0 +1,224 @@
+"""``score`` as a user runs it: outputs, exit codes, resume after a kill, same bytes."""
+
+import csv
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from tests.data_paths import real_data
+from tests.integration.conftest import Tiny
+from wsi_haloae.cli.main import run
+from wsi_haloae.slide.openslide_slide import open_slide
+
+OUTPUTS = {"tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png"}
+
+
+def score(tiny: Tiny, output: Path, *more: str, slide: Path | None = None) -> int:
+    return run(["score", str(slide or tiny.slide), "--model", str(tiny.model), "-o", str(output), "-q", *more])
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Every output but run.json, by its bytes."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "run.json"
+    }
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "tiles.csv").read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def scored(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("scored")
+    assert score(tiny, output) == 0
+    return output / tiny.slide.stem
+
+
+def test_leaves_every_file_of_the_contract_and_no_tiles(scored: Path) -> None:
+    assert {path.name for path in scored.iterdir()} == {*OUTPUTS, "scores.zarr", "run.json"}
+    record = json.loads((scored / "run.json").read_text())
+    assert record["state"] == "done"
+    assert record["counts"]["tiles"] > 50
+    assert record["counts"]["unreadable"] == 0
+
+
+def test_table_picture_and_numbers_agree_on_a_real_file(tiny: Tiny, scored: Path) -> None:
+    """A tile's score in the CSV is at its place in the OME-TIFF; unscored places are NaN."""
+    values = tifffile.imread(scored / "heatmap.ome.tif")
+    rows = table(scored)
+    assert np.isfinite(values).sum() == len(rows)
+    alpha = np.asarray(Image.open(scored / "heatmap.overlay.png"))[..., 3]
+    assert (alpha > 0).sum() == len(rows)
+    for row in rows:
+        place = int(row["row"]), int(row["column"])
+        assert values[place] == pytest.approx(float(row["score"]), rel=1e-6)
+        assert (int(row["x"]), int(row["y"])) == (place[1] * 64, place[0] * 64)
+
+
+def test_scores_are_those_of_the_pixels_at_their_place(tiny: Tiny, scored: Path) -> None:
+    """One tile is read again by hand and scored alone: same number as in the table."""
+    import torch
+
+    from wsi_haloae.model.checkpoint import Checkpoint
+    from wsi_haloae.scoring.scorer import Scorer
+
+    scorer = Scorer(Checkpoint.load(tiny.model), torch.device("cpu"), 16)
+    slide = open_slide(tiny.slide)
+    rows = table(scored)
+    for row in (rows[0], rows[len(rows) // 2], rows[-1]):
+        tile = slide.read_region(int(row["x"]), int(row["y"]), 0, 64, 64)
+        assert scorer.score(tile[None]).score[0] == pytest.approx(float(row["score"]), rel=1e-4)
+    slide.close()
+
+
+def test_two_runs_give_the_same_bytes(tiny: Tiny, scored: Path, tmp_path: Path) -> None:
+    assert score(tiny, tmp_path, "--num-workers", "1") == 0
+    assert digests(tmp_path / tiny.slide.stem) == digests(scored)
+
+
+def test_a_killed_run_is_finished_with_the_same_bytes(tiny: Tiny, scored: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "wsi_haloae", "score", str(tiny.slide), "--model", str(tiny.model)]
+    command += ["-o", str(tmp_path), "-q"]
+    stages = ("tiles.zarr/state/c", "scores.zarr/state/c", "tiles.csv")
+    for stage in stages:
+        process = subprocess.Popen(command)
+        while process.poll() is None and not (tmp_path / tiny.slide.stem / stage).exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert score(tiny, tmp_path) == 0
+    assert digests(tmp_path / tiny.slide.stem) == digests(scored)
+
+
+def test_a_finished_slide_is_skipped_and_another_model_refused(
+    tiny: Tiny, scored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(scored.parent, tmp_path / "out")
+    before = digests(tmp_path / "out")
+    assert run(["score", str(tiny.slide), "--model", str(tiny.model), "-o", str(tmp_path / "out")]) == 0
+    assert "nothing to do" in capsys.readouterr().err
+    assert score(tiny, tmp_path / "out", "--stride", "32") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert digests(tmp_path / "out") == before
+    assert score(tiny, tmp_path / "out", "--stride", "32", "--overwrite") == 0
+
+
+def test_a_bad_slide_is_recorded_and_the_rest_goes_on(tiny: Tiny, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.svs"
+    broken.write_bytes(b"no slide")
+    assert score(tiny, tmp_path / "out", str(broken)) == 1
+    assert json.loads((tmp_path / "out/broken/run.json").read_text())["state"] == "failed"
+    assert (tmp_path / "out/tiny/heatmap.png").exists()
+    assert score(tiny, tmp_path / "other", slide=broken) == 2
+
+
+def test_twins_are_refused_before_any_work(tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a").mkdir()
+    twin = shutil.copy(tiny.slide, tmp_path / "a")
+    assert score(tiny, tmp_path / "out", str(twin)) == 2
+    assert "--name-by parent" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert score(tiny, tmp_path / "out", str(twin), "--name-by", "parent") == 0
+    assert (tmp_path / "out" / "a_tiny" / "heatmap.png").exists()
+
+
+def test_an_unreadable_tile_is_a_hole_in_every_output_and_an_exit_code(
+    tiny: Tiny, scored: Path, tmp_path: Path
+) -> None:
+    """One JPEG tile of the file is overwritten: the tiles on it are lost, no other score changes."""
+    damaged = tmp_path / "tiny.tif"
+    shutil.copy(tiny.slide, damaged)
+    rows = table(scored)
+    victim = rows[len(rows) // 2]
+    with tifffile.TiffFile(damaged) as tiff:
+        page = tiff.pages[0]
+        across = -(-page.imagewidth // page.tilewidth)
+        number = int(victim["y"]) // page.tilelength * across + int(victim["x"]) // page.tilewidth
+        offset, length = page.dataoffsets[number], page.databytecounts[number]
+    with damaged.open("r+b") as stream:
+        stream.seek(offset)
+        stream.write(b"\0" * length)
+    assert score(tiny, tmp_path / "out", slide=damaged) == 1
+    again = table(tmp_path / "out/tiny")
+    lost = [row for row in again if row["state"] == "unreadable"]
+    assert 1 <= len(lost) <= 16
+    assert all(row["score"] == "" for row in lost)
+    place = {(row["row"], row["column"]): row["score"] for row in rows}
+    assert all(row["score"] == place[row["row"], row["column"]] for row in again if row["state"] == "scored")
+    assert json.loads((tmp_path / "out/tiny/run.json").read_text())["counts"]["unreadable"] == len(lost)
+
+
+def test_glass_alone_is_empty_and_no_failure(tiny: Tiny, tmp_path: Path) -> None:
+    blank = tmp_path / "blank.tif"
+    glass = np.full((1024, 1024, 3), 243, np.uint8)
+    resolution = {"resolution": (20000, 20000), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(blank, glass, tile=(256, 256), photometric="rgb", compression="jpeg", **resolution)
+    assert score(tiny, tmp_path / "out", slide=blank) == 0
+    folder = tmp_path / "out/blank"
+    assert json.loads((folder / "run.json").read_text())["state"] == "empty"
+    assert json.loads((folder / "tiles.geojson").read_text())["features"] == []
+    assert {path.name for path in folder.iterdir()} >= OUTPUTS
+
+
+def test_roi_limits_the_tiles_and_maps_are_kept(tiny: Tiny, scored: Path, tmp_path: Path) -> None:
+    from wsi_haloae.stores.score_store import ScoreStore
+
+    assert score(tiny, tmp_path, "--roi", str(tiny.truth), "--maps", "--keep-tiles") == 0
+    store = ScoreStore.open(tmp_path / "tiny/scores.zarr")
+    assert 0 < len(store) < len(ScoreStore.open(scored / "scores.zarr"))
+    assert np.isfinite(store.anomaly_map(0)).all()
+    assert (tmp_path / "tiny/tiles.zarr").is_dir()
+
+
+def test_missing_and_contradicting_pixel_sizes(tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slide = real_data("wsi/tcga-cr-7395-01a-01-ts1.svs")
+    assert score(tiny, tmp_path / "a", slide=slide) == 2
+    assert "--mpp" in capsys.readouterr().err
+    assert score(tiny, tmp_path / "b", "--mpp", "0.3") == 2
+    assert "--override-mpp" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "mpp"),
+    [
+        ("cmu-1-small-region.svs", None),
+        ("tcga-cr-7395-01a-01-ts1.svs", "0.5"),
+        ("hpylori_IHC_pathologyatlas.tiff", "0.5"),
+        ("osp_boxes_dicom/osp_boxes_0.dcm", "0.5"),
+    ],
+)
+def test_real_slides_pass_the_checker_of_qupaths_rules(tiny: Tiny, tmp_path: Path, name: str, mpp: str | None) -> None:
+    slide, checker = real_data(f"wsi/{name}"), real_data("../tools/check_qupath_geojson.py")
+    pixel_size = ["--override-mpp", mpp] if mpp else []
+    big = ["--roi", str(_corner(tmp_path))] if "hpylori" in name else []  # a part of it: this is no benchmark
+    assert score(tiny, tmp_path / "out", *pixel_size, *big, slide=slide) == 0
+    folder = tmp_path / "out" / slide.stem
+    opened = open_slide(slide)
+    size = [str(opened.properties.width), str(opened.properties.height)]
+    opened.close()
+    command = [sys.executable, str(checker), str(folder / "tiles.geojson"), "--allow-empty"]
+    result = subprocess.run([*command, "--width", size[0], "--height", size[1]], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    if "osp_boxes" not in name:
+        assert len(table(folder)) > 100
+
+
+def _corner(folder: Path) -> Path:
+    square = [[4000, 8000], [8000, 8000], [8000, 12000], [4000, 12000], [4000, 8000]]
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [square]}, "properties": {}}
+    path = folder / "roi.geojson"
+    path.write_text(json.dumps(feature))
+    return path

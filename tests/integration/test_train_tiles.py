@@ -1,0 +1,102 @@
+"""``train-tiles`` and ``tile`` as a user runs them: sources, splits, resume, refusals."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from tests.data_paths import real_data
+from tests.integration.conftest import TINY, Tiny
+from wsi_haloae.cli.main import run
+from wsi_haloae.model.checkpoint import Checkpoint
+
+
+def test_leaves_checkpoint_curve_pictures_and_record(tiny: Tiny) -> None:
+    folder = tiny.model.with_name("model.training")
+    assert {path.name for path in folder.iterdir()} >= {"loss.csv", "loss.png", "reconstructions.png", "run.json"}
+    assert not (folder / "state.pt").exists()
+    facts = Checkpoint.load(tiny.model).facts
+    assert facts.tile_size == 64
+    assert facts.mpp == pytest.approx(0.5, rel=1e-3)
+    assert facts.display_range[0] < facts.display_range[1]
+    assert sum(facts.training["tiles"].values()) > 20
+
+
+def test_a_killed_training_ends_with_the_same_weights(tiny: Tiny, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    command = ["train-tiles", str(tiny.slide), "-o", str(model), "--annotations", str(tiny.truth), "--class", "Tumor"]
+    command += ["--tile-size", "64", *TINY, "-q"]
+    process = subprocess.Popen([sys.executable, "-m", "wsi_haloae", *command])
+    while process.poll() is None and not (tmp_path / "model.training/state.pt").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not model.exists()
+    assert run(command) == 0
+    ours, theirs = load_file(model), load_file(tiny.model)
+    assert ours.keys() == theirs.keys()
+    assert all((ours[name] == theirs[name]).all() for name in ours)
+
+
+def test_the_same_command_is_skipped_and_another_refused(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train-tiles", str(tiny.slide), "-o", str(tiny.model), "--annotations", str(tiny.truth)]
+    command += ["--class", "Tumor", "--tile-size", "64", *TINY]
+    assert run(command) == 0
+    assert "nothing to do" in capsys.readouterr().err
+    assert run([*command, "--set", "training.seed=9"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_trains_on_tile_stores_that_tile_made(tiny: Tiny, tmp_path: Path) -> None:
+    assert run(["tile", str(tiny.slide), "-o", str(tmp_path / "tiles"), "--tile-size", "64", "-q"]) == 0
+    assert (tmp_path / "tiles/tiny/preview.png").exists()
+    model = tmp_path / "m.safetensors"
+    assert run(["train-tiles", str(tmp_path / "tiles"), "-o", str(model), *TINY, "-q"]) == 0
+    with safe_open(model, framework="pt") as file:
+        assert file.metadata()
+
+
+def test_trains_on_real_tiles_by_patient_with_real_weights(tmp_path: Path) -> None:
+    """GlaS, the small preset and VGG19, for two steps: the whole path on real input."""
+    tiles, weights = real_data("tiles/glas_colon/train/malignant"), real_data("../weights/vgg19_features.safetensors")
+    model = tmp_path / "m.safetensors"
+    command = ["train-tiles", str(tiles), "-o", str(model), "--config", "haloae-small", "--weights", str(weights)]
+    command += ["--mpp", "0.62", "--group-regex", "p[0-9]+", "--set", "training.steps=2", "-q"]
+    command += ["--set", "training.statistics_tiles=8", "--set", "training.select_tiles=2"]
+    assert run(command) == 0
+    facts = Checkpoint.load(model).facts
+    assert (facts.tile_size, facts.mpp) == (256, 0.62)
+    assert sum(facts.training["groups"].values()) == 7
+    assert facts.backbone_source == weights.name
+
+
+def test_images_without_pixel_size_and_unknown_classes_are_errors(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiles = real_data("tiles/glas_colon/train/malignant")
+    assert run(["train-tiles", str(tiles), "-o", str(tmp_path / "m.safetensors")]) == 2
+    assert "--mpp" in capsys.readouterr().err
+    command = ["train-tiles", str(tiny.slide), "-o", str(tmp_path / "m.safetensors"), "--annotations", str(tiny.truth)]
+    assert run([*command, "--class", "Tumour", "--tile-size", "64"]) == 2
+    assert "Stroma, Tumor" in capsys.readouterr().err
+
+
+def test_a_manifest_names_groups_and_parts(tmp_path: Path) -> None:
+    tiles = real_data("tiles/lc25000_lung/val/tumour")
+    lines = ["path,patient,split"]
+    for number, file in enumerate(sorted(tiles.glob("*.jpeg"))):
+        part = ("train", "select", "calibrate")[min(number // 60, 2) if number < 100 else 2]
+        lines.append(f"{file},{part}-patient,{part}")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("\n".join(lines))
+    model = tmp_path / "m.safetensors"
+    command = ["train-tiles", str(tiles), "-o", str(model), "--mpp", "0.5", "--manifest", str(manifest)]
+    assert run([*command, *TINY, "-q"]) == 0
+    record = json.loads((tmp_path / "m.training/run.json").read_text())
+    assert record["checkpoint"]["training"]["tiles"] == {"train": 60, "select": 40, "calibrate": 20}
