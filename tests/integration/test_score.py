@@ -210,7 +210,8 @@ def test_real_slides_pass_the_checker_of_qupaths_rules(tiny: Tiny, tmp_path: Pat
     size = [str(opened.properties.width), str(opened.properties.height)]
     opened.close()
     command = [sys.executable, str(checker), str(folder / "tiles.geojson"), "--allow-empty"]
-    result = subprocess.run([*command, "--width", size[0], "--height", size[1]], capture_output=True, text=True)
+    command += ["--width", size[0], "--height", size[1]]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
     if "osp_boxes" not in name:
         assert len(table(folder)) > 100
