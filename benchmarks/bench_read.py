@@ -32,7 +32,7 @@ def main() -> None:
         tiling = Tiling.of(slide.properties, TilingSettings(None, 256), TissueConfig())
         rows, columns = tiling.grid.all_indices()
         locations = tiling.grid.locations(rows, columns)
-        sizes = tiling.grid.clipped_sizes(locations)
+        sizes = tiling.grid.clipped_sizes(rows, columns)
         index = TileIndex(rows, columns, locations, sizes, np.ones(len(rows), np.float32))
 
         def tile() -> None:
