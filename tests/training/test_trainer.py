@@ -11,7 +11,7 @@ import torch
 from tests.model.tiny import tiny_config, tiny_model
 from tests.training.tiles import MemorySource
 from wsi_haloae.config import Config, LossConfig
-from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.model.losses import all_losses, feature_loss
 from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.model.weighting import ews_weights
@@ -183,6 +183,14 @@ def test_a_held_out_loss_that_is_no_number_is_told_and_never_the_best(
     assert len(one.fit(reporter)) == 14
     assert is_snapshot(one, snapshots[10])
     assert [text.split(":")[0] for text in reporter.warnings] == ["epoch 1", "epoch 10"]
+
+
+def test_a_training_that_diverged_is_an_error_and_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = watched(tmp_path, [float("nan")] * 16, monkeypatch, patience=3)
+    with pytest.raises(UsageError, match="learning_rate"):
+        one.fit(QUIET)
 
 
 def test_the_held_out_loss_is_unweighted_and_on_unchanged_tiles(tmp_path: Path) -> None:

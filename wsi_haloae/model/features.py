@@ -10,6 +10,7 @@ HaloAE, section 3.1.1. Status: checked against torchvision's VGG in the tests.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http.client import HTTPException
 from itertools import pairwise
 from pathlib import Path
 
@@ -145,7 +146,7 @@ def _from_torchvision(backbone: str) -> tuple[dict[str, Tensor], str]:
     chosen = VGG19_Weights.IMAGENET1K_V1 if backbone == "vgg19" else VGG16_Weights.IMAGENET1K_V1
     try:
         return dict(chosen.get_state_dict(progress=True)), f"torchvision {chosen}"
-    except OSError as error:
+    except (OSError, RuntimeError, HTTPException) as error:  # no network, a cut connection, a damaged download
         raise UsageError(
             f"{backbone}: ImageNet weights are neither on this machine nor can they be downloaded ({error}). "
             "Pass a safetensors file with torchvision's keys: --weights vgg19_features.safetensors."

@@ -21,6 +21,7 @@ from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.stores.tile_store import TileStore
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
+_UNREADABLE = (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
 SPATIAL_BLOCK = 4
 """Tiles per side of the blocks that stand in for groups where there are too few slides."""
 
@@ -188,7 +189,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
                 white = Image.new("RGBA", rgba.size, "white")
                 return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
+    except _UNREADABLE as error:
         raise UsageError(f"{path}: cannot be read as an image ({error}).") from None
 
 
@@ -196,5 +197,5 @@ def _image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
+    except _UNREADABLE as error:
         raise UsageError(f"{path}: cannot be read as an image ({error}).") from None

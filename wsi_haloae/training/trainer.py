@@ -19,7 +19,7 @@ from torch import Tensor
 
 from wsi_haloae.atomic import replacing
 from wsi_haloae.config import Config
-from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.losses import all_losses, feature_loss
 from wsi_haloae.model.preprocessing import normalise, to_unit
@@ -101,6 +101,11 @@ class Trainer:
                 if self._step % self.steps_per_epoch == 0 or self._step == self.total_steps:
                     self._end_epoch(np.array(pending), reporter)
                     pending = []
+        if self._best == math.inf:
+            raise UsageError(
+                f"training diverged: after t = {EARLY_STOPPING_FROM:g} of the schedule the held-out loss was never a "
+                "number. Lower the learning rate (--set training.learning_rate=...) and pass --overwrite."
+            )
         self.model.load_state_dict(self._best_state)
         return self.curve
 
