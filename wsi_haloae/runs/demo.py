@@ -52,7 +52,7 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     truth = read_annotations(second.with_suffix(".geojson"), None)
     write_truth_picture(output / "demo.png", scores, truth.region(REFERENCE), REFERENCE)
     lines = [f"AUROC of {ANOMALOUS.lower()} against {REFERENCE.lower()} on a slide that was not trained on:"]
-    lines += [f"  {name:<12}{value:.3f}" for name, value in rows.items()]
+    lines += [f"  {name:<14}{value:.3f}" for name, value in rows.items()]
     lines += [f"Look at {output / 'demo.png'}; QuPath opens {second} and {output / second.stem / 'tiles.geojson'}."]
     return "\n".join(lines)
 
