@@ -86,7 +86,7 @@ def coverage(region: BaseGeometry, locations: NDArray[np.int64], sizes: NDArray[
     boxes = shapely.box(locations[:, 0], locations[:, 1], corners[:, 0], corners[:, 1])
     shapely.prepare(region)
     inside = shapely.contains_properly(region, boxes)
-    share = inside.astype(np.float64)
+    share: NDArray[np.float64] = inside.astype(np.float64)
     border = shapely.intersects(region, boxes) & ~inside
     share[border] = shapely.area(shapely.intersection(boxes[border], region)) / shapely.area(boxes[border])
     return share
