@@ -1,0 +1,71 @@
+"""All exports of a slide with 75,000 scored tiles, against `json.dump` of the same features."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from machine import print_row, seconds_in_turn
+
+from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore, TileScores
+from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState
+from wsi_haloae.tiles.grid import TileGrid
+
+ROWS, COLUMNS, TILE = 250, 300, 256
+
+
+def scored_store(folder: Path) -> ScoreStore:
+    """A store in which every tile of the grid has a score."""
+    grid = TileGrid(COLUMNS * TILE, ROWS * TILE, TILE, TILE, 1.0, 1.0)
+    rows, columns = grid.all_indices()
+    index = TileIndex(
+        rows, columns, grid.locations(rows, columns), grid.clipped_sizes(rows, columns), np.ones(len(rows), np.float32)
+    )
+    slide = SlideRecord(
+        name="benchmark", vendor="none", width=grid.slide_width, height=grid.slide_height, mpp_x=0.5, mpp_y=0.5,
+        objective_power=None, bounds=None, background=(255, 255, 255), fingerprint="benchmark",
+    )  # fmt: skip
+    header = ScoreHeader(
+        slide=slide,
+        grid=asdict(grid),
+        read_plan={},
+        tissue={},
+        model=ModelRecord(sha256="", rule="random", mpp=0.5, display_range=(0.0, 1.0)),
+        compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
+        layers=("one",),
+        map_size=None,
+        roi_sha256=None,
+    )
+    thumbnail = np.full((ROWS * 4, COLUMNS * 4, 3), 240, np.uint8)
+    store = ScoreStore.create(folder / "scores.zarr", header, index, thumbnail, np.ones(thumbnail.shape[:2], bool))
+    random = np.random.default_rng(0)
+    for shard in range(store.shards):
+        place = store.shard_slice(shard)
+        score = random.random(place.stop - place.start, np.float32)
+        result = TileScores(score, score, score[:, None], np.ones(len(score), np.int32), None)
+        store.write_shard(shard, result, np.full(len(score), TileState.DONE, np.uint8))
+    return store
+
+
+def main() -> None:
+    """Print one row."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = scored_store(folder)
+        write_exports(store, folder)
+        document = json.loads((folder / "tiles.geojson").read_text())
+
+        def dump() -> None:
+            with (folder / "reference.json").open("w") as stream:
+                json.dump(document, stream)
+
+        ours, reference = seconds_in_turn(lambda: write_exports(store, folder), dump, runs=3)
+    print_row("export", tiles=ROWS * COLUMNS, seconds=ours, reference_seconds=reference, ratio=ours / reference)
+
+
+if __name__ == "__main__":
+    main()
