@@ -183,6 +183,20 @@ def test_roi_limits_the_tiles_and_maps_are_kept(tiny: Tiny, scored: Path, tmp_pa
     assert (tmp_path / "tiny/tiles.zarr").is_dir()
 
 
+def test_tiles_that_another_region_left_are_refused(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    regions = tmp_path / "regions"
+    regions.mkdir()
+    shutil.copy(tiny.truth, regions)
+    assert score(tiny, tmp_path / "out", "--roi", str(regions), "--keep-tiles") == 0
+    assert score(tiny, tmp_path / "out") == 2
+    assert "roi" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "out/tiny/scores.zarr")
+    assert score(tiny, tmp_path / "out") == 2
+    assert "chosen tiles" in capsys.readouterr().err
+
+
 def test_missing_and_contradicting_pixel_sizes(tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     slide = real_data("wsi/tcga-cr-7395-01a-01-ts1.svs")
     assert score(tiny, tmp_path / "a", slide=slide) == 2

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.errors import CheckpointError, OutputExistsError
 from wsi_haloae.export.bundle import write_exports
@@ -84,11 +83,13 @@ class _ScoreRun:
         if self._options.overwrite:
             _remove_outputs(folder)
         with closing(source.open()) as slide:
-            tiling, header = self._plan(slide.properties)
+            roi = find_annotations(self._options.roi, source.path) if self._options.roi else None
+            tiling, header = self._plan(slide.properties, roi)
             if self._finished(folder, header):
                 self._reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                 return int(read_record(folder / RECORD_NAME)["counts"]["unreadable"])
-            chosen = choose_tiles(slide, tiling, self._reporter, self._region(source, slide.properties))
+            region = read_annotations(roi, slide.properties.bounds).everything() if roi else None
+            chosen = choose_tiles(slide, tiling, self._reporter, region)
         record.lap("tissue")
         scores = self._open_scores(folder, header, chosen)
         if scores.pending_shards():
@@ -109,7 +110,7 @@ class _ScoreRun:
         self._say_done(source, folder, scores, unreadable)
         return unreadable
 
-    def _plan(self, properties: SlideProperties) -> tuple[Tiling, ScoreHeader]:
+    def _plan(self, properties: SlideProperties, roi: Path | None) -> tuple[Tiling, ScoreHeader]:
         facts, options = self._checkpoint.facts, self._options
         settings = TilingSettings(self._mpp, facts.tile_size, options.stride)
         tiling = Tiling.of(properties, settings, facts.config.tissue)
@@ -127,15 +128,9 @@ class _ScoreRun:
             ),
             layers=model.backbone.layers,
             map_size=model.map_size if options.keep_maps else None,
-            roi_sha256=file_sha256(options.roi) if options.roi and options.roi.is_file() else None,
+            roi_sha256=file_sha256(roi) if roi else None,
         )
         return tiling, header
-
-    def _region(self, source: SlideInput, properties: SlideProperties) -> BaseGeometry | None:
-        if self._options.roi is None:
-            return None
-        path = find_annotations(self._options.roi, source.path)
-        return read_annotations(path, properties.bounds).everything()
 
     def _finished(self, folder: Path, header: ScoreHeader) -> bool:
         path = folder / score_store.STORE_NAME

@@ -65,7 +65,7 @@ def fill_tiles(
     """The slide's tiles in a store at ``path``: goes on with what an earlier run left."""
     if path.exists():
         store = TileStore.open(path)
-        store.require_same(header)
+        store.require_same(header, chosen.index)
     else:
         store = TileStore.create(path, header, chosen.index)
     with SlideHandles(source.open) as handles:

@@ -142,10 +142,15 @@ class ShardedStore:
         os.replace(_partial(path), path)
         return cls.open(path)
 
-    def require_same(self, header: StoreHeader) -> None:
-        """`OutputExistsError` unless this store was made from exactly what ``header`` says."""
+    def require_same(self, header: StoreHeader, index: TileIndex | None = None) -> None:
+        """`OutputExistsError` unless this store was made from exactly what ``header`` says.
+
+        With ``index``, of the same tiles too: a region that people drew decides them, and no header.
+        """
         ours, theirs = self.header.identity(), header.identity()
         differing = sorted(_differences(ours, theirs))
+        if index is not None and not np.array_equal(self.index.location, index.location):
+            differing.append("chosen tiles")
         if differing:
             raise OutputExistsError(
                 f"{self.path}: this {self.kind} was made from something else (differs in: "
