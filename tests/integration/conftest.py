@@ -1,13 +1,17 @@
 """A tiny synthetic slide and a tiny trained model, made once for all integration tests."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
 
 from wsi_haloae.cli.main import run
 from wsi_haloae.slide.synthetic import write_synthetic_slide
 
+DEFAULT_THREADS = int(subprocess.check_output([sys.executable, "-c", "import torch; print(torch.get_num_threads())"]))
 TINY = [
     "--config", "demo", "--set", "training.steps=6", "--set", "training.steps_per_epoch=2",
     "--set", "training.statistics_tiles=16", "--set", "training.select_tiles=4",
@@ -18,6 +22,12 @@ class Tiny(NamedTuple):
     slide: Path
     truth: Path
     model: Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_threads() -> None:
+    """As many threads as a process of its own uses: unit tests may have left fewer, and counts are recorded."""
+    torch.set_num_threads(DEFAULT_THREADS)
 
 
 @pytest.fixture(scope="session")

@@ -79,3 +79,11 @@ def test_too_few_groups_are_told(groups: list[str]) -> None:
 def test_an_unknown_part_is_told() -> None:
     with pytest.raises(UsageError, match=r"'test' was given.*train, select, calibrate"):
         split_by_group(["a", "b", "c"], SHARES, 0, {"a": "test"})
+
+
+def test_one_huge_group_is_trained_on_and_never_held_out() -> None:
+    groups = ["huge"] * 150 + [name for name in "abcdef" for _ in range(20)]
+    for seed in range(20):
+        split = split_by_group(groups, SplitConfig(), seed)
+        assert "huge" in split.groups["train"]
+        assert 20 <= len(split.tiles["select"]) <= 60

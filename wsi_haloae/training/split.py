@@ -45,16 +45,27 @@ def split_by_group(
     size = dict(zip(names.tolist(), counts.tolist(), strict=True))
     part_of = {group: part for group, part in part_of.items() if group in size}  # a manifest may name more
     free = [name for name in np.random.default_rng(seed).permutation(names).tolist() if name not in part_of]
-    for part, share in (("select", shares.select), ("calibrate", shares.calibrate)):
-        if part in part_of.values():
-            continue
-        filled = 0
-        while free and filled < share * len(groups):
-            chosen = free.pop()
-            part_of[chosen] = part
-            filled += size[chosen]
+    for part, share, kept in (("select", shares.select, 2), ("calibrate", shares.calibrate, 1)):
+        if part not in part_of.values():
+            for chosen in _draw(free[: len(free) - kept], size, share * len(groups)):
+                part_of[chosen] = part
+                free.remove(chosen)
     part_of.update(dict.fromkeys(free, "train"))
     return _collect(groups, part_of)
+
+
+def _draw(free: Sequence[str], size: Mapping[str, int], wanted: float) -> list[str]:
+    """Groups in their order while each brings the total nearer to ``wanted``; at least the smallest one.
+
+    A group that would overshoot is passed over: one huge patient must not end up held out.
+    """
+    chosen: list[str] = []
+    total = 0
+    for name in free:
+        if abs(total + size[name] - wanted) < abs(total - wanted):
+            chosen.append(name)
+            total += size[name]
+    return chosen or sorted(free, key=lambda name: size[name])[:1]
 
 
 def _collect(groups: Sequence[str], part_of: Mapping[str, str]) -> Split:
