@@ -11,13 +11,12 @@ setup: $(READY)
 
 # uv installs in half a minute what takes pip six; where it cannot be had, pip does the same work.
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Python 3.11 to 3.13 is needed, e.g.: make PYTHON=python3.12 demo"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet uv || echo "uv is not to be had; pip takes over"
-	if [ -x $(BIN)/uv ]; then \
-		$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'; \
-	else \
-		$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'; \
-	fi
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]' \
+		|| $(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 demo: setup

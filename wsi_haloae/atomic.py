@@ -1,8 +1,9 @@
-"""A file that exists is a whole file."""
+"""A file that exists is a whole file, and a folder that goes is gone at once."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,3 +21,12 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, if there is one; a kill leaves all of it or nothing under its name."""
+    doomed = path.with_name(path.name + ".partial")  # the name that making a store clears first
+    shutil.rmtree(doomed, ignore_errors=True)
+    if path.exists():
+        os.replace(path, doomed)
+        shutil.rmtree(doomed)

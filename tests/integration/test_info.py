@@ -28,3 +28,8 @@ def test_a_file_that_is_no_slide_is_one_clear_line(name: str, capsys: pytest.Cap
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert name in lines[0]
+
+
+def test_describes_one_slide_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["info", str(real_data("wsi"))]) == 2
+    assert "one at a time" in capsys.readouterr().err

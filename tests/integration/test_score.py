@@ -173,6 +173,32 @@ def test_glass_alone_is_empty_and_no_failure(tiny: Tiny, tmp_path: Path) -> None
     assert {path.name for path in folder.iterdir()} >= OUTPUTS
 
 
+def test_a_slide_that_cannot_be_decoded_is_a_failure_and_not_empty(tiny: Tiny, tmp_path: Path) -> None:
+    ruined = tmp_path / "tiny.tif"
+    shutil.copy(tiny.slide, ruined)
+    with tifffile.TiffFile(ruined) as tiff:
+        places = [place for page in tiff.pages for place in zip(page.dataoffsets, page.databytecounts, strict=True)]
+    with ruined.open("r+b") as stream:
+        for offset, length in places:
+            stream.seek(offset)
+            stream.write(b"\0" * length)
+    assert score(tiny, tmp_path / "out", slide=ruined) == 2
+    assert json.loads((tmp_path / "out/tiny/run.json").read_text())["state"] == "failed"
+
+
+def test_a_record_of_tile_does_not_make_score_skip_its_exports(tiny: Tiny, scored: Path, tmp_path: Path) -> None:
+    assert run(["tile", str(tiny.slide), "-o", str(tmp_path), "--tile-size", "64", "-q"]) == 0
+    shutil.copytree(scored / "scores.zarr", tmp_path / "tiny/scores.zarr")
+    assert score(tiny, tmp_path) == 0
+    assert (tmp_path / "tiny/heatmap.png").exists()
+
+
+def test_a_failed_rerun_leaves_a_finished_slides_record_alone(tiny: Tiny, scored: Path, tmp_path: Path) -> None:
+    shutil.copytree(scored, tmp_path / "tiny")
+    assert score(tiny, tmp_path, "--mpp", "0.3") == 2
+    assert json.loads((tmp_path / "tiny/run.json").read_text())["state"] == "done"
+
+
 def test_roi_limits_the_tiles_and_maps_are_kept(tiny: Tiny, scored: Path, tmp_path: Path) -> None:
     from wsi_haloae.stores.score_store import ScoreStore
 

@@ -62,6 +62,27 @@ def test_trains_on_tile_stores_that_tile_made(tiny: Tiny, tmp_path: Path) -> Non
         assert file.metadata()
 
 
+def test_overwrite_with_a_typo_keeps_the_good_model(tiny: Tiny, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(tiny.model.read_bytes())
+    assert run(["train-tiles", str(tmp_path / "typo"), "-o", str(model), "--overwrite", "-q"]) == 2
+    assert model.read_bytes() == tiny.model.read_bytes()
+
+
+def test_annotations_beside_a_folder_are_refused_and_not_ignored(tiny: Tiny, tmp_path: Path) -> None:
+    command = ["train-tiles", str(tiny.slide.parent), "-o", str(tmp_path / "m.safetensors"), "-q"]
+    assert run([*command, "--annotations", str(tiny.truth), "--class", "Tumor"]) == 2
+
+
+def test_the_same_tiles_elsewhere_give_the_same_bytes(tiny: Tiny, tmp_path: Path) -> None:
+    moved = tmp_path / tiny.slide.name
+    moved.write_bytes(tiny.slide.read_bytes())
+    model = tmp_path / "other.safetensors"
+    command = ["train-tiles", str(moved), "-o", str(model), "--annotations", str(tiny.truth), "--class", "Tumor"]
+    assert run([*command, "--tile-size", "64", *TINY, "-q"]) == 0
+    assert model.read_bytes() == tiny.model.read_bytes()
+
+
 def test_trains_on_real_tiles_by_patient_with_real_weights(tmp_path: Path) -> None:
     """GlaS, the small preset and VGG19, for two steps: the whole path on real input."""
     tiles, weights = real_data("tiles/glas_colon/train/malignant"), real_data("../weights/vgg19_features.safetensors")

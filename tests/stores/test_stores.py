@@ -91,7 +91,7 @@ def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path) -> None:
     leftover = store.path / "pixels" / "c" / "0" / "x.partial"
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
-    store.pending_shards()
+    store.remove_leftovers()
     assert not leftover.exists()
 
 

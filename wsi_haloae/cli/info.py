@@ -23,10 +23,14 @@ def info(
 ) -> None:
     """Print what is known about SLIDE, and what the tiler would do with it."""
     from wsi_haloae.config import TissueConfig
+    from wsi_haloae.errors import UsageError
     from wsi_haloae.runs.info import describe_slide
     from wsi_haloae.runs.inputs import find_slides
     from wsi_haloae.tiles.tiling import TilingSettings
 
-    [source] = find_slides([str(slide)], mpp=mpp, override_mpp=override_mpp, name_by="stem")
+    found = find_slides([str(slide)], mpp=mpp, override_mpp=override_mpp, name_by="stem")
+    if len(found) != 1:
+        raise UsageError(f"{slide}: {len(found)} slides; info describes one at a time, so name one of them.")
+    source = found[0]
     for fact, value in describe_slide(source, TilingSettings(mpp_target, tile_size, stride), TissueConfig()):
         click.echo(f"{fact:<18}{value}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -46,8 +47,11 @@ def run(arguments: Sequence[str]) -> int:
         Reporter().error(str(error))
         return BAD_USAGE
     except (click.Abort, KeyboardInterrupt):
-        Reporter().error("interrupted; the same command goes on from here")
+        Reporter().error("interrupted; the same command (without --overwrite) goes on from here")
         return INTERRUPTED
+    except Exception:  # noqa: BLE001  # exit code 1 would say that some slides are done
+        Reporter().error(f"unexpected, please report:\n{traceback.format_exc()}")
+        return BAD_USAGE
     return int(result or 0)
 
 

@@ -80,7 +80,7 @@ def configuration(command: Command) -> Command:
     command = click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. training.steps=500."
     )(command)
-    return click.option("--config", metavar="NAME_OR_FILE", help="A preset or a YAML file.")(command)
+    return click.option("--config", metavar="NAME_OR_FILE", help="A preset or a YAML file. Default: haloae.")(command)
 
 
 def device(command: Command) -> Command:

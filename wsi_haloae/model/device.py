@@ -21,4 +21,6 @@ def resolve_device(name: str) -> torch.device:
         raise UsageError(
             f"--device {name}: not usable on this machine ({reason}). Choose auto, cpu, cuda, cuda:N or mps."
         ) from None
+    if device.type not in {"cpu", "cuda", "mps"}:
+        raise UsageError(f"--device {name}: choose auto, cpu, cuda, cuda:N or mps.")
     return device

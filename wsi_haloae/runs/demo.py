@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.config import load_config
-from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.mean_colour import colour_distance
 from wsi_haloae.export.truth_picture import write_truth_picture
@@ -41,6 +41,7 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     """
     slides = output / "slides"
     slides.mkdir(parents=True, exist_ok=True)
+    _require_seed(slides / "seed.txt", seed)
     first = _synthetic_slide(slides / "train.tif", 2 * seed + 1, reporter)
     second = _synthetic_slide(slides / "score.tif", 2 * seed + 2, reporter)
     model = output / "model.safetensors"
@@ -55,6 +56,15 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     lines += [f"  {name:<14}{value:.3f}" for name, value in rows.items()]
     lines += [f"Look at {output / 'demo.png'}; QuPath opens {second} and {output / second.stem / 'tiles.geojson'}."]
     return "\n".join(lines)
+
+
+def _require_seed(path: Path, seed: int) -> None:
+    if path.exists() and path.read_text(encoding="utf-8") != str(seed):
+        raise OutputExistsError(
+            f"{path.parent.parent}: holds the demo of another seed ({path.read_text(encoding='utf-8')}). "
+            "Choose another -o, or delete the folder."
+        )
+    path.write_text(str(seed), encoding="utf-8")
 
 
 def _synthetic_slide(path: Path, seed: int, reporter: Reporter) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
-from wsi_haloae.runs.record import RECORD_NAME, RunRecord
+from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
 
 DONE, SOME_FAILED, NOTHING_USABLE = 0, 1, 2
 
@@ -70,6 +70,8 @@ def _record_failure(record: RunRecord, folder: Path, slide: SlideInput, error: s
     text = error if str(slide.path) in error else f"{slide.path}: {error}"
     reporter.error(text)
     record.facts["error"] = text
+    if read_record(folder / RECORD_NAME).get("state") in {"done", "empty"}:
+        return  # an earlier run's outputs stand, and so does its record
     try:
         record.write(folder / RECORD_NAME, "failed")
     except OSError as problem:  # a full disk may be why the slide failed

@@ -67,6 +67,12 @@ def read_record(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def is_finished(folder: Path, command: str) -> bool:
+    """Whether ``command`` itself came to its end in a folder; another's record does not count."""
+    record = read_record(folder / RECORD_NAME)
+    return record.get("command") == command and record.get("state") in {"done", "empty"}
+
+
 def _versions() -> dict[str, str]:
     found = {}
     for package in _PACKAGES:

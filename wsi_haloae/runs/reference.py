@@ -13,7 +13,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.manifest import ManifestRow, read_manifest
 from wsi_haloae.runs.tile import choose_tiles, fill_tiles
-from wsi_haloae.stores.tile_store import STORE_NAME
+from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.annotations import find_annotations, read_annotations
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.training.sources import (
@@ -53,6 +53,7 @@ class ReferenceReader:
 
     def read(self, sources: Sequence[str]) -> CombinedSource:
         """All sources as one; `UsageError` when there is nothing in them."""
+        self._refuse_twins([Path(source) for source in sources])
         parts = [part for source in sources for part in self._open(Path(source))]
         if not any(part.groups for part in parts):
             raise UsageError(f"no tile was found in {', '.join(sources)}.")
@@ -69,18 +70,34 @@ class ReferenceReader:
                 )
         return fixed
 
+    def _refuse_twins(self, paths: Sequence[Path]) -> None:
+        """Tiles of annotated slides are kept by the slide's stem."""
+        seen: dict[str, Path] = {}
+        for path in paths:
+            twin = seen.setdefault(path.stem, path)
+            if path.is_file() and twin != path:
+                raise UsageError(
+                    f"{twin} and {path} have one name. Tile them apart first ('wsi-haloae tile --name-by parent'), "
+                    "or rename one of them."
+                )
+
     def _open(self, path: Path) -> list[TileSource]:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder.")
         if path.is_file():
             return [self._open_slide(path)]
+        if self._options.annotations or self._options.class_name:
+            raise UsageError(
+                f"{path}: --annotations and --class choose tiles on slides, but this is a folder. "
+                "Name the slide files (slides/*.svs), or leave both options out."
+            )
         if (path / "zarr.json").is_file():
             return [self._open_store(path)]
         stores = sorted(path.glob(f"*/{STORE_NAME}"))
         return [self._open_store(store) for store in stores] or [self._open_images(path)]
 
     def _open_store(self, path: Path) -> TileSource:
-        return TileStoreSource(path, self._manifest_group(path))
+        return TileStoreSource(path, self._group(path.parent, TileStore.open(path).header.slide.name))
 
     def _open_images(self, folder: Path) -> TileSource:
         files = list_images(folder)
@@ -98,7 +115,7 @@ class ReferenceReader:
         elif self._rows:
             groups = [self._row_of(file).group for file in files]
         else:
-            groups = [str(file) for file in files]
+            groups = [file.relative_to(folder).as_posix() for file in files]
             self._reporter.warn(
                 f"{folder}: each image counts as its own group. If several come from one patient or slide, "
                 "say so with --group-regex or --manifest, or near-copies end up on both sides of the split."
@@ -125,11 +142,18 @@ class ReferenceReader:
         folder = self._folder / path.stem
         store = fill_tiles(source, folder / STORE_NAME, tiling.header(), chosen, options.workers, self._reporter)
         chosen.preview(folder)
-        return TileStoreSource(store.path, self._manifest_group(path))
+        return TileStoreSource(store.path, self._group(path, path.name))
 
-    def _manifest_group(self, path: Path) -> str | None:
-        row = self._rows.get(path.resolve())
-        return row.group if row else None
+    def _group(self, path: Path, slide: str) -> str | None:
+        """The group that a manifest's row or ``--group-regex`` names for a slide; None without either."""
+        if self._options.group_regex:
+            return group_by_regex([path], path.parent, self._options.group_regex)[0]
+        if not self._rows:
+            return None
+        rows = [row for place, row in self._rows.items() if place == path.resolve() or place.name == slide]
+        if len(rows) != 1:
+            raise UsageError(f"{path}: {len(rows)} rows of {self._options.manifest} name it; exactly one is needed.")
+        return rows[0].group
 
     def _row_of(self, file: Path) -> ManifestRow:
         row = self._rows.get(file.resolve())

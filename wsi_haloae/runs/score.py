@@ -7,7 +7,6 @@ Each stage goes on with what an earlier, interrupted run left.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from wsi_haloae.atomic import remove_tree
 from wsi_haloae.errors import CheckpointError, OutputExistsError
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
@@ -24,7 +24,7 @@ from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, for_each_slide
-from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
+from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished, read_record
 from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
 from wsi_haloae.scoring.scorer import RULE, Scorer
 from wsi_haloae.slide.properties import SlideProperties
@@ -77,18 +77,22 @@ class _ScoreRun:
     ) -> None:
         self._checkpoint, self._mpp, self._device = checkpoint, mpp, device
         self._options, self._reporter = options, reporter
+        self._threads = torch.get_num_threads()  # before a resumed slide brings its own
+        # "float32" in a store means float32, not the 10-bit products that cuDNN would take by itself.
+        torch.backends.cudnn.allow_tf32 = False
 
     def score_one(self, source: SlideInput, folder: Path, record: RunRecord) -> int:
         """All stages of one slide; gives the number of tiles that could not be read."""
-        if self._options.overwrite:
-            _remove_outputs(folder)
         with closing(source.open()) as slide:
             roi = find_annotations(self._options.roi, source.path) if self._options.roi else None
             tiling, header = self._plan(slide.properties, roi)
+            region = read_annotations(roi, slide.properties.bounds).everything() if roi else None
+            if self._options.overwrite:  # only now: whatever was wrong with the command has been said
+                _remove_outputs(folder)
             if self._finished(folder, header):
                 self._reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
-                return int(read_record(folder / RECORD_NAME)["counts"]["unreadable"])
-            region = read_annotations(roi, slide.properties.bounds).everything() if roi else None
+                return int(read_record(folder / RECORD_NAME).get("counts", {}).get("unreadable", 0))
+            (folder / RECORD_NAME).unlink(missing_ok=True)
             chosen = choose_tiles(slide, tiling, self._reporter, region)
         record.lap("tissue")
         scores = self._open_scores(folder, header, chosen)
@@ -102,11 +106,12 @@ class _ScoreRun:
         chosen.preview(folder)
         write_exports(scores, folder)
         record.lap("exports")
-        unreadable = int((scores.states() == TileState.UNREADABLE).sum())
+        if not self._options.keep_tiles:
+            remove_tree(folder / tile_store.STORE_NAME)
+        # What was lost on the thumbnail may have been tissue.
+        unreadable = int((scores.states() == TileState.UNREADABLE).sum()) + len(chosen.mask.warnings)
         record.facts = self._facts(source, scores, chosen, unreadable)
         record.write(folder / RECORD_NAME, "done" if len(scores) else "empty")
-        if not self._options.keep_tiles:
-            shutil.rmtree(folder / tile_store.STORE_NAME, ignore_errors=True)
         self._say_done(source, folder, scores, unreadable)
         return unreadable
 
@@ -124,7 +129,7 @@ class _ScoreRun:
                 batch_size=options.batch_size or BATCH_SIZE[self._device.type],
                 dtype="float32",
                 device=self._device.type,
-                threads=torch.get_num_threads(),
+                threads=self._threads,
             ),
             layers=model.backbone.layers,
             map_size=model.map_size if options.keep_maps else None,
@@ -138,14 +143,16 @@ class _ScoreRun:
             return False
         store = ScoreStore.open(path)
         store.require_same(header)
-        return read_record(folder / RECORD_NAME).get("state") in {"done", "empty"} and not store.pending_shards()
+        return is_finished(folder, "score") and not store.pending_shards()
 
     def _open_scores(self, folder: Path, header: ScoreHeader, chosen: ChosenTiles) -> ScoreStore:
         path = folder / score_store.STORE_NAME
         if not path.exists():
             return ScoreStore.create(path, header, chosen.index, chosen.mask.thumbnail, chosen.mask.mask)
         store = ScoreStore.open(path)
-        if store.header.compute.device != self._device.type:
+        store.require_same(header, chosen.index)
+        store.remove_leftovers()
+        if store.pending_shards() and store.header.compute.device != self._device.type:
             raise OutputExistsError(
                 f"{path}: begun on {store.header.compute.device}, but this run is on {self._device.type}, whose "
                 f"numbers differ in the last digits. Pass --device {store.header.compute.device} to go on, "
@@ -161,8 +168,9 @@ class _ScoreRun:
         todo = sum(len(scores.index.row[scores.shard_slice(shard)]) for shard in pending)
         label = f"Scoring {scores.header.slide.name}"
         with self._reporter.track(label, len(scores), "tiles", done=len(scores) - todo) as advance:
+            states_of_all = tiles.states()
             for shard in pending:
-                states = tiles.states()[tiles.shard_slice(shard)]
+                states = states_of_all[tiles.shard_slice(shard)]
                 result = scorer.score(tiles.read_shard(shard), keep_maps=self._options.keep_maps)
                 scores.write_shard(shard, _without_unreadable(result, states), states)
                 advance(len(states))
@@ -199,7 +207,7 @@ def _without_unreadable(scores: TileScores, states: np.ndarray[Any, np.dtype[np.
 
 
 def _remove_outputs(folder: Path) -> None:
-    """``--overwrite``: the stores and the record; exports are replaced when they are written."""
+    """``--overwrite``: record and stores; exports are replaced when they are written."""
+    (folder / RECORD_NAME).unlink(missing_ok=True)  # first: it is what says that the rest is good
     for name in (score_store.STORE_NAME, tile_store.STORE_NAME):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / RECORD_NAME).unlink(missing_ok=True)
+        remove_tree(folder / name)

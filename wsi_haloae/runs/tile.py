@@ -1,8 +1,7 @@
-"""``wsi-haloae tile``: slides -> tile stores and previews. `tile_slide` also serves training and scoring."""
+"""``wsi-haloae tile``: slides -> tile stores and previews. `fill_tiles` also serves training and scoring."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
+from wsi_haloae.atomic import remove_tree
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.export.preview import write_preview
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, for_each_slide
-from wsi_haloae.runs.record import RECORD_NAME, RunRecord
+from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished
 from wsi_haloae.slide.handles import SlideHandles
 from wsi_haloae.slide.properties import Slide
 from wsi_haloae.slide.tissue import find_tissue
@@ -66,6 +66,7 @@ def fill_tiles(
     if path.exists():
         store = TileStore.open(path)
         store.require_same(header, chosen.index)
+        store.remove_leftovers()
     else:
         store = TileStore.create(path, header, chosen.index)
     with SlideHandles(source.open) as handles:
@@ -101,15 +102,16 @@ def tile_slides(
 
 def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: RunRecord, reporter: Reporter) -> int:
     path = folder / STORE_NAME
-    if options.overwrite and path.exists():
-        shutil.rmtree(path)
     with closing(source.open()) as slide:
         tiling = Tiling.of(slide.properties, options.settings, options.tissue)
         header = tiling.header()
+        if options.overwrite:
+            (folder / RECORD_NAME).unlink(missing_ok=True)
+            remove_tree(path)
         if path.exists():
             store = TileStore.open(path)
             store.require_same(header)
-            if not store.pending_shards() and (folder / RECORD_NAME).exists():
+            if not store.pending_shards() and is_finished(folder, "tile"):
                 reporter.line(f"{source.path}: tiled already, nothing to do ({path})")
                 return unreadable_tiles(store)
         chosen = choose_tiles(slide, tiling, reporter)
@@ -117,7 +119,7 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
     store = fill_tiles(source, path, header, chosen, options.workers, reporter)
     chosen.preview(folder)
     record.lap("tiling")
-    unreadable = unreadable_tiles(store)
+    unreadable = unreadable_tiles(store) + len(chosen.mask.warnings)
     record.facts = {
         "slide": {"path": str(source.path), **header.slide.model_dump(mode="json")},
         "tissue": chosen.mask.parameters,

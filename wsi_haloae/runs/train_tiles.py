@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from wsi_haloae.atomic import remove_tree
 from wsi_haloae.config import Config
-from wsi_haloae.errors import OutputExistsError
-from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
+from wsi_haloae.errors import OutputExistsError, UsageError
+from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.features import load_backbone_weights
 from wsi_haloae.model.haloae import HaloAE, check_tile_size
@@ -34,6 +34,7 @@ DISPLAY_PERCENTILES = (1.0, 99.5)
 """Of the select tiles' scores: the ends of the colour bar (contract, Score)."""
 SCORING_BATCH = 16
 SHEET_TILES = 6
+STATE_NAME = "state.pt"
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,19 @@ def train_tiles(
     record = RunRecord("train-tiles", arguments, reporter)
     folder = output.parent / f"{output.stem}.training"
     if options.overwrite:
-        output.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder / "tiles")
     folder.mkdir(parents=True, exist_ok=True)
     reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter)
     source = reader.read(sources)
     check_tile_size(config.model, source.tile_size)
     groups = choose_groups(source, len(PARTS), reporter.warn)
     split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
-    identity = _identity(config, source, split)
+    if len(split.tiles["select"]) < 2:
+        raise UsageError("the colour scale needs at least two held-out (select) tiles; give more groups or images.")
+    identity = _identity(config, source, split, options.weights)
+    if options.overwrite:  # only now: whatever was wrong with the command has been said
+        output.unlink(missing_ok=True)
+        (folder / STATE_NAME).unlink(missing_ok=True)
     if output.exists():
         _require_same(output, identity)
         reporter.line(f"{output}: trained already, nothing to do")
@@ -75,10 +80,10 @@ def train_tiles(
     record.lap("reference tiles")
     checkpoint = _train(source, split, config, options, folder, identity, reporter)
     record.lap("training")
-    checkpoint.save(output)
     record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
     record.write(folder / RECORD_NAME, "done")
-    (folder / "state.pt").unlink(missing_ok=True)
+    checkpoint.save(output)
+    (folder / STATE_NAME).unlink(missing_ok=True)
     reporter.line(f"{output}: done; curve and reconstructions in {folder}")
 
 
@@ -109,7 +114,7 @@ def _train(
     data = TrainingData(source, split.tiles["train"], split.tiles["select"])
     trainer = Trainer(
         config, model, data, feature_range, device,
-        state_path=folder / "state.pt",
+        state_path=folder / STATE_NAME,
         identity=identity,
         workers=options.reference.workers if device.type == "cuda" else 0,
     )  # fmt: skip
@@ -128,7 +133,7 @@ def _train(
         backbone_source=backbone_source,
         training={
             "identity": identity,
-            "sources": source.name,
+            "tiles_sha256": source.digest(),
             "tiles": {part: len(split.tiles[part]) for part in PARTS},
             "groups": {part: len(split.groups[part]) for part in PARTS},
             "steps": curve[-1].step,
@@ -149,6 +154,8 @@ def _with_display_range(
         for start in range(0, len(numbers), SCORING_BATCH)
     ]
     low, high = np.percentile(np.concatenate(scores), DISPLAY_PERCENTILES)
+    if not low < high:
+        raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
     facts = checkpoint.facts.model_copy(update={"display_range": (float(low), float(high))})
     return Checkpoint(facts, checkpoint.model, checkpoint.mean_map, checkpoint.feature_range)
 
@@ -168,11 +175,12 @@ def _announce(source: CombinedSource, config: Config, split: Split, reporter: Re
     reporter.line(f"training: {steps} steps, {per_epoch} per epoch")
 
 
-def _identity(config: Config, source: CombinedSource, split: Split) -> str:
-    """Digest of configuration and tiles: what an interrupted training may be resumed with."""
+def _identity(config: Config, source: CombinedSource, split: Split, weights: Path | None) -> str:
+    """Digest of configuration, tiles and weights: what an interrupted training may be resumed with."""
     told = {
         "config": config.model_dump(mode="json"),
-        "source": [source.name, source.tile_size, source.mpp],
+        "source": [source.digest(), source.tile_size, source.mpp],
+        "weights": file_sha256(weights) if weights else None,
         "groups": {part: split.groups[part] for part in PARTS},
         "tiles": {part: split.tiles[part].tolist() for part in PARTS},
     }

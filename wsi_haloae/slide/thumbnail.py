@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_haloae.errors import RegionReadError
+from wsi_haloae.errors import RegionReadError, SlideError
 from wsi_haloae.slide.properties import MPP_TOLERANCE, Slide, SlideProperties
 
 MAX_SIDE = 4096
@@ -74,6 +74,7 @@ class _PieceReader:
         self._failures: list[str] = []
         self.rgb = np.empty((size[1], size[0], 3), np.uint8)
         self.rgb[:] = slide.properties.background
+        self._any_read = False
 
     def read_all(self) -> None:
         height, width = self.rgb.shape[:2]
@@ -81,6 +82,11 @@ class _PieceReader:
         for top in range(0, height, step_y):
             for left in range(0, width, step_x):
                 self._read(left, top, min(left + step_x, width), min(top + step_y, height))
+        if not self._any_read:
+            raise SlideError(
+                f"{self._slide.properties.name}: no part of level {self._level} can be decoded. Copy the slide again "
+                f"from its source. The first failure: {self._failures[0]}"
+            )
 
     def warnings(self) -> tuple[str, ...]:
         if not self._failures:
@@ -95,6 +101,7 @@ class _PieceReader:
         """Fill the thumbnail's pixels [top, bottom) x [left, right)."""
         try:
             self.rgb[top:bottom, left:right] = self._averaged(left, top, right, bottom)
+            self._any_read = True
         except RegionReadError as error:
             middle_x, middle_y = _middle(left, right, self._scale_x), _middle(top, bottom, self._scale_y)
             if middle_x == left and middle_y == top:

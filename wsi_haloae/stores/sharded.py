@@ -174,11 +174,14 @@ class ShardedStore:
         return self._read("state")
 
     def pending_shards(self) -> list[int]:
-        """Shards that are not committed yet, in order. Leftovers of a killed write are removed."""
-        for leftover in self.path.rglob("*.partial"):
-            leftover.unlink()
+        """Shards that are not committed yet, in order."""
         states = self.states()
         return [i for i in range(self.shards) if (states[self.shard_slice(i)] == TileState.PENDING).any()]
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed write left; only for the one process that writes."""
+        for leftover in self.path.rglob("*.partial"):
+            leftover.unlink(missing_ok=True)
 
     def _commit(self, shard: int, states: NDArray[np.uint8]) -> None:
         """Make a shard count as done; its payload must have been written before."""

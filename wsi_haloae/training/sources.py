@@ -5,6 +5,8 @@ Annotated slides become tile stores first (`runs.train_tiles`), so training sees
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,6 +64,10 @@ class TileSource(Protocol):
         """One tile, (s, s, 3) RGB."""
         ...
 
+    def digest(self) -> str:
+        """Hex digest of which tiles these are; it does not depend on where they lie."""
+        ...
+
 
 class TileStoreSource:
     """The readable tiles of a tile store; its group is the slide."""
@@ -87,6 +93,11 @@ class TileStoreSource:
         """One tile, (s, s, 3) RGB."""
         return self._store.read_tile(int(self._numbers[number]))
 
+    def digest(self) -> str:
+        """Of the slide's fingerprint, the grid and the tiles that are readable."""
+        identity = json.dumps(self._store.header.identity(), sort_keys=True).encode()
+        return hashlib.sha256(identity + self._store.index.location[self._numbers].tobytes()).hexdigest()
+
 
 class ImageFolderSource:
     """A folder of images, each one tile; they must all have one size."""
@@ -103,11 +114,18 @@ class ImageFolderSource:
         self.name, self.mpp, self.tile_size = str(folder), mpp, sizes[first][0]
         self._files = list(files)
         self.groups = list(groups)
-        self.blocks = [str(file) for file in files]
+        self.blocks = [file.relative_to(folder).as_posix() for file in files]
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """One tile, (s, s, 3) RGB."""
         return read_image(self._files[number])
+
+    def digest(self) -> str:
+        """Of the files' names below the folder, and their bytes."""
+        whole = hashlib.sha256()
+        for file, name in zip(self._files, self.blocks, strict=True):
+            whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        return whole.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -158,6 +176,10 @@ class CombinedSource:
                 return part.read(number)
             number -= len(part.groups)
         raise IndexError(number)
+
+    def digest(self) -> str:
+        """Of the parts', in their order."""
+        return hashlib.sha256("".join(part.digest() for part in self.parts).encode()).hexdigest()
 
 
 def list_images(folder: Path) -> list[Path]:
