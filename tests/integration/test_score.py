@@ -209,6 +209,11 @@ def test_roi_limits_the_tiles_and_maps_are_kept(tiny: Tiny, scored: Path, tmp_pa
     assert (tmp_path / "tiny/tiles.zarr").is_dir()
 
 
+def test_a_region_that_misses_the_slide_is_no_empty_slide(tiny: Tiny, tmp_path: Path) -> None:
+    far = _corner(tmp_path)  # drawn for a slide that is larger
+    assert score(tiny, tmp_path / "out", "--roi", str(far)) == 2
+
+
 def test_tiles_that_another_region_left_are_refused(
     tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from wsi_haloae.atomic import remove_tree
-from wsi_haloae.errors import CheckpointError, OutputExistsError
+from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
@@ -94,6 +94,11 @@ class _ScoreRun:
                 return int(read_record(folder / RECORD_NAME).get("counts", {}).get("unreadable", 0))
             (folder / RECORD_NAME).unlink(missing_ok=True)
             chosen = choose_tiles(slide, tiling, self._reporter, region)
+            if roi and not len(chosen.index):
+                raise AnnotationError(
+                    f"{roi}: no tile of {source.path} has tissue and half of its area inside these polygons. "
+                    "Are they this slide's, in pixels of level 0?"
+                )
         record.lap("tissue")
         scores = self._open_scores(folder, header, chosen)
         if scores.pending_shards():
