@@ -133,7 +133,6 @@ def _train(
         backbone_source=backbone_source,
         training={
             "identity": identity,
-            "tiles_sha256": source.digest(),
             "tiles": {part: len(split.tiles[part]) for part in PARTS},
             "groups": {part: len(split.groups[part]) for part in PARTS},
             "steps": curve[-1].step,

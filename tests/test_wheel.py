@@ -1,0 +1,21 @@
+"""The wheel is what users install: it must carry the presets that --config names."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from wsi_haloae.config import preset_names
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def test_the_wheel_ships_every_preset_and_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, check=True, cwd=REPOSITORY, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"wsi_haloae/configs/train/{name}.yaml" for name in preset_names("train")} <= names
+    assert "wsi_haloae/py.typed" in names
+    [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
+    assert "wsi-haloae = wsi_haloae.cli.main:main" in zipfile.ZipFile(wheel).read(entry_points).decode()
