@@ -13,8 +13,9 @@ from scipy import ndimage
 from skimage.metrics import structural_similarity
 from torch.nn import functional as F
 
+from tests.model.tiny import tiny_config, tiny_model
+from wsi_haloae.config import LossConfig
 from wsi_haloae.model import anomaly_map, preprocessing
-from wsi_haloae.model.haloae import HaloAEOutput
 from wsi_haloae.model.losses import all_losses, classification_loss, feature_loss, image_loss
 from wsi_haloae.model.ssim import _gaussian_band, ssim
 from wsi_haloae.model.standardise import Standardise
@@ -142,6 +143,17 @@ def test_by_epoch_time_is_the_number_of_whole_epochs() -> None:
     assert [schedule_time(step, 10_000, 750, "epoch") for step in (0, 749, 750, 1500)] == [0.0, 0.0, 1.0, 2.0]
 
 
+@pytest.mark.parametrize("kept", [(True, False, True), (False, True, False), (True, True, True)])
+def test_weights_of_the_terms_that_are_left_sum_to_one_and_keep_their_ratio(kept: tuple[bool, bool, bool]) -> None:
+    whole = ews_weights(100.0)
+    left = whole.among(cls=kept[0], fm=kept[1], im=kept[2])
+    values, before = (left.cls, left.fm, left.im), (whole.cls, whole.fm, whole.im)
+    assert sum(values) == pytest.approx(1)
+    share = sum(weight for weight, keep in zip(before, kept, strict=True) if keep)
+    for value, weight, keep in zip(values, before, kept, strict=True):
+        assert value == pytest.approx(weight / share if keep else 0)
+
+
 def test_a_run_of_one_step_has_a_time() -> None:
     assert schedule_time(0, 1, 1, "progress") == 0.0
 
@@ -149,14 +161,28 @@ def test_a_run_of_one_step_has_a_time() -> None:
 # Losses
 
 
-def output(batch: int = 6, logits: int = 1) -> HaloAEOutput:
-    torch.manual_seed(4)
-    return HaloAEOutput(
-        torch.randn(batch, 5, 12, 12),
-        torch.randn(batch, 5, 12, 12),
-        torch.randn(batch, 3, 16, 16),
-        torch.randn(batch, logits),
-    )
+class Stub:
+    """A model that says what it is told: all that losses ask for."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(4)
+        self.config = tiny_config().model
+        self.backbone = tiny_model().backbone
+        self.given = torch.randn(6, 5, 12, 12)
+        self.reconstruction = torch.randn(6, 5, 12, 12)
+        self.image = torch.randn(6, 3, 16, 16)
+        self.logits = torch.randn(6, 1)
+        self.decoded = 0
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        return self.given
+
+    def reconstruct(self, features: torch.Tensor) -> torch.Tensor:
+        return self.reconstruction
+
+    def decode(self, reconstruction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        self.decoded += 1
+        return self.image, self.logits
 
 
 DAMAGED = torch.tensor([False, True, True] * 2)
@@ -164,30 +190,46 @@ DAMAGED = torch.tensor([False, True, True] * 2)
 
 @pytest.mark.parametrize("form", ["scaled", "released"])
 def test_reconstruction_losses_see_the_originals_alone(form: str) -> None:
-    images, ranges, out = torch.randn(6, 3, 16, 16), torch.ones(5), output()
-    before = all_losses(out, images, DAMAGED, ranges, form)
-    spoilt_features, spoilt_image, spoilt_input = out.reconstruction.clone(), out.image.clone(), images.clone()
-    spoilt_features[DAMAGED] += 10
-    spoilt_image[DAMAGED] += 10
-    spoilt_input[DAMAGED] -= 10
-    spoilt = HaloAEOutput(out.features, spoilt_features, spoilt_image, out.logits)
-    after = all_losses(spoilt, spoilt_input, DAMAGED, ranges, form)
+    images, ranges, model, config = torch.randn(6, 3, 16, 16), torch.ones(5), Stub(), LossConfig(ssim=form)
+    before = all_losses(model, images, DAMAGED, ranges, config)
+    model.reconstruction[DAMAGED] += 10
+    model.image[DAMAGED] += 10
+    images[DAMAGED] -= 10
+    after = all_losses(model, images, DAMAGED, ranges, config)
     assert (after.fm, after.im) == (before.fm, before.im)
-    spoilt_features[0] += 1
-    spoilt_image[0] += 1
-    changed = all_losses(spoilt, spoilt_input, DAMAGED, ranges, form)
+    model.reconstruction[0] += 1
+    model.image[0] += 1
+    changed = all_losses(model, images, DAMAGED, ranges, config)
     assert changed.fm != before.fm
     assert changed.im != before.im
 
 
+def test_a_term_that_is_left_out_is_none_and_its_blocks_do_not_run() -> None:
+    images, ranges, model = torch.randn(6, 3, 16, 16), torch.ones(5), Stub()
+    whole = all_losses(model, images, DAMAGED, ranges, LossConfig())
+    features_alone = all_losses(model, images, DAMAGED, ranges, LossConfig(cls=False, im=False))
+    assert (features_alone.cls, features_alone.im) == (None, None)
+    assert features_alone.fm == whole.fm
+    assert model.decoded == 1
+    without = all_losses(model, images, DAMAGED, ranges, LossConfig(fm=False))
+    assert without.fm is None
+    assert (without.cls, without.im) == (whole.cls, whole.im)
+
+
 def test_feature_loss_is_squared_error_and_dissimilarity() -> None:
-    out, ranges = output(), torch.rand(5) + 1
-    x, y = out.features, out.reconstruction
+    model, ranges = Stub(), torch.rand(5) + 1
+    x, y = model.given, model.reconstruction
     mse = float(((x - y) ** 2).mean())
-    scaled = mse + 1 - float(ssim(x, y, ranges).mean())
-    assert float(feature_loss(x, y, ranges, "scaled")) == pytest.approx(scaled, rel=1e-5)
+    scaled = 1 - float(ssim(x, y, ranges).mean())
+
+    def loss(**settings: str) -> float:
+        return float(feature_loss(model, x, y, ranges, LossConfig.model_validate(settings)))
+
+    assert loss() == pytest.approx(mse + scaled, rel=1e-5)
+    assert loss(fm_terms="mse") == pytest.approx(mse, rel=1e-5)
+    assert loss(fm_terms="ssim") == pytest.approx(scaled, rel=1e-5)
     released = mse + 1 - float(ssim(x, y, None, padding=5).mean())
-    assert float(feature_loss(x, y, ranges, "released")) == pytest.approx(released, rel=1e-5)
+    assert loss(ssim="released") == pytest.approx(released, rel=1e-5)
 
 
 def test_image_loss_compares_structure_in_the_units_of_the_form() -> None:
@@ -195,9 +237,9 @@ def test_image_loss_compares_structure_in_the_units_of_the_form() -> None:
     mse = float(((x - y) ** 2).mean())
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     scaled = mse + 1 - float(ssim(x * std + mean, y * std + mean, torch.ones(3)).mean())
-    assert float(image_loss(x, y, "scaled")) == pytest.approx(scaled, rel=1e-5)
+    assert float(image_loss(x, y, LossConfig())) == pytest.approx(scaled, rel=1e-5)
     released = mse + 1 - float(ssim(x, y, None, padding=5).mean())
-    assert float(image_loss(x, y, "released")) == pytest.approx(released, rel=1e-5)
+    assert float(image_loss(x, y, LossConfig(ssim="released"))) == pytest.approx(released, rel=1e-5)
 
 
 def test_one_logit_gives_class_balanced_cross_entropy() -> None:
@@ -228,8 +270,14 @@ def test_residuals_are_means_over_channels_whole_and_by_layer() -> None:
 
 
 def test_a_cell_that_is_too_easy_deviates_as_well() -> None:
-    found = anomaly_map.deviation_map(torch.tensor([[[1.0, 5.0]]]), torch.tensor([[3.0, 3.0]]))
+    found = anomaly_map.normalise_map(torch.tensor([[[1.0, 5.0]]]), torch.tensor([[3.0, 3.0]]), "absolute")
     assert found.tolist() == [[[2.0, 2.0]]]
+
+
+def test_a_signed_deviation_keeps_its_sign_and_none_changes_nothing() -> None:
+    residual, mean_map = torch.tensor([[[1.0, 5.0]]]), torch.tensor([[3.0, 3.0]])
+    assert anomaly_map.normalise_map(residual, mean_map, "signed").tolist() == [[[-2.0, 2.0]]]
+    assert anomaly_map.normalise_map(residual, mean_map, "none").tolist() == [[[1.0, 5.0]]]
 
 
 @settings(max_examples=20, deadline=None)

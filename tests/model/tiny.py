@@ -56,7 +56,8 @@ def tiny_checkpoint(seed: int = 0) -> Checkpoint:
         backbone_source="random",
         training={"identity": "x", "select_fm": 0.5},
     )
-    return Checkpoint(facts, model, torch.rand(model.map_size, model.map_size), torch.rand(channels) + 0.5)
+    m = model.map_size
+    return Checkpoint(facts, model, torch.rand(m, m), torch.rand(channels) + 0.5, torch.rand(m, m))
 
 
 def meta_model(preset: str, *settings: str, tile_size: int = 256) -> HaloAE:

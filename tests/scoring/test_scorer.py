@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,10 @@ from scipy import ndimage
 
 from tests.model.tiny import TILE, tiny_checkpoint
 from tests.training.tiles import MemorySource
+from wsi_haloae.config import ScoringConfig
+from wsi_haloae.model.anomaly_map import dissimilarity_map
 from wsi_haloae.model.preprocessing import normalise, to_unit
-from wsi_haloae.scoring.scorer import RULE, Scorer, _mean_over
+from wsi_haloae.scoring.scorer import Scorer, _mean_over, rule_name
 
 CPU = torch.device("cpu")
 
@@ -103,4 +107,68 @@ def test_the_mean_is_over_tissue_or_over_everything_where_there_is_none() -> Non
 
 
 def test_the_rule_is_named() -> None:
-    assert RULE == "mean over tissue cells of |A_fm - mean training map|"
+    assert rule_name(ScoringConfig()) == "mean over tissue cells of |A_fm - mean training map|"
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"normalisation": "signed"}, "mean over tissue cells of A_fm - mean training map"),
+        ({"normalisation": "none", "glass_level": None}, "mean over all cells of A_fm"),
+        ({"source": "image"}, "mean over tissue cells of |A_im - mean training map|"),
+        ({"pooling": "max"}, "maximum over tissue cells of smoothed |A_fm - mean training map|"),
+        ({"pooling": "max", "smooth": False}, "maximum over tissue cells of |A_fm - mean training map|"),
+        ({"residual": "ssim", "normalisation": "none"}, "mean over tissue cells of (1 - SSIM)"),
+        ({"pooling": "classifier"}, "P(damaged) of the classifier"),
+    ],
+)
+def test_every_rule_has_a_name_of_its_own(settings: dict[str, object], name: str) -> None:
+    assert rule_name(ScoringConfig.model_validate(settings)) == name
+
+
+def by_rule(tiles: np.ndarray, **settings: object) -> np.ndarray:
+    checkpoint = tiny_checkpoint()
+    config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig.model_validate(settings)})
+    changed = replace(checkpoint, facts=checkpoint.facts.model_copy(update={"config": config}))
+    return Scorer(changed, CPU, 4).score(tiles).score
+
+
+@torch.no_grad()
+def test_each_rule_scores_as_numpy_does(tiles: np.ndarray) -> None:
+    checkpoint = tiny_checkpoint()
+    images = normalise(to_unit(torch.from_numpy(tiles)), 1)
+    output, cells = checkpoint.model(images), TILE // 4
+    residual = ((output.features - output.reconstruction) ** 2).mean(dim=1).numpy()
+    of_image = ((images - output.image) ** 2).mean(dim=1).numpy()
+    of_image = of_image.reshape(7, cells, 4, cells, 4).mean(axis=(2, 4))
+    mean_map, image_map = checkpoint.mean_map.numpy(), checkpoint.mean_image_map.numpy()
+    everywhere = {"glass_level": None}
+    close = {"rtol": 1e-4, "atol": 1e-6}
+    means = (1, 2)
+    np.testing.assert_allclose(by_rule(tiles, normalisation="none", **everywhere), residual.mean(axis=means), **close)
+    np.testing.assert_allclose(
+        by_rule(tiles, normalisation="signed", **everywhere), (residual - mean_map).mean(axis=means), **close
+    )
+    np.testing.assert_allclose(
+        by_rule(tiles, source="image", **everywhere), np.abs(of_image - image_map).mean(axis=means), **close
+    )
+    np.testing.assert_allclose(
+        by_rule(tiles, pooling="max", smooth=False, **everywhere), np.abs(residual - mean_map).max(axis=means), **close
+    )
+    damaged = 1 / (1 + np.exp(-output.logits.numpy()[:, 0]))
+    np.testing.assert_allclose(by_rule(tiles, pooling="classifier"), damaged, **close)
+
+
+def test_the_maximum_is_over_tissue_or_over_everything_where_there_is_none(tiles: np.ndarray) -> None:
+    everywhere = by_rule(tiles, pooling="max", glass_level=None)
+    on_tissue = by_rule(tiles, pooling="max")
+    assert np.isfinite(on_tissue).all()
+    assert (on_tissue <= everywhere).all()
+    assert on_tissue[4] == everywhere[4], "nothing but glass"
+
+
+def test_the_structural_residual_is_none_where_the_reconstruction_is_perfect() -> None:
+    x = torch.rand(2, 3, 12, 12)
+    assert dissimilarity_map(x, x, None).abs().max() < 1e-6
+    assert dissimilarity_map(x, 1 - x, None).mean() > 0.5
+    assert dissimilarity_map(x, 1 - x, None).shape == (2, 12, 12)

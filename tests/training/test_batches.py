@@ -33,6 +33,20 @@ def test_a_batch_holds_each_original_with_a_patch_and_a_scar() -> None:
         np.testing.assert_array_equal(tiles[start + 2], paste_scar(original, random))
 
 
+def test_only_some_originals_may_come_with_copies() -> None:
+    tiles, damaged = batches(originals_per_batch=3, damaged_per_batch=1)[0]
+    assert damaged.tolist() == [False, True, True, False, False]
+    assert tiles.shape[0] == 5
+
+
+def test_without_classification_there_are_no_copies() -> None:
+    numbers = np.array([1, 2, 4])
+    plain = TrainingBatches(MemorySource(), numbers, tiny_config().training, 3, copies=False)
+    tiles, damaged = plain[0]
+    assert damaged.tolist() == [False, False]
+    assert tiles.shape[0] == 2
+
+
 @pytest.mark.parametrize("start", [0, 1, 5, 8, 9])
 def test_a_run_that_starts_later_sees_the_same_batches(start: int) -> None:
     everything = list(stream(batches(), 0, 0))

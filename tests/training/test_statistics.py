@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.model.tiny import tiny_checkpoint, tiny_model
+from tests.model.tiny import TILE, tiny_checkpoint, tiny_config, tiny_model
 from tests.training.tiles import MemorySource
+from wsi_haloae.config import LossConfig
 from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.training import statistics
-from wsi_haloae.training.statistics import measure_features, measure_mean_map
+from wsi_haloae.training.statistics import measure_features, measure_mean_maps
 
 CPU = torch.device("cpu")
 TILES = np.array([0, 2, 3, 5, 7, 8, 9])
@@ -50,11 +51,25 @@ def test_features_are_measured_before_standardisation(source: MemorySource) -> N
     assert torch.equal(one.mean, other.mean)
 
 
-def test_the_mean_map_is_the_mean_residual_of_the_tiles(source: MemorySource) -> None:
-    model, seen = tiny_checkpoint().model, []
-    found = measure_mean_map(source, TILES, model, CPU, seen.append)
+def test_the_mean_maps_are_the_mean_residuals_of_the_tiles(source: MemorySource) -> None:
+    checkpoint, seen = tiny_checkpoint(), []
+    model = checkpoint.model
+    found, found_image = measure_mean_maps(
+        source, TILES, model, tiny_config(), checkpoint.feature_range, CPU, seen.append
+    )
     with torch.no_grad():
-        features = model.features(normalise(to_unit(torch.from_numpy(source.tiles[TILES])), 1))
-        squared = (features - model.reconstruct(features)).double().numpy() ** 2
+        images = normalise(to_unit(torch.from_numpy(source.tiles[TILES])), 1)
+        output = model(images)
+        squared = (output.features - output.reconstruction).double().numpy() ** 2
+        of_image = ((images - output.image).double().numpy() ** 2).mean(axis=(0, 1))
     np.testing.assert_allclose(found.numpy(), squared.mean(axis=(0, 1)), rtol=1e-4)
+    cells = of_image.reshape(TILE // 4, 4, TILE // 4, 4).mean(axis=(1, 3))
+    np.testing.assert_allclose(found_image.numpy(), cells, rtol=1e-4)
     assert sum(seen) == len(TILES)
+
+
+def test_an_image_that_is_not_trained_has_no_mean_map(source: MemorySource) -> None:
+    checkpoint = tiny_checkpoint()
+    config = tiny_config().model_copy(update={"loss": LossConfig(im=False)})
+    maps = measure_mean_maps(source, TILES, checkpoint.model, config, checkpoint.feature_range, CPU, lambda _: None)
+    assert maps[1] is None

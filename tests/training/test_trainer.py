@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.model.weighting import ews_weights
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import TrainingBatches
+from wsi_haloae.training.learning_rate import rate_factor
 from wsi_haloae.training.statistics import measure_features
 from wsi_haloae.training.trainer import Trainer, TrainingData, plan_steps
 
@@ -200,7 +202,9 @@ def test_the_held_out_loss_is_unweighted_and_on_unchanged_tiles(tmp_path: Path) 
     model = one.model.eval()
     with torch.no_grad():
         features = model.features(normalise(to_unit(torch.from_numpy(source.tiles[SELECT[:2]])), 1))
-        expected = feature_loss(features, model.reconstruct(features), torch.ones(features.shape[1]), "scaled")
+        expected = feature_loss(
+            model, features, model.reconstruct(features), torch.ones(features.shape[1]), LossConfig()
+        )
     assert curve[-1].select_fm == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -213,13 +217,108 @@ def test_a_step_follows_the_gradient_of_the_weighted_losses(reconstruction: str,
     one._step = 1  # in the middle: time 125
     one._train_step(tiles, damaged)
     images = normalise(to_unit(tiles), 1)
-    losses = all_losses(model(images), images, damaged, torch.ones(model.backbone.channels), "scaled")
+    losses = all_losses(model, images, damaged, torch.ones(model.backbone.channels), LossConfig())
     weights = ews_weights(125.0)
     positions = model.map_size**2 if reconstruction == "sum" else 1
     (weights.cls * losses.cls + positions * (weights.fm * losses.fm + weights.im * losses.im)).backward()
     for (name, moved), expected in zip(one.model.named_parameters(), model.parameters(), strict=True):
         if expected.grad is not None:
             torch.testing.assert_close(moved.grad, expected.grad, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def with_losses(**settings: object) -> Config:
+    config = tiny_config(steps=6, learning_rate=1e-2)
+    return config.model_copy(update={"loss": LossConfig.model_validate(settings)})
+
+
+def test_learned_uncertainties_minimise_equation_5(tmp_path: Path) -> None:
+    one = trainer(tmp_path, with_losses(weighting="uncertainty", reconstruction="sum"))
+    images, damaged = torch.randn(6, 3, 48, 48), torch.tensor([False, True, True] * 2)
+    with torch.no_grad():
+        one.objective.log_variances.copy_(torch.tensor([0.5, -1.0, 2.0]))
+    total, losses = one.objective(one.model.eval(), images, damaged, 0.0)
+    positions = one.model.map_size**2
+    expected = sum(
+        scale * loss.item() / np.exp(s) + s
+        for loss, scale, s in zip(
+            (losses.cls, losses.fm, losses.im), (1, positions, positions), (0.5, -1, 2), strict=True
+        )
+    )
+    assert total.item() == pytest.approx(expected, rel=1e-5)
+    weights = one.objective.weights(0.0)
+    assert (weights.cls / weights.fm, weights.fm / weights.im) == pytest.approx((np.exp(-1.5), np.exp(3)))
+
+
+def test_uncertainties_are_learned_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    config = with_losses(weighting="uncertainty")
+    whole = trainer(tmp_path / "whole", config)
+    expected = whole.fit(QUIET)
+    assert whole.objective.log_variances.abs().min() > 0, "each has moved"
+    kill_at(trainer(tmp_path / "killed", config), 4, monkeypatch)
+    resumed = trainer(tmp_path / "killed", config)
+    assert resumed.fit(QUIET) == expected
+    assert torch.equal(resumed.objective.log_variances, whole.objective.log_variances)
+
+
+def test_equal_weights_do_not_change_with_time(tmp_path: Path) -> None:
+    curve = trainer(tmp_path, with_losses(weighting="equal")).fit(QUIET)
+    for record in curve:
+        assert (record.weight_cls, record.weight_fm, record.weight_im) == pytest.approx((1 / 3,) * 3)
+
+
+TERMS = [(True, True, False), (True, False, True), (False, True, True), (True, False, False), (False, True, False)]
+
+
+@pytest.mark.parametrize("terms", TERMS)
+def test_losses_that_are_left_out_leave_their_blocks_untouched(terms: tuple[bool, bool, bool], tmp_path: Path) -> None:
+    cls, fm, im = terms
+    source, model = MemorySource(), tiny_model()
+    one = trainer(tmp_path, with_losses(cls=cls, fm=fm, im=im), source)
+    curve = one.fit(QUIET)
+    assert [value is not None for value in (curve[-1].loss_cls, curve[-1].loss_fm, curve[-1].loss_im)] == list(terms)
+    moved = {name for name, value in model.named_parameters() if not torch.equal(value, one.model.get_parameter(name))}
+    assert any(name.startswith("decoder.") for name in moved)
+    assert any(name.startswith("image_decoder.") for name in moved) == (cls or im)
+    assert any(name.startswith("classifier.") for name in moved) == cls
+
+
+def test_without_the_feature_loss_the_last_weights_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = trainer(tmp_path, with_losses(fm=False))
+    held_out = iter([1.0, 9.0])
+    monkeypatch.setattr(one, "_select_loss", lambda: next(held_out))
+    one.fit(QUIET)
+    assert one._best_epoch == 2
+
+
+def test_the_learning_rate_rises_and_falls_by_step_alone() -> None:
+    rates = [rate_factor(step, 100, "warmup_cosine") for step in range(100)]
+    assert rates[0] < 0.1
+    assert int(np.argmax(rates)) == 10
+    assert max(rates) == 1
+    assert rates[55] == pytest.approx(0.5)
+    assert 0 < rates[99] < 0.01
+    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
+    assert {rate_factor(step, 100, "constant") for step in range(100)} == {1.0}
+    assert rate_factor(0, 1, "warmup_cosine") > 0, "a run of one step learns"
+
+
+def test_a_step_uses_the_rate_of_its_place(tmp_path: Path) -> None:
+    config = tiny_config(steps=7, learning_rate=0.5, schedule="warmup_cosine")
+    one = trainer(tmp_path, config)
+    tiles, damaged = TrainingBatches(MemorySource(), TRAIN, config.training, 7)[0]
+    one._step = 4
+    one._train_step(tiles, damaged)
+    assert one._optimiser.param_groups[0]["lr"] == 0.5 * rate_factor(4, 7, "warmup_cosine")
+
+
+def test_half_precision_trains_nearly_the_same(tmp_path: Path) -> None:
+    (tmp_path / "half").mkdir()
+    full = trainer(tmp_path, tiny_config(steps=3, precision="float32")).fit(QUIET)
+    half = trainer(tmp_path / "half", tiny_config(steps=3, precision="bfloat16")).fit(QUIET)
+    assert half[0].loss_fm == pytest.approx(full[0].loss_fm, rel=0.05)
+    assert half != full, "it is another arithmetic"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import click
 
 from wsi_haloae.cli.demo import demo
 from wsi_haloae.cli.info import info
+from wsi_haloae.cli.mvtec import mvtec
 from wsi_haloae.cli.score import score
 from wsi_haloae.cli.tile import tile
 from wsi_haloae.cli.train_tiles import train_tiles
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (info, tile, train_tiles, score, demo):
+for command in (info, tile, train_tiles, score, mvtec, demo):
     cli.add_command(command)
 
 

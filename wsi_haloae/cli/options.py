@@ -80,7 +80,13 @@ def configuration(command: Command) -> Command:
     command = click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. training.steps=500."
     )(command)
-    return click.option("--config", metavar="NAME_OR_FILE", help="A preset or a YAML file. Default: haloae.")(command)
+    return click.option(
+        "--config",
+        "configs",
+        multiple=True,
+        metavar="NAME_OR_FILE",
+        help="A preset or a YAML file; a second one is laid over the first. Default: haloae.",
+    )(command)
 
 
 def device(command: Command) -> Command:

@@ -55,7 +55,7 @@ from wsi_haloae.cli import options
 def train_tiles(
     sources: tuple[str, ...],
     output: Path,
-    config: str | None,
+    configs: tuple[str, ...],
     settings: tuple[str, ...],
     features: str | None,
     weights: Path | None,
@@ -103,5 +103,5 @@ def train_tiles(
     chosen = TrainOptions(weights=weights, device=device, reference=reference, overwrite=overwrite)
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    run(sources, output, load_config(config or "haloae", settings), chosen, arguments, reporter)
+    run(sources, output, load_config(configs or "haloae", settings), chosen, arguments, reporter)
     return 0

@@ -6,18 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from wsi_haloae.errors import UsageError
+from wsi_haloae.evaluation.labelled_scores import require_labelled_scores
 
 
-def auroc(scores: NDArray[np.floating], anomalous: NDArray[np.bool_]) -> float:
+def auroc(scores: NDArray[np.floating], anomalous: NDArray[np.bool_], *, of: str = "tile") -> float:
     """Probability that an anomalous tile scores higher than a reference tile (ties count half).
 
-    ``scores`` and ``anomalous`` are (n,). Raises `UsageError` when one class is absent or a
-    score is not a number.
+    ``scores`` and ``anomalous`` are (n,); ``of`` is the word for what has a score in messages
+    (tile, image, pixel). Raises `UsageError` when one class is absent or a score is not a number.
     """
-    counts = int(anomalous.sum()), int((~anomalous).sum())
-    if not all(counts):
-        raise UsageError(f"AUROC needs both classes; there are {counts[0]} anomalous and {counts[1]} reference tiles.")
-    if not np.isfinite(scores).all():
-        raise UsageError("AUROC needs a finite score for each tile; leave unreadable tiles out.")
+    require_labelled_scores(scores, anomalous, measure="AUROC", of=of)
     return float(roc_auc_score(anomalous, scores))

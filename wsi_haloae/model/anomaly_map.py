@@ -6,11 +6,14 @@ Order: residual on the feature map's grid -> deviation from the training tiles' 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from wsi_haloae.model.features import split_layers
+from wsi_haloae.model.ssim import WINDOW, ssim_map
 
 
 def residual_map(features: Tensor, reconstruction: Tensor) -> Tensor:
@@ -24,9 +27,24 @@ def layer_residual_maps(features: Tensor, reconstruction: Tensor, layer_channels
     return torch.stack([layer.mean(dim=1) for layer in split_layers(squared, layer_channels)], dim=1)
 
 
-def deviation_map(residual: Tensor, mean_map: Tensor) -> Tensor:
-    """|A - mean training map|, (B, m, m) and (m, m) -> (B, m, m): a part that is too easy counts too."""
-    return (residual - mean_map).abs()
+def dissimilarity_map(x: Tensor, y: Tensor, data_range: Tensor | None) -> Tensor:
+    """1 - SSIM at each place, the mean over channels: (B, C, h, w) twice -> (B, h, w); AE-SSIM's residual."""
+    edge = (WINDOW // 2,) * 4
+    return 1 - ssim_map(F.pad(x, edge, mode="reflect"), F.pad(y, edge, mode="reflect"), data_range).mean(dim=1)
+
+
+Normalisation = Literal["absolute", "signed", "none"]
+
+
+def normalise_map(residual: Tensor, mean_map: Tensor, how: Normalisation) -> Tensor:
+    """Deviation from the mean training map, (B, m, m) and (m, m) -> (B, m, m) (paper, Fig. S1).
+
+    ``absolute`` is |A - mean|, where a part that is too easy counts too; ``signed`` A - mean.
+    """
+    if how == "none":
+        return residual
+    deviation = residual - mean_map
+    return deviation.abs() if how == "absolute" else deviation
 
 
 def smooth(maps: Tensor) -> Tensor:

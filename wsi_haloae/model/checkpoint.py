@@ -24,11 +24,11 @@ from wsi_haloae.config import Config
 from wsi_haloae.errors import CheckpointError, ConfigError
 from wsi_haloae.model.haloae import HaloAE
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 KIND = "wsi-haloae checkpoint"
 HEADER_KEY = "wsi-haloae"
 """The one entry of the file's metadata: safetensors writes several in random order."""
-_STATISTICS = ("statistics.mean_map", "statistics.feature_range")
+_MEAN_MAP, _IMAGE_MAP, _RANGE = (f"statistics.{name}" for name in ("mean_map", "mean_image_map", "feature_range"))
 
 
 class CheckpointFacts(BaseModel):
@@ -51,7 +51,8 @@ class CheckpointFacts(BaseModel):
 class Checkpoint:
     """A trained model with its statistics.
 
-    ``mean_map`` (m, m) is the mean residual of training tiles; ``feature_range`` (C,) the span of
+    ``mean_map`` (m, m) is the mean residual of training tiles' features, ``mean_image_map`` (m, m)
+    that of their images (None where the image was not trained); ``feature_range`` (C,) the span of
     each channel from its 0.1 to its 99.9 percentile.
     """
 
@@ -59,13 +60,23 @@ class Checkpoint:
     model: HaloAE
     mean_map: Tensor
     feature_range: Tensor
+    mean_image_map: Tensor | None = None
     sha256: str = ""
+
+    def scoring_mean_map(self) -> Tensor:
+        """The mean map (m, m) of the residual that scores are made of."""
+        if self.facts.config.scoring.source == "features":
+            return self.mean_map
+        assert self.mean_image_map is not None, "the configuration trains the image wherever it scores by it"
+        return self.mean_image_map
 
     def save(self, path: Path) -> None:
         """Write under a temporary name, then rename; same contents give the same bytes."""
         tensors = {f"model.{name}": tensor.contiguous().cpu() for name, tensor in self.model.state_dict().items()}
-        tensors["statistics.mean_map"] = self.mean_map.contiguous().cpu()
-        tensors["statistics.feature_range"] = self.feature_range.contiguous().cpu()
+        tensors[_MEAN_MAP] = self.mean_map.contiguous().cpu()
+        tensors[_RANGE] = self.feature_range.contiguous().cpu()
+        if self.mean_image_map is not None:
+            tensors[_IMAGE_MAP] = self.mean_image_map.contiguous().cpu()
         header = {"kind": KIND, "format_version": FORMAT_VERSION, "facts": self.facts.model_dump(mode="json")}
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
@@ -82,8 +93,7 @@ class Checkpoint:
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: cannot be read as a safetensors checkpoint ({error}).") from None
         model = _build(path, facts, tensors)
-        mean_map, feature_range = (tensors[name] for name in _STATISTICS)
-        return cls(facts, model, mean_map, feature_range, sha256=file_sha256(path))
+        return cls(facts, model, tensors[_MEAN_MAP], tensors[_RANGE], tensors.get(_IMAGE_MAP), sha256=file_sha256(path))
 
 
 def file_sha256(path: Path) -> str:
@@ -125,7 +135,12 @@ def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> Ha
     except (RuntimeError, TypeError, OverflowError, ConfigError) as error:
         first = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: weights and configuration do not belong together ({first}).") from None
-    shapes = dict(zip(_STATISTICS, ((model.map_size, model.map_size), (model.backbone.channels,)), strict=True))
+    shapes: dict[str, tuple[int, ...]] = {
+        _MEAN_MAP: (model.map_size, model.map_size),
+        _RANGE: (model.backbone.channels,),
+    }
+    if facts.config.loss.im:
+        shapes[_IMAGE_MAP] = shapes[_MEAN_MAP]
     for name, shape in shapes.items():
         tensor = tensors.get(name)
         if tensor is None or tensor.shape != shape or tensor.dtype != torch.float32:

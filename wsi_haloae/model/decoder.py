@@ -15,19 +15,19 @@ from wsi_haloae.model.halo_attention import HaloAttention
 class DecoderStage(nn.Module):
     """1x1 convT -> BN -> ReLU -> halo attention -> ReLU -> convT -> BN -> + shortcut -> ReLU.
 
-    The last stage of block C ends without the ReLU where features are standardised and so
-    have a sign (``final_relu=False``).
+    ``attention`` None leaves the attention out. The last stage of block C ends without the ReLU
+    where features have a sign (``final_relu=False``).
     """
 
     def __init__(
-        self, channels: int, out: int, stage: StageConfig, attention: AttentionConfig, *, final_relu: bool
+        self, channels: int, out: int, stage: StageConfig, attention: AttentionConfig | None, *, final_relu: bool
     ) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.ConvTranspose2d(channels, stage.mid, 1, bias=False),
             nn.BatchNorm2d(stage.mid),
             nn.ReLU(),
-            HaloAttention(stage.mid, stage.heads, attention),
+            HaloAttention(stage.mid, stage.heads, attention) if attention else nn.Identity(),
             nn.ReLU(),
             nn.ConvTranspose2d(stage.mid, out, stage.kernel, padding=stage.kernel // 2, bias=False),
             nn.BatchNorm2d(out),
@@ -36,6 +36,12 @@ class DecoderStage(nn.Module):
         if channels != out:
             self.shortcut = nn.Sequential(nn.ConvTranspose2d(channels, out, 1, bias=False), nn.BatchNorm2d(out))
         self.relu: nn.Module = nn.ReLU() if final_relu else nn.Identity()
+
+    def start_as_shortcut(self) -> None:
+        """Silence the body until training wakes it: the last BN's weight becomes 0 (Goyal et al. 2017)."""
+        norm = self.body[-1]
+        assert isinstance(norm, nn.BatchNorm2d)
+        nn.init.zeros_(norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, k, k) -> (B, out, k, k)."""
@@ -51,7 +57,7 @@ class HaloDecoder(nn.Module):
         code_channels: int,
         channels: int,
         config: AutoEncoderConfig,
-        attention: AttentionConfig,
+        attention: AttentionConfig | None,
         *,
         signed: bool,
     ) -> None:
@@ -63,6 +69,9 @@ class HaloDecoder(nn.Module):
             stages.append(DecoderStage(width, out, stage, attention, final_relu=not (ends_block and signed)))
             width = out
         self.stages = nn.Sequential(*stages)
+        if config.zero_init:
+            for one in stages:
+                one.start_as_shortcut()
 
     def forward(self, code: Tensor) -> Tensor:
         """(B, code_channels, k, k) -> (B, C, k, k)."""

@@ -13,15 +13,18 @@ from wsi_haloae.model.halo_attention import HaloAttention
 
 
 class EncoderStage(nn.Module):
-    """1x1 conv -> BN -> ReLU -> halo attention -> ReLU -> conv -> BN -> + shortcut -> ReLU."""
+    """1x1 conv -> BN -> ReLU -> halo attention -> ReLU -> conv -> BN -> + shortcut -> ReLU.
 
-    def __init__(self, channels: int, out: int, stage: StageConfig, attention: AttentionConfig) -> None:
+    ``attention`` None leaves the attention out.
+    """
+
+    def __init__(self, channels: int, out: int, stage: StageConfig, attention: AttentionConfig | None) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, stage.mid, 1, bias=False),
             nn.BatchNorm2d(stage.mid),
             nn.ReLU(),
-            HaloAttention(stage.mid, stage.heads, attention),
+            HaloAttention(stage.mid, stage.heads, attention) if attention else nn.Identity(),
             nn.ReLU(),
             nn.Conv2d(stage.mid, out, stage.kernel, padding=stage.kernel // 2, bias=False),
             nn.BatchNorm2d(out),
@@ -30,6 +33,12 @@ class EncoderStage(nn.Module):
         if channels != out:
             self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out))
         self.relu = nn.ReLU()
+
+    def start_as_shortcut(self) -> None:
+        """Silence the body until training wakes it: the last BN's weight becomes 0 (Goyal et al. 2017)."""
+        norm = self.body[-1]
+        assert isinstance(norm, nn.BatchNorm2d)
+        nn.init.zeros_(norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, h, w) -> (B, out, h, w)."""
@@ -44,7 +53,7 @@ class HaloEncoder(nn.Module):
     """
 
     def __init__(
-        self, channels: int, config: AutoEncoderConfig, attention: AttentionConfig, *, same_size: bool
+        self, channels: int, config: AutoEncoderConfig, attention: AttentionConfig | None, *, same_size: bool
     ) -> None:
         super().__init__()
         self.head = nn.Sequential(
@@ -64,6 +73,9 @@ class HaloEncoder(nn.Module):
             stages.append(EncoderStage(width, out, stage, attention))
             width = out
         self.stages = nn.Sequential(*stages)
+        if config.zero_init:
+            for one in stages:
+                one.start_as_shortcut()
         self.code_channels = width
 
     def forward(self, features: Tensor) -> Tensor:

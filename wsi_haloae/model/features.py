@@ -98,6 +98,10 @@ class MultiScaleFeatures(nn.Module):
                 maps.append(_bring_together(x, self._taps[position], padded=padded))
         return torch.cat(maps, dim=1)  # (B, C, s/4, s/4)
 
+    def for_ssim(self, features: Tensor) -> Tensor:
+        """What SSIM compares: the features (B, C, m, m) as they are."""
+        return features
+
 
 def _bring_together(x: Tensor, pooling: int, *, padded: bool) -> Tensor:
     if padded:
@@ -114,13 +118,15 @@ def split_layers(x: Tensor, layer_channels: tuple[int, ...]) -> list[Tensor]:
     return [x[:, start:stop] for start, stop in pairwise(edges)]
 
 
-def load_backbone_weights(features: MultiScaleFeatures, backbone: str, weights: Path | None) -> str:
+def load_backbone_weights(features: nn.Module, backbone: str, weights: Path | None) -> str:
     """Fill a VGG backbone from a safetensors file, or from torchvision; says what was used.
 
     Raises `UsageError` when the file does not fit, or when nothing can be downloaded.
     """
     if backbone == "random":
         return "random weights, fixed seed"
+    if backbone == "pixels":
+        return "the pixels themselves"
     state, source = _from_file(weights) if weights else _from_torchvision(backbone)
     wanted = features.state_dict()
     missing = sorted(key for key in wanted if key not in state or state[key].shape != wanted[key].shape)

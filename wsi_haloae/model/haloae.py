@@ -14,15 +14,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsi_haloae.config import ModelConfig
+from wsi_haloae.config import FeaturesConfig, ModelConfig
 from wsi_haloae.errors import ConfigError
-from wsi_haloae.model.decoder import HaloDecoder
-from wsi_haloae.model.encoder import HaloEncoder
+from wsi_haloae.model.bergmann import IMAGE_MULTIPLE
+from wsi_haloae.model.block_c import build_block_c
 from wsi_haloae.model.features import REDUCTION, MultiScaleFeatures
 from wsi_haloae.model.image_decoder import Classifier, ImageDecoder
+from wsi_haloae.model.pixels import PixelFeatures
 from wsi_haloae.model.preprocessing import TILE_MULTIPLE
 from wsi_haloae.model.ssim import WINDOW
 from wsi_haloae.model.standardise import Standardise
+from wsi_haloae.model.swin import SwinStages
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class HaloAEOutput:
 
     features: Tensor  # (B, C, m, m), standardised
     reconstruction: Tensor  # (B, C, m, m)
-    image: Tensor  # (B, 3, s, s), normalised
-    logits: Tensor  # (B, 1 or 2)
+    image: Tensor | None = None  # (B, 3, s, s), normalised; None where only B and C ran
+    logits: Tensor | None = None  # (B, 1 or 2)
 
 
 class HaloAE(nn.Module):
@@ -46,20 +48,19 @@ class HaloAE(nn.Module):
         self.config, self.tile_size = config, tile_size
         self.image_size = check_tile_size(config, tile_size) // config.input_downsample
         self.map_size = self.image_size // REDUCTION
-        attention, block_c = config.attention, config.autoencoder
-        self.backbone = MultiScaleFeatures(config.features)
+        self.backbone = build_backbone(config.features)
         channels = self.backbone.channels
         self.standardise = Standardise(channels)
-        self.encoder = HaloEncoder(channels, block_c, attention, same_size=config.map_size == "same")
-        signed = config.features.standardise
-        self.decoder = HaloDecoder(self.encoder.code_channels, channels, block_c, attention, signed=signed)
+        self.encoder, self.decoder = build_block_c(config, channels, self.map_size)
         self.image_decoder = ImageDecoder(channels, config.image_decoder)
         self.classifier = Classifier(self.image_size, config.classifier.logits)
         self._initialise()
 
     def _initialise(self) -> None:
-        """Kaiming normal for what is trained (specification, section 1); BN and tables have theirs."""
+        """Kaiming normal for what is trained (specification, section 1); BN, tables and Swin have theirs."""
         for part in (self.encoder, self.decoder, self.image_decoder, self.classifier):
+            if isinstance(part, SwinStages):
+                continue
             for module in part.modules():
                 if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                     nn.init.kaiming_normal_(module.weight)
@@ -89,17 +90,27 @@ class HaloAE(nn.Module):
             reconstruction = F.interpolate(reconstruction, size=features.shape[-2:], mode="nearest")
         return reconstruction
 
+    def decode(self, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks D and E: reconstructed features (B, C, m, m) -> image (B, 3, s, s), logits (B, 1 or 2)."""
+        image = self.image_decoder(reconstruction)
+        return image, self.classifier(image)
+
     def forward(self, images: Tensor) -> HaloAEOutput:
         """Blocks B to E on normalised images (B, 3, s, s)."""
         features = self.features(images)
         reconstruction = self.reconstruct(features)
-        image = self.image_decoder(reconstruction)
-        return HaloAEOutput(features, reconstruction, image, self.classifier(image))
+        return HaloAEOutput(features, reconstruction, *self.decode(reconstruction))
+
+
+def build_backbone(config: FeaturesConfig) -> MultiScaleFeatures | PixelFeatures:
+    """Block B, or the pixels in its place."""
+    return PixelFeatures() if config.backbone == "pixels" else MultiScaleFeatures(config)
 
 
 def check_tile_size(config: ModelConfig, tile_size: int) -> int:
     """``tile_size`` if the model can take it, else a `ConfigError` that says what it could take."""
-    multiple = lcm(TILE_MULTIPLE, REDUCTION * config.input_downsample)
+    unit = IMAGE_MULTIPLE if config.block_c == "bergmann" else REDUCTION
+    multiple = lcm(TILE_MULTIPLE, unit * config.input_downsample)
     smallest = WINDOW * REDUCTION * config.input_downsample
     smallest += -smallest % multiple
     if tile_size % multiple or tile_size < smallest:

@@ -7,49 +7,66 @@ originals and damaged copies weighing the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from wsi_haloae.model.haloae import HaloAEOutput
+from wsi_haloae.config import LossConfig
+from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.preprocessing import denormalise
 from wsi_haloae.model.ssim import WINDOW, ssim
-
-SsimForm = Literal["scaled", "released"]
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Unweighted losses, each a scalar tensor."""
+    """Unweighted losses, each a scalar tensor; None for a term that is left out."""
 
-    cls: Tensor
-    fm: Tensor
-    im: Tensor
+    cls: Tensor | None
+    fm: Tensor | None
+    im: Tensor | None
 
 
-def all_losses(output: HaloAEOutput, images: Tensor, damaged: Tensor, feature_range: Tensor, form: SsimForm) -> Losses:
-    """Losses of a batch; ``damaged`` (B,) is bool, ``images`` (B, 3, s, s) the normalised input."""
+def all_losses(model: HaloAE, images: Tensor, damaged: Tensor, feature_range: Tensor, config: LossConfig) -> Losses:
+    """Losses of a batch; ``damaged`` (B,) is bool, ``images`` (B, 3, s, s) normalised.
+
+    Blocks that only serve a term that is left out do not run.
+    """
+    features = model.features(images)
+    reconstruction = model.reconstruct(features)
     original = ~damaged
+    image, logits = model.decode(reconstruction) if config.cls or config.im else (None, None)
     return Losses(
-        cls=classification_loss(output.logits, damaged),
-        fm=feature_loss(output.features[original], output.reconstruction[original], feature_range, form),
-        im=image_loss(images[original], output.image[original], form),
+        cls=classification_loss(logits, damaged) if config.cls and logits is not None else None,
+        fm=feature_loss(model, features[original], reconstruction[original], feature_range, config)
+        if config.fm
+        else None,
+        im=image_loss(images[original], image[original], config) if config.im and image is not None else None,
     )
 
 
-def feature_loss(features: Tensor, reconstruction: Tensor, feature_range: Tensor, form: SsimForm) -> Tensor:
-    """L_fm = MSE + (1 - SSIM), equation 2; ``feature_range`` (C,) scales SSIM's constants."""
-    return F.mse_loss(reconstruction, features) + _dissimilarity(features, reconstruction, feature_range, form)
+def feature_loss(
+    model: HaloAE, features: Tensor, reconstruction: Tensor, feature_range: Tensor, config: LossConfig
+) -> Tensor:
+    """L_fm = MSE + (1 - SSIM), equation 2; ``feature_range`` (C,) scales SSIM's constants.
+
+    Where the features are the pixels themselves SSIM compares images, in [0, 1].
+    """
+    mse = F.mse_loss(reconstruction, features)
+    if config.fm_terms == "mse":
+        return mse
+    pixels = model.config.features.backbone == "pixels"
+    x, y = model.backbone.for_ssim(features), model.backbone.for_ssim(reconstruction)
+    dissimilarity = _dissimilarity(x, y, None if pixels else feature_range, config)
+    return dissimilarity if config.fm_terms == "ssim" else mse + dissimilarity
 
 
-def image_loss(images: Tensor, reconstruction: Tensor, form: SsimForm) -> Tensor:
+def image_loss(images: Tensor, reconstruction: Tensor, config: LossConfig) -> Tensor:
     """L_im, the same on images; SSIM in its scaled form looks at them in [0, 1]."""
     mse = F.mse_loss(reconstruction, images)
-    if form == "released":
-        return mse + _dissimilarity(images, reconstruction, None, form)
-    return mse + _dissimilarity(denormalise(images), denormalise(reconstruction), None, form)
+    if config.ssim == "released":
+        return mse + _dissimilarity(images, reconstruction, None, config)
+    return mse + _dissimilarity(denormalise(images), denormalise(reconstruction), None, config)
 
 
 def classification_loss(logits: Tensor, damaged: Tensor) -> Tensor:
@@ -61,10 +78,10 @@ def classification_loss(logits: Tensor, damaged: Tensor) -> Tensor:
     return 0.5 * (each[damaged].mean() + each[~damaged].mean())
 
 
-def _dissimilarity(x: Tensor, y: Tensor, data_range: Tensor | None, form: SsimForm) -> Tensor:
+def _dissimilarity(x: Tensor, y: Tensor, data_range: Tensor | None, config: LossConfig) -> Tensor:
     # Means of squares cancel badly in half precision.
     x, y = x.float(), y.float()
     with torch.autocast(device_type=x.device.type, enabled=False):
-        if form == "released":
+        if config.ssim == "released":
             return 1 - ssim(x, y, None, padding=WINDOW // 2).mean()
         return 1 - ssim(x, y, data_range).mean()

@@ -33,12 +33,15 @@ def denormalise(images: Tensor) -> Tensor:
     return images * _channels(IMAGENET_STD, images) + _channels(IMAGENET_MEAN, images)
 
 
-def tissue_cells(unit: Tensor, map_size: int, glass_level: float) -> Tensor:
+def tissue_cells(unit: Tensor, map_size: int, glass_level: float | None) -> Tensor:
     """Which cells of the anomaly map show tissue: bool (B, map_size, map_size).
 
     A cell is glass when even its darkest channel, averaged over the cell, is at least
     ``glass_level``. Pale tissue is coloured, so one of its channels is darker than glass.
+    None: there is no glass, every cell counts (MVTec).
     """
+    if glass_level is None:
+        return torch.ones(unit.shape[0], map_size, map_size, dtype=torch.bool, device=unit.device)
     mean = F.adaptive_avg_pool2d(unit, map_size)  # (B, 3, m, m)
     return mean.amin(dim=1) < glass_level
 

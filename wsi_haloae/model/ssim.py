@@ -16,7 +16,12 @@ SIGMA = 1.5
 
 
 def ssim(x: Tensor, y: Tensor, data_range: Tensor | None, *, padding: int = 0) -> Tensor:
-    """SSIM of each channel, averaged over positions: (B, C, h, w) twice -> (B, C).
+    """SSIM of each channel, averaged over positions: (B, C, h, w) twice -> (B, C); see `ssim_map`."""
+    return ssim_map(x, y, data_range, padding=padding).mean(dim=(-2, -1))
+
+
+def ssim_map(x: Tensor, y: Tensor, data_range: Tensor | None, *, padding: int = 0) -> Tensor:
+    """SSIM at each position: (B, C, h, w) twice -> (B, C, h - 10 + 2 padding, w - 10 + 2 padding).
 
     ``data_range`` (C,) scales the constants: C1 = (0.01 L)^2, C2 = (0.03 L)^2; None means L = 1.
     ``padding`` 0 looks through whole windows only, 5 pads with zeros (the published code).
@@ -36,7 +41,7 @@ def ssim(x: Tensor, y: Tensor, data_range: Tensor | None, *, padding: int = 0) -
     covariance = blur(x * y) - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
     structure = (2 * covariance + c2) / (var_x + var_y + c2)
-    return (luminance * structure).mean(dim=(-2, -1))
+    return luminance * structure
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""Evolving weighting scheme: which loss counts how much, as training goes on (HaloAE, section 3.3).
+"""Which loss counts how much: the evolving weighting scheme (HaloAE, section 3.3), and its rivals.
 
     y(t) = (a - b) / (1 + exp(d (t - c/2))) + b,    alpha_i = y_i / sum(y),    t from 0 to 250
 
@@ -22,6 +22,15 @@ class LossWeights:
     cls: float
     fm: float
     im: float
+
+    def among(self, *, cls: bool, fm: bool, im: bool) -> LossWeights:
+        """The same with terms left out, which weigh 0 then; the others sum to 1 again."""
+        kept = self.cls * cls, self.fm * fm, self.im * im
+        return LossWeights(*(value / sum(kept) for value in kept))
+
+
+EQUAL = LossWeights(1 / 3, 1 / 3, 1 / 3)
+"""Equal weights (paper, Table 3, second row)."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, for_each_slide
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished, read_record
 from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
-from wsi_haloae.scoring.scorer import RULE, Scorer
+from wsi_haloae.scoring.scorer import Scorer, rule_name
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores import score_store, tile_store
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore, TileScores
@@ -128,7 +128,10 @@ class _ScoreRun:
         header = ScoreHeader(
             **dict(tiling.header()),
             model=ModelRecord(
-                sha256=self._checkpoint.sha256, rule=RULE, mpp=self._mpp, display_range=facts.display_range
+                sha256=self._checkpoint.sha256,
+                rule=rule_name(facts.config.scoring),
+                mpp=self._mpp,
+                display_range=facts.display_range,
             ),
             compute=ComputeRecord(
                 batch_size=options.batch_size or BATCH_SIZE[self._device.type],

@@ -15,18 +15,27 @@ from wsi_haloae.training.augmentation import flip_and_turn, jitter_colour
 from wsi_haloae.training.cutpaste import paste_patch, paste_scar
 from wsi_haloae.training.sources import TileSource
 
-VIEWS = 3
-"""The original, its patch copy and its scar copy."""
-
 
 class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
-    """Batch of step i: uint8 tiles (originals * 3, s, s, 3) and which of them are damaged.
+    """Batch of step i: uint8 tiles (n, s, s, 3) and which of them are damaged, bool (n,).
 
-    Originals come in passes: each pass is a fresh permutation of the training tiles.
+    Originals come in passes: each pass is a fresh permutation of the training tiles. The first
+    ``damaged_per_batch`` of a batch are followed by their two copies; ``copies=False`` leaves all
+    copies out, for a training without classification.
     """
 
-    def __init__(self, source: TileSource, tiles: NDArray[np.int64], config: TrainingConfig, steps: int) -> None:
+    def __init__(
+        self,
+        source: TileSource,
+        tiles: NDArray[np.int64],
+        config: TrainingConfig,
+        steps: int,
+        *,
+        copies: bool = True,
+    ) -> None:
         self._source, self._tiles, self._config, self._steps = source, tiles, config, steps
+        wanted = config.originals_per_batch if config.damaged_per_batch is None else config.damaged_per_batch
+        self._damaged = wanted if copies else 0
 
     def __len__(self) -> int:
         return self._steps
@@ -35,15 +44,18 @@ class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
         if not 0 <= step < self._steps:
             raise IndexError(step)
         random = np.random.default_rng((self._config.seed, 1, step))
-        views = []
+        views, damaged = [], []
         for slot in range(self._config.originals_per_batch):
             image = self._source.read(self._tile_number(step * self._config.originals_per_batch + slot))
             if self._config.flip:
                 image = flip_and_turn(image, random)
             image = jitter_colour(image, self._config.colour_jitter, random)
-            views += [image, paste_patch(image, random), paste_scar(image, random)]
-        damaged = torch.arange(len(views)) % VIEWS != 0
-        return torch.from_numpy(np.stack(views)), damaged
+            views.append(image)
+            damaged.append(False)
+            if slot < self._damaged:
+                views += [paste_patch(image, random), paste_scar(image, random)]
+                damaged += [True, True]
+        return torch.from_numpy(np.stack(views)), torch.tensor(damaged)
 
     def _tile_number(self, position: int) -> int:
         round_number, place = divmod(position, len(self._tiles))

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsi_haloae.atomic import replacing
+from wsi_haloae.config import Config
 from wsi_haloae.model.anomaly_map import residual_map, upsample
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.preprocessing import denormalise, normalise, to_unit
+from wsi_haloae.model.weighting import schedule_time
+from wsi_haloae.training.objective import planned_weights
 from wsi_haloae.training.trainer import EpochRecord
 
 
@@ -31,21 +34,54 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, weights = figure.subplots(1, 2)
     steps = [record.step for record in curve]
+    marker = "." if len(curve) < 40 else None  # a single epoch would leave no line
     for name, label in (
         ("loss_cls", "classification"),
         ("loss_fm", "features, training"),
         ("select_fm", "features, held out"),
         ("loss_im", "image"),
     ):
-        losses.plot(steps, [getattr(record, name) for record in curve], label=label, marker=".")
+        values = [getattr(record, name) for record in curve]
+        if None not in values:
+            losses.plot(steps, values, label=label, marker=marker)
     losses.set(xlabel="step", ylabel="loss, unweighted", title="Losses")
     for name, label in (("weight_cls", "classification"), ("weight_fm", "features"), ("weight_im", "image")):
-        weights.plot(steps, [getattr(record, name) for record in curve], label=label, marker=".")
-    weights.set(xlabel="step", ylabel="weight", title="Evolving weights", ylim=(0, 1))
+        weights.plot(steps, [getattr(record, name) for record in curve], label=label, marker=marker)
+    weights.set(xlabel="step", ylabel="weight", title="Weights of the losses", ylim=(0, 1))
     for axes in (losses, weights):
         axes.legend()
         axes.grid(alpha=0.3)
     _save(figure, folder / "loss.png")
+
+
+def write_schedule(
+    path: Path, config: Config, total_steps: int, steps_per_epoch: int, curve: Sequence[EpochRecord]
+) -> None:
+    """The weights of the losses over the whole run (paper, Fig. 3), with those of each epoch as points.
+
+    Learned weights have no curve of their own: theirs are the points joined.
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    steps = np.linspace(0, total_steps - 1, 200).astype(int)
+    for name, label in (("cls", "classification"), ("fm", "features"), ("im", "image")):
+        points = [getattr(record, f"weight_{name}") for record in curve]
+        learned = config.loss.weighting == "uncertainty"
+        drawn = axes.plot([record.step for record in curve], points, "." if not learned else ".-", label=label)
+        if not learned:
+            weights = [
+                planned_weights(
+                    config.loss,
+                    config.ews.schedule,
+                    schedule_time(int(step), total_steps, steps_per_epoch, config.ews.unit),
+                )
+                for step in steps
+            ]
+            axes.plot(steps, [getattr(weight, name) for weight in weights], color=drawn[0].get_color())
+    axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), title=f"Weights of the losses ({config.loss.weighting})")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    _save(figure, path)
 
 
 @torch.inference_mode()

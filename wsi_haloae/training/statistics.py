@@ -1,4 +1,4 @@
-"""What is measured on training tiles: channel statistics, SSIM's ranges, and the mean map.
+"""What is measured on training tiles: channel statistics, SSIM's ranges, and the mean maps.
 
 Unchanged tiles, no augmentation, batch by batch: memory does not grow with their number.
 """
@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsi_haloae.model.anomaly_map import residual_map
+from wsi_haloae.config import Config
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.preprocessing import normalise, to_unit
+from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance
 from wsi_haloae.training.batches import read_tiles
 from wsi_haloae.training.sources import TileSource
@@ -68,13 +69,26 @@ def measure_features(
 
 
 @torch.inference_mode()
-def measure_mean_map(
-    source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device, advance: Advance
-) -> Tensor:
-    """Mean residual map (m, m) of training tiles (paper, Fig. S1; never of test images)."""
-    total = torch.zeros(model.map_size, model.map_size, dtype=torch.float64)
-    for images in images_of(source, tiles, model, device):
-        features = model.features(images)
-        total += residual_map(features, model.reconstruct(features)).cpu().double().sum(dim=0)
-        advance(len(images))
-    return (total / len(tiles)).float()
+def measure_mean_maps(
+    source: TileSource,
+    tiles: NDArray[np.int64],
+    model: HaloAE,
+    config: Config,
+    feature_range: Tensor,
+    device: torch.device,
+    advance: Advance,
+) -> tuple[Tensor, Tensor | None]:
+    """Mean residual maps (m, m) of training tiles (paper, Fig. S1; never of test images).
+
+    The second is that of the image, None where ``config.loss.im`` leaves it untrained.
+    """
+    by_features = torch.zeros(model.map_size, model.map_size, dtype=torch.float64)
+    by_image = torch.zeros_like(by_features)
+    for start in range(0, len(tiles), BATCH):
+        unit = to_unit(read_tiles(source, tiles[start : start + BATCH]).to(device))
+        found = residuals(model, unit, feature_range.to(device), config, decode=config.loss.im)
+        by_features += found.features.cpu().double().sum(dim=0)
+        if found.image is not None:
+            by_image += found.image.cpu().double().sum(dim=0)
+        advance(len(unit))
+    return (by_features / len(tiles)).float(), (by_image / len(tiles)).float() if config.loss.im else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,27 +22,33 @@ from wsi_haloae.atomic import replacing
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.losses import all_losses, feature_loss
+from wsi_haloae.model.losses import feature_loss
 from wsi_haloae.model.preprocessing import normalise, to_unit
-from wsi_haloae.model.weighting import ews_weights, schedule_time
+from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import TrainingBatches, stream
+from wsi_haloae.training.learning_rate import rate_factor
+from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.statistics import images_of
 
 EARLY_STOPPING_FROM = 150.0
 """Schedule time before which no epoch counts as the best (specification, section 2)."""
 
+StepLosses = tuple[float | None, ...]
+"""Unweighted L_cls, L_fm and L_im of a step; None for one that is left out."""
+_NAMES = ("L_cls", "L_fm", "L_im")
+
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One row of the loss curve: unweighted training losses, held-out L_fm, and EWS's weights."""
+    """One row of the loss curve: unweighted training losses (None: left out), held-out L_fm, and weights."""
 
     epoch: int
     step: int
-    loss_cls: float
-    loss_fm: float
-    loss_im: float
+    loss_cls: float | None
+    loss_fm: float | None
+    loss_im: float | None
     select_fm: float
     weight_cls: float
     weight_fm: float
@@ -76,21 +83,32 @@ class Trainer:
         workers: int = 0,
     ) -> None:
         self.config, self.model, self.data, self.device = config, model, data, device
-        self.feature_range = feature_range.to(device)
+        self.objective = Objective(config.loss, config.ews.schedule, feature_range.to(device)).to(device)
         self.curve: list[EpochRecord] = []
         self.steps_per_epoch, self.total_steps = plan_steps(config, len(data.train))
         self._state_path, self._identity, self._workers = state_path, identity, workers
         self._step, self._best, self._best_epoch, self._best_state = 0, math.inf, 0, model.state_dict()
         settings = config.training
+        # Weight decay would pull uncertainties towards equal weights; the parameters of the model take it.
+        learned = [p for p in self.objective.parameters() if p.requires_grad]
         self._optimiser = torch.optim.Adam(
-            model.trainable_parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            [
+                {"params": model.trainable_parameters(), "weight_decay": settings.weight_decay},
+                *([{"params": learned, "weight_decay": 0.0}] if learned else []),
+            ],
+            lr=settings.learning_rate,
         )
+        if settings.compile:
+            for part in (model.encoder, model.decoder, model.image_decoder):
+                part.compile()  # in place: names of weights stay as they are
 
     def fit(self, reporter: Reporter) -> list[EpochRecord]:
         """Train to the end or until early stopping; returns the curve."""
         self._resume(reporter)
-        batches = TrainingBatches(self.data.source, self.data.train, self.config.training, self.total_steps)
-        pending: list[tuple[float, float, float]] = []
+        batches = TrainingBatches(
+            self.data.source, self.data.train, self.config.training, self.total_steps, copies=self.config.loss.cls
+        )
+        pending: list[StepLosses] = []
         with reporter.track("Training", self.total_steps, "steps", done=self._step) as advance:
             for tiles, damaged in stream(batches, self._step, self._workers):
                 if self._finished():
@@ -99,7 +117,7 @@ class Trainer:
                 self._step += 1
                 advance(1)
                 if self._step % self.steps_per_epoch == 0 or self._step == self.total_steps:
-                    self._end_epoch(np.array(pending), reporter)
+                    self._end_epoch(pending, reporter)
                     pending = []
         if self._best == math.inf:
             raise UsageError(
@@ -109,35 +127,37 @@ class Trainer:
         self.model.load_state_dict(self._best_state)
         return self.curve
 
-    def _train_step(self, tiles: Tensor, damaged: Tensor) -> tuple[float, float, float]:
+    def _train_step(self, tiles: Tensor, damaged: Tensor) -> StepLosses:
         self.model.train()
+        settings = self.config.training
+        for group in self._optimiser.param_groups:
+            group["lr"] = settings.learning_rate * rate_factor(self._step, self.total_steps, settings.schedule)
         images = normalise(to_unit(tiles.to(self.device)), self.config.model.input_downsample)
         images = images.contiguous(memory_format=torch.channels_last)
-        damaged = damaged.to(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            output = self.model(images)
-            losses = all_losses(output, images, damaged, self.feature_range, self.config.loss.ssim)
-        weights = ews_weights(self._time(), self.config.ews.schedule)
-        positions = self.model.map_size**2 if self.config.loss.reconstruction == "sum" else 1
-        total = weights.cls * losses.cls + positions * (weights.fm * losses.fm + weights.im * losses.im)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._half_precision()):
+            total, losses = self.objective(self.model, images, damaged.to(self.device), self._time())
         self._optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
+        total.backward()
         self._optimiser.step()
-        return losses.cls.item(), losses.fm.item(), losses.im.item()
+        return tuple(None if loss is None else loss.item() for loss in (losses.cls, losses.fm, losses.im))
+
+    def _half_precision(self) -> bool:
+        precision = self.config.training.precision
+        return precision == "bfloat16" or (precision == "auto" and self.device.type == "cuda")
 
     def _time(self) -> float:
         return schedule_time(self._step, self.total_steps, self.steps_per_epoch, self.config.ews.unit)
 
-    def _end_epoch(self, losses: NDArray[np.float64], reporter: Reporter) -> None:
+    def _end_epoch(self, losses: Sequence[StepLosses], reporter: Reporter) -> None:
         held_out = self._select_loss()
-        weights = ews_weights(self._time(), self.config.ews.schedule)
-        mean = losses.mean(axis=0).tolist()
+        weights = self.objective.weights(self._time())
+        cls, fm, im = (_mean(values) for values in zip(*losses, strict=True))
         record = EpochRecord(
             epoch=len(self.curve) + 1,
             step=self._step,
-            loss_cls=mean[0],
-            loss_fm=mean[1],
-            loss_im=mean[2],
+            loss_cls=cls,
+            loss_fm=fm,
+            loss_im=im,
             select_fm=held_out,
             weight_cls=weights.cls,
             weight_fm=weights.fm,
@@ -149,15 +169,20 @@ class Trainer:
         if self._counts() and held_out < self._best:
             self._best, self._best_epoch = held_out, record.epoch
             self._best_state = copy.deepcopy(self.model.state_dict())
+        told = [f"{name} {value:.3f}" for name, value in zip(_NAMES, (cls, fm, im), strict=True) if value is not None]
         reporter.line(
-            f"epoch {record.epoch}, step {self._step}/{self.total_steps}: L_cls {mean[0]:.3f}, L_fm {mean[1]:.3f}, "
-            f"L_im {mean[2]:.3f}, held-out L_fm {held_out:.4f}"
+            f"epoch {record.epoch}, step {self._step}/{self.total_steps}: {', '.join(told)}, "
+            f"held-out L_fm {held_out:.4f}"
         )
         self._save()
 
     def _counts(self) -> bool:
-        """Whether the schedule is far enough for an epoch to be the best (the last always is)."""
-        return self._time() >= EARLY_STOPPING_FROM or self._step == self.total_steps
+        """Whether the schedule is far enough for an epoch to be the best (the last always is).
+
+        Where L_fm is not trained it says nothing, and the last epoch's weights are taken.
+        """
+        late = self._time() >= EARLY_STOPPING_FROM and self.config.loss.fm
+        return late or self._step == self.total_steps
 
     def _finished(self) -> bool:
         """Early stopping: no better held-out loss for ``patience`` epochs that count."""
@@ -173,7 +198,9 @@ class Trainer:
         total = 0.0
         for images in images_of(self.data.source, chosen, self.model, self.device):
             features = self.model.features(images)
-            loss = feature_loss(features, self.model.reconstruct(features), self.feature_range, self.config.loss.ssim)
+            loss = feature_loss(
+                self.model, features, self.model.reconstruct(features), self.objective.feature_range, self.config.loss
+            )
             total += float(loss) * len(images)
         return total / len(chosen)
 
@@ -182,6 +209,7 @@ class Trainer:
             "identity": self._identity,
             "step": self._step,
             "model": self.model.state_dict(),
+            "objective": self.objective.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "best": self._best,
             "best_epoch": self._best_epoch,
@@ -201,6 +229,7 @@ class Trainer:
                 "Pass --overwrite to start again, or choose another -o."
             )
         self.model.load_state_dict(state["model"])
+        self.objective.load_state_dict(state["objective"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._step, self._best, self._best_epoch = state["step"], state["best"], state["best_epoch"]
         self._best_state = state["best_state"]
@@ -213,3 +242,8 @@ def plan_steps(config: Config, train_tiles: int) -> tuple[int, int]:
     settings = config.training
     per_epoch = settings.steps_per_epoch or max(1, train_tiles // settings.originals_per_batch)
     return per_epoch, settings.steps or settings.epochs * per_epoch
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers else None

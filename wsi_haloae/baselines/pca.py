@@ -1,0 +1,69 @@
+"""The linear autoencoder: what is left of a cell outside the main directions of all training cells.
+
+HaloAE reconstructs the same features by a network. The same residual of the best linear
+reconstruction of a given width (Pearson 1901) says what that network adds.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wsi_haloae.baselines.protocol import FeatureBatches
+from wsi_haloae.errors import UsageError
+from wsi_haloae.model.anomaly_map import residual_map
+
+
+class PcaReconstruction:
+    """Mean (C,) and orthonormal directions (k, C) of the training cells, in the features' precision."""
+
+    name: str = "pca"
+
+    def __init__(self, mean: Tensor, directions: Tensor) -> None:
+        self.mean, self.directions = mean, directions
+
+    @classmethod
+    @torch.inference_mode()
+    def fit(cls, batches: FeatureBatches, components: int) -> PcaReconstruction:
+        """The ``components`` directions of largest variance over all cells of all training images.
+
+        Sums are kept in float64, C x C of them however many images there are. Raises `UsageError`
+        without images, and for a number of components that leaves no residual or no direction.
+        """
+        count = 0
+        total, products = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+        for features in batches():
+            _check_components(components, features.shape[1])
+            cells = _precise(features).transpose(0, 1).flatten(1)  # (C, cells)
+            count += cells.shape[1]
+            total = total + cells.sum(dim=1)
+            products = products + cells @ cells.T
+        if not count:
+            raise UsageError("PCA was given no training image; at least one is needed.")
+        mean = total / count
+        _, directions = torch.linalg.eigh(products / count - torch.outer(mean, mean))  # columns, smallest first
+        return cls(mean.to(features), directions[:, -components:].T.to(features).contiguous())
+
+    @torch.inference_mode()
+    def maps(self, features: Tensor) -> Tensor:
+        """Mean over channels of the squared residual, (B, C, m, m) -> (B, m, m), as HaloAE's."""
+        return residual_map(features, self._reconstruct(features))
+
+    def _reconstruct(self, features: Tensor) -> Tensor:
+        mean = self.mean[:, None]
+        cells = features.flatten(2)  # (B, C, m*m)
+        projected = self.directions @ (cells - mean)  # (B, k, m*m)
+        return (mean + self.directions.T @ projected).view_as(features)
+
+
+def _precise(features: Tensor) -> Tensor:
+    """In float64, on the CPU where the device (mps) has none."""
+    return (features.cpu() if features.device.type == "mps" else features).double()
+
+
+def _check_components(components: int, channels: int) -> None:
+    if not 0 < components < channels:
+        raise UsageError(
+            f"{components} principal components were asked for; with {channels} channels 1 to {channels - 1} "
+            f"are possible ({channels} leave no residual). Ask for fewer, such as 32."
+        )

@@ -1,0 +1,92 @@
+"""``wsi-haloae mvtec``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from wsi_haloae.cli import options
+
+
+@click.command()
+@click.argument("root", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--category", "categories", multiple=True, help="A category in ROOT, e.g. screw; may be repeated.")
+@click.option("--all", "everything", is_flag=True, help="Every category in ROOT.")
+@click.option(
+    "--reference-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Your own images to train on, instead of ROOT.",
+)
+@click.option(
+    "--test-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Your own test images: a folder 'good' and one for each kind of defect.",
+)
+@click.option(
+    "--mask-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Masks of your test images, in folders named like theirs. Default: no pixel figures.",
+)
+@options.output_folder
+@options.configuration
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Backbone weights (safetensors, torchvision's keys). Default: downloaded by torchvision.",
+)
+@click.option(
+    "--normalise",
+    type=click.Choice(["none", "median"]),
+    default="none",
+    show_default=True,
+    help="median: divide each image by its median grey, in training too.",
+)
+@click.option("--baselines", is_flag=True, help="Mahalanobis and kNN on the same features beside PCA.")
+@options.workers
+@options.device
+@options.overwrite
+@options.talk
+def mvtec(
+    root: Path | None,
+    categories: tuple[str, ...],
+    everything: bool,
+    reference_dir: Path | None,
+    test_dir: Path | None,
+    mask_dir: Path | None,
+    output: Path,
+    configs: tuple[str, ...],
+    settings: tuple[str, ...],
+    weights: Path | None,
+    normalise: Literal["none", "median"],
+    baselines: bool,
+    num_workers: int,
+    device: str,
+    overwrite: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Validate the model on labelled images: MVTec AD's categories in ROOT, or your own folders.
+
+    Trains on ROOT/<category>/train/good, scores ROOT/<category>/test, and writes figures, pictures
+    and the paper's table to OUTPUT. For an ablation lay its preset over a model's:
+    --config haloae-small --config equal-weights.
+    """
+    from wsi_haloae.config import MVTEC_BASE, load_config
+    from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
+    from wsi_haloae.runs.mvtec_inputs import find_image_sets
+
+    sets = find_image_sets(root, categories, reference_dir, test_dir, mask_dir, everything=everything)
+    chosen = MvtecOptions(
+        weights=weights,
+        device=device,
+        normalise=normalise,
+        baselines=baselines,
+        workers=num_workers,
+        overwrite=overwrite,
+    )
+    arguments = click.get_current_context().params
+    reporter = options.reporter(quiet=quiet, verbose=verbose)
+    config = load_config(configs or "haloae", settings, base=MVTEC_BASE)
+    return run_mvtec(sets, output, config, chosen, arguments, reporter)

@@ -1,0 +1,44 @@
+"""Configuration: what a YAML preset, ``--config`` and ``--set`` may say.
+
+The defaults are the paper's sizes (HaloAE, VISAPP 2023) with what the specification corrects;
+a YAML file lists only its deviations from them. Unknown keys are refused, with a suggestion.
+"""
+
+from wsi_haloae.config.model import (
+    AttentionConfig,
+    AutoEncoderConfig,
+    ClassifierConfig,
+    FeaturesConfig,
+    ImageDecoderConfig,
+    ModelConfig,
+    StageConfig,
+    SwinConfig,
+)
+from wsi_haloae.config.presets import KINDS, MVTEC_BASE, load_config, preset_names
+from wsi_haloae.config.scoring import ScoringConfig, TissueConfig
+from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
+from wsi_haloae.config.whole import AS_RELEASED, Config, merge
+
+__all__ = [
+    "AS_RELEASED",
+    "KINDS",
+    "MVTEC_BASE",
+    "AttentionConfig",
+    "AutoEncoderConfig",
+    "ClassifierConfig",
+    "Config",
+    "EwsConfig",
+    "FeaturesConfig",
+    "ImageDecoderConfig",
+    "LossConfig",
+    "ModelConfig",
+    "ScoringConfig",
+    "SplitConfig",
+    "StageConfig",
+    "SwinConfig",
+    "TissueConfig",
+    "TrainingConfig",
+    "load_config",
+    "merge",
+    "preset_names",
+]

@@ -1,0 +1,141 @@
+"""Settings of blocks B to E."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, PositiveInt, StrictBool, model_validator
+
+from wsi_haloae.config.section import Section
+
+
+class FeaturesConfig(Section):
+    """Block B: frozen multi-scale features of a VGG network, or the pixels."""
+
+    backbone: Literal["vgg19", "vgg16", "random", "pixels"] = Field(
+        "vgg19", description="pixels: the image itself, 4 x 4 pixels to a cell (block C alone; AE-L2, AE-SSIM)"
+    )
+    alignment: Literal["aligned", "released"] = "aligned"
+    standardise: bool = True
+    std_floor: float = Field(0.1, gt=0, description="share of the layer's median deviation")
+    random_width: float = Field(0.25, gt=0, le=1, description="width of the random backbone against VGG19's")
+    random_seed: int = 0
+
+    @model_validator(mode="after")
+    def _pixels_stay_an_image(self) -> Self:
+        if self.backbone == "pixels" and self.standardise:
+            raise ValueError(
+                "backbone pixels cannot be standardised: each of its 48 channels would be scaled by itself, and "
+                "they would no longer make up an image; set model.features.standardise=false"
+            )
+        return self
+
+
+class AttentionConfig(Section):
+    """Halo attention (Vaswani et al. 2021): blocks of queries see a halo of keys around them."""
+
+    block_size: int = Field(12, ge=1)
+    halo_size: int = Field(2, ge=0)
+    dim_head: int = Field(16, ge=1)
+    mask: Literal["correct", "released"] = "correct"
+
+
+class StageConfig(Section):
+    """One bottleneck block. ``out: null`` means as many channels as the features have."""
+
+    mid: int = Field(ge=1)
+    out: int | None = Field(ge=1)
+    heads: int = Field(ge=1)
+    kernel: int = Field(ge=1)
+
+
+def _stage(mid: int, out: int | None, heads: int, kernel: int) -> StageConfig:
+    return StageConfig(mid=mid, out=out, heads=heads, kernel=kernel)
+
+
+class AutoEncoderConfig(Section):
+    """Block C: the head, the stages of the HaloNet encoder and of its mirrored decoder."""
+
+    zero_init: StrictBool = Field(
+        False, description="stages start as their shortcuts: the last BN's weight is 0 (Goyal et al. 2017)"
+    )
+    head_width: int = Field(234, ge=1)
+    head_kernel: int = Field(5, ge=1)
+    encoder: tuple[StageConfig, ...] = (
+        _stage(234, 234, 4, 3),
+        _stage(117, 117, 8, 3),
+        _stage(58, 58, 8, 5),
+        _stage(29, 29, 8, 5),
+    )
+    decoder: tuple[StageConfig, ...] = (
+        _stage(29, 29, 4, 3),
+        _stage(58, 59, 8, 3),
+        _stage(118, 118, 8, 3),
+        _stage(236, 237, 8, 5),
+        _stage(703, None, 8, 1),
+    )
+
+    @model_validator(mode="after")
+    def _kernels_are_odd(self) -> Self:
+        for kernel in (self.head_kernel, *(stage.kernel for stage in (*self.encoder, *self.decoder))):
+            if kernel % 2 == 0:
+                raise ValueError(f"kernel {kernel} is even; only odd kernels keep the map's size")
+        if not self.encoder or not self.decoder or self.decoder[-1].out is not None:
+            raise ValueError("the last decoder stage must have 'out: null' (the features' channels)")
+        return self
+
+
+class ImageDecoderConfig(Section):
+    """Block D: features back to an image."""
+
+    widths: tuple[PositiveInt, ...] = (380, 190, 95, 47, 23)
+    final_relu: bool = False
+
+
+class ClassifierConfig(Section):
+    """Block E: original against damaged, on the reconstructed image."""
+
+    logits: Literal[1, 2] = 1
+
+
+class SwinConfig(Section):
+    """Block C of Swin transformer blocks (paper, Table 4), with the code of ``autoencoder``."""
+
+    widths: tuple[PositiveInt, ...] = Field(
+        (512, 256, 128), description="the encoder's stages before that of the code; the decoder mirrors them"
+    )
+    depth: int = Field(2, ge=2, multiple_of=2, description="blocks a stage: every other one has shifted windows")
+    window: int = Field(8, ge=2)
+    dim_head: int = Field(16, ge=1, description="no head is narrower; a stage has as many as divide its width")
+
+
+class ModelConfig(Section):
+    """Blocks B to E."""
+
+    input_downsample: int = Field(1, ge=1, le=4, description="area-average the tile by this factor first")
+    map_size: Literal["same", "stretch60"] = "same"
+    block_c: Literal["halo", "residual_cnn", "dfr_cnn", "swin", "bergmann"] = Field(
+        "halo",
+        description="residual_cnn: without the attention; dfr_cnn: DFR's 1x1 convolutions; "
+        "bergmann: the auto-encoder of AE-L2 and AE-SSIM",
+    )
+    features: FeaturesConfig = FeaturesConfig()
+    attention: AttentionConfig = AttentionConfig()
+    autoencoder: AutoEncoderConfig = AutoEncoderConfig()
+    swin: SwinConfig = SwinConfig()
+    image_decoder: ImageDecoderConfig = ImageDecoderConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+
+    @model_validator(mode="after")
+    def _block_c_fits(self) -> Self:
+        if self.block_c == "bergmann" and self.features.backbone != "pixels":
+            raise ValueError(
+                f"block_c bergmann is an auto-encoder of images, not of {self.features.backbone} features; "
+                "set model.features.backbone=pixels and model.features.standardise=false"
+            )
+        if self.map_size == "stretch60" and self.block_c not in {"halo", "residual_cnn"}:
+            raise ValueError(
+                f"map_size stretch60 is the HaloNet's head without padding, and block_c {self.block_c} has no such "
+                "head; set model.map_size=same"
+            )
+        return self

@@ -1,0 +1,121 @@
+"""From a preset's name, a YAML file and ``--set`` to a configuration."""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from wsi_haloae.config.section import Section
+from wsi_haloae.config.whole import Config, merge
+from wsi_haloae.errors import ConfigError
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def preset_folder() -> Path:
+    """Where the presets lie: inside the wheel, or at the top of a source checkout."""
+    in_wheel = Path(__file__).parents[1] / "configs"
+    return in_wheel if in_wheel.is_dir() else Path(__file__).parents[2] / "configs"
+
+
+KINDS = ("train", "ablation")
+"""Folders of presets that ``--config`` can name: whole models, and what the paper varies, to be laid over one."""
+MVTEC_BASE = "mvtec/images.yaml"
+"""Laid below everything else where images, not tiles of slides, are trained on."""
+
+
+def preset_names(kind: str) -> list[str]:
+    """Names of the presets of one kind (`KINDS`), for ``--config``."""
+    return sorted(path.stem for path in (preset_folder() / kind).glob("*.yaml"))
+
+
+def load_config(names: str | Sequence[str] | None, settings: Iterable[str] = (), *, base: str | None = None) -> Config:
+    """Presets or YAML files, later ones laid over earlier ones, with ``--set section.key=value`` on top.
+
+    ``base`` is a file of the presets' folder that lies below them all. Raises `ConfigError` for a
+    name that is no preset, broken YAML, unknown keys and bad values.
+    """
+    named = [names] if isinstance(names, str) else list(names or ())
+    data = _read_yaml(preset_folder() / base) if base else {}
+    for name in named:
+        data = merge(data, _read_yaml(_find_config(name)))
+    for setting in settings:
+        data = merge(data, _parse_setting(setting))
+    return validate(Config, data, source=" + ".join(named) or "--set")
+
+
+def validate(model: type[AnySection], data: Mapping[str, Any], *, source: str) -> AnySection:
+    """``data`` as a section; raises `ConfigError` with one line per mistake."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(model, dict(problem)) for problem in error.errors()]
+        raise ConfigError(f"{source}: the configuration cannot be used.\n  " + "\n  ".join(lines)) from None
+
+
+def _find_config(name_or_file: str) -> Path:
+    presets = [preset_folder() / kind / f"{name_or_file}.yaml" for kind in KINDS]
+    if "/" not in name_or_file and (found := [path for path in presets if path.is_file()]):
+        return found[0]
+    if Path(name_or_file).is_file():
+        return Path(name_or_file)
+    raise ConfigError(
+        f"--config {name_or_file}: neither a file nor a preset. Models: {', '.join(preset_names('train'))}. "
+        f"To be laid over one: {', '.join(preset_names('ablation'))}."
+    )
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = _parse_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())}).") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: a mapping of sections is needed, but it holds a {type(data).__name__}.")
+    return data
+
+
+def _parse_yaml(text: str) -> Any:
+    """YAML without anchors: a few lines of them can name billions of values. `ValueError` too, for a bad date."""
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"aliases (*{event.anchor}) are not understood; write the values out")
+    return yaml.safe_load(text)
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {setting}: the form is section.key=value, e.g. training.steps=500.")
+    try:
+        value = _parse_yaml(text)
+    except (ValueError, yaml.YAMLError, RecursionError):
+        raise ConfigError(f"--set {setting}: the value {reprlib.repr(text)} is no YAML.") from None
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value  # type: ignore[no-any-return]  # a dict after the first of at least one part
+
+
+def _explain(model: type[Section], problem: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{place}: {problem['msg']} (given: {reprlib.repr(problem['input'])})"
+    known = sorted(_known_keys(model))
+    close = difflib.get_close_matches(place, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+    return f"{place}: no such setting; {hint}"
+
+
+def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _known_keys(field.annotation, f"{prefix}{name}.")

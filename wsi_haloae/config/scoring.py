@@ -1,0 +1,42 @@
+"""Settings of the tissue mask, and of the way from an anomaly map to a score."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, StrictBool
+
+from wsi_haloae.config.section import Section
+
+
+class ScoringConfig(Section):
+    """From residuals to an anomaly map, and from a map to a number per tile (paper, Table S2 and Fig. S1)."""
+
+    source: Literal["features", "image"] = Field("features", description="whose residual: A_fm or A_im")
+    residual: Literal["mse", "ssim"] = Field("mse", description="ssim: 1 - SSIM at each place (AE-SSIM)")
+    normalisation: Literal["absolute", "signed", "none"] = Field(
+        "absolute", description="|A - mean training map|, A - mean training map, or A"
+    )
+    smooth: StrictBool = Field(True, description="3x3 Gaussian over the map")
+    pooling: Literal["mean", "max", "classifier"] = Field(
+        "mean", description="the number of a tile: mean or maximum of its map, or the classifier's P(damaged)"
+    )
+    glass_level: float | None = Field(
+        0.86, gt=0, le=1, description="a cell is glass when its darkest channel is at least this bright; null: no glass"
+    )
+
+
+class TissueConfig(Section):
+    """The tissue mask, found on a thumbnail."""
+
+    mpp: float = Field(8.0, gt=0, description="pixel size of the thumbnail, micrometres")
+    faintest: float = Field(0.045, gt=0, description="least stain of a pixel that touches tissue")
+    floor: float = Field(0.065, gt=0, description="least stain threshold: above the noise of glass")
+    ceiling: float = Field(0.09, gt=0, description="greatest stain threshold: below pale tissue")
+    smoothing: float = Field(8.0, ge=0, description="deviation of the smoothing, micrometres")
+    closing: float = Field(20.0, ge=0, description="gaps up to twice this are closed, micrometres")
+    smallest_object: float = Field(8_000.0, ge=0, description="smaller objects are dust, square micrometres")
+    largest_hole: float = Field(40_000.0, ge=0, description="holes up to this are filled, square micrometres")
+    pen_width: float = Field(150.0, gt=0, description="ink narrower than this is no marker stroke, micrometres")
+    pen_margin: float = Field(24.0, ge=0, description="the pen mask is widened by this, micrometres")
+    min_fraction: float = Field(0.1, ge=0, le=1, description="tiles with less tissue are left out")

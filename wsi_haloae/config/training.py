@@ -1,0 +1,85 @@
+"""Settings of losses, their weights, the optimisation and the split of reference tiles."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, StrictBool, model_validator
+
+from wsi_haloae.config.section import Section
+
+
+class LossConfig(Section):
+    """Which losses are added up, how they are weighted, and how SSIM is computed.
+
+    ``cls``, ``fm`` and ``im`` leave a term out (paper, Table 3); the weights of the others then sum
+    to 1. ``weighting`` is the evolving scheme (``ews``), equal weights, or learned uncertainties
+    (Kendall et al. 2018). ``fm_terms`` keeps one half of L_fm only (AE-L2, AE-SSIM).
+
+    ``reconstruction: sum`` adds them up over the positions of the feature map, as equation 2 of the
+    paper is written; ``mean`` averages, as the published code does. Averaged, their gradient is 10
+    to 600 times weaker than the classifier's, and a short training learns nothing else
+    (docs/decisions/0004-reconstruction-losses.md).
+    """
+
+    cls: StrictBool = True
+    fm: StrictBool = True
+    im: StrictBool = True
+    weighting: Literal["ews", "equal", "uncertainty"] = "ews"
+    fm_terms: Literal["both", "mse", "ssim"] = "both"
+    ssim: Literal["scaled", "released"] = "scaled"
+    reconstruction: Literal["mean", "sum"] = "mean"
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Self:
+        if not (self.cls or self.fm or self.im):
+            raise ValueError("cls, fm and im are all false: nothing would be trained; keep at least one")
+        return self
+
+
+class EwsConfig(Section):
+    """Evolving weighting scheme (paper, section 3.3 and Fig. 3)."""
+
+    schedule: Literal["paper", "released"] = "paper"
+    unit: Literal["progress", "epoch"] = "progress"
+
+
+class TrainingConfig(Section):
+    """Optimisation. ``steps`` fixes the length; otherwise it is ``epochs`` x ``steps_per_epoch``."""
+
+    steps: int | None = Field(None, ge=1)
+    epochs: int = Field(250, ge=1)
+    steps_per_epoch: int | None = Field(None, ge=1, description="null: one pass over the training tiles")
+    originals_per_batch: int = Field(4, ge=1, description="unchanged tiles in a batch")
+    damaged_per_batch: int | None = Field(
+        None, ge=1, description="how many of them come with two damaged copies; null: all, as in the paper"
+    )
+    learning_rate: float = Field(1e-4, gt=0)
+    schedule: Literal["constant", "warmup_cosine"] = Field(
+        "constant", description="warmup_cosine: rises over a tenth of the steps, then falls to 0"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA only")
+    compile: StrictBool = Field(False, description="torch.compile of blocks C to E")
+    weight_decay: float = Field(1e-5, ge=0)
+    colour_jitter: float = Field(0.1, ge=0, le=1)
+    flip: bool = Field(True, description="random flips and quarter turns; slides have no upright")
+    seed: int = Field(0, ge=0)
+    patience: int = Field(20, ge=1, description="epochs without a better held-out L_fm before stopping")
+    select_tiles: int = Field(64, ge=1, description="held-out tiles looked at after each epoch")
+    statistics_tiles: int = Field(512, ge=1, description="tiles behind means, deviations and the mean map")
+
+    @model_validator(mode="after")
+    def _copies_have_originals(self) -> Self:
+        if self.damaged_per_batch is not None and self.damaged_per_batch > self.originals_per_batch:
+            raise ValueError(
+                f"damaged_per_batch {self.damaged_per_batch} is more than originals_per_batch "
+                f"{self.originals_per_batch}"
+            )
+        return self
+
+
+class SplitConfig(Section):
+    """Shares of the reference groups; no group is in two."""
+
+    select: float = Field(0.15, gt=0, lt=0.5)
+    calibrate: float = Field(0.15, gt=0, lt=0.5)

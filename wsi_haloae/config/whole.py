@@ -1,0 +1,66 @@
+"""The whole configuration, and what ``as_released`` stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import StrictBool, model_validator
+
+from wsi_haloae.config.model import ModelConfig
+from wsi_haloae.config.scoring import ScoringConfig, TissueConfig
+from wsi_haloae.config.section import Section
+from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
+
+
+class Config(Section):
+    """Everything that decides what a model is and how it is trained."""
+
+    as_released: StrictBool = False
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    ews: EwsConfig = EwsConfig()
+    training: TrainingConfig = TrainingConfig()
+    split: SplitConfig = SplitConfig()
+    scoring: ScoringConfig = ScoringConfig()
+    tissue: TissueConfig = TissueConfig()
+
+    @model_validator(mode="after")
+    def _scores_need_what_was_trained(self) -> Self:
+        if self.scoring.source == "image" and not self.loss.im:
+            raise ValueError("scoring.source is image, but loss.im is false: the image decoder is never trained")
+        if self.scoring.pooling == "classifier" and not self.loss.cls:
+            raise ValueError("scoring.pooling is classifier, but loss.cls is false: the classifier is never trained")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _released_values_come_first(cls, data: Any) -> Any:
+        """``as_released: true`` changes defaults only: a field that is named keeps its value."""
+        if isinstance(data, Mapping) and data.get("as_released") is True:
+            return merge(AS_RELEASED, data)
+        return data
+
+
+AS_RELEASED: dict[str, Any] = {
+    "model": {
+        "map_size": "stretch60",
+        "features": {"alignment": "released", "standardise": False},
+        "attention": {"mask": "released"},
+        "image_decoder": {"final_relu": True},
+        "classifier": {"logits": 2},
+    },
+    "loss": {"ssim": "released"},
+    "ews": {"schedule": "released", "unit": "epoch"},
+    "training": {"steps_per_epoch": 750, "flip": False},
+}
+"""What the authors' published code does (specification, section 0), field by field."""
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` laid on ``base``, mapping by mapping; neither is changed."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged

@@ -1,0 +1,139 @@
+"""Pictures of an evaluation: scores by kind of defect (paper, Fig. S2), a sheet of maps (Fig. 1), ROC curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from wsi_haloae.atomic import replacing
+from wsi_haloae.evaluation.image_set import REFERENCE
+
+SHEET_COLUMNS = 8
+MOST_POINTS = 2000
+"""Points of a curve that are drawn; a curve of millions looks the same."""
+
+
+@dataclass(frozen=True)
+class SheetColumn:
+    """One test image with its map; ``mask`` is None where the defect's pixels are not known."""
+
+    title: str
+    image: NDArray[np.uint8]  # (s, s, 3)
+    anomaly_map: NDArray[np.float32]  # (s, s)
+    mask: NDArray[np.bool_] | None  # (s, s)
+
+
+def choose_for_sheet(defects: Sequence[str], has_mask: NDArray[np.bool_]) -> list[int]:
+    """Numbers of up to `SHEET_COLUMNS` images: one reference image, then the kinds of defect in turn.
+
+    The first of each kind by name, those with a mask before others: never picked by score.
+    """
+    by_kind: dict[str, list[int]] = {}
+    for number in sorted(range(len(defects)), key=lambda n: (not has_mask[n], n)):
+        by_kind.setdefault(defects[number], []).append(number)
+    chosen = by_kind.pop(REFERENCE, [])[:1]
+    kinds = [by_kind[kind] for kind in sorted(by_kind)]
+    for place in range(max(map(len, kinds), default=0)):
+        chosen += [kind[place] for kind in kinds if place < len(kind)]
+    return chosen[:SHEET_COLUMNS]
+
+
+def write_sheet(path: Path, columns: Sequence[SheetColumn], top: float) -> None:
+    """Image, anomaly map from 0 to ``top`` (the same scale throughout), and mask, one column each."""
+    figure = Figure(figsize=(1.9 * len(columns) + 0.8, 6.2), layout="constrained")
+    rows = figure.subplots(3, len(columns), squeeze=False)
+    for place, column in enumerate(columns):
+        rows[0, place].imshow(column.image)
+        shown = rows[1, place].imshow(column.anomaly_map, vmin=0, vmax=top, cmap="viridis")
+        if column.mask is None:
+            rows[2, place].text(
+                0.5, 0.5, "mask\nnot known", ha="center", va="center", transform=rows[2, place].transAxes
+            )
+        else:
+            rows[2, place].imshow(column.mask, vmin=0, vmax=1, cmap="gray")
+        rows[0, place].set_title(column.title, fontsize=8)
+        for row in rows:
+            row[place].set_xticks([])
+            row[place].set_yticks([])
+    for row, name in zip(rows, ("image", "anomaly map", "truth"), strict=True):
+        row[0].set_ylabel(name)
+    figure.colorbar(shown, ax=rows[1].tolist(), shrink=0.9, extend="max")
+    _save(figure, path)
+
+
+def write_defect_scores(path: Path, defects: Sequence[str], scores: NDArray[np.floating], title: str) -> None:
+    """Score of each test image, by kind of defect (paper, Fig. S2)."""
+    kinds = sorted(set(defects), key=lambda kind: (kind != REFERENCE, kind))
+    groups = [scores[[defect == kind for defect in defects]] for kind in kinds]
+    figure = Figure(figsize=(1.2 * len(kinds) + 2, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.boxplot(groups, tick_labels=[f"{kind}\n({len(group)})" for kind, group in zip(kinds, groups, strict=True)],
+                 showfliers=False)  # fmt: skip
+    random = np.random.default_rng(0)
+    for place, (kind, group) in enumerate(zip(kinds, groups, strict=True), start=1):
+        colour = "tab:blue" if kind == REFERENCE else "tab:red"
+        axes.scatter(place + random.uniform(-0.15, 0.15, len(group)), group, s=9, alpha=0.6, color=colour)
+    axes.set(ylabel="anomaly score", title=title)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.grid(axis="y", alpha=0.3)
+    _save(figure, path)
+
+
+@dataclass(frozen=True)
+class CurveInput:
+    """Image scores (n,) and pixel scores (k,) of one method; pixels None where it has no maps."""
+
+    images: NDArray[np.floating]
+    pixels: NDArray[np.floating] | None
+
+
+def write_curves(
+    path: Path,
+    methods: Mapping[str, CurveInput],
+    anomalous: NDArray[np.bool_],
+    defect_pixels: NDArray[np.bool_] | None,
+) -> None:
+    """Image ROC, pixel ROC and pixel precision-recall of each method; ``defect_pixels`` (k,) None: images alone."""
+    figure = Figure(figsize=(13 if defect_pixels is not None else 5, 4.2), layout="constrained")
+    axes = figure.subplots(1, 3 if defect_pixels is not None else 1, squeeze=False)[0]
+    for name, method in methods.items():
+        rate, found, _ = roc_curve(anomalous, method.images)
+        axes[0].plot(rate, found, label=name)
+        if defect_pixels is None or method.pixels is None:
+            continue
+        rate, found, _ = roc_curve(defect_pixels, method.pixels)
+        axes[1].plot(_thin(rate), _thin(found), label=name)
+        precision, recall, _ = precision_recall_curve(defect_pixels, method.pixels)
+        axes[2].plot(_thin(recall), _thin(precision), label=name)
+    labels = (
+        ("Images", "false-positive rate", "true-positive rate"),
+        ("Pixels", "false-positive rate", "true-positive rate"),
+        ("Pixels", "recall", "precision"),
+    )
+    for one, (title, x, y) in zip(axes, labels, strict=False):
+        one.set(title=title, xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
+        one.grid(alpha=0.3)
+        one.legend(fontsize=8)
+    _save(figure, path)
+
+
+def _thin(values: NDArray[Any]) -> NDArray[Any]:
+    """At most `MOST_POINTS` of a curve's points, its ends included."""
+    if len(values) <= MOST_POINTS:
+        return values
+    chosen: NDArray[Any] = values[np.linspace(0, len(values) - 1, MOST_POINTS).astype(int)]
+    return chosen
+
+
+def _save(figure: Figure, path: Path) -> None:
+    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
+    with replacing(path) as partial:
+        canvas.print_png(partial, metadata={"Software": None})  # no version: same picture, same bytes

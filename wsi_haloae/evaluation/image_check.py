@@ -1,0 +1,159 @@
+"""Everything that can be wrong with a set of images, found before a training is spent on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from wsi_haloae.errors import UsageError
+from wsi_haloae.evaluation.image_reading import decode_mask, decode_rgb
+from wsi_haloae.evaluation.image_set import (
+    REFERENCE,
+    ImageSet,
+    LabelledImage,
+    class_folders,
+    image_key,
+    masks_by_key,
+    visible_images,
+)
+from wsi_haloae.training.sources import IMAGE_SUFFIXES
+
+LEAST_TRAINING = 4
+"""Two images to train on and two held out."""
+MOST_TOLD = 5
+"""Problems that one message lists."""
+MOST_SQUEEZE = 1.02
+"""Ratio of an image's sides up to which it passes for a square."""
+
+Sizes = Mapping[Path, tuple[int, int]]
+"""Height and width in pixels of the images that can be read."""
+
+
+def check_images(images: ImageSet, warn: Callable[[str], None]) -> None:
+    """Read each image and mask once, and refuse a set that cannot give honest figures.
+
+    Raises `UsageError` that names the first `MOST_TOLD` problems and counts the others: a class without images, a
+    file that cannot be read, a mask that fits no image, two masks for one image, an empty mask, a training image
+    that is tested on. ``warn`` gets a line for anomalous images without a mask, and one for images that are not square.
+    """
+    sizes, problems = _decode_all([*images.train, *(image.path for image in images.test)])
+    problems = [
+        *_missing_classes(images),
+        *problems,
+        *_wrong_pairs(images),
+        *_wrong_masks(images, sizes),
+        *_tested_training_images(images, sizes),
+    ]
+    if problems:
+        raise UsageError(_tell(problems))
+    _warn_of_unknown_pixels(images, warn)
+    _warn_of_squeezing(sizes, warn)
+
+
+def _tell(problems: list[str]) -> str:
+    more = len(problems) - MOST_TOLD
+    return "\n".join([*problems[:MOST_TOLD], *([f"... and {more} more problems like these."] if more > 0 else [])])
+
+
+def _decode_all(paths: Iterable[Path]) -> tuple[Sizes, list[str]]:
+    sizes, problems = {}, []
+    for path in paths:
+        try:
+            height, width, _ = decode_rgb(path).shape
+            sizes[path] = (height, width)
+        except UsageError as error:
+            problems.append(str(error))
+    return sizes, problems
+
+
+def _missing_classes(images: ImageSet) -> Iterator[str]:
+    if len(images.train) < LEAST_TRAINING:
+        yield (
+            f"{images.train_folder}: holds {len(images.train)} training images, but {LEAST_TRAINING} are needed: 2 are "
+            "trained on and 2 held out. Add reference images."
+        )
+    if images.anomalous.all():
+        yield (
+            f"{images.test_folder / REFERENCE}: holds no image. Figures need reference images that were not trained "
+            "on: put some there."
+        )
+    if not images.anomalous.any():
+        yield (
+            f"{images.test_folder}: holds no anomalous image. Put some into a folder of it that is named after the "
+            f"defect, not {REFERENCE!r}."
+        )
+    for folder in class_folders(images.test_folder):
+        if folder.name != REFERENCE and not visible_images(folder):
+            yield f"{folder}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}). Add some or remove the folder."
+
+
+def _wrong_pairs(images: ImageSet) -> Iterator[str]:
+    """Masks and images that are not one to one, by their names."""
+    by_key: dict[str, list[LabelledImage]] = {}
+    for image in images.test:
+        by_key.setdefault(image_key(image.path, images.test_folder), []).append(image)
+    for key, masks in masks_by_key(images.mask_folder).items():
+        if key not in by_key:
+            yield f"{masks[0]}: a mask without its image, {images.test_folder / key}.*. Add that or remove this."
+        elif len(masks) > 1:
+            yield f"{by_key[key][0].path}: has two masks, {masks[0]} and {masks[1]}. Remove the one that is wrong."
+        elif len(by_key[key]) > 1:
+            first, second = by_key[key][:2]
+            yield f"{masks[0]}: may belong to {first.path} or to {second.path}. Remove or rename one of these images."
+
+
+def _wrong_masks(images: ImageSet, sizes: Sizes) -> Iterator[str]:
+    """Masks that cannot be read, have another size than their image, or contradict its class."""
+    for image in images.test:
+        if image.mask is None:
+            continue
+        try:
+            marked = decode_mask(image.mask)
+        except UsageError as error:
+            yield str(error)
+            continue
+        if marked.shape != sizes.get(image.path, marked.shape):
+            height, width = sizes[image.path]
+            yield (
+                f"{image.mask}: {marked.shape[1]} x {marked.shape[0]} pixels, but its image {image.path} has "
+                f"{width} x {height}. Give the mask that was drawn on this image."
+            )
+        elif image.anomalous and not marked.any():
+            yield (
+                f"{image.mask}: marks no pixel, but {image.path} is anomalous. A marked pixel is above half of the "
+                "range (white): mark the defect, or remove the mask."
+            )
+        elif marked.any() and not image.anomalous:
+            yield f"{image.mask}: marks pixels of {image.path}, a reference image. Remove the mask or move the image."
+
+
+def _tested_training_images(images: ImageSet, sizes: Sizes) -> Iterator[str]:
+    trained = {_content(path): path for path in images.train if path in sizes}
+    for image in images.test:
+        same = trained.get(_content(image.path)) if image.path in sizes else None
+        if same is not None:
+            yield f"{image.path}: has the same content as the training image {same}. Remove one of them."
+
+
+def _content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _warn_of_unknown_pixels(images: ImageSet, warn: Callable[[str], None]) -> None:
+    unknown, anomalous = int((~images.has_mask).sum()), int(images.anomalous.sum())
+    if unknown:
+        warn(
+            f"{images.name}: {unknown} of {anomalous} anomalous images have no mask: they count for the image-level "
+            "figures only."
+        )
+
+
+def _warn_of_squeezing(sizes: Sizes, warn: Callable[[str], None]) -> None:
+    oblong = [path for path, size in sizes.items() if max(size) > min(size) * MOST_SQUEEZE]
+    if oblong:
+        height, width = sizes[oblong[0]]
+        warn(
+            f"{len(oblong)} of {len(sizes)} images are not square and are squeezed to a square; the first is "
+            f"{oblong[0]} ({width} x {height} pixels). Crop them to squares if shape matters."
+        )

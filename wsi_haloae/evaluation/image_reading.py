@@ -1,0 +1,178 @@
+"""Images of any usual kind as 8-bit RGB squares, their masks, and what levels their brightness.
+
+Files are known by what they hold, not by their suffix. Of an animation the first picture is read. An orientation
+noted in EXIF is ignored: an image and its mask are read as they are stored. 16 bits become 8 by a division by 257;
+Pillow clips grey ones at 255 instead, and misreads TIFFs whose channels lie apart, so they do not go through it.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
+
+from wsi_haloae.errors import UsageError
+
+WHITE, BLACK = 255, 0
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_DEPTH = 24
+"""Where a PNG holds its bits per channel."""
+_TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PILLOW_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
+_UNREADABLE = (
+    # what Pillow, tifffile and imagecodecs raise on damaged files
+    *(OSError, SyntaxError, ValueError, RuntimeError, TypeError, LookupError, ArithmeticError, MemoryError),
+    *(struct.error, Image.DecompressionBombError),
+)
+
+
+class _StrangeKindError(Exception):
+    """An image that is whole, but of a kind that has no plain meaning as 8-bit RGB."""
+
+
+def decode_rgb(path: Path, background: int = WHITE) -> NDArray[np.uint8]:
+    """An image at its own size as (h, w, 3) RGB; ``background`` (0..255) shows through transparent parts.
+
+    Greyscale is repeated to three channels. Raises `UsageError` when the file is damaged or cut short, when its
+    pixels are neither 8 nor 16 bits (float, 32 bits), and when a TIFF holds more than one image.
+    """
+    try:
+        channels = _decode(path.read_bytes())
+    except _StrangeKindError as error:
+        raise UsageError(
+            f"{path}: holds {error}. Needed is one image of 8 or 16 bits per channel, grey, RGB, palette or "
+            "CMYK: save it as an 8-bit PNG."
+        ) from None
+    except _UNREADABLE as error:
+        # Pillow's own message for this case is the address of an object
+        why = "no image format that is known" if isinstance(error, UnidentifiedImageError) else error
+        raise UsageError(
+            f"{path}: cannot be read as an image ({why}). It may be damaged or cut short: copy it anew, save it as "
+            "PNG, or remove it."
+        ) from None
+    return np.broadcast_to(_lay_on(channels, background), (*channels.shape[:2], 3)).copy()
+
+
+def read_square(path: Path, size: int) -> NDArray[np.uint8]:
+    """An image as (size, size, 3) RGB on white, resized with antialiasing unless it has that size.
+
+    An image that is not square is squeezed. Raises `UsageError` as `decode_rgb` does.
+    """
+    image = decode_rgb(path)
+    if image.shape[:2] == (size, size):
+        return image
+    # Pillow widens the filter by the scale when it shrinks, which is the antialiasing
+    return np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def decode_mask(path: Path) -> NDArray[np.bool_]:
+    """Which pixels (h, w) of a mask are marked: any channel above half of its range, and not transparent.
+
+    Raises `UsageError` as `decode_rgb` does.
+    """
+    marked: NDArray[np.bool_] = decode_rgb(path, BLACK).max(axis=2) > WHITE // 2
+    return marked
+
+
+def read_mask(path: Path, size: int) -> NDArray[np.bool_]:
+    """A mask as (size, size), resized by nearest neighbour: a mark thinner than a new pixel can be lost.
+
+    Raises `UsageError` as `decode_rgb` does.
+    """
+    marked = Image.fromarray(decode_mask(path).astype(np.uint8))
+    return np.array(marked.resize((size, size), Image.Resampling.NEAREST)).astype(np.bool_)
+
+
+def grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey levels (h, w) of an (h, w, 3) image, weighted as in Rec. 601; equal channels keep their value."""
+    return np.asarray(Image.fromarray(image).convert("L"))
+
+
+def median_grey(image: NDArray[np.uint8]) -> float:
+    """Median grey level, 0..255, of an (h, w, 3) image."""
+    return float(np.median(grey(image)))
+
+
+def to_median(image: NDArray[np.uint8], target: float) -> NDArray[np.uint8]:
+    """An (h, w, 3) image scaled as a whole so that its median grey is ``target`` (0..255), clipped at 255.
+
+    The factor depends on this image alone. An image whose median is 0 is returned as it is: no factor brightens it.
+    """
+    median = median_grey(image)
+    if median == 0:
+        return image
+    scaled: NDArray[np.float64] = np.rint(image * (target / median))
+    return scaled.clip(0, 255).astype(np.uint8)
+
+
+def _decode(content: bytes) -> NDArray[np.uint8]:
+    """(h, w, c): grey, grey and alpha, RGB, or RGB and alpha."""
+    deep: NDArray[np.uint16] | None = None
+    if content.startswith(_TIFFS):
+        deep = _decode_deep_tiff(content)
+    elif content.startswith(_PNG) and content[_PNG_DEPTH] == 16:
+        deep = imagecodecs.png_decode(content)
+    if deep is None:
+        return _decode_with_pillow(content)
+    eight = ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return eight if eight.ndim == 3 else eight[:, :, np.newaxis]
+
+
+def _decode_with_pillow(content: bytes) -> NDArray[np.uint8]:
+    with Image.open(BytesIO(content)) as image:
+        if image.mode not in _PILLOW_MODES:
+            raise _StrangeKindError(f"pixels of Pillow's kind {image.mode}")
+        transparent = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
+        return np.asarray(image.convert("RGBA" if transparent else "RGB"))
+
+
+def _decode_deep_tiff(content: bytes) -> NDArray[np.uint16] | None:
+    """The image of a 16-bit TIFF as (h, w) or (h, w, c), or None where it has 8 bits or less."""
+    with TiffFile(BytesIO(content)) as file:
+        page = file.pages.first
+        images = sum(other.shape == page.shape for other in file.pages)
+        if images > 1:
+            raise _StrangeKindError(f"{images} images of one size")
+        if page.dtype in (np.uint8, np.bool_):
+            return None
+        _refuse_strange_deep_tiff(page)
+        _require_whole_tiff(page)
+        pixels: NDArray[np.uint16] = page.asarray()
+        if page.axes == "SYX":
+            pixels = np.moveaxis(pixels, 0, 2)
+        return 65535 - pixels if page.photometric == PHOTOMETRIC.MINISWHITE else pixels
+
+
+def _refuse_strange_deep_tiff(page: TiffPage) -> None:
+    if page.dtype != np.uint16 or page.bitspersample != 16:  # 12 bits are uint16 too, with another white
+        raise _StrangeKindError(f"pixels of {page.bitspersample} bits, {page.dtype}")
+    if page.photometric not in {PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB}:
+        raise _StrangeKindError(f"16-bit {PHOTOMETRIC(page.photometric).name} colours")
+    if page.axes not in {"YX", "YXS", "SYX"} or page.extrasamples not in {(), (EXTRASAMPLE.UNASSALPHA,)}:
+        raise _StrangeKindError(f"{page.samplesperpixel} channels of 16 bits that are not grey, RGB or RGB and alpha")
+
+
+def _require_whole_tiff(page: TiffPage) -> None:
+    """Refuse what tifffile would fill up with zeros, strips or tiles that are absent, and sizes beyond reason."""
+    if page.imagewidth * page.imagelength > 2 * (Image.MAX_IMAGE_PIXELS or math.inf):  # as Pillow does
+        raise ValueError(f"{page.imagewidth} x {page.imagelength} pixels are more than can be meant")
+    parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if not page.is_contiguous and len(parts) != math.prod(page.chunked):
+        raise ValueError(f"{len(parts)} parts of {math.prod(page.chunked)} are there")
+    if any(start == 0 or length == 0 for start, length in parts):
+        raise ValueError("a part of the image is missing")
+
+
+def _lay_on(channels: NDArray[np.uint8], background: int) -> NDArray[np.uint8]:
+    """Colour channels (h, w, 1 or 3) with their alpha, if there is one, applied over a grey background."""
+    if channels.shape[2] in {1, 3}:
+        return channels
+    opacity = channels[:, :, -1:] / 255
+    return np.rint(channels[:, :, :-1] * opacity + background * (1 - opacity)).astype(np.uint8)

@@ -1,0 +1,56 @@
+"""Images of any size as tiles of one size: what training and scoring read in an evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.evaluation.image_reading import read_square, to_median
+
+CACHE_BYTES = 2 * 1024**3
+"""Most pixels that one process keeps; images beyond are read anew each time."""
+
+
+class ImageSource:
+    """A `TileSource` of images, each its own group, resized to ``size`` and kept in memory once read.
+
+    ``groups`` and ``blocks`` are the files' names below ``folder``. With ``median``, each image is scaled so that its
+    median grey is that level (`to_median`). ``mpp`` is 1.0 because the protocol wants a number: these images have no
+    physical scale, and checkpoints made from them store None.
+    """
+
+    mpp = 1.0
+
+    def __init__(self, folder: Path, files: Sequence[Path], size: int, median: float | None = None) -> None:
+        self.name, self.tile_size, self.median = str(folder), size, median
+        self.groups = [file.relative_to(folder).as_posix() for file in files]
+        self.blocks = self.groups
+        self._files = list(files)
+        self._kept: dict[int, NDArray[np.uint8]] = {}
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One image, (s, s, 3) RGB; the caller may write to it. Raises `UsageError` when it cannot be read."""
+        if number in self._kept:
+            return self._kept[number].copy()
+        image = read_square(self._files[number], self.tile_size)
+        if self.median is not None:
+            image = to_median(image, self.median)
+        if (len(self._kept) + 1) * image.nbytes <= CACHE_BYTES:
+            self._kept[number] = image.copy()
+        return image
+
+    def digest(self) -> str:
+        """Of the files' names below the folder, their bytes, the size and the median."""
+        whole = hashlib.sha256(f"{self.tile_size} {self.median}".encode())
+        for file, name in zip(self._files, self.groups, strict=True):
+            whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        return whole.hexdigest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the pixels: each worker process reads its own."""
+        return {**self.__dict__, "_kept": {}}

@@ -1,0 +1,46 @@
+"""Block C, the auto-encoder, in the variants that Table 4 of the paper compares.
+
+Every variant takes features (B, C, m, m) to a code and back. All but one have HaloAE's own code
+width, so that they squeeze alike; the auto-encoder of images has a code per image.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from wsi_haloae.config import ModelConfig
+from wsi_haloae.model.bergmann import bergmann
+from wsi_haloae.model.decoder import HaloDecoder
+from wsi_haloae.model.dfr_cnn import dfr_cnn
+from wsi_haloae.model.encoder import HaloEncoder
+from wsi_haloae.model.swin import swin
+
+
+def build_block_c(config: ModelConfig, channels: int, map_size: int) -> tuple[nn.Module, nn.Module]:
+    """Encoder and decoder for features (B, ``channels``, m, m), m = ``map_size``.
+
+    The decoder gives the features' own size, but for the HaloNet without padding
+    (``map_size: stretch60``), which gives four cells less a side.
+    """
+    match config.block_c:
+        case "dfr_cnn":
+            return dfr_cnn(channels, _code_width(config, channels))
+        case "swin":
+            return swin(channels, _code_width(config, channels), config.swin)
+        case "bergmann":
+            return bergmann(channels, map_size)
+        case "halo" | "residual_cnn":
+            return _halonet(config, channels)
+
+
+def _halonet(config: ModelConfig, channels: int) -> tuple[nn.Module, nn.Module]:
+    attention = config.attention if config.block_c == "halo" else None
+    encoder = HaloEncoder(channels, config.autoencoder, attention, same_size=config.map_size == "same")
+    # Standardised features and normalised pixels have a sign; a VGG's own features have none.
+    signed = config.features.standardise or config.features.backbone == "pixels"
+    decoder = HaloDecoder(encoder.code_channels, channels, config.autoencoder, attention, signed=signed)
+    return encoder, decoder
+
+
+def _code_width(config: ModelConfig, channels: int) -> int:
+    return config.autoencoder.encoder[-1].out or channels

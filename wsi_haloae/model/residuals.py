@@ -1,0 +1,56 @@
+"""What a model fails to reconstruct: the residuals behind every map and score, in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from wsi_haloae.config import Config
+from wsi_haloae.model.anomaly_map import dissimilarity_map, layer_residual_maps, residual_map
+from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.preprocessing import normalise
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Residuals of a batch on the feature map's grid, before any normalisation.
+
+    ``features`` is A_fm (paper, equation 4), or 1 - SSIM where the configuration says so; ``squared``
+    is A_fm always. ``image`` is A_im, the squared residual of the image averaged over each cell, and
+    ``damaged`` the classifier's P(damaged): None where blocks D and E did not run.
+    """
+
+    features: Tensor  # (B, m, m)
+    squared: Tensor  # (B, m, m)
+    layers: Tensor  # (B, layers, m, m)
+    image: Tensor | None = None  # (B, m, m)
+    damaged: Tensor | None = None  # (B,)
+
+
+def residuals(model: HaloAE, unit: Tensor, feature_range: Tensor, config: Config, *, decode: bool = False) -> Residuals:
+    """Of images in [0, 1], (B, 3, s, s); ``decode`` runs blocks D and E too."""
+    images = normalise(unit, config.model.input_downsample).contiguous(memory_format=torch.channels_last)
+    features = model.features(images)
+    reconstruction = model.reconstruct(features)
+    squared = residual_map(features, reconstruction)
+    chosen = squared
+    if config.scoring.residual == "ssim":
+        x, y = model.backbone.for_ssim(features), model.backbone.for_ssim(reconstruction)
+        pixels = config.model.features.backbone == "pixels"
+        chosen = F.adaptive_avg_pool2d(dissimilarity_map(x, y, None if pixels else feature_range), model.map_size)
+    layers = layer_residual_maps(features, reconstruction, model.backbone.layer_channels)
+    if not decode:
+        return Residuals(chosen, squared, layers)
+    decoded, logits = model.decode(reconstruction)
+    difference = residual_map(images, decoded)  # (B, s, s)
+    return Residuals(
+        chosen, squared, layers, F.adaptive_avg_pool2d(difference, model.map_size), _probability_of_damage(logits)
+    )
+
+
+def _probability_of_damage(logits: Tensor) -> Tensor:
+    """P(damaged) from one logit or two, never a loss that knows the label: (B, 1 or 2) -> (B,)."""
+    return logits.softmax(dim=1)[:, 1] if logits.shape[1] == 2 else logits[:, 0].sigmoid()

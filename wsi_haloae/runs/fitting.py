@@ -1,0 +1,125 @@
+"""The training that every command shares: reference tiles and a configuration in, a checkpoint out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsi_haloae.config import Config
+from wsi_haloae.errors import UsageError
+from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
+from wsi_haloae.model.features import load_backbone_weights
+from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.training.batches import read_tiles
+from wsi_haloae.training.pictures import write_curve, write_reconstructions
+from wsi_haloae.training.statistics import measure_features, measure_mean_maps
+from wsi_haloae.training.trainer import EpochRecord, Trainer, TrainingData
+
+DISPLAY_PERCENTILES = (1.0, 99.5)
+"""Of the select tiles' scores: the ends of the colour bar (contract, Score)."""
+SCORING_BATCH = 16
+SHEET_TILES = 6
+STATE_NAME = "state.pt"
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Where and how to train; ``mpp`` is None for images without a scale, ``facts`` go into the checkpoint."""
+
+    weights: Path | None
+    device: torch.device
+    folder: Path
+    identity: str
+    workers: int
+    mpp: float | None
+    facts: Mapping[str, Any]
+
+
+def fit(
+    data: TrainingData, config: Config, options: FitOptions, reporter: Reporter
+) -> tuple[Checkpoint, list[EpochRecord]]:
+    """Train on ``data.train``, watch ``data.select``; curve and pictures go to ``options.folder``.
+
+    An interrupted training goes on from its last epoch.
+    """
+    source, device = data.source, options.device
+    torch.manual_seed(config.training.seed)
+    model = HaloAE(config.model, source.tile_size)
+    backbone_source = load_backbone_weights(model.backbone, config.model.features.backbone, options.weights)
+    model = model.to(device).to(memory_format=torch.channels_last)
+    measured = _draw(data.train, config)
+    feature_range = _measure(data, measured, config, model, device, reporter)
+    trainer = Trainer(
+        config, model, data, feature_range, device,
+        state_path=options.folder / STATE_NAME,
+        identity=options.identity,
+        workers=options.workers if device.type == "cuda" else 0,
+    )  # fmt: skip
+    curve = trainer.fit(reporter)
+    write_curve(options.folder, curve)
+    with reporter.track("Measuring the mean map", len(measured), "tiles") as advance:
+        mean_map, image_map = measure_mean_maps(source, measured, model.eval(), config, feature_range, device, advance)
+    write_reconstructions(
+        options.folder / "reconstructions.png", model, read_tiles(source, data.select[:SHEET_TILES]), device
+    )
+    facts = CheckpointFacts(
+        config=config,
+        tile_size=source.tile_size,
+        mpp=options.mpp,
+        display_range=(0.0, 1.0),
+        backbone_source=backbone_source,
+        training={
+            "identity": options.identity,
+            **options.facts,
+            "steps": curve[-1].step,
+            "select_fm": curve[-1].select_fm,
+        },
+    )
+    return _with_display_range(Checkpoint(facts, model, mean_map, feature_range, image_map), data, device), curve
+
+
+def _measure(
+    data: TrainingData, tiles: NDArray[np.int64], config: Config, model: HaloAE, device: torch.device,
+    reporter: Reporter,
+) -> torch.Tensor:  # fmt: skip
+    """Standardise the model's features by those of ``tiles``; gives SSIM's range of each channel, (C,)."""
+    with reporter.track("Measuring features", len(tiles), "tiles") as advance:
+        statistics = measure_features(data.source, tiles, model, device, advance)
+    if config.model.features.standardise:
+        model.standardise.fit(
+            statistics.mean, statistics.std, model.backbone.layer_channels, config.model.features.std_floor
+        )
+    feature_range = (statistics.high - statistics.low) / model.standardise.std.cpu()
+    # A dead channel has no range, and SSIM's constants would vanish with it.
+    return feature_range.clamp_min(float(0.1 * feature_range.median()))
+
+
+def _with_display_range(checkpoint: Checkpoint, data: TrainingData, device: torch.device) -> Checkpoint:
+    """The colour bar's ends from held-out reference tiles, so that they are the same on every slide."""
+    scorer = Scorer(checkpoint, device, SCORING_BATCH)
+    numbers = data.select
+    scores = [
+        scorer.score(read_tiles(data.source, numbers[start : start + SCORING_BATCH]).numpy()).score
+        for start in range(0, len(numbers), SCORING_BATCH)
+    ]
+    low, high = np.percentile(np.concatenate(scores), DISPLAY_PERCENTILES)
+    if not low < high:
+        raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
+    facts = checkpoint.facts.model_copy(update={"display_range": (float(low), float(high))})
+    return Checkpoint(facts, checkpoint.model, checkpoint.mean_map, checkpoint.feature_range, checkpoint.mean_image_map)
+
+
+def _draw(tiles: NDArray[np.int64], config: Config) -> NDArray[np.int64]:
+    """The training tiles that statistics are measured on: a fixed draw, in order."""
+    if len(tiles) <= config.training.statistics_tiles:
+        return tiles
+    random = np.random.default_rng((config.training.seed, 2))
+    return np.sort(random.choice(tiles, config.training.statistics_tiles, replace=False))

@@ -1,0 +1,208 @@
+"""``wsi-haloae mvtec``: the shared core on labelled images, category by category, and the paper's table."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wsi_haloae.atomic import remove_tree, replacing
+from wsi_haloae.config import Config
+from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
+from wsi_haloae.evaluation.category_table import markdown_table
+from wsi_haloae.evaluation.image_check import check_images
+from wsi_haloae.evaluation.image_set import ImageSet
+from wsi_haloae.evaluation.pixel_figures import SIZE
+from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.device import resolve_device
+from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.mvtec_category import CategoryImages, Judged, Normalise, judge
+from wsi_haloae.runs.mvtec_pictures import write_pictures
+from wsi_haloae.runs.record import RECORD_NAME, RunRecord
+from wsi_haloae.training.pictures import write_schedule
+from wsi_haloae.training.trainer import plan_steps
+
+RESULT_NAME = "mvtec.json"
+TABLE_NAME = "table"
+
+
+@dataclass(frozen=True)
+class MvtecOptions:
+    """What ``wsi-haloae mvtec`` was asked for, beside its configuration and its images."""
+
+    weights: Path | None
+    device: str
+    normalise: Normalise
+    baselines: bool
+    workers: int
+    overwrite: bool
+
+
+def run_mvtec(
+    sets: Sequence[ImageSet],
+    output: Path,
+    config: Config,
+    options: MvtecOptions,
+    arguments: Mapping[str, Any],
+    reporter: Reporter,
+) -> int:
+    """Evaluate each set in ``output/<name>/`` and write ``output/table.md`` and ``table.json``.
+
+    All images are checked before any training starts. A category that is done is skipped, one that
+    was interrupted goes on; one that fails is reported and the others go on. Gives the exit code.
+    """
+    check_tile_size(config.model, SIZE)
+    for images in sets:
+        check_images(images, reporter.warn)
+    device = resolve_device(options.device)
+    results, failed = [], []
+    for images in sets:
+        folder, record = output / images.name, RunRecord("mvtec", arguments, reporter)
+        try:
+            results.append(_one(images, folder, config, options, device, record, reporter))
+        except (WsiHaloaeError, OSError) as error:
+            if len(sets) == 1:
+                raise
+            reporter.error(f"{images.name}: {error}")
+            failed.append(images.name)
+    if results:
+        write_table(results, output)
+        reporter.line(f"{output / TABLE_NAME}.md: the table of {len(results)} categories")
+    if failed:
+        reporter.line(f"{len(results)} categories done; failed: {', '.join(failed)}")
+    return 0 if not failed else 1 if results else 2
+
+
+def write_table(results: Sequence[Mapping[str, Any]], output: Path, first_heading: str = "category") -> None:
+    """``table.md`` and ``table.json`` of what ``mvtec.json`` files hold."""
+    output.mkdir(parents=True, exist_ok=True)
+    _write(output / f"{TABLE_NAME}.md", markdown_table(results, first_heading))
+    _write(output / f"{TABLE_NAME}.json", json.dumps(list(results), indent=2) + "\n")
+
+
+def _one(
+    images: ImageSet,
+    folder: Path,
+    config: Config,
+    options: MvtecOptions,
+    device: torch.device,
+    record: RunRecord,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    category = CategoryImages.open(images, options.normalise, config.training.seed)
+    identity = _identity(category, config, options)
+    if options.overwrite:
+        remove_tree(folder)
+    done = _finished(folder, identity, wanted_baselines=options.baselines)
+    if done:
+        reporter.line(f"{folder}: done already, skipped")
+        return done
+    folder.mkdir(parents=True, exist_ok=True)
+    _, steps = plan_steps(config, len(category.data.train))
+    reporter.line(f"{images.name}: {len(category.data.train)} training images, {steps} steps")
+    checkpoint = _train(category, folder, config, options, device, identity, reporter)
+    record.lap("training")
+    judged = judge(category, checkpoint, device, reporter, baselines=options.baselines)
+    record.lap("scoring and figures")
+    _write_scores(folder / "scores.csv", category, judged)
+    write_pictures(folder, category, judged)
+    result = {"identity": identity, "with_baselines": options.baselines, **judged.result.as_json()}
+    record.facts = {"configuration": config.model_dump(mode="json"), "device": str(device)}
+    record.write(folder / RECORD_NAME, "done")
+    _write(folder / RESULT_NAME, json.dumps(result, indent=2) + "\n")
+    reporter.line(_summary(judged))
+    return result
+
+
+def _train(
+    category: CategoryImages,
+    folder: Path,
+    config: Config,
+    options: MvtecOptions,
+    device: torch.device,
+    identity: str,
+    reporter: Reporter,
+) -> Checkpoint:
+    path = folder / "model.safetensors"
+    if path.exists():
+        return Checkpoint.load(path)  # of this identity: `_finished` refuses another
+    fit_options = FitOptions(
+        weights=options.weights,
+        device=device,
+        folder=folder,
+        identity=identity,
+        workers=options.workers,
+        mpp=None,
+        facts={"images": {"train": len(category.data.train), "select": len(category.data.select)}},
+    )
+    checkpoint, curve = fit(category.data, config, fit_options, reporter)
+    per_epoch, steps = plan_steps(config, len(category.data.train))
+    write_schedule(folder / "ews.png", config, steps, per_epoch, curve)
+    checkpoint.save(path)
+    (folder / STATE_NAME).unlink(missing_ok=True)
+    return checkpoint
+
+
+def _finished(folder: Path, identity: str, *, wanted_baselines: bool) -> dict[str, Any] | None:
+    """The result that is there, if it is the one that is asked for; another's is refused."""
+    model, found = folder / "model.safetensors", folder / RESULT_NAME
+    if model.exists() and Checkpoint.load(model).facts.training.get("identity") != identity:
+        raise OutputExistsError(
+            f"{folder}: holds a run with another configuration, other images or other weights. "
+            "Choose another -o, or pass --overwrite to replace it."
+        )
+    if not found.exists():
+        return None
+    result: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+    return result if result["identity"] == identity and result["with_baselines"] >= wanted_baselines else None
+
+
+def _identity(category: CategoryImages, config: Config, options: MvtecOptions) -> str:
+    """Digest of everything that decides the figures."""
+    masks = [image.mask for image in category.images.test]
+    told = {
+        "config": config.model_dump(mode="json"),
+        "train": category.data.source.digest(),
+        "test": category.test.digest(),
+        "masks": [file_sha256(mask) if mask else None for mask in masks],
+        "weights": file_sha256(options.weights) if options.weights else None,
+        "normalise": options.normalise,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _write_scores(path: Path, category: CategoryImages, judged: Judged) -> None:
+    """``scores.csv``: one row per test image."""
+    columns = {"score": judged.scores.score} | {one.name: one.scores.score for one in judged.baselines}
+    if judged.residuals.damaged is not None:
+        columns["P(damaged)"] = judged.residuals.damaged
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["image", "defect", "mask", *columns])
+        for number, image in enumerate(category.images.test):
+            mask = image.mask.name if image.mask else ""
+            values = [f"{values[number]:.6g}" for values in columns.values()]
+            writer.writerow([category.test.groups[number], image.defect, mask, *values])
+
+
+def _summary(judged: Judged) -> str:
+    result = judged.result
+    text = f"{result.data.name}: image AUROC {100 * result.image.auroc:.1f}"
+    if result.pixel:
+        text += f", pixel AUROC {100 * result.pixel.auroc:.1f}, AP {100 * result.pixel.average_precision:.1f}"
+    if result.decided_by:
+        text += f"; beware: {' and '.join(result.decided_by)} alone decides this category"
+    return text
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")

@@ -1,0 +1,125 @@
+"""Residuals of whole test sets, kept on the feature map's grid, and every way of scoring by them (Table S2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsi_haloae.config import ScoringConfig
+from wsi_haloae.model.anomaly_map import normalise_map, smooth, upsample
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.model.preprocessing import to_unit
+from wsi_haloae.model.residuals import residuals
+from wsi_haloae.progress import Advance
+
+Maps = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ImageResiduals:
+    """Residuals of n images before normalisation; None where the blocks behind them are untrained.
+
+    16 KB an image at the paper's size, so a test set of thousands fits into memory.
+    """
+
+    features: Tensor  # (n, m, m)
+    image: Tensor | None  # (n, m, m)
+    damaged: NDArray[np.float32] | None  # (n,)
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """Finished maps (n, m, m), None for the classifier alone, and one score per image (n,)."""
+
+    maps: Tensor | None
+    score: NDArray[np.float32]
+
+    def pixels(self, size: int) -> Maps:
+        """The maps brought to ``size`` pixels a side, (n, size, size)."""
+        assert self.maps is not None, "asked for only where the rule has maps"
+        return upsample(self.maps, size).numpy()
+
+
+@torch.inference_mode()
+def image_residuals(
+    checkpoint: Checkpoint, batches: Iterable[NDArray[np.uint8]], device: torch.device, advance: Advance
+) -> ImageResiduals:
+    """Residuals of uint8 images, batches of (b, s, s, 3)."""
+    config = checkpoint.facts.config
+    model = checkpoint.model.to(device).to(memory_format=torch.channels_last).eval()
+    feature_range = checkpoint.feature_range.to(device)
+    decode = config.loss.cls or config.loss.im
+    features, image, damaged = [], [], []
+    for batch in batches:
+        found = residuals(model, to_unit(torch.from_numpy(batch).to(device)), feature_range, config, decode=decode)
+        features.append(found.features.float().cpu())
+        if found.image is not None and found.damaged is not None:
+            image.append(found.image.float().cpu())
+            damaged.append(found.damaged.float().cpu().numpy())
+        advance(len(batch))
+    return ImageResiduals(
+        torch.cat(features),
+        torch.cat(image) if config.loss.im else None,
+        np.concatenate(damaged) if config.loss.cls else None,
+    )
+
+
+def score_residuals(found: ImageResiduals, checkpoint: Checkpoint, rule: ScoringConfig) -> ImageScores:
+    """Maps and scores of images by ``rule``; the score is the mean, or the maximum, of the finished map."""
+    if rule.source == "image":
+        residual, mean_map = found.image, checkpoint.mean_image_map
+    else:
+        residual, mean_map = found.features, checkpoint.mean_map
+    assert residual is not None and mean_map is not None, "the configuration trains what it scores by"
+    maps = finish(residual, mean_map, rule)
+    if rule.pooling == "classifier":
+        assert found.damaged is not None, "the configuration trains what it scores by"
+        return ImageScores(maps, found.damaged)
+    score = maps.mean(dim=(1, 2)) if rule.pooling == "mean" else maps.amax(dim=(1, 2))
+    return ImageScores(maps, score.numpy())
+
+
+def finish(residual: Tensor, mean_map: Tensor, rule: ScoringConfig) -> Tensor:
+    """Residual (n, m, m) -> normalised -> filtered, as ``rule`` says."""
+    maps = normalise_map(residual, mean_map.cpu(), rule.normalisation)
+    return smooth(maps) if rule.smooth else maps
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of scoring (paper, Table S2): maps, and the score of each image by their mean and maximum.
+
+    The classifier has no map; its score, P(damaged), stands as ``mean``.
+    """
+
+    name: str
+    maps: Tensor | None  # (n, m, m)
+    mean: NDArray[np.float32]  # (n,)
+    maximum: NDArray[np.float32] | None  # (n,)
+
+
+_STEPS = (
+    ("", "none", False),
+    (", normalised", "absolute", False),
+    (", normalised and filtered", "absolute", True),
+    (", signed and filtered", "signed", True),
+)
+
+
+def all_variants(found: ImageResiduals, checkpoint: Checkpoint) -> Iterator[Variant]:
+    """Every row of Table S2, and the signed ones; those of blocks that were not trained are left out."""
+    if found.damaged is not None:
+        yield Variant("classifier, P(damaged)", None, found.damaged, None)
+    pairs = (("A_im", found.image, checkpoint.mean_image_map), ("A_fm", found.features, checkpoint.mean_map))
+    for source, residual, mean_map in pairs:
+        if residual is None or mean_map is None:
+            continue
+        for label, normalisation, smoothed in _STEPS:
+            rule = ScoringConfig.model_validate({"normalisation": normalisation, "smooth": smoothed})
+            maps = finish(residual, mean_map, rule)
+            yield Variant(source + label, maps, maps.mean(dim=(1, 2)).numpy(), maps.amax(dim=(1, 2)).numpy())
