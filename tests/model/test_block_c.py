@@ -136,6 +136,9 @@ def test_an_auto_encoder_of_images_needs_tiles_that_can_be_halved_four_times() -
 def test_the_smaller_map_belongs_to_the_halonets_head(block_c: str) -> None:
     with pytest.raises(ConfigError, match=f"block_c {block_c} has no such head; set model.map_size=same"):
         load_config("haloae-as-released", [f"model.block_c={block_c}"])
+
+
+def test_without_attention_the_head_can_still_be_the_published_one() -> None:
     assert model("residual_cnn", map_size="stretch60").encoder(torch.randn(2, 32, 12, 12)).shape[-1] == 8
 
 

@@ -36,11 +36,18 @@ def test_swins_auto_encoder_has_about_the_papers_eighteen_million_parameters() -
 
 
 def test_swins_windows_are_joined_by_every_other_block() -> None:
-    """Cell (2, 2) lies in the first window of 5; shifted by 2, windows begin at 2 and 7."""
-    moved = moved_cells(model("swin", 80).eval(), 2, 2)
-    assert bool(moved[:5, :5].all())
-    assert bool(moved[6, 6])
-    assert not moved[-1, -1]
+    """Cell (2, 7) lies in the window of rows 0 to 4 and columns 5 to 9; the next block's begin at 2, 7 and 12."""
+    net = model("swin", 80, swin={"widths": [], "depth": 2, "window": 5, "dim_head": 4})
+    for parameter in net.encoder.parameters():
+        nn.init.normal_(parameter, std=0.5)  # or what passes through two attentions is lost in rounding
+    features = features_of(net, 1)
+    changed = features.clone()
+    changed[..., 2, 7] += 5
+    with torch.no_grad():
+        moved = (net.encoder(changed) - net.encoder(features)).abs().amax(dim=1)[0] > 1e-6
+    expected = torch.zeros(20, 20, dtype=torch.bool)
+    expected[:7, 2:12] = True
+    assert torch.equal(moved, expected)
 
 
 def test_swin_drops_nothing_while_it_is_trained() -> None:

@@ -27,14 +27,15 @@ class PcaReconstruction:
     def fit(cls, batches: FeatureBatches, components: int) -> PcaReconstruction:
         """The ``components`` directions of largest variance over all cells of all training images.
 
-        Sums are kept in float64, C x C of them however many images there are. Raises `UsageError`
-        without images, and for a number of components that leaves no residual or no direction.
+        Sums are kept in float64, C x C of them however many images there are, and one batch beside
+        them. Raises `UsageError` without images, and for a number of components that leaves no
+        residual or no direction.
         """
         count = 0
         total, products = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
         for features in batches():
             _check_components(components, features.shape[1])
-            cells = _precise(features).transpose(0, 1).flatten(1)  # (C, cells)
+            cells = _precise(features.transpose(0, 1).flatten(1))  # (C, cells)
             count += cells.shape[1]
             total = total + cells.sum(dim=1)
             products = products + cells @ cells.T
@@ -56,9 +57,9 @@ class PcaReconstruction:
         return (mean + self.directions.T @ projected).view_as(features)
 
 
-def _precise(features: Tensor) -> Tensor:
+def _precise(cells: Tensor) -> Tensor:
     """In float64, on the CPU where the device (mps) has none."""
-    return (features.cpu() if features.device.type == "mps" else features).double()
+    return (cells.cpu() if cells.device.type == "mps" else cells).double()
 
 
 def _check_components(components: int, channels: int) -> None:

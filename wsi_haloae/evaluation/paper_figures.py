@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Published(NamedTuple):
     """Image and pixel AUROC in per cent; None where the paper gives none."""
 
-    image_auroc: float
+    image_auroc: float | None
     pixel_auroc: float | None
 
 

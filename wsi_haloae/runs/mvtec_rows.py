@@ -1,0 +1,77 @@
+"""Experiments of several rows: each row a configuration, trained and judged on the same categories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsi_haloae.atomic import replacing
+from wsi_haloae.config import MVTEC_BASE, load_config
+from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.evaluation.image_set import ImageSet
+from wsi_haloae.evaluation.paper_figures import Published
+from wsi_haloae.evaluation.row_table import RowResults, markdown_rows
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.mvtec import RESULT_NAME, MvtecOptions, run_mvtec
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """What one row changes, as presets laid over the model's, and the paper's figures, if any."""
+
+    name: str
+    configs: tuple[str, ...] = ()
+    paper: Published | None = None
+
+    @property
+    def folder(self) -> str:
+        """The row's name as a folder's."""
+        return "-".join("".join(c if c.isalnum() else " " for c in self.name).lower().split())
+
+
+def run_rows(
+    title: str,
+    rows: Sequence[ExperimentRow],
+    sets: Sequence[ImageSet],
+    output: Path,
+    configs: Sequence[str],
+    settings: Sequence[str],
+    options: MvtecOptions,
+    reporter: Reporter,
+) -> int:
+    """Each row in ``output/<row>/``, and after each the table so far; what is done is skipped.
+
+    A row that fails is reported and the others go on. Gives the exit code: 0, or 1 when a row failed.
+    """
+    done, failed = [], []
+    for row in rows:
+        reporter.line(f"== {row.name}")
+        folder = output / row.folder
+        try:
+            config = load_config([*configs, *row.configs], settings, base=MVTEC_BASE)
+            code = run_mvtec(sets, folder, config, options, {"row": row.name}, reporter)
+        except WsiHaloaeError as error:
+            reporter.error(f"{row.name}: {error}")
+            code = 1
+        if code:
+            failed.append(row.name)
+        done.append(RowResults(row.name, row_results(folder, sets), row.paper))
+        _write(output / "table.md", markdown_rows(title, done))
+        _write(output / "table.json", json.dumps([one.as_json() for one in done], indent=2) + "\n")
+    if failed:
+        reporter.error(f"rows that failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def row_results(folder: Path, sets: Sequence[ImageSet]) -> dict[str, dict[str, object]]:
+    """What the ``mvtec.json`` files of a row say, by category; those that are not there are left out."""
+    files = {images.name: folder / images.name / RESULT_NAME for images in sets}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items() if path.exists()}
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
