@@ -32,7 +32,7 @@ check: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	for benchmark in benchmarks/bench_*.py; do $(BIN)/python $$benchmark || exit 1; done
+	for benchmark in benchmarks/bench_*.py benchmarks/train_step.py; do $(BIN)/python $$benchmark || exit 1; done
 
 clean:
 	rm -rf $(VENV) demo build dist

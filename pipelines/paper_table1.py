@@ -1,7 +1,7 @@
 """Table 1 of the paper: HaloAE on MVTec AD's categories, with baselines on the same features.
 
     python pipelines/paper_table1.py MVTEC_ROOT -o table1 --all
-    python pipelines/paper_table1.py MVTEC_ROOT -o table1 --category screw --config haloae-small --set training.steps=600
+    python pipelines/paper_table1.py MVTEC_ROOT -o table1 --category screw --config haloae-small
 
 It is `wsi-haloae mvtec --baselines`; run it again to go on where it stopped.
 """

@@ -112,6 +112,20 @@ def test_a_set_that_gives_no_honest_figures_is_refused(spoil: Break, told: str, 
     assert str(folder) in problems[0]
 
 
+def test_a_folder_that_is_named_like_an_image_is_told(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "nut")
+    names = ("train/good/009.png", "test/bent/009.png")
+    for name in names:
+        (folder / name).mkdir()
+    assert [line.split(": ")[0] for line in problems_of(folder)] == [str(folder / name) for name in names]
+
+
+def test_a_hidden_folder_is_no_class(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "nut")
+    (folder / "test" / ".cache").mkdir()
+    assert warnings_of(folder) == []
+
+
 def test_an_unmarked_mask_of_a_reference_image_is_no_problem(tmp_path: Path) -> None:
     folder = make_category(tmp_path / "nut")
     save_mask(folder / "ground_truth" / "good" / "000_mask.png", mark=0)

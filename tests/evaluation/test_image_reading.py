@@ -118,6 +118,7 @@ def test_transparent_parts_show_white_or_the_background_asked_for(tmp_path: Path
         (DEEP[:2], {"photometric": "minisblack", "planarconfig": "separate"}, "2 channels of 16 bits"),
         (np.concatenate([DEEP, OPAQUE], axis=2), {"photometric": "separated"}, "16-bit SEPARATED"),
         (EIGHT[:2], {"photometric": "minisblack"}, "2 images of one size"),
+        (np.ones((16, 16, 16), np.uint16), {"volumetric": True, "tile": (16, 16, 16)}, "1 channels of 16 bits"),
     ],
 )
 def test_kinds_without_plain_meaning_are_refused(
@@ -233,7 +234,9 @@ def test_a_mask_is_resized_by_nearest_neighbour(tmp_path: Path) -> None:
     found = read_mask(tmp_path / "a.png", 8)
     assert found.dtype == np.bool_
     np.testing.assert_array_equal(found, marked)
-    np.testing.assert_array_equal(read_mask(tmp_path / "a.png", 16), marked.repeat(2, axis=0).repeat(2, axis=1))
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png", 64), marked.repeat(8, axis=0).repeat(8, axis=1))
+    Image.fromarray(marked).save(tmp_path / "b.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "b.png", 4), marked[1::2, 1::2])  # no mixture of neighbours
 
 
 def test_grey_keeps_equal_channels_and_weighs_green_most() -> None:
