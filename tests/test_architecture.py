@@ -67,7 +67,7 @@ def test_help_is_told_for_every_command(
     help_pages: tuple[list[str], dict[str, tuple[int, str]], dict[str, list[str]]],
 ) -> None:
     commands, told, _ = help_pages
-    assert {"info", "tile", "train-tiles", "score", "demo"} <= set(commands)
+    assert {"info", "tile", "train-tiles", "score", "mvtec", "demo"} <= set(commands)
     for name, (code, text) in told.items():
         assert code == 0, name
         assert text.startswith("Usage: wsi-haloae"), name

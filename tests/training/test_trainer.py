@@ -18,7 +18,7 @@ from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.model.weighting import ews_weights
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import TrainingBatches
-from wsi_haloae.training.learning_rate import rate_factor
+from wsi_haloae.training.optimiser import rate_factor
 from wsi_haloae.training.statistics import measure_features
 from wsi_haloae.training.trainer import Trainer, TrainingData, plan_steps
 
@@ -305,12 +305,16 @@ def test_the_learning_rate_rises_and_falls_by_step_alone() -> None:
 
 
 def test_a_step_uses_the_rate_of_its_place(tmp_path: Path) -> None:
-    config = tiny_config(steps=7, learning_rate=0.5, schedule="warmup_cosine")
+    config = tiny_config(steps=7, learning_rate=0.5, schedule="warmup_cosine", classifier_rate=0.1)
     one = trainer(tmp_path, config)
     tiles, damaged = TrainingBatches(MemorySource(), TRAIN, config.training, 7)[0]
     one._step = 4
     one._train_step(tiles, damaged)
-    assert one._optimiser.param_groups[0]["lr"] == 0.5 * rate_factor(4, 7, "warmup_cosine")
+    rate = 0.5 * rate_factor(4, 7, "warmup_cosine")
+    assert [group["lr"] for group in one._optimiser.param_groups] == pytest.approx([rate, 0.1 * rate])
+    slow = {id(parameter) for parameter in one._optimiser.param_groups[1]["params"]}
+    assert slow == {id(parameter) for parameter in one.model.classifier.parameters()}
+    assert sum(len(group["params"]) for group in one._optimiser.param_groups) == len(one.model.trainable_parameters())
 
 
 def test_half_precision_trains_nearly_the_same(tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ class TrainingConfig(Section):
         None, ge=1, description="how many of them come with two damaged copies; null: all, as in the paper"
     )
     learning_rate: float = Field(1e-4, gt=0)
+    classifier_rate: float = Field(
+        1.0, gt=0, le=1, description="share of the learning rate that block E gets: it adds up every pixel of an image"
+    )
     schedule: Literal["constant", "warmup_cosine"] = Field(
         "constant", description="warmup_cosine: rises over a tenth of the steps, then falls to 0"
     )

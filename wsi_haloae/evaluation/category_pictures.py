@@ -110,9 +110,9 @@ def write_curves(
         if defect_pixels is None or method.pixels is None:
             continue
         rate, found, _ = roc_curve(defect_pixels, method.pixels)
-        axes[1].plot(_thin(rate), _thin(found), label=name)
+        axes[1].plot(*_thin(rate, found), label=name)
         precision, recall, _ = precision_recall_curve(defect_pixels, method.pixels)
-        axes[2].plot(_thin(recall), _thin(precision), label=name)
+        axes[2].plot(*_thin(recall, precision), label=name)
     labels = (
         ("Images", "false-positive rate", "true-positive rate"),
         ("Pixels", "false-positive rate", "true-positive rate"),
@@ -125,12 +125,13 @@ def write_curves(
     _save(figure, path)
 
 
-def _thin(values: NDArray[Any]) -> NDArray[Any]:
-    """At most `MOST_POINTS` of a curve's points, its ends included."""
-    if len(values) <= MOST_POINTS:
-        return values
-    chosen: NDArray[Any] = values[np.linspace(0, len(values) - 1, MOST_POINTS).astype(int)]
-    return chosen
+def _thin(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A curve of millions of points reduced to some that lie evenly along both axes; its ends stay."""
+    if len(x) <= MOST_POINTS:
+        return x, y
+    along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    chosen = np.unique(np.searchsorted(along, np.linspace(0, along[-1], MOST_POINTS)).clip(0, len(x) - 1))
+    return x[chosen], y[chosen]
 
 
 def _save(figure: Figure, path: Path) -> None:

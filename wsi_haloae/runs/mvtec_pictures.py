@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wsi_haloae.evaluation.category_pictures import (
     CurveInput,
     SheetColumn,
@@ -13,6 +16,7 @@ from wsi_haloae.evaluation.category_pictures import (
     write_sheet,
 )
 from wsi_haloae.evaluation.image_reading import read_mask
+from wsi_haloae.evaluation.image_set import LabelledImage
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.runs.mvtec_category import CategoryImages, Judged
 from wsi_haloae.scoring.image_scorer import ImageScores
@@ -28,7 +32,7 @@ def write_pictures(folder: Path, category: CategoryImages, judged: Judged) -> No
             f"{image.defect}\n{image.path.name}",
             category.test.read(number),
             maps[number],
-            read_mask(image.mask, SIZE) if image.mask else None,
+            _mask(image),
         )
         for number, image in ((n, images.test[n]) for n in choose_for_sheet(category.defects, images.has_mask))
     ]
@@ -40,6 +44,12 @@ def write_pictures(folder: Path, category: CategoryImages, judged: Judged) -> No
         images.anomalous,
         judged.masks.full.ravel() if judged.masks else None,
     )
+
+
+def _mask(image: LabelledImage) -> NDArray[np.bool_] | None:
+    if image.mask:
+        return read_mask(image.mask, SIZE)
+    return None if image.anomalous else np.zeros((SIZE, SIZE), np.bool_)
 
 
 def _curve_input(scores: ImageScores, category: CategoryImages, judged: Judged) -> CurveInput:

@@ -27,8 +27,8 @@ from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import TrainingBatches, stream
-from wsi_haloae.training.learning_rate import rate_factor
 from wsi_haloae.training.objective import Objective
+from wsi_haloae.training.optimiser import make_optimiser, set_rates
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.statistics import images_of
 
@@ -89,15 +89,7 @@ class Trainer:
         self._state_path, self._identity, self._workers = state_path, identity, workers
         self._step, self._best, self._best_epoch, self._best_state = 0, math.inf, 0, model.state_dict()
         settings = config.training
-        # Weight decay would pull uncertainties towards equal weights; the parameters of the model take it.
-        learned = [p for p in self.objective.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.Adam(
-            [
-                {"params": model.trainable_parameters(), "weight_decay": settings.weight_decay},
-                *([{"params": learned, "weight_decay": 0.0}] if learned else []),
-            ],
-            lr=settings.learning_rate,
-        )
+        self._optimiser = make_optimiser(model, self.objective, settings)
         if settings.compile:
             for part in (model.encoder, model.decoder, model.image_decoder):
                 part.compile()  # in place: names of weights stay as they are
@@ -129,9 +121,7 @@ class Trainer:
 
     def _train_step(self, tiles: Tensor, damaged: Tensor) -> StepLosses:
         self.model.train()
-        settings = self.config.training
-        for group in self._optimiser.param_groups:
-            group["lr"] = settings.learning_rate * rate_factor(self._step, self.total_steps, settings.schedule)
+        set_rates(self._optimiser, self.config.training, self._step, self.total_steps)
         images = normalise(to_unit(tiles.to(self.device)), self.config.model.input_downsample)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._half_precision()):
