@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 
 
 def seconds_in_turn(ours: Callable[[], object], reference: Callable[[], object], runs: int = 5) -> tuple[float, float]:
@@ -24,15 +25,26 @@ def seconds_in_turn(ours: Callable[[], object], reference: Callable[[], object],
     return statistics.median(times[0]), statistics.median(times[1])
 
 
-def print_row(name: str, **figures: object) -> None:
-    """One JSON row: figures, machine, versions, commit."""
+def where() -> dict[str, object]:
+    """Machine, versions and commit: what a figure is worth nothing without."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
     packages = ("torch", "zarr", "openslide-python", "numpy")
-    row = {
-        "benchmark": name,
-        **figures,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-        "versions": {package: version(package) for package in packages},
+    return {
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
         "commit": commit.stdout.strip(),
     }
-    print(json.dumps(row))
+
+
+def print_row(name: str, **figures: object) -> None:
+    """One JSON row: figures, machine, versions, commit."""
+    print(json.dumps({"benchmark": name, **figures, **where()}))
+
+
+def _processor() -> str:
+    """The processor's name where Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
