@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,12 @@ def _measure(
 
 
 def _with_display_range(checkpoint: Checkpoint, data: TrainingData, device: torch.device) -> Checkpoint:
-    """The colour bar's ends from held-out reference tiles, so that they are the same on every slide."""
+    """The colour bar's ends from held-out reference tiles, so that they are the same on every slide.
+
+    A probability has its own ends: a confident classifier gives all held-out tiles the same one.
+    """
+    if checkpoint.facts.config.scoring.pooling == "classifier":
+        return replace(checkpoint, facts=checkpoint.facts.model_copy(update={"display_range": (0.0, 1.0)}))
     scorer = Scorer(checkpoint, device, SCORING_BATCH)
     numbers = data.select
     scores = [
