@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.main import run
 from wsi_haloae.evaluation.paper_figures import TABLE_3, TABLE_4, TABLE_S2
 from wsi_haloae.evaluation.row_table import markdown_variants
 from wsi_haloae.runs.mvtec import MvtecOptions
@@ -97,4 +98,4 @@ def main(
 
 
 if __name__ == "__main__":
-    sys.exit(main(standalone_mode=False))
+    sys.exit(run(sys.argv[1:], main, "paper_ablations.py"))

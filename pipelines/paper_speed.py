@@ -22,6 +22,7 @@ from wsi_haloae.baselines.mahalanobis import LocationMahalanobis
 from wsi_haloae.baselines.nearest import NearestCoreset
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.cli import options
+from wsi_haloae.cli.main import run
 from wsi_haloae.config import MVTEC_BASE, load_config
 from wsi_haloae.model.anomaly_map import residual_map
 from wsi_haloae.model.device import resolve_device
@@ -96,4 +97,4 @@ def _images_per_second(
 
 
 if __name__ == "__main__":
-    sys.exit(main(standalone_mode=False))
+    sys.exit(run(sys.argv[1:], main, "paper_speed.py"))

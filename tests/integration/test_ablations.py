@@ -51,6 +51,10 @@ def test_each_ablation_trains_and_scores(name: str, images: Path, tmp_path: Path
     checkpoint.save(tmp_path / "model.safetensors")
     again = Checkpoint.load(tmp_path / "model.safetensors")
     assert again.facts.config == config
+    low, high = again.facts.display_range
+    assert low < high
+    if config.scoring.pooling == "classifier":
+        assert (low, high) == (0, 1), "a confident classifier gives all tiles the same score"
     residuals = image_residuals(again, [np.stack([test.read(n) for n in range(3)])], CPU, lambda _: None)
     scores = score_residuals(residuals, again, config.scoring)
     assert np.isfinite(scores.score).all()

@@ -34,10 +34,13 @@ for command in (info, tile, train_tiles, score, mvtec, demo):
     cli.add_command(command)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Carry out a command line and give its exit code (contract: 0, 1, 2 or 130)."""
+def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi-haloae") -> int:
+    """Carry out a command line and give its exit code (contract: 0, 1, 2 or 130).
+
+    Recipes pass a ``command`` of their own, so that they end like every other.
+    """
     try:
-        result = cli.main(args=list(arguments), prog_name="wsi-haloae", standalone_mode=False)
+        result = command.main(args=list(arguments), prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return BAD_USAGE
