@@ -66,7 +66,7 @@ TABLES = {
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--category", "categories", multiple=True)
 @click.option("--all", "everything", is_flag=True)
-@click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@options.weights
 @options.output_folder
 @options.configuration
 @options.workers

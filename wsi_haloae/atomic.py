@@ -23,6 +23,13 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file; its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
 def remove_tree(path: Path) -> None:
     """Remove a folder, if there is one; a kill leaves all of it or nothing under its name."""
     doomed = path.with_name(path.name + ".partial")  # the name that making a store clears first

@@ -31,11 +31,7 @@ from wsi_haloae.cli import options
 )
 @options.output_folder
 @options.configuration
-@click.option(
-    "--weights",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Backbone weights (safetensors, torchvision's keys). Default: downloaded by torchvision.",
-)
+@options.weights
 @click.option(
     "--normalise",
     type=click.Choice(["none", "median"]),

@@ -89,6 +89,15 @@ def configuration(command: Command) -> Command:
     )(command)
 
 
+def weights(command: Command) -> Command:
+    """``--weights``."""
+    return click.option(
+        "--weights",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Backbone weights (safetensors, torchvision's keys). Default: downloaded by torchvision.",
+    )(command)
+
+
 def device(command: Command) -> Command:
     """``--device``."""
     return click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")(command)

@@ -22,11 +22,7 @@ from wsi_haloae.cli import options
 @click.option(
     "--features", type=click.Choice(["vgg19", "vgg16", "random"]), help="Backbone; overrides the configuration."
 )
-@click.option(
-    "--weights",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Backbone weights (safetensors, torchvision's keys). Default: downloaded by torchvision.",
-)
+@options.weights
 @options.pixel_size
 @options.tiling
 @click.option(

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from wsi_haloae.atomic import remove_tree, replacing
+from wsi_haloae.atomic import remove_tree, replacing, write_text
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.category_table import markdown_table
@@ -83,9 +83,8 @@ def run_mvtec(
 
 def write_table(results: Sequence[Mapping[str, Any]], output: Path, first_heading: str = "category") -> None:
     """``table.md`` and ``table.json`` of what ``mvtec.json`` files hold."""
-    output.mkdir(parents=True, exist_ok=True)
-    _write(output / f"{TABLE_NAME}.md", markdown_table(results, first_heading))
-    _write(output / f"{TABLE_NAME}.json", json.dumps(list(results), indent=2) + "\n")
+    write_text(output / f"{TABLE_NAME}.md", markdown_table(results, first_heading))
+    write_text(output / f"{TABLE_NAME}.json", json.dumps(list(results), indent=2) + "\n")
 
 
 def _one(
@@ -117,7 +116,7 @@ def _one(
     result = {"identity": identity, "with_baselines": options.baselines, **judged.result.as_json()}
     record.facts = {"configuration": config.model_dump(mode="json"), "device": str(device)}
     record.write(folder / RECORD_NAME, "done")
-    _write(folder / RESULT_NAME, json.dumps(result, indent=2) + "\n")
+    write_text(folder / RESULT_NAME, json.dumps(result, indent=2) + "\n")
     reporter.line(_summary(judged))
     return result
 
@@ -201,8 +200,3 @@ def _summary(judged: Judged) -> str:
     if result.decided_by:
         text += f"; beware: {' and '.join(result.decided_by)} alone decides this category"
     return text
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsi_haloae.atomic import replacing
+from wsi_haloae.atomic import write_text
 from wsi_haloae.config import MVTEC_BASE, load_config
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.evaluation.image_set import ImageSet
@@ -58,8 +58,8 @@ def run_rows(
         if code:
             failed.append(row.name)
         done.append(RowResults(row.name, row_results(folder, sets), row.paper))
-        _write(output / "table.md", markdown_rows(title, done))
-        _write(output / "table.json", json.dumps([one.as_json() for one in done], indent=2) + "\n")
+        write_text(output / "table.md", markdown_rows(title, done))
+        write_text(output / "table.json", json.dumps([one.as_json() for one in done], indent=2) + "\n")
     if failed:
         reporter.error(f"rows that failed: {', '.join(failed)}")
     return 1 if failed else 0
@@ -69,9 +69,3 @@ def row_results(folder: Path, sets: Sequence[ImageSet]) -> dict[str, dict[str, o
     """What the ``mvtec.json`` files of a row say, by category; those that are not there are left out."""
     files = {images.name: folder / images.name / RESULT_NAME for images in sets}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items() if path.exists()}
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from wsi_haloae.atomic import replacing
+from wsi_haloae.atomic import write_text
 from wsi_haloae.progress import Reporter
 
 RECORD_NAME = "run.json"
@@ -52,10 +52,7 @@ class RunRecord:
             "warnings": self._reporter.warnings[self._first_warning :],
             **self.facts,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
-        with replacing(path) as partial:
-            partial.write_text(text, encoding="utf-8")
+        write_text(path, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def read_record(path: Path) -> dict[str, Any]:
