@@ -12,9 +12,9 @@ import torch
 from pipelines.paper_ablations import TABLES
 from tests.integration.mvtec_images import write_config, write_set
 from wsi_haloae.config import MVTEC_BASE, load_config, preset_names
-from wsi_haloae.evaluation.image_set import find_mvtec
-from wsi_haloae.evaluation.image_source import ImageSource
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.mvtec.image_set import find_mvtec
+from wsi_haloae.mvtec.image_source import ImageSource
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.fitting import FitOptions, fit
 from wsi_haloae.runs.mvtec import MvtecOptions

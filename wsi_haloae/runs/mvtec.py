@@ -15,13 +15,13 @@ import torch
 from wsi_haloae.atomic import remove_tree, replacing, write_text
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
-from wsi_haloae.evaluation.category_table import markdown_table
-from wsi_haloae.evaluation.image_check import check_images
-from wsi_haloae.evaluation.image_set import ImageSet
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.mvtec.category_table import markdown_table
+from wsi_haloae.mvtec.image_check import check_images
+from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.mvtec_category import CategoryImages, Judged, Normalise, judge

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.average_precision import average_precision
-from wsi_haloae.evaluation.category_result import CategoryResult, Convergence, ImageFigures, Row, TestData, VariantRow
-from wsi_haloae.evaluation.image_reading import median_grey, read_mask
-from wsi_haloae.evaluation.image_set import ImageSet
-from wsi_haloae.evaluation.image_source import ImageSource
-from wsi_haloae.evaluation.image_statistics import deciding_statistics, image_statistics
 from wsi_haloae.evaluation.interval import image_interval
-from wsi_haloae.evaluation.paper_figures import TABLE_1
 from wsi_haloae.evaluation.pixel_bootstrap import PixelBootstrap
 from wsi_haloae.evaluation.pixel_figures import PAPER_SIZE, SIZE, Masks, pixel_figures
 from wsi_haloae.model.anomaly_map import upsample
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.mvtec.category_result import CategoryResult, Convergence, ImageFigures, Row, TestData, VariantRow
+from wsi_haloae.mvtec.image_reading import median_grey, read_mask
+from wsi_haloae.mvtec.image_set import ImageSet
+from wsi_haloae.mvtec.image_source import ImageSource
+from wsi_haloae.mvtec.image_statistics import deciding_statistics, image_statistics
+from wsi_haloae.mvtec.paper_figures import TABLE_1
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.mvtec_baselines import BaselineScores, has_comparable_pca, run_baselines
 from wsi_haloae.scoring.image_scorer import (

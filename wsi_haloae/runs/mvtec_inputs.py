@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.image_set import ImageSet, find_folders, find_mvtec, list_categories
+from wsi_haloae.mvtec.image_set import ImageSet, find_folders, find_mvtec, list_categories
 
 
 def find_image_sets(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.evaluation.category_pictures import (
+from wsi_haloae.evaluation.pixel_figures import SIZE
+from wsi_haloae.mvtec.category_pictures import (
     CurveInput,
     SheetColumn,
     choose_for_sheet,
@@ -15,9 +16,8 @@ from wsi_haloae.evaluation.category_pictures import (
     write_defect_scores,
     write_sheet,
 )
-from wsi_haloae.evaluation.image_reading import read_mask
-from wsi_haloae.evaluation.image_set import LabelledImage
-from wsi_haloae.evaluation.pixel_figures import SIZE
+from wsi_haloae.mvtec.image_reading import read_mask
+from wsi_haloae.mvtec.image_set import LabelledImage
 from wsi_haloae.runs.mvtec_category import CategoryImages, Judged
 from wsi_haloae.scoring.image_scorer import ImageScores
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.evaluation.test_image_set import save
+from tests.mvtec.test_image_set import save
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation import image_source
-from wsi_haloae.evaluation.image_reading import median_grey, read_square
-from wsi_haloae.evaluation.image_source import ImageSource
+from wsi_haloae.mvtec import image_source
+from wsi_haloae.mvtec.image_reading import median_grey, read_square
+from wsi_haloae.mvtec.image_source import ImageSource
 from wsi_haloae.training.sources import TileSource
 
 

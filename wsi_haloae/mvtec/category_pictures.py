@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from wsi_haloae.atomic import replacing
-from wsi_haloae.evaluation.image_set import REFERENCE
+from wsi_haloae.mvtec.image_set import REFERENCE
 
 SHEET_COLUMNS = 8
 MOST_POINTS = 2000

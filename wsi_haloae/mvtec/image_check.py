@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.image_reading import decode_mask, decode_rgb
-from wsi_haloae.evaluation.image_set import (
+from wsi_haloae.mvtec.image_reading import decode_mask, decode_rgb
+from wsi_haloae.mvtec.image_set import (
     REFERENCE,
     ImageSet,
     LabelledImage,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.evaluation.image_reading import read_square, to_median
+from wsi_haloae.mvtec.image_reading import read_square, to_median
 
 CACHE_BYTES = 2 * 1024**3
 """Most pixels that one process keeps; images beyond are read anew each time."""

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from tests.data_paths import real_data
-from tests.evaluation.test_image_set import SIDE, make_category, save, save_mask
+from tests.mvtec.test_image_set import SIDE, make_category, save, save_mask
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.image_check import check_images
-from wsi_haloae.evaluation.image_set import find_mvtec
+from wsi_haloae.mvtec.image_check import check_images
+from wsi_haloae.mvtec.image_set import find_mvtec
 
 Break = Callable[[Path], object]
 

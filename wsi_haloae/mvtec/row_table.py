@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from wsi_haloae.evaluation.paper_figures import Published
+from wsi_haloae.mvtec.paper_figures import Published
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.image_reading import (
+from wsi_haloae.mvtec.image_reading import (
     decode_mask,
     decode_rgb,
     grey,

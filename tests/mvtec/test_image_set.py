@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.data_paths import real_data
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.image_set import ImageSet, find_folders, find_mvtec, list_categories
+from wsi_haloae.mvtec.image_set import ImageSet, find_folders, find_mvtec, list_categories
 
 SIDE = 8
 

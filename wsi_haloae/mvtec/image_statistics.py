@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.evaluation.auroc import auroc
-from wsi_haloae.evaluation.image_reading import grey
+from wsi_haloae.mvtec.image_reading import grey
 
 DECIDING = 0.9
 """AUROC at which a statistic alone decides; 1 minus it decides as well, the other way round."""

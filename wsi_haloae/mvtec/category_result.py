@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wsi_haloae.evaluation.interval import Interval
-from wsi_haloae.evaluation.paper_figures import OFFICIAL_DEFECTS, Published
 from wsi_haloae.evaluation.pixel_bootstrap import PixelComparison, PixelIntervals
 from wsi_haloae.evaluation.pixel_figures import PixelFigures
+from wsi_haloae.mvtec.paper_figures import OFFICIAL_DEFECTS, Published
 
 
 @dataclass(frozen=True)

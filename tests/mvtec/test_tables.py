@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from wsi_haloae.evaluation.category_table import HEADINGS, markdown_table
-from wsi_haloae.evaluation.paper_figures import OFFICIAL_DEFECTS, TABLE_1, TABLE_3, TABLE_S2, Published
-from wsi_haloae.evaluation.row_table import RowResults, markdown_rows, markdown_variants
+from wsi_haloae.mvtec.category_table import HEADINGS, markdown_table
+from wsi_haloae.mvtec.paper_figures import OFFICIAL_DEFECTS, TABLE_1, TABLE_3, TABLE_S2, Published
+from wsi_haloae.mvtec.row_table import RowResults, markdown_rows, markdown_variants
 
 
 def bounds(low: float, high: float) -> dict[str, float]:
