@@ -27,10 +27,25 @@ def find_pen(absorbance: NDArray[np.float32], found: NDArray[np.bool_], stroke_r
     ``absorbance`` is (h, w, 3), ``found`` (h, w) is everything that is not glass, and
     ``stroke_radius`` is in pixels.
     """
-    ink = _has_ink_colour(absorbance, 1.0)
+    ink = has_ink_colour(absorbance)
     core = opened(ink, stroke_radius)
-    strokes = _parts_that_touch(_has_ink_colour(absorbance, FAINT_SHARE) | core, core)
+    strokes = _parts_that_touch(has_ink_colour(absorbance, FAINT_SHARE) | core, core)
     return strokes | _parts_mostly(ink, found)
+
+
+def has_ink_colour(absorbance: NDArray[np.float32], strength: float = 1.0) -> NDArray[np.bool_]:
+    """Where ``absorbance`` (h, w, 3) is that of marker ink, (h, w).
+
+    It must be smoothed over several micrometres: single pixels of a nucleus can have the colour of ink.
+    ``strength`` is the share of what ink absorbs at least that is enough.
+    """
+    red, green, blue = absorbance[..., 0], absorbance[..., 1], absorbance[..., 2]
+    weakest, strongest = absorbance.min(axis=2), absorbance.max(axis=2)
+    is_blue_or_green = (red - green > 0.12 * strength) & (green < 0.82 * red)
+    is_red = (green > 0.35 * strength) & (blue > 0.75 * green) & (red < 0.25 * green)
+    is_black = (weakest > 0.5 * strength) & (strongest - weakest < 0.2 * strongest)
+    ink: NDArray[np.bool_] = is_blue_or_green | is_red | is_black
+    return ink
 
 
 def _parts_that_touch(mask: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -49,13 +64,3 @@ def _parts_mostly(ink: NDArray[np.bool_], found: NDArray[np.bool_]) -> NDArray[n
 
 def _numbered(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(measure.label(mask, connectivity=2), np.int64)  # type: ignore[no-untyped-call]
-
-
-def _has_ink_colour(absorbance: NDArray[np.float32], strength: float) -> NDArray[np.bool_]:
-    red, green, blue = absorbance[..., 0], absorbance[..., 1], absorbance[..., 2]
-    weakest, strongest = absorbance.min(axis=2), absorbance.max(axis=2)
-    is_blue_or_green = (red - green > 0.12 * strength) & (green < 0.82 * red)
-    is_red = (green > 0.35 * strength) & (blue > 0.75 * green) & (red < 0.25 * green)
-    is_black = (weakest > 0.5 * strength) & (strongest - weakest < 0.2 * strongest)
-    ink: NDArray[np.bool_] = is_blue_or_green | is_red | is_black
-    return ink

@@ -1,0 +1,84 @@
+"""calibrate: known quantiles, stated bounds, and a guard for few tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from wsi_haloae.artefacts.limits import (
+    ENOUGH_TILES,
+    FOCUS_AT_MOST,
+    FOLD_AT_LEAST,
+    GLASS_SHARE,
+    INK_AT_LEAST,
+    ArtefactLimits,
+    calibrate,
+)
+
+
+def _quantities(
+    focus: NDArray[np.float64] | float, ink: NDArray[np.float64] | float, fold: NDArray[np.float64] | float, count: int
+) -> NDArray[np.float32]:
+    columns = [np.broadcast_to(column, count) for column in (focus, ink, fold, 0.9)]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def test_limits_are_the_quantiles_of_many_tiles() -> None:
+    steps = np.linspace(0, 1, 1001)
+    limits = calibrate(_quantities(0.04 + 0.2 * steps, 0.3 * steps, 1 + steps, 1001))
+    assert limits.focus == pytest.approx(0.041)
+    assert limits.ink_share == pytest.approx(0.2985)
+    assert limits.fold_ratio == pytest.approx(1.995)
+    assert limits.tiles == 1001
+
+
+def test_limits_are_never_stricter_than_their_bounds() -> None:
+    limits = calibrate(_quantities(0.4, 0.0, 0.5, 500))
+    assert (limits.focus, limits.ink_share, limits.fold_ratio) == (FOCUS_AT_MOST, INK_AT_LEAST, FOLD_AT_LEAST)
+
+
+def test_glass_is_not_calibrated() -> None:
+    assert calibrate(_quantities(0.4, 0.0, 0.5, 500)).glass_share == GLASS_SHARE
+
+
+@pytest.mark.parametrize("count", [5, 20, 60])
+def test_few_tiles_give_few_false_flags(count: int) -> None:
+    rng = np.random.default_rng(count)
+    strict = [calibrate(_quantities(rng.normal(0.08, 0.01, count), 0, rng.normal(2, 0.2, count), count))
+              for _ in range(200)]  # fmt: skip
+    false = np.mean([
+        [(rng.normal(0.08, 0.01, 2000) < limits.focus).mean(), (rng.normal(2, 0.2, 2000) > limits.fold_ratio).mean()]
+        for limits in strict
+    ], axis=0)  # fmt: skip
+    most = {5: 0.08, 20: 0.02, 60: 0.008}[count]  # the extreme tile alone: 1 / (count + 1)
+    assert (false < most).all(), false
+    assert (false < 1 / (count + 1)).all(), false
+
+
+def test_the_guard_ends_where_tiles_are_enough() -> None:
+    values = np.linspace(1, 2, ENOUGH_TILES)
+    assert calibrate(_quantities(0.1, 0, values, ENOUGH_TILES)).fold_ratio == pytest.approx(1.995)
+    # Half of a uniform distribution lies within a quarter of its width from the median.
+    few = calibrate(_quantities(0.1, 0, values[1:], ENOUGH_TILES - 1)).fold_ratio
+    assert few == pytest.approx(1.5 + 3 * 1.4826 * 0.25, abs=0.01)
+
+
+def test_one_tile_is_enough_and_none_is_not() -> None:
+    assert calibrate(_quantities(0.05, 0.5, 3, 1)).focus == pytest.approx(0.05)
+    with pytest.raises(ValueError, match="at least one"):
+        calibrate(np.empty((0, 4), np.float32))
+
+
+def test_a_focus_limit_is_no_share_below_nothing() -> None:
+    assert calibrate(_quantities(np.array([0.0, 0.05, 0.1]), 0, 1, 3)).focus == 0
+
+
+def test_limits_come_back_from_json_and_are_frozen() -> None:
+    limits = calibrate(_quantities(np.linspace(0.05, 0.3, 300), 0.1, 1.1, 300))
+    assert ArtefactLimits.model_validate_json(limits.model_dump_json()) == limits
+    with pytest.raises(ValidationError):
+        limits.focus = 0.2  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        ArtefactLimits.model_validate({**limits.model_dump(), "blur": 1})
