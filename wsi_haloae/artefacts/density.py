@@ -20,7 +20,7 @@ FINE = 2
 GLASS_LEVEL = 0.86
 """The default of ``scoring.glass_level`` in the configuration."""
 
-Number = TypeVar("Number", np.float32, np.uint16)
+_Number = TypeVar("_Number", np.float32, np.uint16)
 
 _OF_LEVEL = np.log10(255 / np.maximum(np.arange(256), 1)).astype(np.float32)  # (256,)
 
@@ -58,7 +58,7 @@ def _tissue(tile: NDArray[np.uint8], glass_level: float | None) -> NDArray[np.bo
     return np.asarray(light < glass_level * 255 * CELL**2)
 
 
-def _block_sums(values: NDArray[Number], side: int) -> NDArray[Number]:
+def _block_sums(values: NDArray[_Number], side: int) -> NDArray[_Number]:
     """Sums over squares of ``side``: (h, w, 3) -> (h / side, w / side, 3).
 
     By slices, which for squares this small is six times as fast as a sum over axes of a reshaped array.

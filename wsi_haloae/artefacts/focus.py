@@ -29,7 +29,7 @@ SHARPEST = 1.0
 def focus(density: TileDensity) -> float:
     """Share of the variance of optical density within 22 pixels that is finer than 6, over tissue: 0..1, no unit.
 
-    Real tissue in focus has 0.1 to 0.4, blurred by a Gaussian of 3 pixels below 0.06. Tissue without any contrast has
+    Real tissue in focus has 0.1 to 0.4, blurred by a Gaussian of 3 pixels below 0.05. Tissue without any contrast has
     0: nothing in it is sharp. `SHARPEST` where less than `LEAST_TISSUE` of the tile is tissue.
     """
     if density.tissue.mean() < LEAST_TISSUE:

@@ -21,7 +21,7 @@ TO_DEVIATION = 1.4826
 """Standard deviation of a Gaussian over its median absolute deviation."""
 
 FOCUS_AT_MOST = 0.1
-"""Sharper than this is in focus; a Gaussian of 2 pixels leaves less, one of 1 pixel more."""
+"""Sharper than this is in focus. A Gaussian of 2 pixels leaves less; one of 1 pixel leaves more on sharp scans."""
 INK_AT_LEAST = 0.02
 """Less ink is pigment, or a speck."""
 FOLD_AT_LEAST = 0.9
