@@ -18,7 +18,7 @@ def slow_p(calibration: ConformalCalibration, scores: list[float], groups: list[
         np.mean([score >= new for score, group in zip(scores, groups, strict=True) if group == one])
         for one in sorted(set(groups))
     ]
-    return float((calibration.effective_tiles * np.mean(shares) + 1) / (calibration.effective_tiles + 1))
+    return float((calibration.facts.effective_tiles * np.mean(shares) + 1) / (calibration.facts.effective_tiles + 1))
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abc")), min_size=1, max_size=30), st.integers(-1, 10))
@@ -27,7 +27,7 @@ def test_p_values_are_those_of_the_definition(tiles: list[tuple[int, str]], new:
     calibration = ConformalCalibration.fit(np.array(scores, np.float32), np.array(groups))
     found = calibration.p_values(np.array([new], np.float32))
     assert found[0] == pytest.approx(slow_p(calibration, scores, groups, new), rel=1e-6)
-    assert calibration.smallest_p <= found[0] * (1 + 1e-6)
+    assert calibration.facts.smallest_p <= found[0] * (1 + 1e-6)
     assert found[0] <= 1
 
 
@@ -58,7 +58,7 @@ def test_copies_make_p_values_no_finer() -> None:
     groups = np.arange(20).astype(str)
     once = ConformalCalibration.fit(scores, groups)
     copied = ConformalCalibration.fit(np.repeat(scores, 50), np.repeat(groups, 50))
-    assert copied.effective_tiles == pytest.approx(once.effective_tiles) == pytest.approx(20)
+    assert copied.facts.effective_tiles == pytest.approx(once.facts.effective_tiles) == pytest.approx(20)
     new = np.linspace(-3, 3, 50)
     np.testing.assert_allclose(copied.p_values(new), once.p_values(new), rtol=1e-5)
 
@@ -74,7 +74,7 @@ def test_p_values_fall_as_scores_rise_and_nan_stays() -> None:
     found = calibration.p_values(np.array([-1, 3, 8, 20, np.nan], np.float32))
     assert found[0] == 1
     assert (np.diff(found[:4]) < 0).all()
-    assert found[3] == pytest.approx(calibration.smallest_p)
+    assert found[3] == pytest.approx(calibration.facts.smallest_p)
     assert np.isnan(found[4])
 
 

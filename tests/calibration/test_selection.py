@@ -57,6 +57,6 @@ def test_the_false_discovery_rate_is_kept_on_slides_drawn_anew() -> None:
         calibration = ConformalCalibration.fit(random.normal(size=3000).astype(np.float32), np.arange(3000).astype(str))
         anomalous = random.random(1500) < 0.2
         scores = random.normal(size=1500) + 4 * anomalous
-        chosen = select_tiles(calibration.p_values(scores), calibration.smallest_p, fdr=0.1).chosen
+        chosen = select_tiles(calibration.p_values(scores), calibration.facts.smallest_p, fdr=0.1).chosen
         shares.append((chosen & ~anomalous).sum() / max(1, chosen.sum()))
     assert 0.05 < np.mean(shares) < 0.1

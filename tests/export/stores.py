@@ -56,9 +56,12 @@ class Scene:
             grid=asdict(self.grid),
             read_plan={},
             tissue={},
-            model=ModelRecord(sha256="a" * 64, rule="test", mpp=0.5, display_range=self.display_range),
+            model=ModelRecord(
+                sha256="a" * 64, rule="test", mpp=0.5, display_range=self.display_range, calibration=None
+            ),
             compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
             layers=("layer1",),
+            rules=("tissue",),
             map_size=None,
             roi_sha256=None,
         )

@@ -15,9 +15,26 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from wsi_haloae.calibration.clustering import effective_tiles, group_numbers, intraclass_correlation
 from wsi_haloae.errors import UsageError
+
+
+class CalibrationFacts(BaseModel):
+    """How fine p-values can be, for headers and reports; ``correlation`` is that of scores within a group."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tiles: int
+    groups: int
+    correlation: float
+    effective_tiles: float
+
+    @property
+    def smallest_p(self) -> float:
+        """The p-value of a score above all calibration scores."""
+        return 1 / (self.effective_tiles + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +43,7 @@ class ConformalCalibration:
 
     scores: NDArray[np.float32]
     weights: NDArray[np.float64]
-    groups: int
-    correlation: float
-    effective_tiles: float
+    facts: CalibrationFacts
 
     @classmethod
     def fit(cls, scores: NDArray[np.float32], groups: NDArray[np.str_]) -> ConformalCalibration:
@@ -42,12 +57,13 @@ class ConformalCalibration:
         correlation = intraclass_correlation(scores, groups)
         order = np.argsort(scores, kind="stable")
         weights = 1 / (len(sizes) * sizes[numbers].astype(np.float64))
-        return cls(scores[order], weights[order], len(sizes), correlation, effective_tiles(sizes, correlation))
-
-    @property
-    def smallest_p(self) -> float:
-        """The p-value of a score above all calibration scores."""
-        return 1 / (self.effective_tiles + 1)
+        facts = CalibrationFacts(
+            tiles=len(scores),
+            groups=len(sizes),
+            correlation=correlation,
+            effective_tiles=effective_tiles(sizes, correlation),
+        )
+        return cls(scores[order], weights[order], facts)
 
     def p_values(self, scores: NDArray[np.floating]) -> NDArray[np.float32]:
         """p-value of each score (n,): (N S + 1) / (N + 1); NaN where the score is.
@@ -56,5 +72,5 @@ class ConformalCalibration:
         """
         above = np.append(np.cumsum(self.weights[::-1])[::-1], 0.0)  # (n + 1,): weight from each place on
         share = np.minimum(above[np.searchsorted(self.scores, scores, side="left")], 1.0)
-        values = (self.effective_tiles * share + 1) / (self.effective_tiles + 1)
+        values = (self.facts.effective_tiles * share + 1) / (self.facts.effective_tiles + 1)
         return np.where(np.isnan(scores), np.nan, values).astype(np.float32)

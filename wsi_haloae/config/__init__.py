@@ -15,7 +15,7 @@ from wsi_haloae.config.model import (
     SwinConfig,
 )
 from wsi_haloae.config.presets import KINDS, MVTEC_BASE, load_config, preset_names
-from wsi_haloae.config.scoring import ScoringConfig, TissueConfig
+from wsi_haloae.config.scoring import SUMMARY_POOLINGS, ScoringConfig, TissueConfig
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
 from wsi_haloae.config.whole import AS_RELEASED, Config, merge
 
@@ -23,6 +23,7 @@ __all__ = [
     "AS_RELEASED",
     "KINDS",
     "MVTEC_BASE",
+    "SUMMARY_POOLINGS",
     "AttentionConfig",
     "AutoEncoderConfig",
     "ClassifierConfig",

@@ -78,6 +78,11 @@ class MultiScaleFeatures(nn.Module):
         """C, the sum of ``layer_channels``."""
         return sum(self.layer_channels)
 
+    @property
+    def ssim_channels(self) -> tuple[int, ...]:
+        """Widths of the layers in what `for_ssim` gives: those of the features."""
+        return self.layer_channels
+
     def _draw_weights(self, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         for module in self.features:

@@ -22,6 +22,7 @@ class PixelFeatures(nn.Module):
 
     layers: tuple[str, ...] = ("pixels",)
     layer_channels: tuple[int, ...] = (3 * REDUCTION**2,)
+    ssim_channels: tuple[int, ...] = (3,)
 
     @property
     def channels(self) -> int:

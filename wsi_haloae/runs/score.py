@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, for_each_slide
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished, read_record
 from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
-from wsi_haloae.scoring.scorer import Scorer, rule_name
+from wsi_haloae.scoring.rules import rule_words
+from wsi_haloae.scoring.scorer import Scorer, available_rules
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores import score_store, tile_store
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore, TileScores
@@ -129,9 +130,10 @@ class _ScoreRun:
             **dict(tiling.header()),
             model=ModelRecord(
                 sha256=self._checkpoint.sha256,
-                rule=rule_name(facts.config.scoring),
+                rule=rule_words(facts.config.scoring),
                 mpp=self._mpp,
                 display_range=facts.display_range,
+                calibration=facts.calibration,
             ),
             compute=ComputeRecord(
                 batch_size=options.batch_size or BATCH_SIZE[self._device.type],
@@ -140,6 +142,7 @@ class _ScoreRun:
                 threads=self._threads,
             ),
             layers=model.backbone.layers,
+            rules=tuple(available_rules(self._checkpoint)),
             map_size=model.map_size if options.keep_maps else None,
             roi_sha256=file_sha256(roi) if roi else None,
         )
@@ -207,10 +210,10 @@ class _ScoreRun:
 def _without_unreadable(scores: TileScores, states: np.ndarray[Any, np.dtype[np.uint8]]) -> TileScores:
     """What a tile that could not be read got from its background colour is no score."""
     lost = states == TileState.UNREADABLE
-    for values in (scores.score, scores.score_paper, scores.layer_residuals, scores.anomaly_map):
+    for field in fields(scores):
+        values = getattr(scores, field.name)
         if values is not None:
-            values[lost] = np.nan
-    scores.tissue_cells[lost] = 0
+            values[lost] = np.nan if values.dtype == np.float32 else 0
     return scores
 
 

@@ -16,6 +16,7 @@ from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord
 from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, choose_groups
@@ -78,7 +79,8 @@ def train_tiles(
         },
     )
     data = TrainingData(source, split.tiles["train"], split.tiles["select"])
-    checkpoint, _curve = fit(data, config, fit_options, reporter)
+    trained, _curve = fit(data, config, fit_options, reporter)
+    checkpoint = calibrate(trained, source, split, groups, fit_options.device, reporter)
     record.lap("training")
     record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
     record.write(folder / RECORD_NAME, "done")
