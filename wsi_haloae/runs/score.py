@@ -19,6 +19,7 @@ import torch
 from wsi_haloae.atomic import remove_tree
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
 from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
@@ -187,6 +188,7 @@ class _ScoreRun:
                 advance(len(states))
 
     def _facts(self, source: SlideInput, scores: ScoreStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
+        selection = ScoredTiles.read(scores).selection
         return {
             "slide": {"path": str(source.path.resolve()), **scores.header.slide.model_dump(mode="json")},
             "model": {"path": str(self._options.model.resolve()), **scores.header.model.model_dump(mode="json")},
@@ -196,7 +198,11 @@ class _ScoreRun:
                 "grid": chosen.tiling.grid.rows * chosen.tiling.grid.columns,
                 "tiles": len(scores),
                 "unreadable": unreadable,
+                **({} if selection is None else {"anomalous": int(selection.chosen.sum())}),
             },
+            "anomalous": None
+            if selection is None
+            else {"criterion": selection.words, "smallest_selectable_share": selection.smallest_share},
         }
 
     def _say_done(self, source: SlideInput, folder: Path, scores: ScoreStore, unreadable: int) -> None:
