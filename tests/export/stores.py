@@ -97,7 +97,7 @@ def make_store(
     thumbnail = np.full((max(1, scene.height // 10), max(1, scene.width // 10), 3), 255, np.uint8)
     store = ScoreStore.create(path, scene.header, index, thumbnail, np.ones(thumbnail.shape[:2], np.bool_))
     group = zarr.open_group(path, mode="r+")
-    columns = {"score": score, "score_paper": score / 2, "state": state}
+    columns = {"score": score, "score_paper": score / 2, "rules": score[:, None] / 3, "state": state}
     if p_value is not None:
         columns["p_value"] = p_value
     for name, values in columns.items():

@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 @dataclass(frozen=True)
 class RegionOverlap:
-    """Areas in level-0 pixels. They add up over slides of one scale."""
+    """Areas in square millimetres, so that slides add up."""
 
     both: float
     called: float
@@ -35,10 +35,12 @@ def region_overlap(
     sizes: NDArray[np.int64],
     anomalous: BaseGeometry,
     reference: BaseGeometry,
+    pixel_area: float,
 ) -> RegionOverlap:
     """Of the tiles ``chosen`` (n,), within what was both outlined and ``scored`` (n,).
 
-    Tissue that nobody outlined is not judged; where outlines of both kinds overlap it is anomalous.
+    ``pixel_area`` is that of a level-0 pixel in square millimetres. Tissue that nobody outlined is not
+    judged; where outlines of both kinds overlap it is anomalous.
     """
     corners = locations + sizes
     boxes = shapely.box(locations[:, 0], locations[:, 1], corners[:, 0], corners[:, 1])
@@ -46,7 +48,7 @@ def region_overlap(
     called = shapely.intersection(shapely.union_all(boxes[chosen & scored]), judged)
     outlined = shapely.intersection(anomalous, judged)
     return RegionOverlap(
-        both=float(shapely.intersection(called, outlined).area),
-        called=float(called.area),
-        outlined=float(outlined.area),
+        both=shapely.intersection(called, outlined).area * pixel_area,
+        called=called.area * pixel_area,
+        outlined=outlined.area * pixel_area,
     )
