@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from PIL import Image
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
 from wsi_haloae.evaluation.comparison import MethodScores, compare_methods
+from wsi_haloae.evaluation.comparison_table import markdown_comparison, verdict, write_comparison
 from wsi_haloae.evaluation.tile_statistics import STATISTICS, statistic_scores, tile_statistics
 
 RANDOM = np.random.default_rng(0)
@@ -17,12 +21,21 @@ ANOMALOUS = np.arange(160) % 2 == 1
 GOOD = ANOMALOUS * 1.5 + RANDOM.normal(size=160)
 
 
-def test_a_draw_is_auroc_of_whole_groups_repeated() -> None:
+@pytest.mark.parametrize("scores", [GOOD, GOOD.round(), np.zeros(160)])
+def test_draws_are_those_of_whole_groups_repeated(scores: np.ndarray) -> None:
     bootstrap = ClusterBootstrap(ANOMALOUS, GROUPS, draws=5)
-    for weights, found in zip(bootstrap._draws, bootstrap.auroc(GOOD), strict=True):
-        assert all(len(set(weights[group == GROUPS])) == 1 for group in set(GROUPS))
-        repeated = np.repeat(np.arange(160), weights)
-        assert found == pytest.approx(roc_auc_score(ANOMALOUS[repeated], GOOD[repeated]))
+    names = np.unique(GROUPS)
+    areas, precisions = bootstrap.auroc(scores), bootstrap.average_precision(scores)
+    for counts, area, precision in zip(bootstrap.counts, areas, precisions, strict=True):
+        repeated = np.concatenate([np.flatnonzero(names[group] == GROUPS) for group in np.repeat(range(20), counts)])
+        assert area == pytest.approx(roc_auc_score(ANOMALOUS[repeated], scores[repeated]))
+        assert precision == pytest.approx(average_precision_score(ANOMALOUS[repeated], scores[repeated]))
+
+
+def test_many_tiles_are_weighed_a_few_draws_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ClusterBootstrap(ANOMALOUS, GROUPS, draws=7).auroc(GOOD)
+    monkeypatch.setattr("wsi_haloae.evaluation.cluster_bootstrap.CHUNK", 3 * 160)
+    np.testing.assert_array_equal(ClusterBootstrap(ANOMALOUS, GROUPS, draws=7).auroc(GOOD), whole)
 
 
 def test_copies_of_tiles_do_not_narrow_the_interval() -> None:
@@ -79,3 +92,22 @@ def test_statistics_score_by_their_distance_from_training_on_either_side() -> No
     np.testing.assert_allclose(scores["mean red"], [0, 9, 9])
     np.testing.assert_allclose(scores["skewness"], 0)
     assert scores["colour statistics"][1:].min() > 5
+
+
+@pytest.mark.parametrize(
+    ("ours", "words"),
+    [(GOOD * 0 + ANOMALOUS, "is ahead of"), (-GOOD, "is behind"), (GOOD + 1e-9, "cannot be told from")],
+)
+def test_the_verdict_says_on_which_side_of_the_best_baseline_haloae_is(
+    ours: np.ndarray, words: str, tmp_path: Path
+) -> None:
+    methods = [MethodScores("HaloAE", "HaloAE", ours), MethodScores("plain", "baseline", GOOD)]
+    compared = compare_methods(methods, ANOMALOUS, GROUPS)
+    assert words in verdict(compared)
+    assert "plain" in verdict(compared)
+    table = markdown_comparison(compared).splitlines()
+    assert len(table) == 4
+    assert len({line.count("|") for line in table}) == 1
+    write_comparison(tmp_path / "picture.png", compared, "title")
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert min(picture.size) > 100

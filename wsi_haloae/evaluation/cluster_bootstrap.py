@@ -7,9 +7,10 @@ makes their differences paired.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.labelled_scores import require_labelled_scores
@@ -17,6 +18,11 @@ from wsi_haloae.evaluation.labelled_scores import require_labelled_scores
 DRAWS = 1000
 ATTEMPTS = 20
 """A draw that loses a class is drawn again; so many times as many draws are made at most."""
+CHUNK = 1 << 22
+"""Weights that are held at once: 32 MB, however many tiles there are."""
+
+Weights = NDArray[np.float64]
+Measure = Callable[[Weights, Weights], NDArray[np.float64]]
 
 
 class ClusterBootstrap:
@@ -26,31 +32,65 @@ class ClusterBootstrap:
         self, anomalous: NDArray[np.bool_], groups: NDArray[np.str_], *, seed: int = 0, draws: int = DRAWS
     ) -> None:
         self._anomalous = anomalous
-        names, numbers = np.unique(groups, return_inverse=True)
-        self.groups = len(names)
-        random, share = np.random.default_rng(seed), np.full(len(names), 1 / len(names))
+        names, self._numbers = np.unique(groups, return_inverse=True)
+        count = len(names)
+        has_anomalous, has_reference = (
+            np.bincount(self._numbers[label], minlength=count) > 0 for label in (anomalous, ~anomalous)
+        )
+        random, share = np.random.default_rng(seed), np.full(count, 1 / count)
         kept: list[NDArray[np.int64]] = []
         for _ in range(ATTEMPTS * draws):
-            weights = random.multinomial(len(names), share)[numbers]
-            if weights[anomalous].any() and weights[~anomalous].any():
-                kept.append(weights)
+            drawn = random.multinomial(count, share)
+            if (drawn * has_anomalous).any() and (drawn * has_reference).any():
+                kept.append(drawn)
             if len(kept) == draws:
                 break
         if len(kept) < draws:
             raise UsageError(
-                f"{len(names)} groups were given, of which nearly every draw loses a class; intervals need more "
+                f"{count} groups were given, of which nearly every draw loses a class; intervals need more "
                 "groups with reference tiles and more with anomalous ones."
             )
-        self._draws = kept
+        self.counts = np.stack(kept)  # (draws, groups): how often each group is in each draw
 
     def auroc(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
         """AUROC of scores (n,) in each draw: (draws,)."""
         require_labelled_scores(scores, self._anomalous, measure="AUROC", of="tile")
-        return np.array([roc_auc_score(self._anomalous, scores, sample_weight=weights) for weights in self._draws])
+        return self._measure(scores, _weighted_auroc)
 
     def average_precision(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
         """Average precision of scores (n,) in each draw: (draws,)."""
         require_labelled_scores(scores, self._anomalous, measure="Average precision", of="tile")
-        return np.array(
-            [average_precision_score(self._anomalous, scores, sample_weight=weights) for weights in self._draws]
+        return self._measure(scores, _weighted_average_precision)
+
+    def _measure(self, scores: NDArray[np.floating], measure: Measure) -> NDArray[np.float64]:
+        order = np.argsort(scores, kind="stable")
+        first = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # of each distinct score
+        labels, groups = self._anomalous[order], self._numbers[order]
+        return np.concatenate(
+            [
+                measure(*(np.add.reduceat(weights * side, first, axis=1) for side in (labels, ~labels)))
+                for weights in self._weights(groups)
+            ]
         )
+
+    def _weights(self, groups: NDArray[np.int64]) -> Iterator[Weights]:
+        """Weights of tiles in some draws at a time, (some, n)."""
+        some = max(1, CHUNK // len(groups))
+        for start in range(0, len(self.counts), some):
+            yield self.counts[start : start + some, groups].astype(np.float64)
+
+
+def _weighted_auroc(anomalous: Weights, reference: Weights) -> NDArray[np.float64]:
+    """Of weights at each distinct score, rising: (draws, k) twice -> (draws,). Ties count half."""
+    below = np.cumsum(reference, axis=1) - reference / 2
+    area: NDArray[np.float64] = (anomalous * below).sum(axis=1) / (anomalous.sum(axis=1) * reference.sum(axis=1))
+    return area
+
+
+def _weighted_average_precision(anomalous: Weights, reference: Weights) -> NDArray[np.float64]:
+    """Of weights at each distinct score, rising: (draws, k) twice -> (draws,)."""
+    found = np.cumsum(anomalous[:, ::-1], axis=1)  # from the highest score down
+    called = found + np.cumsum(reference[:, ::-1], axis=1)
+    precision = found / np.maximum(called, np.finfo(np.float64).tiny)
+    mean: NDArray[np.float64] = (anomalous[:, ::-1] * precision).sum(axis=1) / anomalous.sum(axis=1)
+    return mean
