@@ -21,8 +21,19 @@ from wsi_haloae.runs.histology import HistologyOptions, HistologySet, run_histol
 
 SETS = {
     # GlaS: colon, malignant glands are the reference; colour does not decide.
+    # Of its seven training patients two have 120 tiles each, the others 2 to 24: the two train.
     "glas": HistologySet(
-        "glas_colon", ("train/malignant",), ("test/malignant",), ("test/benign",), mpp=0.62, group="p[0-9]+"
+        "glas_colon",
+        ("train/malignant",),
+        ("test/malignant",),
+        ("test/benign",),
+        mpp=0.62,
+        group="p[0-9]+",
+        fixed={
+            **dict.fromkeys(("p02", "p07"), "train"),
+            **dict.fromkeys(("p06", "p14", "p16"), "select"),
+            **dict.fromkeys(("p08", "p12"), "calibrate"),
+        },
     ),
     # LC25000: lung adenocarcinoma is the reference; colour nearly decides. Its pixel size is not known: 0.5 is assumed.
     # Clusters are numbered anew in each class, so the class belongs to the name.

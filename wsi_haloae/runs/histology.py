@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,10 @@ SCORES_NAME = "scores.json"
 
 @dataclass(frozen=True)
 class HistologySet:
-    """Folders of tiles below a root; ``group`` is the part of a file's name that names its patient or cluster."""
+    """Folders of tiles below a root; ``group`` is the part of a file's name that names its patient or cluster.
+
+    ``fixed`` names the part (train, select, calibrate) of some groups; the others are drawn by the seed.
+    """
 
     name: str
     train: tuple[str, ...]
@@ -42,6 +45,7 @@ class HistologySet:
     anomalous: tuple[str, ...]
     mpp: float
     group: str
+    fixed: Mapping[str, str] = field(default_factory=dict)
 
     def source(self, root: Path, folders: Sequence[str]) -> CombinedSource:
         """Tiles of some folders; `UsageError` for one without images."""
@@ -126,7 +130,7 @@ def _run(
 ) -> None:
     plain = tiles.source(root, tiles.train)
     check_tile_size(config.model, plain.tile_size)
-    split = split_by_group(plain.groups, config.split, config.training.seed)
+    split = split_by_group(plain.groups, config.split, config.training.seed, tiles.fixed)
     recolour = Recolour(colouring, _tiles(plain, split))
     source = Changed(plain, recolour, colouring)
     reference, anomalous = (tiles.source(root, folders) for folders in (tiles.reference, tiles.anomalous))
