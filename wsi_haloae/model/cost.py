@@ -72,12 +72,13 @@ def describe_cost(asked: ModelConfig, config: ModelConfig, tile_size: int) -> li
     ]
     if config.features.timm is not None:
         with_vgg19 = asked.model_copy(update={"features": FeaturesConfig(standardise=asked.features.standardise)})
-        head = f"{asked.autoencoder.head_width} -> {config.autoencoder.head_width}"
-        code = f"{asked.autoencoder.encoder[-1].out} -> {config.autoencoder.encoder[-1].out}"
-        lines += [
-            f"  against vgg19:  {measure_cost(with_vgg19, tile_size)}",
-            f"  widths of the auto-encoder, for {cost.channels} channels instead of 704: head {head}, code {code}",
-        ]
+        lines.append(f"  against vgg19:  {measure_cost(with_vgg19, tile_size)}")
+    before, after = asked.autoencoder, config.autoencoder
+    if before != after:
+        lines.append(
+            f"  widths of the auto-encoder, for {cost.channels} channels instead of {before.made_for}: "
+            f"head {before.head_width} -> {after.head_width}, code {before.encoder[-1].out} -> {after.encoder[-1].out}"
+        )
     return lines
 
 
