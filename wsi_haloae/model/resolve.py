@@ -1,8 +1,9 @@
 """A configuration made definite before anything is built: what ``timm:NAME`` is, and how wide block C then is.
 
-The widths of the presets suit VGG19's 704 channels. Other features of timm scale them by the square
-root of the ratio of channels: the stages of block C then cost, cell by cell, in proportion to the
-channels, and the code, a fixed share at one number of channels, neither starves nor explodes at another.
+The widths of the presets suit VGG19's 704 channels. Features of timm scale them by the square root of
+the ratio of channels: between two stages a cell then costs in proportion to the channels, in the head
+and at the end to their power 1.5. Scaled in proportion, 4096 channels would cost 34 times as much a cell;
+unscaled, they would pass through a code of 29. The rule is reasoned, not yet measured on pretrained features.
 """
 
 from __future__ import annotations
