@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -20,7 +21,10 @@ from wsi_haloae.cli import options
 )
 @options.configuration
 @click.option(
-    "--features", type=click.Choice(["vgg19", "vgg16", "random"]), help="Backbone; overrides the configuration."
+    "--features",
+    metavar="NAME",
+    help="Backbone: vgg19, vgg16, random, or timm:NAME for any network of timm (pip install 'wsi-haloae[timm]'), e.g. "
+    "timm:resnet50 or timm:hf-hub:owner/name. Overrides the configuration.",
 )
 @options.weights
 @options.pixel_size
@@ -92,7 +96,7 @@ def train_tiles(
     from wsi_haloae.tiles.tiling import TilingSettings
 
     if features:
-        settings = (*settings, f"model.features.backbone={features}")
+        settings = (*settings, f"model.features.backbone={json.dumps(features)}")  # a path may hold what YAML reads
     reference = ReferenceOptions(
         mpp=mpp,
         override_mpp=override_mpp,

@@ -16,6 +16,7 @@ from wsi_haloae.config.model import (
 )
 from wsi_haloae.config.presets import KINDS, MVTEC_BASE, load_config, preset_names
 from wsi_haloae.config.scoring import SUMMARY_POOLINGS, ScoringConfig, TissueConfig
+from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
 from wsi_haloae.config.whole import AS_RELEASED, Config, merge
 
@@ -37,6 +38,7 @@ __all__ = [
     "SplitConfig",
     "StageConfig",
     "SwinConfig",
+    "TimmNetwork",
     "TissueConfig",
     "TrainingConfig",
     "load_config",

@@ -80,7 +80,7 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write under a temporary name, then rename; same contents give the same bytes."""
-        tensors = {f"model.{name}": tensor.contiguous().cpu() for name, tensor in self.model.state_dict().items()}
+        tensors = _each_its_own({f"model.{name}": tensor for name, tensor in self.model.state_dict().items()})
         tensors[_MEAN_MAP] = self.mean_map.contiguous().cpu()
         tensors[_RANGE] = self.feature_range.contiguous().cpu()
         if self.mean_image_map is not None:
@@ -116,6 +116,17 @@ class Checkpoint:
             _calibration(path, facts, tensors),
             file_sha256(path),
         )
+
+
+def _each_its_own(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, and no two in the same memory, which safetensors cannot write: some networks share weights."""
+    own: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, given in state.items():
+        tensor = given.contiguous().cpu()
+        own[name] = tensor.clone() if tensor.data_ptr() in places else tensor
+        places.add(tensor.data_ptr())
+    return own
 
 
 def file_sha256(path: Path) -> str:
@@ -154,6 +165,7 @@ def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> Ha
         wanted = {name: tensor.dtype for name, tensor in model.state_dict().items()}
         model.load_state_dict(state, strict=True, assign=True)
         _check_dtypes(state, wanted)
+        model.backbone.leave_meta()
     except (RuntimeError, TypeError, OverflowError, ConfigError) as error:
         first = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: weights and configuration do not belong together ({first}).") from None

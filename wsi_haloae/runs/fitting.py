@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.config import Config
+from wsi_haloae.model.backbones import load_weights
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
-from wsi_haloae.model.features import load_backbone_weights
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import read_tiles
@@ -49,7 +49,8 @@ def fit(
     source, device = data.source, options.device
     torch.manual_seed(config.training.seed)
     model = HaloAE(config.model, source.tile_size)
-    backbone_source = load_backbone_weights(model.backbone, config.model.features.backbone, options.weights)
+    backbone_source = load_weights(model.backbone, config.model.features, options.weights)
+    reporter.line(f"weights of the features: {backbone_source}; the checkpoint will hold a copy")
     model = model.to(device).to(memory_format=torch.channels_last)
     measured = _draw(data.train, config)
     feature_range = _measure(data, measured, config, model, device, reporter)

@@ -20,6 +20,7 @@ from wsi_haloae.evaluation.histology_table import SeedScores, markdown_histology
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.model.resolve import resolve
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
@@ -81,6 +82,7 @@ def run_histology(
 
     After each training the table so far is written: ``table.md`` and ``table.json``.
     """
+    config = resolve(config)
     failed = []
     for seed in seeds:  # a whole table after the first seed
         for colouring in COLOURINGS:

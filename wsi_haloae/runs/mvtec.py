@@ -17,8 +17,10 @@ from wsi_haloae.config import SUMMARY_POOLINGS, Config
 from wsi_haloae.errors import ConfigError, OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.model.resolve import resolve
 from wsi_haloae.mvtec.category_table import markdown_table
 from wsi_haloae.mvtec.image_check import check_images
 from wsi_haloae.mvtec.image_set import ImageSet
@@ -60,6 +62,7 @@ def run_mvtec(
     All images are checked before any training starts. A category that is done is skipped, one that
     was interrupted goes on; one that fails is reported and the others go on. Gives the exit code.
     """
+    asked, config = config, resolve(config)
     check_tile_size(config.model, SIZE)
     if config.scoring.pooling in SUMMARY_POOLINGS:
         raise ConfigError(
@@ -68,6 +71,8 @@ def run_mvtec(
         )
     for images in sets:
         check_images(images, reporter.warn)
+    for line in describe_cost(asked.model, config.model, SIZE):
+        reporter.line(line)
     device = resolve_device(options.device)
     results, failed = [], []
     for images in sets:

@@ -13,8 +13,10 @@ from wsi_haloae.atomic import remove_tree
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.model.resolve import resolve
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.added_value import report_added_value
 from wsi_haloae.runs.calibrating import calibrate
@@ -48,6 +50,7 @@ def train_tiles(
 ) -> None:
     """Train and write ``output`` (safetensors), with curve, pictures and record in ``<stem>.training/``."""
     record = RunRecord("train-tiles", arguments, reporter)
+    asked, config = config, resolve(config)
     folder = output.parent / f"{output.stem}.training"
     if options.overwrite:
         remove_tree(folder / "tiles")
@@ -69,6 +72,8 @@ def train_tiles(
         _compare(Checkpoint.load(output), source, split, options, folder, reporter)
         return
     _announce(source, config, split, reporter)
+    for line in describe_cost(asked.model, config.model, source.tile_size):
+        reporter.line(line)
     record.lap("reference tiles")
     fit_options = FitOptions(
         weights=options.weights,
