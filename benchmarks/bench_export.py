@@ -34,9 +34,10 @@ def scored_store(folder: Path) -> ScoreStore:
         grid=asdict(grid),
         read_plan={},
         tissue={},
-        model=ModelRecord(sha256="", rule="random", mpp=0.5, display_range=(0.0, 1.0)),
+        model=ModelRecord(sha256="", rule="random", mpp=0.5, display_range=(0.0, 1.0), calibration=None),
         compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
         layers=("one",),
+        rules=("one",),
         map_size=None,
         roi_sha256=None,
     )
@@ -46,7 +47,9 @@ def scored_store(folder: Path) -> ScoreStore:
     for shard in range(store.shards):
         place = store.shard_slice(shard)
         score = random.random(place.stop - place.start, np.float32)
-        result = TileScores(score, score, score[:, None], np.ones(len(score), np.int32), None)
+        result = TileScores(
+            score, score, score, score[:, None], score[:, None], score[:, None], np.ones(len(score), np.int32), None
+        )
         store.write_shard(shard, result, np.full(len(score), TileState.DONE, np.uint8))
     return store
 

@@ -9,6 +9,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState
 from wsi_haloae.tiles.grid import TileGrid
@@ -29,6 +30,7 @@ class Scene:
     l0_scale_y: float = 1.0
     display_range: tuple[float, float] = (0.0, 255.0)
     name: str = "scene.svs"
+    calibration: CalibrationFacts | None = None
 
     @property
     def grid(self) -> TileGrid:
@@ -56,9 +58,12 @@ class Scene:
             grid=asdict(self.grid),
             read_plan={},
             tissue={},
-            model=ModelRecord(sha256="a" * 64, rule="test", mpp=0.5, display_range=self.display_range),
+            model=ModelRecord(
+                sha256="a" * 64, rule="test", mpp=0.5, display_range=self.display_range, calibration=self.calibration
+            ),
             compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
             layers=("layer1",),
+            rules=("tissue",),
             map_size=None,
             roi_sha256=None,
         )
@@ -80,6 +85,7 @@ def make_store(
     kept: NDArray[np.bool_] | None = None,
     score: NDArray[np.float32] | None = None,
     state: NDArray[np.uint8] | None = None,
+    p_value: NDArray[np.float32] | None = None,
 ) -> ScoreStore:
     """A store whose scores are 0, 1, 2, ... and whose tiles are all done, unless told otherwise.
 
@@ -91,7 +97,10 @@ def make_store(
     thumbnail = np.full((max(1, scene.height // 10), max(1, scene.width // 10), 3), 255, np.uint8)
     store = ScoreStore.create(path, scene.header, index, thumbnail, np.ones(thumbnail.shape[:2], np.bool_))
     group = zarr.open_group(path, mode="r+")
-    for name, values in {"score": score, "score_paper": score / 2, "state": state}.items():
+    columns = {"score": score, "score_paper": score / 2, "rules": score[:, None] / 3, "state": state}
+    if p_value is not None:
+        columns["p_value"] = p_value
+    for name, values in columns.items():
         column = group[name]
         assert isinstance(column, zarr.Array)
         if len(index):

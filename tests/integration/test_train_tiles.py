@@ -7,13 +7,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.data_paths import real_data
 from tests.integration.conftest import TINY, Tiny
+from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
+from wsi_haloae.evaluation.surrogates import SURROGATES
 from wsi_haloae.model.checkpoint import Checkpoint
 
 
@@ -121,3 +125,48 @@ def test_a_manifest_names_groups_and_parts(tmp_path: Path) -> None:
     assert run([*command, *TINY, "-q"]) == 0
     record = json.loads((tmp_path / "m.training/run.json").read_text())
     assert record["checkpoint"]["training"]["tiles"] == {"train": 60, "select": 40, "calibrate": 20}
+
+
+def write_images(folder: Path, source: MemorySource) -> Path:
+    """Image n is of patient n // 2."""
+    folder.mkdir()
+    for number, tile in enumerate(source.tiles):
+        Image.fromarray(tile).save(folder / f"p{number // 2:02d}_{number}.png")
+    return folder
+
+
+def test_baselines_are_compared_without_any_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiles = write_images(tmp_path / "tiles", MemorySource(60, size=64))
+    model = tmp_path / "m.safetensors"
+    command = ["train-tiles", str(tiles), "-o", str(model), "--mpp", "0.5", "--group-regex", "^p[0-9]+", *TINY]
+    assert run([*command, "-q"]) == 0
+    assert not (tmp_path / "m.training/baselines.md").exists()
+    assert run([*command, "--baselines"]) == 0, "of a model that is there already"
+    told = json.loads((tmp_path / "m.training/baselines.json").read_text())
+    assert set(told) == set(SURROGATES)
+    for methods in told.values():
+        names = {method["name"] for method in methods}
+        assert {"HaloAE", "HaloAE: paper", "pooled Mahalanobis", "pooled kNN-1", "colour statistics"} <= names
+        assert all(0 <= method["auroc"] <= 1 for method in methods)
+    assert "the best baseline" in capsys.readouterr().err
+    assert (tmp_path / "m.training/baselines-shuffled-blocks.png").exists()
+    assert "Shuffled blocks" in (tmp_path / "m.training/baselines.md").read_text()
+
+
+def test_labelled_anomalous_tiles_take_the_place_of_disturbed_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiles = write_images(tmp_path / "tiles", MemorySource(60, size=64))
+    flat = MemorySource(20, size=64)
+    flat.tiles = (flat.tiles // 8 + 100).astype(np.uint8)
+    anomalous = write_images(tmp_path / "anomalous", flat)
+    model = tmp_path / "m.safetensors"
+    command = ["train-tiles", str(tiles), "-o", str(model), "--mpp", "0.5", "--group-regex", "p[0-9]+", *TINY]
+    assert run([*command, "--anomalous-dir", str(anomalous)]) == 0
+    (methods,) = json.loads((tmp_path / "m.training/baselines.json").read_text()).values()
+    by_name = {method["name"]: method["auroc"] for method in methods}
+    assert by_name["pooled Mahalanobis"] > 0.9
+    assert by_name["deviation red"] > 0.9
+    other = write_images(tmp_path / "other", MemorySource(4, size=48))
+    assert run([*command, "--anomalous-dir", str(other)]) == 2
+    assert "48" in capsys.readouterr().err

@@ -93,7 +93,7 @@ def test_the_halo_variant_has_the_keys_and_weights_of_its_halves_built_by_hand()
     MultiScaleFeatures(config.features)  # draws numbers before block C does
     encoder = HaloEncoder(32, config.autoencoder, config.attention, same_size=True)
     decoder = HaloDecoder(8, 32, config.autoencoder, config.attention, signed=True)
-    rest = ImageDecoder(32, config.image_decoder), Classifier(TILE, 1)
+    rest = ImageDecoder(32, config.image_decoder, TILE // 4, TILE), Classifier(TILE, 1)
     for part in (encoder, decoder, *rest):
         for module in part.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):

@@ -7,9 +7,11 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -52,6 +54,42 @@ def test_a_round_trip_keeps_every_output_and_fact(saved: Path) -> None:
     assert torch.equal(after.mean_map, before.mean_map)
     assert torch.equal(after.feature_range, before.feature_range)
     assert not after.model.training
+    np.testing.assert_array_equal(after.calibration.scores, before.calibration.scores)
+    np.testing.assert_array_equal(after.calibration.weights, before.calibration.weights)
+    assert after.calibration.facts == before.calibration.facts
+    assert set(after.gaussians) == set(before.gaussians)
+    for name, gaussian in before.gaussians.items():
+        assert torch.equal(after.gaussians[name].mean, gaussian.mean)
+        assert torch.equal(after.gaussians[name].precision, gaussian.precision)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("rule.layers.mean", "scoring rule 'layers'"),
+        ("rule.layers.precision", "scoring rule 'layers'"),
+        ("calibration.scores", "calibration scores"),
+        ("calibration.weights", "calibration scores"),
+    ],
+)
+def test_missing_or_cut_statistics_are_refused(name: str, told: str, saved: Path) -> None:
+    whole = saved.read_bytes()
+    rewrite(saved, lambda tensors, _: tensors.pop(name))
+    with pytest.raises(CheckpointError, match=told):
+        Checkpoint.load(saved)
+    saved.write_bytes(whole)
+    rewrite(saved, lambda tensors, _: tensors.update({name: tensors[name][:-1].clone()}))
+    with pytest.raises(CheckpointError, match=told):
+        Checkpoint.load(saved)
+
+
+def test_a_rule_that_scores_must_have_its_statistics(tmp_path: Path) -> None:
+    bare = replace(tiny_checkpoint(), gaussians={})
+    scoring = bare.facts.config.scoring.model_copy(update={"pooling": "layers"})
+    config = bare.facts.config.model_copy(update={"scoring": scoring})
+    replace(bare, facts=bare.facts.model_copy(update={"config": config})).save(tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match="scoring rule 'layers'"):
+        Checkpoint.load(tmp_path / "model.safetensors")
 
 
 def test_the_digest_is_that_of_the_file(saved: Path) -> None:

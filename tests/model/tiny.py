@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
+from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.config import Config, ModelConfig, load_config
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
+from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
 
 torch.set_num_threads(1)  # models this small only wait for their threads
@@ -56,8 +59,15 @@ def tiny_checkpoint(seed: int = 0) -> Checkpoint:
         backbone_source="random",
         training={"identity": "x", "select_fm": 0.5},
     )
-    m = model.map_size
-    return Checkpoint(facts, model, torch.rand(m, m), torch.rand(channels) + 0.5, torch.rand(m, m))
+    m, layers = model.map_size, len(model.backbone.layers)
+    maps = torch.rand(m, m), torch.rand(channels) + 0.5, torch.rand(m, m)
+    gaussians = {
+        name: Gaussian(torch.rand(numbers), torch.eye(numbers) + 0.1 * torch.rand(1))
+        for name, numbers in (("layers", layers), ("layers_ssim", 2 * layers))
+    }
+    calibration = ConformalCalibration.fit(torch.rand(30).numpy(), np.repeat(np.arange(10), 3).astype(str))
+    facts = facts.model_copy(update={"calibration": calibration.facts})
+    return Checkpoint(facts, model, *maps, gaussians, calibration)
 
 
 def meta_model(preset: str, *settings: str, tile_size: int = 256) -> HaloAE:

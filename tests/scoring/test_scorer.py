@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from scipy import ndimage
 
 from tests.model.tiny import TILE, tiny_checkpoint
 from tests.training.tiles import MemorySource
-from wsi_haloae.config import ScoringConfig
+from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
 from wsi_haloae.model.anomaly_map import dissimilarity_map
 from wsi_haloae.model.preprocessing import normalise, to_unit
-from wsi_haloae.scoring.scorer import Scorer, _mean_over, rule_name
+from wsi_haloae.scoring.pooling import mean_over
+from wsi_haloae.scoring.rules import RULES, rule_words
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.stores.score_store import TileScores
 
 CPU = torch.device("cpu")
 
@@ -64,7 +68,8 @@ def test_types_are_those_of_the_store(tiles: np.ndarray) -> None:
     assert found.anomaly_map is None
     assert (found.score.dtype, found.score_paper.dtype, found.layer_residuals.dtype) == (np.float32,) * 3
     assert found.tissue_cells.dtype == np.int32
-    assert found.layer_residuals.shape == (1, len(scorer().layers))
+    assert found.layer_residuals.shape == found.layer_dissimilarities.shape == (1, len(scorer().layers))
+    assert found.rules.shape == (1, len(scorer().rules))
     assert scorer().map_size == TILE // 4
 
 
@@ -74,7 +79,7 @@ def test_padding_of_the_last_batch_changes_no_bit(start: int, tiles: np.ndarray)
     one = scorer()
     alone = one.score(tiles[start : start + 1], keep_maps=True)
     among = one.score(tiles[start:], keep_maps=True)
-    for name in ("score", "score_paper", "layer_residuals", "tissue_cells", "anomaly_map"):
+    for name in (field.name for field in fields(TileScores)):
         np.testing.assert_array_equal(getattr(alone, name)[0], getattr(among, name)[0], err_msg=name)
 
 
@@ -96,18 +101,18 @@ def test_a_number_that_is_none_stays_in_its_own_tile() -> None:
     maps = torch.ones(3, 2, 2)
     maps[1, 0, 0] = torch.nan
     tissue = torch.ones(3, 2, 2, dtype=torch.bool)
-    found = _mean_over(maps, tissue)
+    found = mean_over(maps, tissue)
     assert torch.isnan(found).tolist() == [False, True, False]
 
 
 def test_the_mean_is_over_tissue_or_over_everything_where_there_is_none() -> None:
     maps = torch.tensor([[[1.0, 2.0], [3.0, 10.0]]]).expand(2, 2, 2)
     tissue = torch.tensor([[[True, False], [True, False]], [[False, False], [False, False]]])
-    assert _mean_over(maps, tissue).tolist() == [2.0, 4.0]
+    assert mean_over(maps, tissue).tolist() == [2.0, 4.0]
 
 
 def test_the_rule_is_named() -> None:
-    assert rule_name(ScoringConfig()) == "mean over tissue cells of |A_fm - mean training map|"
+    assert rule_words(ScoringConfig()) == "mean over tissue cells of |A_fm - mean training map|"
 
 
 @pytest.mark.parametrize(
@@ -119,11 +124,17 @@ def test_the_rule_is_named() -> None:
         ({"pooling": "max"}, "maximum over tissue cells of smoothed |A_fm - mean training map|"),
         ({"pooling": "max", "smooth": False}, "maximum over tissue cells of |A_fm - mean training map|"),
         ({"residual": "ssim", "normalisation": "none"}, "mean over tissue cells of (1 - SSIM)"),
+        ({"pooling": "p95", "normalisation": "none", "smooth": False}, "95th percentile over tissue cells of A_fm"),
+        ({"pooling": "layers"}, "Mahalanobis distance of the layers' log residuals over tissue cells"),
+        (
+            {"pooling": "layers_ssim", "glass_level": None},
+            "Mahalanobis distance of the layers' log residuals and dissimilarities over all cells",
+        ),
         ({"pooling": "classifier"}, "P(damaged) of the classifier"),
     ],
 )
 def test_every_rule_has_a_name_of_its_own(settings: dict[str, object], name: str) -> None:
-    assert rule_name(ScoringConfig.model_validate(settings)) == name
+    assert rule_words(ScoringConfig.model_validate(settings)) == name
 
 
 def by_rule(tiles: np.ndarray, **settings: object) -> np.ndarray:
@@ -171,4 +182,34 @@ def test_the_structural_residual_is_none_where_the_reconstruction_is_perfect() -
     x = torch.rand(2, 3, 12, 12)
     assert dissimilarity_map(x, x, None).abs().max() < 1e-6
     assert dissimilarity_map(x, 1 - x, None).mean() > 0.5
-    assert dissimilarity_map(x, 1 - x, None).shape == (2, 12, 12)
+    assert dissimilarity_map(x, 1 - x, None).shape == (2, 3, 12, 12)
+
+
+def test_every_named_rule_is_the_score_of_a_model_that_is_configured_so(tiles: np.ndarray) -> None:
+    found = scorer().score(tiles)
+    for number, name in enumerate(scorer().rules):
+        settings = RULES[name]
+        np.testing.assert_allclose(found.rules[:, number], by_rule(tiles, **settings), rtol=1e-5, err_msg=name)
+    assert set(scorer().rules) == set(RULES)
+
+
+def test_rules_without_their_statistics_are_left_out() -> None:
+    bare = Scorer(replace(tiny_checkpoint(), gaussians={}), CPU, 4)
+    assert set(RULES) - set(bare.rules) == set(SUMMARY_POOLINGS)
+
+
+def test_the_p_value_is_that_of_the_score(tiles: np.ndarray) -> None:
+    found, checkpoint = scorer().score(tiles), tiny_checkpoint()
+    np.testing.assert_array_equal(found.p_value, checkpoint.calibration.p_values(found.score))
+    uncalibrated = Scorer(replace(checkpoint, calibration=None), CPU, 4).score(tiles)
+    assert np.isnan(uncalibrated.p_value).all()
+
+
+def test_dissimilarities_are_those_of_the_layers(tiles: np.ndarray) -> None:
+    checkpoint = tiny_checkpoint()
+    with torch.no_grad():
+        features = checkpoint.model.features(normalise(to_unit(torch.from_numpy(tiles)), 1))
+        unlike = dissimilarity_map(features, checkpoint.model.reconstruct(features), checkpoint.feature_range).numpy()
+    edges = np.cumsum([0, *checkpoint.model.backbone.layer_channels])
+    expected = [unlike[0, low:high].mean() for low, high in pairwise(edges)]
+    np.testing.assert_allclose(scorer().score(tiles[:1]).layer_dissimilarities[0], expected, rtol=1e-4)

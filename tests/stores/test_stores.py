@@ -38,7 +38,10 @@ def scores(count: int, map_size: int | None = None) -> TileScores:
     return TileScores(
         score=random.random(count, np.float32),
         score_paper=random.random(count, np.float32),
+        p_value=random.random(count, np.float32),
+        rules=random.random((count, 3), np.float32),
         layer_residuals=random.random((count, 2), np.float32),
+        layer_dissimilarities=random.random((count, 2), np.float32),
         tissue_cells=random.integers(0, 9, count).astype(np.int32),
         anomaly_map=None if map_size is None else random.random((count, map_size, map_size), np.float32),
     )
@@ -133,7 +136,8 @@ def test_scores_come_back_as_they_were_written(map_size: int | None, tmp_path: P
     given = scores(2, map_size)
     store.write_shard(1, given, np.array([DONE, TileState.UNREADABLE], np.uint8))
     found = ScoreStore.open(store.path)
-    for name in ("score", "score_paper", "layer_residuals", "tissue_cells"):
+    columns = [field.name for field in fields(TileScores) if field.name != "anomaly_map"]
+    for name in columns:
         np.testing.assert_array_equal(getattr(found.scores(), name)[SHARD_TILES:], getattr(given, name))
     assert np.isnan(found.scores().score[:SHARD_TILES]).all()
     assert found.pending_shards() == [0]

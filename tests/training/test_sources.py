@@ -18,7 +18,6 @@ from wsi_haloae.training.sources import (
     TileStoreSource,
     group_by_regex,
     list_images,
-    read_image,
 )
 
 
@@ -55,8 +54,6 @@ def test_a_broken_image_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     with pytest.raises(UsageError, match=r"broken\.png"):
         ImageFolderSource(tmp_path, 0.5, [tmp_path / "broken.png"], ["a"])
-    with pytest.raises(UsageError, match=r"broken\.png"):
-        read_image(tmp_path / "broken.png")
 
 
 def test_a_truncated_image_is_refused_when_it_is_read(tmp_path: Path) -> None:
@@ -66,28 +63,6 @@ def test_a_truncated_image_is_refused_when_it_is_read(tmp_path: Path) -> None:
     source = ImageFolderSource(tmp_path, 0.5, [path], ["a"])
     with pytest.raises(UsageError, match=r"a\.png: cannot be read"):
         source.read(0)
-
-
-def test_transparent_pixels_become_white(tmp_path: Path) -> None:
-    rgba = np.zeros((2, 2, 4), np.uint8)
-    rgba[0] = (10, 20, 30, 255)
-    rgba[1, 0] = (100, 0, 0, 51)  # a fifth of it
-    Image.fromarray(rgba).save(tmp_path / "a.png")
-    found = read_image(tmp_path / "a.png")
-    assert found[0].tolist() == [[10, 20, 30]] * 2
-    assert found[1].tolist() == [[224, 204, 204], [255, 255, 255]]
-
-
-def test_a_transparent_palette_entry_becomes_white(tmp_path: Path) -> None:
-    image = Image.new("P", (1, 1), 0)
-    image.putpalette([9, 9, 9])
-    image.save(tmp_path / "a.png", transparency=0)
-    assert read_image(tmp_path / "a.png").tolist() == [[[255, 255, 255]]]
-
-
-def test_grey_images_become_rgb(tmp_path: Path) -> None:
-    Image.fromarray(np.full((2, 2), 77, np.uint8)).save(tmp_path / "a.png")
-    assert read_image(tmp_path / "a.png").tolist() == [[[77] * 3] * 2] * 2
 
 
 @pytest.mark.parametrize(

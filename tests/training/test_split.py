@@ -87,3 +87,11 @@ def test_one_huge_group_is_trained_on_and_never_held_out() -> None:
         split = split_by_group(groups, SplitConfig(), seed)
         assert "huge" in split.groups["train"]
         assert 20 <= len(split.tiles["select"]) <= 60
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_huge_patients_train_wherever_small_ones_can_be_held_out(seed: int) -> None:
+    sizes = {"a": 120, "b": 120, "c": 24, "d": 4, "e": 2, "f": 2, "g": 2}
+    groups = [name for name, count in sizes.items() for _ in range(count)]
+    split = split_by_group(groups, SplitConfig(), seed)
+    assert {"a", "b"} <= set(split.groups["train"])

@@ -102,6 +102,17 @@ def test_a_killed_and_resumed_training_gives_the_same_bits(
     assert sum(number in TRAIN for number in source.seen) == 2 * repeated, "only what was not saved is done again"
 
 
+def test_the_saved_state_leaves_the_frozen_features_out(tmp_path: Path) -> None:
+    one = trainer(tmp_path, tiny_config(steps=3))
+    one.fit(QUIET)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    trained = {name for name in weights(one) if not name.startswith("backbone.")}
+    assert state["model"].keys() == state["best_state"].keys() == trained
+    assert "standardise.mean" in trained
+    with pytest.raises(RuntimeError, match="Missing key"):
+        one.model.load_trained_state({})
+
+
 def test_a_finished_training_is_not_trained_further(tmp_path: Path) -> None:
     config = tiny_config(steps=4)
     first = trainer(tmp_path, config)

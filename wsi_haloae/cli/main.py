@@ -10,6 +10,7 @@ from importlib.metadata import version
 import click
 
 from wsi_haloae.cli.demo import demo
+from wsi_haloae.cli.evaluate import evaluate
 from wsi_haloae.cli.info import info
 from wsi_haloae.cli.mvtec import mvtec
 from wsi_haloae.cli.score import score
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in (info, tile, train_tiles, score, mvtec, demo):
+for command in (info, tile, train_tiles, score, evaluate, mvtec, demo):
     cli.add_command(command)
 
 

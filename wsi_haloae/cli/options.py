@@ -94,7 +94,7 @@ def weights(command: Command) -> Command:
     return click.option(
         "--weights",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Backbone weights (safetensors, torchvision's keys). Default: downloaded by torchvision.",
+        help="Backbone weights (safetensors, torchvision's or timm's keys). Default: downloaded by that library.",
     )(command)
 
 

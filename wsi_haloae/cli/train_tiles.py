@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -20,7 +21,10 @@ from wsi_haloae.cli import options
 )
 @options.configuration
 @click.option(
-    "--features", type=click.Choice(["vgg19", "vgg16", "random"]), help="Backbone; overrides the configuration."
+    "--features",
+    metavar="NAME",
+    help="Backbone: vgg19, vgg16, random, or timm:NAME for any network of timm (pip install 'wsi-haloae[timm]'), e.g. "
+    "timm:resnet50 or timm:hf-hub:owner/name. Overrides the configuration.",
 )
 @options.weights
 @options.pixel_size
@@ -44,6 +48,12 @@ from wsi_haloae.cli import options
     help="CSV with columns path and patient or slide; optionally split (train, select, calibrate).",
 )
 @click.option("--group-regex", help="The part of a file's path that names its patient, e.g. 'p[0-9]+'.")
+@click.option("--baselines", is_flag=True, help="Also say what the model adds to plain statistics of its own features.")
+@click.option(
+    "--anomalous-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Anomalous tiles to compare on, never trained on; implies --baselines.",
+)
 @options.workers
 @options.device
 @options.overwrite
@@ -65,6 +75,8 @@ def train_tiles(
     min_coverage: float,
     manifest: Path | None,
     group_regex: str | None,
+    baselines: bool,
+    anomalous_dir: Path | None,
     num_workers: int,
     device: str,
     overwrite: bool,
@@ -84,7 +96,7 @@ def train_tiles(
     from wsi_haloae.tiles.tiling import TilingSettings
 
     if features:
-        settings = (*settings, f"model.features.backbone={features}")
+        settings = (*settings, f"model.features.backbone={json.dumps(features)}")  # a path may hold what YAML reads
     reference = ReferenceOptions(
         mpp=mpp,
         override_mpp=override_mpp,
@@ -96,7 +108,14 @@ def train_tiles(
         group_regex=group_regex,
         workers=num_workers,
     )
-    chosen = TrainOptions(weights=weights, device=device, reference=reference, overwrite=overwrite)
+    chosen = TrainOptions(
+        weights=weights,
+        device=device,
+        reference=reference,
+        baselines=baselines or anomalous_dir is not None,
+        anomalous=anomalous_dir,
+        overwrite=overwrite,
+    )
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     run(sources, output, load_config(configs or "haloae", settings), chosen, arguments, reporter)

@@ -15,7 +15,8 @@ from wsi_haloae.config.model import (
     SwinConfig,
 )
 from wsi_haloae.config.presets import KINDS, MVTEC_BASE, load_config, preset_names
-from wsi_haloae.config.scoring import ScoringConfig, TissueConfig
+from wsi_haloae.config.scoring import SUMMARY_POOLINGS, ScoringConfig, TissueConfig
+from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
 from wsi_haloae.config.whole import AS_RELEASED, Config, merge
 
@@ -23,6 +24,7 @@ __all__ = [
     "AS_RELEASED",
     "KINDS",
     "MVTEC_BASE",
+    "SUMMARY_POOLINGS",
     "AttentionConfig",
     "AutoEncoderConfig",
     "ClassifierConfig",
@@ -36,6 +38,7 @@ __all__ = [
     "SplitConfig",
     "StageConfig",
     "SwinConfig",
+    "TimmNetwork",
     "TissueConfig",
     "TrainingConfig",
     "load_config",

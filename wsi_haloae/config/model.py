@@ -4,22 +4,66 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, PositiveInt, StrictBool, model_validator
+from pydantic import Field, PositiveInt, StrictBool, field_validator, model_validator
 
 from wsi_haloae.config.section import Section
+from wsi_haloae.config.timm import TIMM_PREFIX, Arguments, Stages, TimmNetwork
+
+BACKBONES = ("vgg19", "vgg16", "random", "pixels")
+"""Names of block B that need no other library; all others begin with `TIMM_PREFIX`."""
 
 
 class FeaturesConfig(Section):
-    """Block B: frozen multi-scale features of a VGG network, or the pixels."""
+    """Block B: frozen multi-scale features of a VGG network, of one of timm's, or the pixels."""
 
-    backbone: Literal["vgg19", "vgg16", "random", "pixels"] = Field(
-        "vgg19", description="pixels: the image itself, 4 x 4 pixels to a cell (block C alone; AE-L2, AE-SSIM)"
+    backbone: str = Field(
+        "vgg19",
+        description="vgg19, vgg16, random (a narrow VGG19), timm:NAME (a network of timm), or pixels: the image "
+        "itself, 4 x 4 pixels to a cell (block C alone; AE-L2, AE-SSIM)",
     )
+    weights: Literal["pretrained", "random"] = Field("pretrained", description="random: for tests without a network")
+    stages: Stages | None = Field(
+        None, description="timm: which stages or transformer blocks, from 0; null: 4 to 16 pixels per cell, or 4 depths"
+    )
+    arguments: Arguments = Field({}, description="timm: what a model's card passes to create_model beside the name")
+    timm: TimmNetwork | None = Field(None, description="what backbone timm:NAME stands for; filled in by training")
     alignment: Literal["aligned", "released"] = "aligned"
     standardise: bool = True
     std_floor: float = Field(0.1, gt=0, description="share of the layer's median deviation")
     random_width: float = Field(0.25, gt=0, le=1, description="width of the random backbone against VGG19's")
     random_seed: int = 0
+
+    @property
+    def timm_name(self) -> str | None:
+        """What stands behind ``timm:``; None for the backbones of our own."""
+        return self.backbone.removeprefix(TIMM_PREFIX) if self.backbone.startswith(TIMM_PREFIX) else None
+
+    @property
+    def signed(self) -> bool:
+        """Whether features can be negative: a VGG's are not, unless they are standardised."""
+        return self.standardise or self.backbone == "pixels" or self.timm_name is not None
+
+    @field_validator("backbone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        of_timm = value.startswith(TIMM_PREFIX) and value != TIMM_PREFIX
+        if value not in BACKBONES and not of_timm:
+            known = ", ".join(BACKBONES)
+            raise ValueError(f"no such backbone; known: {known}, and {TIMM_PREFIX}NAME, e.g. {TIMM_PREFIX}resnet50")
+        return value
+
+    @model_validator(mode="after")
+    def _timm_has_its_own_settings(self) -> Self:
+        if self.timm_name is None:
+            given = [name for name in ("stages", "arguments", "timm") if getattr(self, name)]
+            if given:
+                raise ValueError(f"model.features.{given[0]} is for a backbone timm:NAME, not for {self.backbone}")
+        elif self.alignment == "released":
+            raise ValueError(
+                f"alignment released is how the published code reads a VGG, not {self.backbone}; "
+                "set model.features.alignment=aligned"
+            )
+        return self
 
     @model_validator(mode="after")
     def _pixels_stay_an_image(self) -> Self:
@@ -56,6 +100,9 @@ def _stage(mid: int, out: int | None, heads: int, kernel: int) -> StageConfig:
 class AutoEncoderConfig(Section):
     """Block C: the head, the stages of the HaloNet encoder and of its mirrored decoder."""
 
+    made_for: PositiveInt | None = Field(
+        704, description="channels that these widths suit; features of timm scale them. null: as they are"
+    )
     zero_init: StrictBool = Field(
         False, description="stages start as their shortcuts: the last BN's weight is 0 (Goyal et al. 2017)"
     )

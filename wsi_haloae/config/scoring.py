@@ -8,6 +8,9 @@ from pydantic import Field, StrictBool
 
 from wsi_haloae.config.section import Section
 
+SUMMARY_POOLINGS = ("layers", "layers_ssim")
+"""Poolings that measure a distance from the distribution of held-out reference tiles."""
+
 
 class ScoringConfig(Section):
     """From residuals to an anomaly map, and from a map to a number per tile (paper, Table S2 and Fig. S1)."""
@@ -18,8 +21,10 @@ class ScoringConfig(Section):
         "absolute", description="|A - mean training map|, A - mean training map, or A"
     )
     smooth: StrictBool = Field(True, description="3x3 Gaussian over the map")
-    pooling: Literal["mean", "max", "classifier"] = Field(
-        "mean", description="the number of a tile: mean or maximum of its map, or the classifier's P(damaged)"
+    pooling: Literal["mean", "p95", "max", "layers", "layers_ssim", "classifier"] = Field(
+        "mean",
+        description="the number of a tile: mean, 95th percentile or maximum of its map; Mahalanobis distance of its "
+        "layers' log residuals, or of these and their dissimilarities; the classifier's P(damaged)",
     )
     glass_level: float | None = Field(
         0.86, gt=0, le=1, description="a cell is glass when its darkest channel is at least this bright; null: no glass"

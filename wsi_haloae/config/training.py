@@ -65,6 +65,9 @@ class TrainingConfig(Section):
     compile: StrictBool = Field(False, description="torch.compile of blocks C to E")
     weight_decay: float = Field(1e-5, ge=0)
     colour_jitter: float = Field(0.1, ge=0, le=1)
+    stain_jitter: float = Field(
+        0.0, ge=0, le=1, description="HED jitter of H&E tiles (Tellez et al. 2019): 0.05 is light, 0.2 strong"
+    )
     flip: bool = Field(True, description="random flips and quarter turns; slides have no upright")
     seed: int = Field(0, ge=0)
     patience: int = Field(20, ge=1, description="epochs without a better held-out L_fm before stopping")

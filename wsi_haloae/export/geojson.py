@@ -30,6 +30,7 @@ from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState
 
 SCORE_MEASUREMENT = "Anomaly score"
 TISSUE_MEASUREMENT = "Tissue fraction"
+P_VALUE_MEASUREMENT = "p-value"
 
 _STATE_COLOURS = {TileState.PENDING: [200, 200, 200], TileState.UNREADABLE: [128, 128, 128]}
 
@@ -71,10 +72,11 @@ def _features(tiles: ScoredTiles) -> Iterator[dict[str, Any]]:
         index.column.tolist(),
         index.tissue_fraction.tolist(),
         tiles.score.tolist(),
+        tiles.p_value.tolist(),
         tiles.state.tolist(),
         strict=True,
     )
-    for (left, top, right, bottom), row, column, tissue, score, state in columns:
+    for (left, top, right, bottom), row, column, tissue, score, p_value, state in columns:
         if right <= left or bottom <= top:
             continue
         ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
@@ -87,7 +89,9 @@ def _features(tiles: ScoredTiles) -> Iterator[dict[str, Any]]:
                 "name": f"tile {row}_{column}",
                 "isLocked": True,
                 **_classification(TileState(state)),
-                "measurements": _finite({SCORE_MEASUREMENT: score, TISSUE_MEASUREMENT: tissue}),
+                "measurements": _finite(
+                    {SCORE_MEASUREMENT: score, P_VALUE_MEASUREMENT: p_value, TISSUE_MEASUREMENT: tissue}
+                ),
             },
         }
 

@@ -33,7 +33,12 @@ def _caption(tiles: ScoredTiles) -> str:
     grid = tiles.header.grid
     mpp = tiles.header.slide.mpp_x * grid["l0_scale_x"]
     words = f"{len(tiles):,} tiles of {grid['tile_size']} px at {mpp:.3g} µm/px"
-    return f"{words}  ·  {tiles.not_scored:,} not scored (hatched)" if tiles.not_scored else words
+    if tiles.not_scored:
+        words += f"  ·  {tiles.not_scored:,} not scored (hatched)"
+    if tiles.selection is not None and len(tiles):
+        chosen, rate = tiles.selection.chosen.sum() / len(tiles), tiles.selection
+        words += f"  ·  {chosen:.1%} anomalous at a {rate.criterion} of {rate.rate:.0%}"
+    return words
 
 
 def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:

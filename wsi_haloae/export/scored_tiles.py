@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.calibration.selection import Selection, select_tiles
 from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import TileIndex, TileState
 
@@ -32,6 +34,7 @@ class ScoredTiles:
     state: NDArray[np.uint8]  # (n,), values of TileState
     score: NDArray[np.float32]  # (n,)
     score_paper: NDArray[np.float32]  # (n,)
+    p_value: NDArray[np.float32]  # (n,)
 
     @classmethod
     def read(cls, store: ScoreStore) -> Self:
@@ -45,10 +48,17 @@ class ScoredTiles:
             state,
             np.where(done, scores.score, nan),
             np.where(done, scores.score_paper, nan),
+            np.where(done, scores.p_value, nan),
         )
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @cached_property
+    def selection(self) -> Selection | None:
+        """The tiles that are called anomalous, and how; None for a model without calibration."""
+        calibration = self.header.model.calibration
+        return None if calibration is None else select_tiles(self.p_value, calibration.smallest_p)
 
     @property
     def not_scored(self) -> int:

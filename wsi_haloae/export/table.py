@@ -6,8 +6,12 @@
     tissue_fraction       0 to 1
     score                 anomaly score, higher = less like the reference
     score_paper           the paper's own score (eq. 4), beside it
-    p_value, flags        empty until the model is calibrated
+    p_value               conformal p-value of the score; empty without calibration
+    flags                 artefacts
     state                 scored, unreadable or pending
+    anomalous             yes or no; empty where there is no p-value
+    criterion             what it was called by: a false-discovery rate, or the per-tile error rate
+                          that stands in where the calibration tiles are too few
 
 Numbers have up to nine significant digits, enough for every float32; NaN is an empty field.
 """
@@ -18,12 +22,15 @@ import csv
 import math
 from pathlib import Path
 
+import numpy as np
+
 from wsi_haloae.atomic import replacing
 from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
 
 COLUMNS = (
     "x", "y", "width", "height", "row", "column",
     "tissue_fraction", "score", "score_paper", "p_value", "flags", "state",
+    "anomalous", "criterion",
 )  # fmt: skip
 
 
@@ -39,15 +46,27 @@ def write_tile_table(path: Path, tiles: ScoredTiles) -> None:
         index.tissue_fraction.tolist(),
         tiles.score.tolist(),
         tiles.score_paper.tolist(),
+        tiles.p_value.tolist(),
         tiles.state.tolist(),
+        _called(tiles),
         strict=True,
     )
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for (x, y), (width, height), row, column, tissue, score, paper, state in columns:
-            numbers = (_field(tissue), _field(score), _field(paper))
-            writer.writerow((x, y, width, height, row, column, *numbers, "", "", words[state]))
+        for (x, y), (width, height), row, column, tissue, score, paper, p_value, state, called in columns:
+            numbers = (_field(tissue), _field(score), _field(paper), _field(p_value))
+            writer.writerow((x, y, width, height, row, column, *numbers, "", words[state], *called))
+
+
+def _called(tiles: ScoredTiles) -> list[tuple[str, str]]:
+    selection = tiles.selection
+    if selection is None:
+        return [("", "")] * len(tiles)
+    criterion = f"{selection.criterion} {selection.rate:g}"
+    known = (~np.isnan(tiles.p_value)).tolist()
+    pairs = zip(selection.chosen.tolist(), known, strict=True)
+    return [("yes" if chosen else "no", criterion) if there else ("", "") for chosen, there in pairs]
 
 
 def _field(value: float) -> str:

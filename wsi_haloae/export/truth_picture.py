@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from shapely.geometry.base import BaseGeometry
 
-from wsi_haloae.atomic import replacing
 from wsi_haloae.export.blend import blended
 from wsi_haloae.export.frame import INK, enlarged_or_reduced, font
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.figures import save_figure
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.stores.score_store import ScoreStore
@@ -43,9 +41,7 @@ def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, reg
         axes.set(xticks=[], yticks=[])
         axes.set_title(title, fontproperties=font(10), color=INK, loc="left")
         _outline(axes, region)
-    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
-    with replacing(path) as partial:
-        canvas.print_png(partial, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _outline(axes: Axes, region: BaseGeometry) -> None:

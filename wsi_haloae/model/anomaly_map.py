@@ -28,9 +28,9 @@ def layer_residual_maps(features: Tensor, reconstruction: Tensor, layer_channels
 
 
 def dissimilarity_map(x: Tensor, y: Tensor, data_range: Tensor | None) -> Tensor:
-    """1 - SSIM at each place, the mean over channels: (B, C, h, w) twice -> (B, h, w); AE-SSIM's residual."""
+    """1 - SSIM of each channel at each place: (B, C, h, w) twice -> (B, C, h, w)."""
     edge = (WINDOW // 2,) * 4
-    return 1 - ssim_map(F.pad(x, edge, mode="reflect"), F.pad(y, edge, mode="reflect"), data_range).mean(dim=1)
+    return 1 - ssim_map(F.pad(x, edge, mode="reflect"), F.pad(y, edge, mode="reflect"), data_range)
 
 
 Normalisation = Literal["absolute", "signed", "none"]

@@ -36,9 +36,7 @@ def build_block_c(config: ModelConfig, channels: int, map_size: int) -> tuple[nn
 def _halonet(config: ModelConfig, channels: int) -> tuple[nn.Module, nn.Module]:
     attention = config.attention if config.block_c == "halo" else None
     encoder = HaloEncoder(channels, config.autoencoder, attention, same_size=config.map_size == "same")
-    # Standardised features and normalised pixels have a sign; a VGG's own features have none.
-    signed = config.features.standardise or config.features.backbone == "pixels"
-    decoder = HaloDecoder(encoder.code_channels, channels, config.autoencoder, attention, signed=signed)
+    decoder = HaloDecoder(encoder.code_channels, channels, config.autoencoder, attention, signed=config.features.signed)
     return encoder, decoder
 
 

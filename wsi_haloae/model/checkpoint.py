@@ -1,15 +1,16 @@
 """Checkpoint: one safetensors file with all that scoring needs, and no code.
 
 Weights (the frozen features included, so scoring needs no download), configuration, tile size,
-pixel size, feature statistics, mean map and display range. Training and scoring share it, so
-their preprocessing cannot disagree.
+pixel size, feature statistics, mean map, what scoring rules learned, calibration and display range.
+Training and scoring share it, so their preprocessing cannot disagree.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wsi_haloae.atomic import replacing
-from wsi_haloae.config import Config
+from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
+from wsi_haloae.config import SUMMARY_POOLINGS, Config
 from wsi_haloae.errors import CheckpointError, ConfigError
+from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 KIND = "wsi-haloae checkpoint"
 HEADER_KEY = "wsi-haloae"
 """The one entry of the file's metadata: safetensors writes several in random order."""
+_CALIBRATION_SCORES, _CALIBRATION_WEIGHTS = "calibration.scores", "calibration.weights"
 _MEAN_MAP, _IMAGE_MAP, _RANGE = (f"statistics.{name}" for name in ("mean_map", "mean_image_map", "feature_range"))
 
 
@@ -45,6 +49,7 @@ class CheckpointFacts(BaseModel):
     display_range: tuple[float, float]
     backbone_source: str
     training: dict[str, Any]
+    calibration: CalibrationFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class Checkpoint:
 
     ``mean_map`` (m, m) is the mean residual of training tiles' features, ``mean_image_map`` (m, m)
     that of their images (None where the image was not trained); ``feature_range`` (C,) the span of
-    each channel from its 0.1 to its 99.9 percentile.
+    each channel from its 0.1 to its 99.9 percentile. ``gaussians`` belong to scoring rules, by their
+    pooling's name. Images that are no tiles (MVTec) have no ``calibration``.
     """
 
     facts: CheckpointFacts
@@ -61,6 +67,8 @@ class Checkpoint:
     mean_map: Tensor
     feature_range: Tensor
     mean_image_map: Tensor | None = None
+    gaussians: Mapping[str, Gaussian] = field(default_factory=dict)
+    calibration: ConformalCalibration | None = None
     sha256: str = ""
 
     def scoring_mean_map(self) -> Tensor:
@@ -72,11 +80,16 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write under a temporary name, then rename; same contents give the same bytes."""
-        tensors = {f"model.{name}": tensor.contiguous().cpu() for name, tensor in self.model.state_dict().items()}
+        tensors = _each_its_own({f"model.{name}": tensor for name, tensor in self.model.state_dict().items()})
         tensors[_MEAN_MAP] = self.mean_map.contiguous().cpu()
         tensors[_RANGE] = self.feature_range.contiguous().cpu()
         if self.mean_image_map is not None:
             tensors[_IMAGE_MAP] = self.mean_image_map.contiguous().cpu()
+        for name, gaussian in self.gaussians.items():
+            tensors |= {f"rule.{name}.mean": gaussian.mean, f"rule.{name}.precision": gaussian.precision.contiguous()}
+        if self.calibration is not None:
+            tensors[_CALIBRATION_SCORES] = torch.from_numpy(self.calibration.scores)
+            tensors[_CALIBRATION_WEIGHTS] = torch.from_numpy(self.calibration.weights)
         header = {"kind": KIND, "format_version": FORMAT_VERSION, "facts": self.facts.model_dump(mode="json")}
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
@@ -93,7 +106,27 @@ class Checkpoint:
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: cannot be read as a safetensors checkpoint ({error}).") from None
         model = _build(path, facts, tensors)
-        return cls(facts, model, tensors[_MEAN_MAP], tensors[_RANGE], tensors.get(_IMAGE_MAP), sha256=file_sha256(path))
+        return cls(
+            facts,
+            model,
+            tensors[_MEAN_MAP],
+            tensors[_RANGE],
+            tensors.get(_IMAGE_MAP),
+            _gaussians(path, facts, tensors),
+            _calibration(path, facts, tensors),
+            file_sha256(path),
+        )
+
+
+def _each_its_own(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, and no two in the same memory, which safetensors cannot write: some networks share weights."""
+    own: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, given in state.items():
+        tensor = given.contiguous().cpu()
+        own[name] = tensor.clone() if tensor.data_ptr() in places else tensor
+        places.add(tensor.data_ptr())
+    return own
 
 
 def file_sha256(path: Path) -> str:
@@ -132,6 +165,7 @@ def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> Ha
         wanted = {name: tensor.dtype for name, tensor in model.state_dict().items()}
         model.load_state_dict(state, strict=True, assign=True)
         _check_dtypes(state, wanted)
+        model.backbone.leave_meta()
     except (RuntimeError, TypeError, OverflowError, ConfigError) as error:
         first = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: weights and configuration do not belong together ({first}).") from None
@@ -146,6 +180,30 @@ def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> Ha
         if tensor is None or tensor.shape != shape or tensor.dtype != torch.float32:
             raise CheckpointError(f"{path}: {name} is missing or not float32 of shape {shape}.")
     return model.eval()
+
+
+def _gaussians(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tensor]) -> dict[str, Gaussian]:
+    names = {name.split(".")[1] for name in tensors if name.startswith("rule.")}
+    wanted = facts.config.scoring.pooling
+    if wanted in SUMMARY_POOLINGS:
+        names.add(wanted)
+    found = {}
+    for name in sorted(names):
+        mean, precision = (tensors.get(f"rule.{name}.{part}") for part in ("mean", "precision"))
+        if mean is None or precision is None or mean.ndim != 1 or precision.shape != (len(mean), len(mean)):
+            raise CheckpointError(f"{path}: the statistics of scoring rule {name!r} are missing or misshapen.")
+        found[name] = Gaussian(mean, precision)
+    return found
+
+
+def _calibration(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tensor]) -> ConformalCalibration | None:
+    if facts.calibration is None:
+        return None
+    scores, weights = tensors.get(_CALIBRATION_SCORES), tensors.get(_CALIBRATION_WEIGHTS)
+    shape = (facts.calibration.tiles,)
+    if scores is None or weights is None or scores.shape != shape or weights.shape != shape:
+        raise CheckpointError(f"{path}: the calibration scores are missing or not {shape[0]} in number.")
+    return ConformalCalibration(scores.numpy(), weights.numpy(), facts.calibration)
 
 
 def _check_dtypes(state: dict[str, Tensor], wanted: dict[str, torch.dtype]) -> None:

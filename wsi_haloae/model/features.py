@@ -22,9 +22,7 @@ from torch.nn import functional as F
 
 from wsi_haloae.config import FeaturesConfig
 from wsi_haloae.errors import UsageError
-
-REDUCTION = 4
-"""Input pixels per side of a cell of the feature map."""
+from wsi_haloae.model.frozen import REDUCTION, FrozenFeatures
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,8 @@ _VGG19 = _Plan(((64, 64), (128, 128), (256,) * 4), (0, 2, 4, 7), ("relu1_1", "re
 _VGG16 = _Plan(((64, 64), (128, 128), (256,) * 3), (0, 2, 4, 6), ("relu1_1", "relu2_1", "relu3_1", "relu3_3"))
 
 
-class MultiScaleFeatures(nn.Module):
-    """RGB (B, 3, s, s), ImageNet-normalised -> features (B, C, s/4, s/4); never trained.
-
-    ``layers`` names the tapped layers and ``layer_channels`` their widths, in the order in which
-    they are concatenated.
-    """
+class MultiScaleFeatures(FrozenFeatures):
+    """RGB (B, 3, s, s), ImageNet-normalised -> features (B, C, s/4, s/4); never trained."""
 
     def __init__(self, config: FeaturesConfig) -> None:
         super().__init__()
@@ -69,14 +63,9 @@ class MultiScaleFeatures(nn.Module):
         self.features = nn.Sequential(*modules)  # torchvision's name, so its keys fit
         self.layer_channels = tuple(layer_channels)
         self._taps = taps
-        if config.backbone == "random":
+        if config.backbone == "random" or config.weights == "random":
             self._draw_weights(config.random_seed)
         self.requires_grad_(False)
-
-    @property
-    def channels(self) -> int:
-        """C, the sum of ``layer_channels``."""
-        return sum(self.layer_channels)
 
     def _draw_weights(self, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -97,10 +86,6 @@ class MultiScaleFeatures(nn.Module):
                 padded = self.alignment == "released" and before_conv
                 maps.append(_bring_together(x, self._taps[position], padded=padded))
         return torch.cat(maps, dim=1)  # (B, C, s/4, s/4)
-
-    def for_ssim(self, features: Tensor) -> Tensor:
-        """What SSIM compares: the features (B, C, m, m) as they are."""
-        return features
 
 
 def _bring_together(x: Tensor, pooling: int, *, padded: bool) -> Tensor:
@@ -127,23 +112,29 @@ def load_backbone_weights(features: nn.Module, backbone: str, weights: Path | No
         return "random weights, fixed seed"
     if backbone == "pixels":
         return "the pixels themselves"
-    state, source = _from_file(weights) if weights else _from_torchvision(backbone)
-    wanted = features.state_dict()
-    missing = sorted(key for key in wanted if key not in state or state[key].shape != wanted[key].shape)
-    if missing:
-        raise UsageError(
-            f"{source}: these weights do not fit {backbone}: {', '.join(missing[:3])} missing or of another shape. "
-            f"A safetensors file with torchvision's keys ({next(iter(wanted))}, ...) is needed."
-        )
-    features.load_state_dict({key: state[key] for key in wanted})
+    state, source = (read_weights(weights), weights.name) if weights else _from_torchvision(backbone)
+    take_weights(features, state, f"{source}: these weights do not fit {backbone}", keys_of="torchvision")
     return source
 
 
-def _from_file(path: Path) -> tuple[dict[str, Tensor], str]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file that a user named; `UsageError` for any other file."""
     try:
-        return load_file(path), path.name
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"--weights {path}: cannot be read as a safetensors file ({error}).") from None
+
+
+def take_weights(network: nn.Module, state: dict[str, Tensor], complaint: str, *, keys_of: str) -> None:
+    """Fill all of ``network`` from ``state``, which may hold more (a classifier); else a `UsageError`."""
+    wanted = network.state_dict()
+    missing = sorted(key for key in wanted if key not in state or state[key].shape != wanted[key].shape)
+    if missing:
+        raise UsageError(
+            f"{complaint}: {', '.join(missing[:3])} missing or of another shape. "
+            f"A safetensors file with {keys_of}'s keys ({next(iter(wanted))}, ...) is needed."
+        )
+    network.load_state_dict({key: state[key] for key in wanted})
 
 
 def _from_torchvision(backbone: str) -> tuple[dict[str, Tensor], str]:

@@ -14,22 +14,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsi_haloae.config import FeaturesConfig, ModelConfig
+from wsi_haloae.config import ModelConfig
 from wsi_haloae.errors import ConfigError
+from wsi_haloae.model.backbones import build_backbone
 from wsi_haloae.model.bergmann import IMAGE_MULTIPLE
 from wsi_haloae.model.block_c import build_block_c
-from wsi_haloae.model.features import REDUCTION, MultiScaleFeatures
+from wsi_haloae.model.frozen import REDUCTION
+from wsi_haloae.model.grid import map_size
 from wsi_haloae.model.image_decoder import Classifier, ImageDecoder
-from wsi_haloae.model.pixels import PixelFeatures
 from wsi_haloae.model.preprocessing import TILE_MULTIPLE
 from wsi_haloae.model.ssim import WINDOW
 from wsi_haloae.model.standardise import Standardise
 from wsi_haloae.model.swin import SwinStages
 
+LARGEST_TILE = 8192
+"""Where the search for a tile size with enough cells ends."""
+
 
 @dataclass(frozen=True)
 class HaloAEOutput:
-    """What one pass through all blocks gives; m = image size / 4."""
+    """What one pass through all blocks gives; m = `grid.map_size`, a quarter of the image size with a VGG."""
 
     features: Tensor  # (B, C, m, m), standardised
     reconstruction: Tensor  # (B, C, m, m)
@@ -47,12 +51,12 @@ class HaloAE(nn.Module):
         super().__init__()
         self.config, self.tile_size = config, tile_size
         self.image_size = check_tile_size(config, tile_size) // config.input_downsample
-        self.map_size = self.image_size // REDUCTION
+        self.map_size = map_size(config.features, self.image_size)
         self.backbone = build_backbone(config.features)
         channels = self.backbone.channels
         self.standardise = Standardise(channels)
         self.encoder, self.decoder = build_block_c(config, channels, self.map_size)
-        self.image_decoder = ImageDecoder(channels, config.image_decoder)
+        self.image_decoder = ImageDecoder(channels, config.image_decoder, self.map_size, self.image_size)
         self.classifier = Classifier(self.image_size, config.classifier.logits)
         self._initialise()
 
@@ -76,6 +80,15 @@ class HaloAE(nn.Module):
     def trainable_parameters(self) -> list[nn.Parameter]:
         """Parameters of blocks C, D and E."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """The state without that of the frozen features, which can be gigabytes that never change."""
+        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("backbone.")}
+
+    def load_trained_state(self, state: dict[str, Tensor]) -> None:
+        """Take over what `trained_state` gave; the features stay."""
+        features = {name: tensor for name, tensor in self.state_dict().items() if name.startswith("backbone.")}
+        self.load_state_dict({**features, **state})
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
@@ -102,21 +115,27 @@ class HaloAE(nn.Module):
         return HaloAEOutput(features, reconstruction, *self.decode(reconstruction))
 
 
-def build_backbone(config: FeaturesConfig) -> MultiScaleFeatures | PixelFeatures:
-    """Block B, or the pixels in its place."""
-    return PixelFeatures() if config.backbone == "pixels" else MultiScaleFeatures(config)
-
-
 def check_tile_size(config: ModelConfig, tile_size: int) -> int:
     """``tile_size`` if the model can take it, else a `ConfigError` that says what it could take."""
+    features, downsample = config.features, config.input_downsample
     unit = IMAGE_MULTIPLE if config.block_c == "bergmann" else REDUCTION
-    multiple = lcm(TILE_MULTIPLE, unit * config.input_downsample)
-    smallest = WINDOW * REDUCTION * config.input_downsample
-    smallest += -smallest % multiple
+    multiple = lcm(TILE_MULTIPLE, unit * downsample)
+    large_enough = (
+        size for size in range(multiple, LARGEST_TILE + 1, multiple) if map_size(features, size // downsample) >= WINDOW
+    )
+    smallest = next(large_enough, None)
+    if smallest is None:
+        cells = map_size(features, LARGEST_TILE // downsample)
+        raise ConfigError(
+            f"backbone {features.backbone} gives {cells} x {cells} cells a tile, whatever its size; SSIM needs at "
+            f"least {WINDOW}. Choose finer model.features.stages."
+        )
     if tile_size % multiple or tile_size < smallest:
         nearest = max(smallest, tile_size // multiple * multiple)
+        coarse = features.timm_name is not None and tile_size < smallest and downsample > 1
+        or_else = ", or set model.input_downsample=1" if coarse else ""
         raise ConfigError(
             f"tile size {tile_size} was given; a multiple of {multiple}, at least {smallest}, is needed "
-            f"(SSIM looks through windows of {WINDOW} cells). Cut the tiles to {nearest}."
+            f"(SSIM looks through windows of {WINDOW} cells). Cut the tiles to {nearest}{or_else}."
         )
     return tile_size

@@ -11,6 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from wsi_haloae.config import ImageDecoderConfig
+from wsi_haloae.model.frozen import REDUCTION
 
 
 def _conv(channels: int, out: int) -> nn.Conv2d:
@@ -18,23 +19,41 @@ def _conv(channels: int, out: int) -> nn.Conv2d:
 
 
 class ImageDecoder(nn.Module):
-    """Features (B, C, m, m) -> normalised image (B, 3, 4m, 4m)."""
+    """Features (B, C, m, m) -> normalised image (B, 3, s, s), m = ``map_size``, s = ``image_size``.
 
-    def __init__(self, channels: int, config: ImageDecoderConfig) -> None:
+    The last two doublings begin at s/4. A map that is coarser than that (a transformer's tokens) is
+    doubled before each of the last convolutions, where channels are few, until it has s/4 cells.
+    """
+
+    def __init__(self, channels: int, config: ImageDecoderConfig, map_size: int, image_size: int) -> None:
         super().__init__()
+        widths = (*config.widths, 3)
+        sizes = _doublings(map_size, image_size // REDUCTION)[-len(widths) :]
         layers: list[nn.Module] = []
-        for out in config.widths:
+        for number, out in enumerate(widths, start=len(sizes) - len(widths)):
+            if number >= 0:
+                layers.append(nn.Upsample(size=sizes[number]))
             layers += [_conv(channels, out), nn.ReLU()]
             channels = out
+        layers.pop()
         end: list[nn.Module] = [nn.ReLU()] if config.final_relu else []
-        layers += [_conv(channels, 3), *end, nn.Upsample(scale_factor=2)]
+        layers += [*end, nn.Upsample(scale_factor=2)]
         layers += [_conv(3, 3), *end, nn.Upsample(scale_factor=2)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, C, m, m) -> (B, 3, 4m, 4m)."""
+        """(B, C, m, m) -> (B, 3, s, s)."""
         image: Tensor = self.layers(features)
         return image
+
+
+def _doublings(size: int, end: int) -> list[int]:
+    """Sizes after each doubling of ``size``, the last of them ``end``; none where it is ``end`` already."""
+    sizes = []
+    while size < end:
+        size = min(2 * size, end)
+        sizes.append(size)
+    return sizes
 
 
 class Classifier(nn.Module):

@@ -6,27 +6,27 @@ anomaly map work on the grid that they know; nothing is lost on the way.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from wsi_haloae.model.features import REDUCTION
+from wsi_haloae.model.frozen import REDUCTION, FrozenFeatures
 from wsi_haloae.model.preprocessing import denormalise
 
 
-class PixelFeatures(nn.Module):
+class PixelFeatures(FrozenFeatures):
     """RGB (B, 3, s, s), ImageNet-normalised -> the same numbers as (B, 48, s/4, s/4).
 
     A colour's sixteen channels follow one another, the pixels of a cell row by row. ``layers`` and
     ``layer_channels`` are those of a network with a single layer.
     """
 
-    layers: tuple[str, ...] = ("pixels",)
-    layer_channels: tuple[int, ...] = (3 * REDUCTION**2,)
+    layers = ("pixels",)
+    layer_channels = (3 * REDUCTION**2,)
 
     @property
-    def channels(self) -> int:
-        """48."""
-        return sum(self.layer_channels)
+    def ssim_channels(self) -> tuple[int, ...]:
+        """The three colours of the image."""
+        return (3,)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, s, s) -> (B, 48, s/4, s/4)."""

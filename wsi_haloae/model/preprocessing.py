@@ -33,6 +33,13 @@ def denormalise(images: Tensor) -> Tensor:
     return images * _channels(IMAGENET_STD, images) + _channels(IMAGENET_MEAN, images)
 
 
+def renormalise(images: Tensor, mean: tuple[float, float, float], std: tuple[float, float, float]) -> Tensor:
+    """Images normalised with ImageNet's mean and std, as a network wants them that was trained with its own."""
+    if (mean, std) == (IMAGENET_MEAN, IMAGENET_STD):
+        return images
+    return (denormalise(images) - _channels(mean, images)) / _channels(std, images)
+
+
 def tissue_cells(unit: Tensor, map_size: int, glass_level: float | None) -> Tensor:
     """Which cells of the anomaly map show tissue: bool (B, map_size, map_size).
 

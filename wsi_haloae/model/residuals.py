@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from wsi_haloae.config import Config
 from wsi_haloae.model.anomaly_map import dissimilarity_map, layer_residual_maps, residual_map
+from wsi_haloae.model.features import split_layers
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.preprocessing import normalise
 
@@ -19,36 +20,48 @@ class Residuals:
     """Residuals of a batch on the feature map's grid, before any normalisation.
 
     ``features`` is A_fm (paper, equation 4), or 1 - SSIM where the configuration says so; ``squared``
-    is A_fm always. ``image`` is A_im, the squared residual of the image averaged over each cell, and
+    is A_fm always, ``layers`` its share of each feature layer and ``layer_dissimilarities`` their 1 - SSIM
+    (None unless asked for). ``image`` is A_im, the squared residual of the image averaged over each cell, and
     ``damaged`` the classifier's P(damaged): None where blocks D and E did not run.
     """
 
     features: Tensor  # (B, m, m)
     squared: Tensor  # (B, m, m)
     layers: Tensor  # (B, layers, m, m)
+    layer_dissimilarities: Tensor | None = None  # (B, layers, m, m)
     image: Tensor | None = None  # (B, m, m)
     damaged: Tensor | None = None  # (B,)
 
 
-def residuals(model: HaloAE, unit: Tensor, feature_range: Tensor, config: Config, *, decode: bool = False) -> Residuals:
-    """Of images in [0, 1], (B, 3, s, s); ``decode`` runs blocks D and E too."""
+def residuals(
+    model: HaloAE, unit: Tensor, feature_range: Tensor, config: Config, *, decode: bool = False, ssim: bool = False
+) -> Residuals:
+    """Of images in [0, 1], (B, 3, s, s); ``decode`` runs blocks D and E too, ``ssim`` compares structure by layer."""
     images = normalise(unit, config.model.input_downsample).contiguous(memory_format=torch.channels_last)
     features = model.features(images)
     reconstruction = model.reconstruct(features)
     squared = residual_map(features, reconstruction)
-    chosen = squared
-    if config.scoring.residual == "ssim":
-        x, y = model.backbone.for_ssim(features), model.backbone.for_ssim(reconstruction)
-        pixels = config.model.features.backbone == "pixels"
-        chosen = F.adaptive_avg_pool2d(dissimilarity_map(x, y, None if pixels else feature_range), model.map_size)
     layers = layer_residual_maps(features, reconstruction, model.backbone.layer_channels)
+    chosen, unlike = squared, None
+    if ssim or config.scoring.residual == "ssim":
+        by_channel = _dissimilarities(model, features, reconstruction, feature_range)
+        if config.scoring.residual == "ssim":
+            chosen = by_channel.mean(dim=1)
+        parts = split_layers(by_channel, model.backbone.ssim_channels)
+        unlike = torch.stack([part.mean(dim=1) for part in parts], dim=1)
     if not decode:
-        return Residuals(chosen, squared, layers)
+        return Residuals(chosen, squared, layers, unlike)
     decoded, logits = model.decode(reconstruction)
-    difference = residual_map(images, decoded)  # (B, s, s)
-    return Residuals(
-        chosen, squared, layers, F.adaptive_avg_pool2d(difference, model.map_size), _probability_of_damage(logits)
-    )
+    image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
+    return Residuals(chosen, squared, layers, unlike, image, _probability_of_damage(logits))
+
+
+def _dissimilarities(model: HaloAE, features: Tensor, reconstruction: Tensor, feature_range: Tensor) -> Tensor:
+    """1 - SSIM by channel, on the feature map's grid: (B, C, m, m)."""
+    x, y = model.backbone.for_ssim(features), model.backbone.for_ssim(reconstruction)
+    # The pixels' range is 1; feature_range is that of their rearranged channels.
+    data_range = None if model.config.features.backbone == "pixels" else feature_range
+    return F.adaptive_avg_pool2d(dissimilarity_map(x, y, data_range), model.map_size)
 
 
 def _probability_of_damage(logits: Tensor) -> Tensor:

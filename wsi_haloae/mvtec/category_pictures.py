@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from wsi_haloae.atomic import replacing
+from wsi_haloae.figures import save_figure
 from wsi_haloae.mvtec.image_set import REFERENCE
 
 SHEET_COLUMNS = 8
@@ -66,7 +64,7 @@ def write_sheet(path: Path, columns: Sequence[SheetColumn], top: float) -> None:
     for row, name in zip(rows, ("image", "anomaly map", "truth"), strict=True):
         row[0].set_ylabel(name)
     figure.colorbar(shown, ax=rows[1].tolist(), shrink=0.9, extend="max")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def write_defect_scores(path: Path, defects: Sequence[str], scores: NDArray[np.floating], title: str) -> None:
@@ -84,7 +82,7 @@ def write_defect_scores(path: Path, defects: Sequence[str], scores: NDArray[np.f
     axes.set(ylabel="anomaly score", title=title)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="y", alpha=0.3)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def write_curves(
         one.set(title=title, xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
         one.grid(alpha=0.3)
         one.legend(fontsize=8)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _thin(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -132,9 +130,3 @@ def _thin(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.fl
     along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
     chosen = np.unique(np.searchsorted(along, np.linspace(0, along[-1], MOST_POINTS)).clip(0, len(x) - 1))
     return x[chosen], y[chosen]
-
-
-def _save(figure: Figure, path: Path) -> None:
-    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
-    with replacing(path) as partial:
-        canvas.print_png(partial, metadata={"Software": None})  # no version: same picture, same bytes

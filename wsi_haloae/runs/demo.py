@@ -87,7 +87,9 @@ def _train(slide: Path, model: Path, device: str, reporter: Reporter) -> None:
         group_regex=None,
         workers=WORKERS,
     )
-    options = TrainOptions(weights=None, device=device, reference=reference, overwrite=False)
+    options = TrainOptions(
+        weights=None, device=device, reference=reference, baselines=False, anomalous=None, overwrite=False
+    )
     train_tiles([str(slide)], model, load_config("demo"), options, {"demo": True}, reporter)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.config import Config
-from wsi_haloae.errors import UsageError
+from wsi_haloae.model.backbones import load_weights
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
-from wsi_haloae.model.features import load_backbone_weights
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
-from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.training.batches import read_tiles
 from wsi_haloae.training.pictures import write_curve, write_reconstructions
 from wsi_haloae.training.statistics import measure_features, measure_mean_maps
 from wsi_haloae.training.trainer import EpochRecord, Trainer, TrainingData
 
-DISPLAY_PERCENTILES = (1.0, 99.5)
-"""Of the select tiles' scores: the ends of the colour bar (contract, Score)."""
-SCORING_BATCH = 16
 SHEET_TILES = 6
 STATE_NAME = "state.pt"
 
@@ -48,12 +43,14 @@ def fit(
 ) -> tuple[Checkpoint, list[EpochRecord]]:
     """Train on ``data.train``, watch ``data.select``; curve and pictures go to ``options.folder``.
 
-    An interrupted training goes on from its last epoch.
+    An interrupted training goes on from its last epoch. The checkpoint still lacks its display range:
+    see `calibrating`.
     """
     source, device = data.source, options.device
     torch.manual_seed(config.training.seed)
     model = HaloAE(config.model, source.tile_size)
-    backbone_source = load_backbone_weights(model.backbone, config.model.features.backbone, options.weights)
+    backbone_source = load_weights(model.backbone, config.model.features, options.weights)
+    reporter.line(f"weights of the features: {backbone_source}; the checkpoint will hold a copy")
     model = model.to(device).to(memory_format=torch.channels_last)
     measured = _draw(data.train, config)
     feature_range = _measure(data, measured, config, model, device, reporter)
@@ -83,7 +80,7 @@ def fit(
             "select_fm": curve[-1].select_fm,
         },
     )
-    return _with_display_range(Checkpoint(facts, model, mean_map, feature_range, image_map), data, device), curve
+    return Checkpoint(facts, model, mean_map, feature_range, image_map), curve
 
 
 def _measure(
@@ -100,26 +97,6 @@ def _measure(
     feature_range = (statistics.high - statistics.low) / model.standardise.std.cpu()
     # A dead channel has no range, and SSIM's constants would vanish with it.
     return feature_range.clamp_min(float(0.1 * feature_range.median()))
-
-
-def _with_display_range(checkpoint: Checkpoint, data: TrainingData, device: torch.device) -> Checkpoint:
-    """The colour bar's ends from held-out reference tiles, so that they are the same on every slide.
-
-    A probability has its own ends: a confident classifier gives all held-out tiles the same one.
-    """
-    if checkpoint.facts.config.scoring.pooling == "classifier":
-        return replace(checkpoint, facts=checkpoint.facts.model_copy(update={"display_range": (0.0, 1.0)}))
-    scorer = Scorer(checkpoint, device, SCORING_BATCH)
-    numbers = data.select
-    scores = [
-        scorer.score(read_tiles(data.source, numbers[start : start + SCORING_BATCH]).numpy()).score
-        for start in range(0, len(numbers), SCORING_BATCH)
-    ]
-    low, high = np.percentile(np.concatenate(scores), DISPLAY_PERCENTILES)
-    if not low < high:
-        raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
-    facts = checkpoint.facts.model_copy(update={"display_range": (float(low), float(high))})
-    return Checkpoint(facts, checkpoint.model, checkpoint.mean_map, checkpoint.feature_range, checkpoint.mean_image_map)
 
 
 def _draw(tiles: NDArray[np.int64], config: Config) -> NDArray[np.int64]:

@@ -13,16 +13,19 @@ from typing import Any
 import torch
 
 from wsi_haloae.atomic import remove_tree, replacing, write_text
-from wsi_haloae.config import Config
-from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
+from wsi_haloae.config import SUMMARY_POOLINGS, Config
+from wsi_haloae.errors import ConfigError, OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.model.resolve import resolve
 from wsi_haloae.mvtec.category_table import markdown_table
 from wsi_haloae.mvtec.image_check import check_images
 from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.calibrating import set_display_range
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.mvtec_category import CategoryImages, Judged, Normalise, judge
 from wsi_haloae.runs.mvtec_pictures import write_pictures
@@ -59,9 +62,17 @@ def run_mvtec(
     All images are checked before any training starts. A category that is done is skipped, one that
     was interrupted goes on; one that fails is reported and the others go on. Gives the exit code.
     """
+    asked, config = config, resolve(config)
     check_tile_size(config.model, SIZE)
+    if config.scoring.pooling in SUMMARY_POOLINGS:
+        raise ConfigError(
+            f"scoring.pooling {config.scoring.pooling} was given; it needs calibrated tiles, and images have none. "
+            "Choose mean, p95, max or classifier."
+        )
     for images in sets:
         check_images(images, reporter.warn)
+    for line in describe_cost(asked.model, config.model, SIZE):
+        reporter.line(line)
     device = resolve_device(options.device)
     results, failed = [], []
     for images in sets:
@@ -142,7 +153,8 @@ def _train(
         mpp=None,
         facts={"images": {"train": len(category.data.train), "select": len(category.data.select)}},
     )
-    checkpoint, curve = fit(category.data, config, fit_options, reporter)
+    trained, curve = fit(category.data, config, fit_options, reporter)
+    checkpoint = set_display_range(trained, category.data.source, category.data.select, device, lambda _: None)
     per_epoch, steps = plan_steps(config, len(category.data.train))
     write_schedule(folder / "ews.png", config, steps, per_epoch, curve)
     checkpoint.save(path)

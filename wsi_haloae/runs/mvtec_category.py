@@ -33,7 +33,7 @@ from wsi_haloae.scoring.image_scorer import (
     image_residuals,
     score_residuals,
 )
-from wsi_haloae.scoring.scorer import rule_name
+from wsi_haloae.scoring.rules import rule_words
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.trainer import TrainingData
 
@@ -157,7 +157,7 @@ def _result(
         steps=int(checkpoint.facts.training["steps"]),
         seed=config.training.seed,
         normalise=category.normalise,
-        rule=rule_name(config.scoring),
+        rule=rule_words(config.scoring),
         image=ImageFigures(own, image_interval(scores.score, anomalous, auroc), plain, median),
         pixel=_row("", scores, anomalous, known, masks).pixel,
         intervals=bootstrap.intervals(maps) if bootstrap else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wsi_haloae.config import TissueConfig
@@ -160,6 +160,15 @@ class ReferenceReader:
         if row is None:
             raise UsageError(f"{file}: not in the manifest {self._options.manifest}; every image needs a row.")
         return row
+
+
+def read_anomalous(folder: Path, source: TileSource, options: ReferenceOptions, reporter: Reporter) -> TileSource:
+    """Anomalous tiles for comparison: tile stores or images of the reference tiles' size, never trained on."""
+    plain = replace(options, mpp=options.mpp or source.mpp, annotations=None, class_name=None, manifest=None)
+    reader = ReferenceReader(plain, TissueConfig(), folder, reporter)
+    found = reader.read([str(folder)])
+    CombinedSource([source, found])  # refuses another tile size or scale
+    return found
 
 
 def choose_groups(source: TileSource, minimum: int, warn: Callable[[str], None]) -> Sequence[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 from wsi_haloae.atomic import remove_tree
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
 from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
@@ -26,7 +27,8 @@ from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, for_each_slide
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished, read_record
 from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
-from wsi_haloae.scoring.scorer import Scorer, rule_name
+from wsi_haloae.scoring.rules import rule_words
+from wsi_haloae.scoring.scorer import Scorer, available_rules
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores import score_store, tile_store
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore, TileScores
@@ -129,9 +131,10 @@ class _ScoreRun:
             **dict(tiling.header()),
             model=ModelRecord(
                 sha256=self._checkpoint.sha256,
-                rule=rule_name(facts.config.scoring),
+                rule=rule_words(facts.config.scoring),
                 mpp=self._mpp,
                 display_range=facts.display_range,
+                calibration=facts.calibration,
             ),
             compute=ComputeRecord(
                 batch_size=options.batch_size or BATCH_SIZE[self._device.type],
@@ -140,6 +143,7 @@ class _ScoreRun:
                 threads=self._threads,
             ),
             layers=model.backbone.layers,
+            rules=tuple(available_rules(self._checkpoint)),
             map_size=model.map_size if options.keep_maps else None,
             roi_sha256=file_sha256(roi) if roi else None,
         )
@@ -184,6 +188,7 @@ class _ScoreRun:
                 advance(len(states))
 
     def _facts(self, source: SlideInput, scores: ScoreStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
+        selection = ScoredTiles.read(scores).selection
         return {
             "slide": {"path": str(source.path.resolve()), **scores.header.slide.model_dump(mode="json")},
             "model": {"path": str(self._options.model.resolve()), **scores.header.model.model_dump(mode="json")},
@@ -193,7 +198,11 @@ class _ScoreRun:
                 "grid": chosen.tiling.grid.rows * chosen.tiling.grid.columns,
                 "tiles": len(scores),
                 "unreadable": unreadable,
+                **({} if selection is None else {"anomalous": int(selection.chosen.sum())}),
             },
+            "anomalous": None
+            if selection is None
+            else {"criterion": selection.words, "smallest_selectable_share": selection.smallest_share},
         }
 
     def _say_done(self, source: SlideInput, folder: Path, scores: ScoreStore, unreadable: int) -> None:
@@ -207,10 +216,10 @@ class _ScoreRun:
 def _without_unreadable(scores: TileScores, states: np.ndarray[Any, np.dtype[np.uint8]]) -> TileScores:
     """What a tile that could not be read got from its background colour is no score."""
     lost = states == TileState.UNREADABLE
-    for values in (scores.score, scores.score_paper, scores.layer_residuals, scores.anomaly_map):
+    for field in fields(scores):
+        values = getattr(scores, field.name)
         if values is not None:
-            values[lost] = np.nan
-    scores.tissue_cells[lost] = 0
+            values[lost] = np.nan if values.dtype == np.float32 else 0
     return scores
 
 

@@ -13,13 +13,17 @@ from wsi_haloae.atomic import remove_tree
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.model.resolve import resolve
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.added_value import report_added_value
+from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord
-from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, choose_groups
-from wsi_haloae.training.sources import CombinedSource
+from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, choose_groups, read_anomalous
+from wsi_haloae.training.sources import CombinedSource, TileSource
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.trainer import TrainingData, plan_steps
 
@@ -31,6 +35,8 @@ class TrainOptions:
     weights: Path | None
     device: str
     reference: ReferenceOptions
+    baselines: bool
+    anomalous: Path | None
     overwrite: bool
 
 
@@ -44,6 +50,7 @@ def train_tiles(
 ) -> None:
     """Train and write ``output`` (safetensors), with curve, pictures and record in ``<stem>.training/``."""
     record = RunRecord("train-tiles", arguments, reporter)
+    asked, config = config, resolve(config)
     folder = output.parent / f"{output.stem}.training"
     if options.overwrite:
         remove_tree(folder / "tiles")
@@ -62,8 +69,11 @@ def train_tiles(
     if output.exists():
         _require_same(output, identity)
         reporter.line(f"{output}: trained already, nothing to do")
+        _compare(Checkpoint.load(output), source, split, options, folder, reporter)
         return
     _announce(source, config, split, reporter)
+    for line in describe_cost(asked.model, config.model, source.tile_size):
+        reporter.line(line)
     record.lap("reference tiles")
     fit_options = FitOptions(
         weights=options.weights,
@@ -78,13 +88,26 @@ def train_tiles(
         },
     )
     data = TrainingData(source, split.tiles["train"], split.tiles["select"])
-    checkpoint, _curve = fit(data, config, fit_options, reporter)
+    trained, _curve = fit(data, config, fit_options, reporter)
+    checkpoint = calibrate(trained, source, split, groups, fit_options.device, reporter)
     record.lap("training")
     record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
     record.write(folder / RECORD_NAME, "done")
     checkpoint.save(output)
     (folder / STATE_NAME).unlink(missing_ok=True)
     reporter.line(f"{output}: done; curve and reconstructions in {folder}")
+    _compare(checkpoint, source, split, options, folder, reporter)
+
+
+def _compare(
+    checkpoint: Checkpoint, source: TileSource, split: Split, options: TrainOptions, folder: Path, reporter: Reporter
+) -> None:
+    """``--baselines``: what the decoder adds, after the model is safe on disk."""
+    if not options.baselines:
+        return
+    anomalous = read_anomalous(options.anomalous, source, options.reference, reporter) if options.anomalous else None
+    report_added_value(checkpoint, source, split, anomalous, folder, resolve_device(options.device), reporter)
+    reporter.line(f"{folder / 'baselines.md'}: HaloAE, its baselines and plain statistics side by side")
 
 
 def _announce(source: CombinedSource, config: Config, split: Split, reporter: Reporter) -> None:

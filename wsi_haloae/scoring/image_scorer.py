@@ -16,6 +16,7 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.preprocessing import to_unit
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance
+from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
 
 Maps = NDArray[np.float32]
 
@@ -70,7 +71,7 @@ def image_residuals(
 
 
 def score_residuals(found: ImageResiduals, checkpoint: Checkpoint, rule: ScoringConfig) -> ImageScores:
-    """Maps and scores of images by ``rule``; the score is the mean, or the maximum, of the finished map."""
+    """Maps and scores of images by ``rule``; the score is pooled from the finished map (summaries are for tiles)."""
     if rule.source == "image":
         residual, mean_map = found.image, checkpoint.mean_image_map
     else:
@@ -80,8 +81,9 @@ def score_residuals(found: ImageResiduals, checkpoint: Checkpoint, rule: Scoring
     if rule.pooling == "classifier":
         assert found.damaged is not None, "the configuration trains what it scores by"
         return ImageScores(maps, found.damaged)
-    score = maps.mean(dim=(1, 2)) if rule.pooling == "mean" else maps.amax(dim=(1, 2))
-    return ImageScores(maps, score.numpy())
+    everywhere = torch.ones_like(maps, dtype=torch.bool)
+    over = {"mean": mean_over, "p95": quantile_over, "max": max_over}[rule.pooling]
+    return ImageScores(maps, over(maps, everywhere).numpy())
 
 
 def finish(residual: Tensor, mean_map: Tensor, rule: ScoringConfig) -> Tensor:

@@ -1,8 +1,7 @@
-"""Scorer: batches of tiles -> anomaly scores and maps, with a checkpoint's blocks B and C.
+"""Scorer: batches of tiles -> anomaly scores, p-values and maps, with a checkpoint's blocks B and C.
 
-The rule until scoring rules are decided on evidence (contract, Score): the mean over tissue cells
-of |A_fm - mean training map|. The configuration may choose another (paper, Table S2). The paper's
-score, the mean of A_fm, stands beside it.
+``score`` is that of the rule which the checkpoint's configuration names; every other rule of
+`rules.RULES` stands beside it, and the paper's own, the mean of A_fm (equation 4).
 """
 
 from __future__ import annotations
@@ -12,30 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsi_haloae.config import ScoringConfig
-from wsi_haloae.model.anomaly_map import normalise_map, smooth
+from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.preprocessing import tissue_cells, to_unit
 from wsi_haloae.model.residuals import Residuals, residuals
+from wsi_haloae.scoring.rules import final_map, named_rules, pool
+from wsi_haloae.scoring.summaries import SUMMARIES, layer_dissimilarities, layer_residuals
 from wsi_haloae.stores.score_store import TileScores
-
-
-def rule_name(config: ScoringConfig) -> str:
-    """The rule in words, as a score store records it."""
-    if config.pooling == "classifier":
-        return "P(damaged) of the classifier"
-    residual = {"features": "A_fm", "image": "A_im"}[config.source]
-    if config.residual == "ssim":
-        residual = "(1 - SSIM)"
-    deviation = {
-        "absolute": f"|{residual} - mean training map|",
-        "signed": f"{residual} - mean training map",
-        "none": residual,
-    }[config.normalisation]
-    cells = "all cells" if config.glass_level is None else "tissue cells"
-    if config.pooling == "mean":
-        return f"mean over {cells} of {deviation}"
-    return f"maximum over {cells} of {'smoothed ' if config.smooth else ''}{deviation}"
 
 
 class Scorer:
@@ -47,11 +29,19 @@ class Scorer:
         self._model = checkpoint.model.to(device).to(memory_format=torch.channels_last).eval()
         self._mean_map = checkpoint.scoring_mean_map().to(device)
         self._feature_range = checkpoint.feature_range.to(device)
+        self._gaussians = {name: gaussian.to(self._mean_map) for name, gaussian in checkpoint.gaussians.items()}
+        self._calibration = checkpoint.calibration
+        self._rules = available_rules(checkpoint)
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the feature layers, in the order of ``layer_residuals``."""
         return self._model.backbone.layers
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Names of the rules, in the order of ``TileScores.rules``."""
+        return tuple(self._rules)
 
     @property
     def map_size(self) -> int:
@@ -64,60 +54,60 @@ class Scorer:
             self._score_batch(tiles[start : start + self.batch_size], keep_maps=keep_maps)
             for start in range(0, len(tiles), self.batch_size)
         ]
-        return TileScores(
-            score=np.concatenate([part.score for part in parts]),
-            score_paper=np.concatenate([part.score_paper for part in parts]),
-            layer_residuals=np.concatenate([part.layer_residuals for part in parts]),
-            tissue_cells=np.concatenate([part.tissue_cells for part in parts]),
-            anomaly_map=np.concatenate([part.anomaly_map for part in parts if part.anomaly_map is not None])
-            if keep_maps
-            else None,
-        )
+        return TileScores.joined(parts)
+
+    @torch.inference_mode()
+    def summaries(self, tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """What summary rules look at, by their pooling's name, (n, d) each; n may be anything."""
+        batches = []
+        for start in range(0, len(tiles), self.batch_size):
+            batch = tiles[start : start + self.batch_size]
+            found, tissue = self._residuals(batch)
+            batches.append({name: _numpy(of(found, tissue))[: len(batch)] for name, of in SUMMARIES.items()})
+        return {name: np.concatenate([batch[name] for batch in batches]) for name in SUMMARIES}
 
     @torch.inference_mode()
     def _score_batch(self, tiles: NDArray[np.uint8], *, keep_maps: bool) -> TileScores:
         rule, count = self._config.scoring, len(tiles)
-        padded = np.zeros((self.batch_size, *tiles.shape[1:]), dtype=np.uint8)
-        padded[:count] = tiles
-        unit = to_unit(torch.from_numpy(padded).to(self._device))
-        tissue = tissue_cells(unit, self._model.map_size, rule.glass_level)  # (B, m, m)
-        decode = rule.source == "image" or rule.pooling == "classifier"
-        found = residuals(self._model, unit, self._feature_range, self._config, decode=decode)
-        deviation = normalise_map(_chosen(found, rule), self._mean_map, rule.normalisation)
-        final = smooth(deviation) if rule.smooth else deviation
-        layer_means = torch.stack([_mean_over(layer, tissue) for layer in found.layers.unbind(dim=1)], dim=1)
+        found, tissue = self._residuals(tiles)
+        everywhere = torch.ones_like(tissue)
+        by_rule = [
+            pool(one, found, everywhere if one.glass_level is None else tissue, self._mean_map, self._gaussians)
+            for one in (rule, *self._rules.values())
+        ]
+        score = _numpy(by_rule[0])[:count]
         return TileScores(
-            score=_numpy(_pool(deviation, final, tissue, found, rule))[:count],
+            score=score,
             score_paper=_numpy(found.squared.mean(dim=(1, 2)))[:count],
-            layer_residuals=_numpy(layer_means)[:count],
+            p_value=np.full(count, np.nan, np.float32)
+            if self._calibration is None
+            else self._calibration.p_values(score),
+            rules=_numpy(torch.stack(by_rule[1:], dim=1))[:count],
+            layer_residuals=_numpy(layer_residuals(found, tissue))[:count],
+            layer_dissimilarities=_numpy(layer_dissimilarities(found, tissue))[:count],
             tissue_cells=tissue.sum(dim=(1, 2)).cpu().numpy().astype(np.int32)[:count],
-            anomaly_map=_numpy(final)[:count] if keep_maps else None,
+            anomaly_map=_numpy(final_map(rule, found, self._mean_map))[:count] if keep_maps else None,
         )
 
-
-def _chosen(found: Residuals, rule: ScoringConfig) -> Tensor:
-    if rule.source == "image":
-        assert found.image is not None, "blocks D and E run for this source"
-        return found.image
-    return found.features
-
-
-def _pool(deviation: Tensor, final: Tensor, tissue: Tensor, found: Residuals, rule: ScoringConfig) -> Tensor:
-    """One number per tile, (B,). The mean is taken before the filter, which would carry glass into tissue."""
-    if rule.pooling == "classifier":
-        assert found.damaged is not None, "blocks D and E run for this pooling"
-        return found.damaged
-    if rule.pooling == "mean":
-        return _mean_over(deviation, tissue)
-    counted = tissue | ~tissue.any(dim=(1, 2), keepdim=True)  # all cells where a tile has no tissue
-    return final.masked_fill(~counted, -torch.inf).amax(dim=(1, 2))
+    def _residuals(self, tiles: NDArray[np.uint8]) -> tuple[Residuals, Tensor]:
+        """Of one batch, padded to full size, and its tissue cells (B, m, m)."""
+        rule = self._config.scoring
+        padded = np.zeros((self.batch_size, *tiles.shape[1:]), dtype=np.uint8)
+        padded[: len(tiles)] = tiles
+        unit = to_unit(torch.from_numpy(padded).to(self._device))
+        tissue = tissue_cells(unit, self._model.map_size, rule.glass_level)
+        decode = rule.source == "image" or rule.pooling == "classifier"
+        return residuals(self._model, unit, self._feature_range, self._config, decode=decode, ssim=True), tissue
 
 
-def _mean_over(maps: Tensor, tissue: Tensor) -> Tensor:
-    """Mean of (B, m, m) over tissue cells; over all cells where a tile has none: (B,)."""
-    weight = tissue.to(maps.dtype)
-    weight = torch.where(weight.sum(dim=(1, 2), keepdim=True) > 0, weight, torch.ones_like(weight))
-    return (maps * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
+def available_rules(checkpoint: Checkpoint) -> dict[str, ScoringConfig]:
+    """The named rules, without those whose statistics the checkpoint does not hold."""
+    rules = named_rules(checkpoint.facts.config.scoring)
+    return {
+        name: rule
+        for name, rule in rules.items()
+        if rule.pooling not in SUMMARY_POOLINGS or rule.pooling in checkpoint.gaussians
+    }
 
 
 def _numpy(values: Tensor) -> NDArray[np.float32]:

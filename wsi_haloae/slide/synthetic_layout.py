@@ -12,6 +12,8 @@ import numpy as np
 import shapely
 from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 
+from wsi_haloae.slide.blob import make_blob
+
 TUMOUR_SHARE = 0.47
 CANDIDATES = 24
 """Random placements of the tumour, of which the best balanced is taken."""
@@ -59,20 +61,8 @@ def _pieces(rng: np.random.Generator, width: int, height: int) -> list[Polygon]:
         row, column = divmod(int(cell), columns)
         centre = (width * 0.03 + (column + 0.5) * cell_width, height * 0.03 + (row + 0.5) * cell_height)
         size = rng.uniform(0.86, 0.96)
-        pieces.append(_blob(rng, centre, size * cell_width / 2, size * cell_height / 2))
+        pieces.append(make_blob(rng, centre, size * cell_width / 2, size * cell_height / 2))
     return pieces
-
-
-def _blob(rng: np.random.Generator, centre: tuple[float, float], radius_x: float, radius_y: float) -> Polygon:
-    """A smooth outline within the ellipse of the two radii; star-shaped, so it never crosses itself."""
-    angle = np.linspace(0, 2 * np.pi, int(np.clip((radius_x + radius_y) / 8, 64, 720)), endpoint=False)
-    waves = np.arange(2, 10)
-    sizes = rng.normal(0, 0.22, len(waves)) / waves
-    phases = rng.uniform(0, 2 * np.pi, len(waves))
-    reach = 1 + (sizes[:, None] * np.cos(waves[:, None] * angle + phases[:, None])).sum(axis=0)
-    reach = np.maximum(reach, 0.4) / reach.max()
-    outline = np.stack([np.cos(angle) * radius_x, np.sin(angle) * radius_y], axis=1) * reach[:, None]
-    return Polygon(outline + centre)
 
 
 def _tumour_and_stroma(
@@ -91,7 +81,7 @@ def _blobs_on_lattice(rng: np.random.Generator, tissue: MultiPolygon, radius: fl
             jitter = rng.uniform(-0.35, 0.35, 2) * pitch
             size = rng.uniform(0.35, 0.6) * pitch
             if rng.random() < 0.85:
-                blobs.append(_blob(rng, (x + jitter[0], y + jitter[1]), size, size * rng.uniform(0.8, 1.25)))
+                blobs.append(make_blob(rng, (x + jitter[0], y + jitter[1]), size, size * rng.uniform(0.8, 1.25)))
     return shapely.unary_union(blobs)
 
 
@@ -126,7 +116,7 @@ def _blur(rng: np.random.Generator, tumour: MultiPolygon, tissue: MultiPolygon) 
     inner = tissue.buffer(-radius)
     border = tumour.boundary.intersection(inner)
     centre = _point_on(rng, border if border.length > 0 else tumour.boundary)
-    return _blob(rng, (centre.x, centre.y), radius * 1.15, radius * 1.15)
+    return make_blob(rng, (centre.x, centre.y), radius * 1.15, radius * 1.15)
 
 
 def _point_on(rng: np.random.Generator, lines: shapely.Geometry) -> Point:
@@ -151,7 +141,7 @@ def _dust(rng: np.random.Generator, width: int, height: int, mpp: float, taken: 
     """Specks of 4 to 24 micrometres on glass."""
     spots = rng.uniform(0, 1, (24, 2)) * (width, height)
     radii = rng.uniform(2, 12, len(spots)) / mpp
-    specks = [_blob(rng, (x, y), radius, radius) for (x, y), radius in zip(spots, radii, strict=True)]
+    specks = [make_blob(rng, (x, y), radius, radius) for (x, y), radius in zip(spots, radii, strict=True)]
     return MultiPolygon([speck for speck in specks if not speck.buffer(20).intersects(taken)])
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from shapely.geometry import MultiPolygon, Polygon, mapping
+from shapely.geometry import MultiPolygon
 
-from wsi_haloae.atomic import replacing
+from wsi_haloae.slide.truth_geojson import TrueRegion, maker_namespace, write_truth
 
 COLOURS = {"Tumor": (200, 0, 0), "Stroma": (150, 200, 150), "Pen": (60, 60, 200), "Blur": (230, 200, 40)}
 """The classes of a synthetic slide, with the colours QuPath shows them in."""
-NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://wsi-haloae/synthetic")
+NAMESPACE = maker_namespace("synthetic")
 
 
 @dataclass(frozen=True)
@@ -32,24 +30,10 @@ class SyntheticTruth:
 
     def write_geojson(self, path: Path) -> None:
         """One annotation per polygon, in QuPath's form, with the same identifiers on every run."""
-        features = [
-            self._feature(name, number, polygon)
-            for name, parts in self.polygons.items()
-            for number, polygon in enumerate(parts.geoms)
-        ]
-        document = {"type": "FeatureCollection", "features": features}
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="utf-8")
+        write_truth(path, NAMESPACE, self._regions())
 
-    def _feature(self, name: str, number: int, polygon: Polygon) -> dict[str, Any]:
-        key = f"{self.seed} {self.width}x{self.height} {name} {number}"
-        return {
-            "type": "Feature",
-            "id": str(uuid.uuid5(NAMESPACE, key)),
-            "geometry": mapping(polygon),
-            "properties": {
-                "objectType": "annotation",
-                "name": f"{name} {number + 1}",
-                "classification": {"name": name, "color": list(COLOURS[name])},
-            },
-        }
+    def _regions(self) -> Iterator[TrueRegion]:
+        for name, parts in self.polygons.items():
+            for number, polygon in enumerate(parts.geoms):
+                key = f"{self.seed} {self.width}x{self.height} {name} {number}"
+                yield TrueRegion(key, f"{name} {number + 1}", name, COLOURS[name], polygon)

@@ -5,7 +5,10 @@ scores.zarr/
   state             (n,)         uint8
   score             (n,)         float32   anomaly score; NaN where the tile was unreadable
   score_paper       (n,)         float32   mean of the squared residual (paper, eq. 4)
+  p_value           (n,)         float32   conformal p-value of the score; NaN without calibration
+  rules             (n, rules)   float32   the score by every other rule
   layer_residuals   (n, layers)  float32   mean residual per feature layer
+  layer_dissimilarities          float32   mean 1 - SSIM per feature layer, (n, layers)
   tissue_cells      (n,)         int32     cells of the map that count as tissue
   anomaly_map       (n, m, m)    float32   with --maps: normalised residual map of each tile
   thumbnail         (h, w, 3)    uint8     for the pictures
@@ -14,7 +17,8 @@ scores.zarr/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex, create_column
 
 STORE_NAME = "scores.zarr"
@@ -36,6 +41,7 @@ class ModelRecord(BaseModel):
     rule: str
     mpp: float
     display_range: tuple[float, float]
+    calibration: CalibrationFacts | None
 
 
 class ComputeRecord(BaseModel):
@@ -55,6 +61,7 @@ class ScoreHeader(StoreHeader):
     model: ModelRecord
     compute: ComputeRecord
     layers: tuple[str, ...]
+    rules: tuple[str, ...]
     map_size: int | None  # side of the kept anomaly maps, None without --maps
     roi_sha256: str | None
 
@@ -69,9 +76,24 @@ class TileScores:
 
     score: NDArray[np.float32]  # (n,)
     score_paper: NDArray[np.float32]  # (n,)
+    p_value: NDArray[np.float32]  # (n,)
+    rules: NDArray[np.float32]  # (n, rules)
     layer_residuals: NDArray[np.float32]  # (n, layers)
+    layer_dissimilarities: NDArray[np.float32]  # (n, layers)
     tissue_cells: NDArray[np.int32]  # (n,)
     anomaly_map: NDArray[np.float32] | None  # (n, m, m)
+
+    @classmethod
+    def joined(cls, parts: Sequence[TileScores]) -> TileScores:
+        """Results one after another; ``parts`` is not empty."""
+        whole: dict[str, Any] = {}
+        for field in fields(cls):
+            values = [getattr(part, field.name) for part in parts]
+            whole[field.name] = None if values[0] is None else np.concatenate(values)
+        return cls(**whole)
+
+
+_COLUMNS = tuple(field.name for field in fields(TileScores) if field.name != "anomaly_map")
 
 
 class ScoreStore(ShardedStore):
@@ -93,9 +115,10 @@ class ScoreStore(ShardedStore):
         """A new store with every tile pending."""
         group = cls._create(path, header, index)
         length = len(index)
-        create_column(group, "score", length, np.float32, fill=np.nan)
-        create_column(group, "score_paper", length, np.float32, fill=np.nan)
-        create_column(group, "layer_residuals", length, np.float32, width=len(header.layers), fill=np.nan)
+        for name in ("score", "score_paper", "p_value"):
+            create_column(group, name, length, np.float32, fill=np.nan)
+        for name, width in _wide_columns(header).items():
+            create_column(group, name, length, np.float32, width=width, fill=np.nan)
         create_column(group, "tissue_cells", length, np.int32)
         if header.map_size is not None:
             side = header.map_size
@@ -114,10 +137,8 @@ class ScoreStore(ShardedStore):
     def write_shard(self, shard: int, scores: TileScores, states: NDArray[np.uint8]) -> None:
         """Store one shard's results and then its states."""
         place = self.shard_slice(shard)
-        self._array("score")[place] = scores.score
-        self._array("score_paper")[place] = scores.score_paper
-        self._array("layer_residuals")[place] = scores.layer_residuals
-        self._array("tissue_cells")[place] = scores.tissue_cells
+        for name in _COLUMNS:
+            self._array(name)[place] = getattr(scores, name)
         if self.header.map_size is not None:
             assert scores.anomaly_map is not None
             self._array("anomaly_map")[place] = scores.anomaly_map
@@ -125,13 +146,7 @@ class ScoreStore(ShardedStore):
 
     def scores(self) -> TileScores:
         """The results of all tiles, without the anomaly maps."""
-        return TileScores(
-            score=self._read("score"),
-            score_paper=self._read("score_paper"),
-            layer_residuals=self._read("layer_residuals"),
-            tissue_cells=self._read("tissue_cells"),
-            anomaly_map=None,
-        )
+        return TileScores(**{name: self._read(name) for name in _COLUMNS}, anomaly_map=None)
 
     def anomaly_map(self, number: int) -> NDArray[np.float32]:
         """The kept anomaly map (m, m) of one tile."""
@@ -149,3 +164,8 @@ class ScoreStore(ShardedStore):
     def score_url(self) -> str:
         """Path of the score array, for readers that open it lazily."""
         return str(self.path / "score")
+
+
+def _wide_columns(header: ScoreHeader) -> dict[str, int]:
+    layers = len(header.layers)
+    return {"rules": len(header.rules), "layer_residuals": layers, "layer_dissimilarities": layers}

@@ -14,6 +14,7 @@ from wsi_haloae.config import TrainingConfig
 from wsi_haloae.training.augmentation import flip_and_turn, jitter_colour
 from wsi_haloae.training.cutpaste import paste_patch, paste_scar
 from wsi_haloae.training.sources import TileSource
+from wsi_haloae.training.stain import jitter_stain
 
 
 class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
@@ -50,6 +51,8 @@ class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
             if self._config.flip:
                 image = flip_and_turn(image, random)
             image = jitter_colour(image, self._config.colour_jitter, random)
+            if self._config.stain_jitter:
+                image = jitter_stain(image, self._config.stain_jitter, random)
             views.append(image)
             damaged.append(False)
             if slot < self._damaged:

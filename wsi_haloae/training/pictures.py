@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsi_haloae.atomic import replacing
 from wsi_haloae.config import Config
+from wsi_haloae.figures import save_figure
 from wsi_haloae.model.anomaly_map import residual_map, upsample
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.preprocessing import denormalise, normalise, to_unit
@@ -51,7 +50,7 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     for axes in (losses, weights):
         axes.legend()
         axes.grid(alpha=0.3)
-    _save(figure, folder / "loss.png")
+    save_figure(figure, folder / "loss.png")
 
 
 def write_schedule(
@@ -81,7 +80,7 @@ def write_schedule(
     axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), title=f"Weights of the losses ({config.loss.weighting})")
     axes.legend()
     axes.grid(alpha=0.3)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 @torch.inference_mode()
@@ -110,10 +109,4 @@ def _draw_sheet(
             axes.set_axis_off()
         row[0].set_title(title, loc="left", fontsize=10)
     figure.colorbar(shown, ax=rows[2].tolist(), shrink=0.8)
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
-    with replacing(path) as partial:
-        canvas.print_png(partial, metadata={"Software": None})  # no version: same picture, same bytes
+    save_figure(figure, path)

@@ -15,15 +15,14 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from wsi_haloae.errors import UsageError
+from wsi_haloae.slide.image_file import common_tile_size, read_image
 from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.stores.tile_store import TileStore
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
-_UNREADABLE = (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
 SPATIAL_BLOCK = 4
 """Tiles per side of the blocks that stand in for groups where there are too few slides."""
 
@@ -103,15 +102,7 @@ class ImageFolderSource:
     """A folder of images, each one tile; they must all have one size."""
 
     def __init__(self, folder: Path, mpp: float, files: Sequence[Path], groups: Sequence[str]) -> None:
-        sizes = {file: _image_size(file) for file in files}
-        first = next(iter(sizes))
-        for file, size in sizes.items():
-            if size != sizes[first] or size[0] != size[1]:
-                raise UsageError(
-                    f"{file}: {size[0]} x {size[1]} pixels, but {first.name} has {sizes[first][0]} x "
-                    f"{sizes[first][1]}. Tiles must be squares of one size: nothing is resized silently."
-                )
-        self.name, self.mpp, self.tile_size = str(folder), mpp, sizes[first][0]
+        self.name, self.mpp, self.tile_size = str(folder), mpp, common_tile_size(files)
         self._files = list(files)
         self.groups = list(groups)
         self.blocks = [file.relative_to(folder).as_posix() for file in files]
@@ -200,24 +191,3 @@ def group_by_regex(files: Sequence[Path], folder: Path, pattern: str) -> list[st
             raise UsageError(f"--group-regex {pattern}: does not match {file.relative_to(folder)}.")
         groups.append(match.group(1) if regex.groups else match.group(0))
     return groups
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """An image as (h, w, 3) RGB on white."""
-    try:
-        with Image.open(path) as image:
-            if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-                rgba = image.convert("RGBA")
-                white = Image.new("RGBA", rgba.size, "white")
-                return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
-            return np.asarray(image.convert("RGB"))
-    except _UNREADABLE as error:
-        raise UsageError(f"{path}: cannot be read as an image ({error}).") from None
-
-
-def _image_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except _UNREADABLE as error:
-        raise UsageError(f"{path}: cannot be read as an image ({error}).") from None

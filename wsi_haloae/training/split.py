@@ -45,27 +45,36 @@ def split_by_group(
     size = dict(zip(names.tolist(), counts.tolist(), strict=True))
     part_of = {group: part for group, part in part_of.items() if group in size}  # a manifest may name more
     free = [name for name in np.random.default_rng(seed).permutation(names).tolist() if name not in part_of]
-    for part, share, kept in (("select", shares.select, 2), ("calibrate", shares.calibrate, 1)):
-        if part not in part_of.values():
-            for chosen in _draw(free[: len(free) - kept], size, share * len(groups)):
-                part_of[chosen] = part
-                free.remove(chosen)
+    wanted = {"select": shares.select * len(groups), "calibrate": shares.calibrate * len(groups)}
+    for part, chosen in _draw(
+        free, size, {part: wanted[part] for part in wanted if part not in part_of.values()}
+    ).items():
+        part_of.update(dict.fromkeys(chosen, part))
+    free = [name for name in free if name not in part_of]
     part_of.update(dict.fromkeys(free, "train"))
     return _collect(groups, part_of)
 
 
-def _draw(free: Sequence[str], size: Mapping[str, int], wanted: float) -> list[str]:
-    """Groups in their order while each brings the total nearer to ``wanted``; at least the smallest one.
+def _draw(free: Sequence[str], size: Mapping[str, int], wanted: Mapping[str, float]) -> dict[str, list[str]]:
+    """Groups in their order, each to the part that lacks most, while that brings the part nearer to its tiles.
 
-    A group that would overshoot is passed over: one huge patient must not end up held out.
+    A group that would overshoot is passed over: one huge patient must not end up held out. A part
+    that got none takes the smallest group that is left, as long as one stays for training.
     """
-    chosen: list[str] = []
-    total = 0
+    chosen: dict[str, list[str]] = {part: [] for part in wanted}
+    lacking = dict(wanted)
+    left = list(free)
     for name in free:
-        if abs(total + size[name] - wanted) < abs(total - wanted):
-            chosen.append(name)
-            total += size[name]
-    return chosen or sorted(free, key=lambda name: size[name])[:1]
+        part = max(lacking, key=lambda part: lacking[part], default=None)
+        if part is not None and len(left) > 1 and abs(lacking[part] - size[name]) < lacking[part]:
+            chosen[part].append(name)
+            lacking[part] -= size[name]
+            left.remove(name)
+    for groups in chosen.values():
+        if not groups and len(left) > 1:
+            groups.append(min(left, key=lambda name: size[name]))
+            left.remove(groups[0])
+    return chosen
 
 
 def _collect(groups: Sequence[str], part_of: Mapping[str, str]) -> Split:

@@ -87,7 +87,7 @@ class Trainer:
         self.curve: list[EpochRecord] = []
         self.steps_per_epoch, self.total_steps = plan_steps(config, len(data.train))
         self._state_path, self._identity, self._workers = state_path, identity, workers
-        self._step, self._best, self._best_epoch, self._best_state = 0, math.inf, 0, model.state_dict()
+        self._step, self._best, self._best_epoch, self._best_state = 0, math.inf, 0, model.trained_state()
         settings = config.training
         self._optimiser = make_optimiser(model, self.objective, settings)
         if settings.compile:
@@ -116,7 +116,7 @@ class Trainer:
                 f"training diverged: after t = {EARLY_STOPPING_FROM:g} of the schedule the held-out loss was never a "
                 "number. Lower the learning rate (--set training.learning_rate=...) and pass --overwrite."
             )
-        self.model.load_state_dict(self._best_state)
+        self.model.load_trained_state(self._best_state)
         return self.curve
 
     def _train_step(self, tiles: Tensor, damaged: Tensor) -> StepLosses:
@@ -158,7 +158,7 @@ class Trainer:
             reporter.warn(f"epoch {record.epoch}: the held-out loss is {held_out}; the learning rate may be too high")
         if self._counts() and held_out < self._best:
             self._best, self._best_epoch = held_out, record.epoch
-            self._best_state = copy.deepcopy(self.model.state_dict())
+            self._best_state = copy.deepcopy(self.model.trained_state())
         told = [f"{name} {value:.3f}" for name, value in zip(_NAMES, (cls, fm, im), strict=True) if value is not None]
         reporter.line(
             f"epoch {record.epoch}, step {self._step}/{self.total_steps}: {', '.join(told)}, "
@@ -198,7 +198,7 @@ class Trainer:
         state = {
             "identity": self._identity,
             "step": self._step,
-            "model": self.model.state_dict(),
+            "model": self.model.trained_state(),
             "objective": self.objective.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "best": self._best,
@@ -218,7 +218,7 @@ class Trainer:
                 f"{self._state_path}: an interrupted training with another configuration or other tiles. "
                 "Pass --overwrite to start again, or choose another -o."
             )
-        self.model.load_state_dict(state["model"])
+        self.model.load_trained_state(state["model"])
         self.objective.load_state_dict(state["objective"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._step, self._best, self._best_epoch = state["step"], state["best"], state["best_epoch"]

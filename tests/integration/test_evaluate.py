@@ -1,0 +1,141 @@
+"""``evaluate`` as a user runs it, on scored slides whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.export.stores import Scene, make_index, make_store
+from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.cli.main import run
+
+FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
+SCENE = Scene(width=1024, height=1024, calibration=FACTS, name="a.svs")
+ROWS = 16
+
+
+def square(name: str, left: int, top: int, right: int, bottom: int) -> dict[str, object]:
+    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {"classification": {"name": name}},
+    }
+
+
+def outline(path: Path, *, reference: str = "Tumor") -> Path:
+    """Left half reference, upper right quarter stroma; the lower right quarter is nobody's."""
+    features = [square(reference, 0, 0, 512, 1024), square("Stroma", 512, 0, 1024, 512)]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def scored(folder: Path, scene: Scene = SCENE, seed: int = 0) -> Path:
+    """A store in which stroma scores higher, and half of it has a small p-value."""
+    index, random = make_index(scene), np.random.default_rng(seed)
+    stroma = (index.location[:, 0] >= 512) & (index.location[:, 1] < 512)
+    score = random.normal(size=len(index)).astype(np.float32) + 2 * stroma
+    p_value = random.uniform(0.06, 1, len(index)).astype(np.float32)
+    p_value[stroma & (index.column % 2 == 0)] = 0.025
+    folder.mkdir(parents=True)
+    make_store(folder / "scores.zarr", scene, score=score.astype(np.float32), p_value=p_value)
+    return folder
+
+
+def evaluated(output: Path, *arguments: object) -> dict[str, object]:
+    assert run(["evaluate", str(output), "--reference", "Tumor", *map(str, arguments), "-q"]) == 0
+    return json.loads((output / "evaluation/evaluation.json").read_text())
+
+
+def test_one_slide_gives_figures_pictures_and_a_page(tmp_path: Path) -> None:
+    scored(tmp_path / "out/a")
+    found = evaluated(tmp_path / "out", "--annotations", outline(tmp_path / "a.geojson"))
+    assert found["slides"] == ["a"]
+    assert found["unlabelled"] == 64
+    assert found["classes"]["Tumor"]["tiles"] == 128
+    assert found["classes"]["Stroma"]["tiles"] == 64
+    assert found["classes"]["Tumor"]["auroc"] is None
+    assert found["classes"]["Stroma"]["auroc"] == found["rules"]["score"]["auroc"] > 0.85
+    assert found["classes"]["Stroma"]["share_called"] == 0.5
+    assert found["called"]["tiles"] == 32
+    assert found["called"]["false_share"] == 0
+    assert found["called"]["dice"] == pytest.approx(2 * 32 / (32 + 64))
+    assert "per-tile error rate 0.05" in found["called"]["criterion"]
+    assert set(found["rules"]) == {"score", "paper", "tissue"}
+    shares = {point["level"]: point["share"] for point in found["calibration"]}
+    assert shares[0.05] == 0
+    assert shares[0.5] == pytest.approx((0.5 - 0.06) / 0.94, abs=0.1)
+    assert any("blocks of tiles" in warning for warning in found["warnings"])
+    folder = tmp_path / "out/evaluation"
+    for name in ("roc.png", "calibration.png", "classes.png"):
+        with Image.open(folder / name) as picture:
+            assert min(picture.size) > 300
+    page = (folder / "evaluation.html").read_text()
+    assert "Stroma" in page
+    assert page.count("data:image/png;base64,") == 3
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_same_command_gives_the_same_bytes(tmp_path: Path) -> None:
+    scored(tmp_path / "out/a")
+    annotations = outline(tmp_path / "a.geojson")
+    evaluated(tmp_path / "out", "--annotations", annotations)
+    first = {path.name: path.read_bytes() for path in (tmp_path / "out/evaluation").iterdir()}
+    evaluated(tmp_path / "out", "--annotations", annotations)
+    assert first == {path.name: path.read_bytes() for path in (tmp_path / "out/evaluation").iterdir()}
+
+
+def test_many_slides_are_judged_together_and_resampled_as_slides(tmp_path: Path) -> None:
+    (tmp_path / "truth").mkdir()
+    for number in range(5):
+        scene = Scene(width=1024, height=1024, calibration=FACTS, name=f"s{number}.svs")
+        scored(tmp_path / f"out/s{number}", scene, seed=number)
+        outline(tmp_path / f"truth/s{number}.geojson")
+    found = evaluated(tmp_path / "out", "--annotations", tmp_path / "truth")
+    assert (found["groups"], found["grouped_by"]) == (5, "slides")
+    assert found["classes"]["Tumor"]["tiles"] == 5 * 128
+    assert found["warnings"] == []
+
+
+def test_a_slide_without_annotations_is_told_and_the_rest_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(tmp_path / "out/a")
+    scored(tmp_path / "out/b", Scene(width=1024, height=1024, calibration=FACTS, name="b.svs"))
+    (tmp_path / "truth").mkdir()
+    outline(tmp_path / "truth/a.geojson")
+    arguments = ["--annotations", str(tmp_path / "truth"), "--reference", "Tumor"]
+    assert run(["evaluate", str(tmp_path / "out"), *arguments]) == 1
+    assert "no b.geojson" in capsys.readouterr().err
+    assert (tmp_path / "out/evaluation/evaluation.json").exists()
+
+
+def test_a_model_without_calibration_has_no_calls(tmp_path: Path) -> None:
+    scored(tmp_path / "out/a", Scene(width=1024, height=1024, name="a.svs"))
+    found = evaluated(tmp_path / "out", "--annotations", outline(tmp_path / "a.geojson"))
+    assert found["called"] is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "told"),
+    [("Tumour", "Stroma, Tumor"), ("Stroma", None)],
+)
+def test_a_class_that_is_not_there_is_refused_with_those_that_are(
+    reference: str, told: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(tmp_path / "out/a")
+    annotations = outline(tmp_path / "a.geojson")
+    code = run(["evaluate", str(tmp_path / "out"), "--annotations", str(annotations), "--reference", reference])
+    assert code == (2 if told else 0)
+    if told:
+        assert told in capsys.readouterr().err
+
+
+def test_a_folder_without_scores_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    annotations = outline(tmp_path / "a.geojson")
+    assert run(["evaluate", str(tmp_path), "--annotations", str(annotations), "--reference", "Tumor"]) == 2
+    assert "no scored slide" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""Features of timm as a user has them: trained on, scored with, and refused, all without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+from tests.integration.conftest import TINY, Tiny
+from tests.model.tiny import TINY as TINY_MODEL
+from tests.model.tiny import tiny_config
+from tests.training.tiles import MemorySource
+from wsi_haloae.cli.main import run
+from wsi_haloae.config import Config
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.model.resolve import resolve
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.fitting import FitOptions, fit
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.training.trainer import TrainingData
+
+pytestmark = pytest.mark.usefixtures("no_network")
+RANDOM = ["--set", "model.features.weights=random"]
+
+
+def command(tiny: Tiny, model: Path, features: str, *more: str) -> list[str]:
+    source = [str(tiny.slide), "--annotations", str(tiny.truth), "--class", "Tumor"]
+    return ["train-tiles", *source, "-o", str(model), "--tile-size", "64", *TINY, "--features", features, *more]
+
+
+def test_a_model_on_features_of_timm_is_trained_and_scores_a_slide(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model.safetensors"
+    assert run(command(tiny, model, "timm:test_resnet", *RANDOM)) == 0
+    told = capsys.readouterr().err
+    assert "features timm:test_resnet: 272 channels on 16 x 16 cells" in told
+    assert "against vgg19" in told
+    facts = Checkpoint.load(model).facts
+    assert facts.backbone_source == "random weights, fixed seed"
+    assert facts.config.model.features.timm.architecture == "test_resnet"
+    assert facts.config.model.autoencoder.made_for is None
+
+    def refuse(*_args: object, **settings: object) -> None:
+        assert settings["pretrained"] is False
+
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda *a, **s: refuse(*a, **s) or create(*a, **s))
+    assert run(["score", str(tiny.slide), "--model", str(model), "-o", str(tmp_path / "out"), "-q"]) == 0
+    store = ScoreStore.open(tmp_path / "out" / "tiny" / "scores.zarr")
+    assert store.header.layers == ("layer1", "layer2", "layer3")
+    assert np.isfinite(store.scores().score).all()
+
+
+@pytest.mark.parametrize(
+    ("features", "told"),
+    [
+        ("timm:resnet5O", "did you mean"),
+        ("resnet50", "timm:NAME"),
+        ("timm:test_vit3", "at least 176"),
+    ],
+)
+def test_features_that_cannot_be_had_are_bad_usage(
+    features: str, told: str, tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command(tiny, tmp_path / "m.safetensors", features, *RANDOM, "-q")) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("backbone", "settings", "cells"),
+    [("timm:test_convnext", {}, 24), ("timm:test_vit3", {"arguments": {"patch_size": 8}, "stages": [0, 2]}, 12)],
+)
+def test_two_steps_of_training_leave_a_checkpoint_that_scores_alike(
+    backbone: str, settings: dict[str, Any], cells: int, tmp_path: Path
+) -> None:
+    features = {"backbone": backbone, "weights": "random", **settings}
+    given = tiny_config(steps=2).model_dump() | {"model": {**TINY_MODEL, "features": features}}
+    config = resolve(Config.model_validate(given))
+    source = MemorySource(size=96)
+    options = FitOptions(None, torch.device("cpu"), tmp_path, "x", 0, mpp=0.5, facts={})
+    data = TrainingData(source, np.arange(6), np.arange(6, 10))
+    checkpoint, curve = fit(data, config, options, Reporter(quiet=True))
+    assert curve[-1].step == 2
+    assert checkpoint.mean_map.shape == (cells, cells)
+    checkpoint.save(tmp_path / "model.safetensors")
+    loaded = Checkpoint.load(tmp_path / "model.safetensors")
+    one, other = (Scorer(each, torch.device("cpu"), 4).score(source.tiles) for each in (checkpoint, loaded))
+    assert np.array_equal(one.score, other.score)
+    assert np.ptp(one.score) > 0

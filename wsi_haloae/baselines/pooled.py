@@ -1,0 +1,68 @@
+"""A tile as the mean of its features over tissue: what plain statistics of block B can do without a decoder."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
+
+from wsi_haloae.errors import UsageError
+from wsi_haloae.model.gaussian import Gaussian
+
+
+class PooledBaseline(Protocol):
+    """A fitted detector of whole tiles; higher scores are less like the training tiles."""
+
+    name: str
+
+    def scores(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Of tiles' mean features (n, C): (n,)."""
+        ...
+
+
+def pooled_features(features: Tensor, tissue: Tensor) -> Tensor:
+    """Mean of features (B, C, m, m) over tissue cells (B, m, m), over all cells where a tile has none: (B, C)."""
+    counted = (tissue | ~tissue.any(dim=(1, 2), keepdim=True)).to(features.dtype)
+    return torch.einsum("bchw,bhw->bc", features, counted) / counted.sum(dim=(1, 2))[:, None]
+
+
+class PooledMahalanobis:
+    """Distance from the Gaussian of training tiles, with Ledoit and Wolf's shrunk covariance (2004)."""
+
+    name: str = "pooled Mahalanobis"
+
+    def __init__(self, gaussian: Gaussian) -> None:
+        self._gaussian = gaussian
+
+    @classmethod
+    def fit(cls, vectors: NDArray[np.floating]) -> PooledMahalanobis:
+        """From training tiles' vectors (n, d); `UsageError` for fewer than two."""
+        if len(vectors) < 2:
+            raise UsageError(f"{len(vectors)} training tiles were given; a covariance needs at least two.")
+        model = LedoitWolf().fit(vectors.astype(np.float64))
+        mean, precision = (torch.from_numpy(np.asarray(part)) for part in (model.location_, model.precision_))
+        return cls(Gaussian(mean, precision))
+
+    def scores(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Squared distance per dimension of vectors (n, d): (n,)."""
+        return self._gaussian.distance(torch.from_numpy(vectors.astype(np.float64))).numpy()
+
+
+class PooledNearest:
+    """Mean Euclidean distance to the ``neighbours`` nearest training tiles."""
+
+    def __init__(self, vectors: NDArray[np.floating], neighbours: int) -> None:
+        if len(vectors) < neighbours:
+            raise UsageError(f"{len(vectors)} training tiles were given; {neighbours} neighbours need as many.")
+        self.name = f"pooled kNN-{neighbours}"
+        self._search = NearestNeighbors(n_neighbors=neighbours).fit(vectors)
+
+    def scores(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Of vectors (n, d): (n,)."""
+        distances, _ = self._search.kneighbors(vectors)
+        return np.asarray(distances.mean(axis=1), np.float64)

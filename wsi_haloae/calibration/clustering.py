@@ -1,0 +1,49 @@
+"""How much alike the tiles of one group are, and how many independent tiles they are worth.
+
+Tiles of one patient, and still more the augmented copies of one tile, carry less than their
+number says. The intraclass correlation of their scores measures it (one-way analysis of variance;
+Donner 1986, International Statistical Review 54:67), the design effect puts a number on it
+(Kish 1965, Survey Sampling, section 5.4).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+
+def group_numbers(groups: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Names of groups (n,) -> the number of each tile's group (n,), and the groups' sizes (G,)."""
+    _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return numbers.astype(np.int64), sizes.astype(np.int64)
+
+
+def intraclass_correlation(values: NDArray[np.floating], groups: NDArray[np.str_]) -> float:
+    """Share of the variance of ``values`` (n,) that lies between groups, 0 to 1, from their ranks.
+
+    Ranks, because scores have long tails. Where it cannot be estimated, for want of a second group
+    or of a group with two tiles, a group counts as one tile: 1.
+    """
+    numbers, sizes = group_numbers(groups)
+    tiles, count = len(values), len(sizes)
+    if count < 2 or tiles == count:
+        return 1.0
+    ranks = stats.rankdata(values)
+    means = np.bincount(numbers, weights=ranks) / sizes
+    between = float((sizes * (means - ranks.mean()) ** 2).sum() / (count - 1))
+    within = float(((ranks - means[numbers]) ** 2).sum() / (tiles - count))
+    typical_size = (tiles - float((sizes**2).sum()) / tiles) / (count - 1)
+    if between + within == 0:  # all values alike: nothing tells a copy from a second tile
+        return 1.0
+    return float(np.clip((between - within) / (between + (typical_size - 1) * within), 0, 1))
+
+
+def effective_tiles(sizes: NDArray[np.int64], correlation: float) -> float:
+    """Independent tiles that groups of these sizes (G,) are worth when each group counts the same.
+
+    The mean of G group means of correlated tiles varies as the mean of this many independent
+    ones: from G (copies) to, with equal sizes, all tiles (nothing shared).
+    """
+    variances = (1 + (sizes - 1) * correlation) / sizes  # of each group's mean, in units of one tile's
+    return float(len(sizes) ** 2 / variances.sum())

@@ -1,0 +1,76 @@
+"""Conformal p-values: how rare a score is among held-out reference tiles.
+
+Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World; for outliers Bates,
+Candes, Lei, Romano and Sesia 2023, Annals of Statistics 51:149. Groups (patients, slides, clusters)
+are what is exchangeable here, not tiles: each group counts once, whatever its size, and the
+finite-sample term counts the independent tiles that they are worth (`clustering`).
+
+The guarantee is for reference tiles of a new group from where the calibration groups came from. A
+shift between slides (another stain, another scanner) breaks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from wsi_haloae.calibration.clustering import effective_tiles, group_numbers, intraclass_correlation
+from wsi_haloae.errors import UsageError
+
+
+class CalibrationFacts(BaseModel):
+    """How fine p-values can be, for headers and reports; ``correlation`` is that of scores within a group."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tiles: int
+    groups: int
+    correlation: float
+    effective_tiles: float
+
+    @property
+    def smallest_p(self) -> float:
+        """The p-value of a score above all calibration scores."""
+        return 1 / (self.effective_tiles + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ConformalCalibration:
+    """Scores (n,) of held-out reference tiles, rising, and the weight of each (n,), adding up to 1."""
+
+    scores: NDArray[np.float32]
+    weights: NDArray[np.float64]
+    facts: CalibrationFacts
+
+    @classmethod
+    def fit(cls, scores: NDArray[np.float32], groups: NDArray[np.str_]) -> ConformalCalibration:
+        """From scores (n,) and the name of each tile's group (n,); `UsageError` without any, or for NaN."""
+        if not len(scores) or not np.isfinite(scores).all():
+            raise UsageError(
+                f"{len(scores)} calibration scores were given, {int((~np.isfinite(scores)).sum())} of them no numbers; "
+                "calibration needs at least one held-out reference tile, and a finite score for each."
+            )
+        numbers, sizes = group_numbers(groups)
+        correlation = intraclass_correlation(scores, groups)
+        order = np.argsort(scores, kind="stable")
+        weights = 1 / (len(sizes) * sizes[numbers].astype(np.float64))
+        facts = CalibrationFacts(
+            tiles=len(scores),
+            groups=len(sizes),
+            correlation=correlation,
+            effective_tiles=effective_tiles(sizes, correlation),
+        )
+        return cls(scores[order], weights[order], facts)
+
+    def p_values(self, scores: NDArray[np.floating]) -> NDArray[np.float32]:
+        """p-value of each score (n,): (N S + 1) / (N + 1); NaN where the score is.
+
+        N are the effective tiles, S the weighted share of calibration scores that are at least as high.
+        """
+        above = np.append(np.cumsum(self.weights[::-1])[::-1], 0.0)  # (n + 1,): weight from each place on
+        share = np.minimum(above[np.searchsorted(self.scores, scores, side="left")], 1.0)
+        values = (self.facts.effective_tiles * share + 1) / (self.facts.effective_tiles + 1)
+        return np.where(np.isnan(scores), np.nan, values).astype(np.float32)

@@ -1,0 +1,38 @@
+"""Whether p-values mean what they say: the share of reference tiles below each level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.evaluation.interval import Interval
+
+LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class CalibrationPoint:
+    """At p <= ``level``, the share of reference tiles that lie there; it should be at most the level."""
+
+    level: float
+    share: float
+    interval: Interval
+
+
+def calibration_curve(p_values: NDArray[np.float32], groups: NDArray[np.str_], seed: int = 0) -> list[CalibrationPoint]:
+    """Of reference tiles with p-values (n,), none NaN, and groups (n,); each group counts once.
+
+    Intervals are by bootstrap over groups.
+    """
+    names, numbers = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(numbers)
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS) / len(names)
+    points = []
+    for level in LEVELS:
+        shares = np.bincount(numbers, weights=p_values <= level) / sizes  # (groups,)
+        points.append(CalibrationPoint(level, float(shares.mean()), Interval.from_draws(drawn @ shares)))
+    return points

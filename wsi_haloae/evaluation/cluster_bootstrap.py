@@ -1,0 +1,96 @@
+"""How far a result would move with other patients: intervals by bootstrap over groups.
+
+Tiles of one patient or cluster are alike, so whole groups are drawn with replacement (Field and
+Welsh 2007, Journal of the Royal Statistical Society B 69:369). All methods see the same draws, which
+makes their differences paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.errors import UsageError
+from wsi_haloae.evaluation.labelled_scores import require_labelled_scores
+
+DRAWS = 1000
+ATTEMPTS = 20
+"""A draw that loses a class is drawn again; so many times as many draws are made at most."""
+CHUNK = 1 << 22
+"""Weights that are held at once: 32 MB, however many tiles there are."""
+
+Weights = NDArray[np.float64]
+Measure = Callable[[Weights, Weights], NDArray[np.float64]]
+
+
+class ClusterBootstrap:
+    """Draws of groups, for tiles with labels ``anomalous`` (n,) bool and names ``groups`` (n,)."""
+
+    def __init__(
+        self, anomalous: NDArray[np.bool_], groups: NDArray[np.str_], *, seed: int = 0, draws: int = DRAWS
+    ) -> None:
+        self._anomalous = anomalous
+        names, self._numbers = np.unique(groups, return_inverse=True)
+        count = len(names)
+        has_anomalous, has_reference = (
+            np.bincount(self._numbers[label], minlength=count) > 0 for label in (anomalous, ~anomalous)
+        )
+        random, share = np.random.default_rng(seed), np.full(count, 1 / count)
+        kept: list[NDArray[np.int64]] = []
+        for _ in range(ATTEMPTS * draws):
+            drawn = random.multinomial(count, share)
+            if (drawn * has_anomalous).any() and (drawn * has_reference).any():
+                kept.append(drawn)
+            if len(kept) == draws:
+                break
+        if len(kept) < draws:
+            raise UsageError(
+                f"{count} groups were given, of which nearly every draw loses a class; intervals need more "
+                "groups with reference tiles and more with anomalous ones."
+            )
+        self.counts = np.stack(kept)  # (draws, groups): how often each group is in each draw
+
+    def auroc(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
+        """AUROC of scores (n,) in each draw: (draws,)."""
+        require_labelled_scores(scores, self._anomalous, measure="AUROC", of="tile")
+        return self._measure(scores, _weighted_auroc)
+
+    def average_precision(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Average precision of scores (n,) in each draw: (draws,)."""
+        require_labelled_scores(scores, self._anomalous, measure="Average precision", of="tile")
+        return self._measure(scores, _weighted_average_precision)
+
+    def _measure(self, scores: NDArray[np.floating], measure: Measure) -> NDArray[np.float64]:
+        order = np.argsort(scores, kind="stable")
+        first = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # of each distinct score
+        labels, groups = self._anomalous[order], self._numbers[order]
+        return np.concatenate(
+            [
+                measure(*(np.add.reduceat(weights * side, first, axis=1) for side in (labels, ~labels)))
+                for weights in self._weights(groups)
+            ]
+        )
+
+    def _weights(self, groups: NDArray[np.int64]) -> Iterator[Weights]:
+        """Weights of tiles in some draws at a time, (some, n)."""
+        some = max(1, CHUNK // len(groups))
+        for start in range(0, len(self.counts), some):
+            yield self.counts[start : start + some, groups].astype(np.float64)
+
+
+def _weighted_auroc(anomalous: Weights, reference: Weights) -> NDArray[np.float64]:
+    """Of weights at each distinct score, rising: (draws, k) twice -> (draws,). Ties count half."""
+    below = np.cumsum(reference, axis=1) - reference / 2
+    area: NDArray[np.float64] = (anomalous * below).sum(axis=1) / (anomalous.sum(axis=1) * reference.sum(axis=1))
+    return area
+
+
+def _weighted_average_precision(anomalous: Weights, reference: Weights) -> NDArray[np.float64]:
+    """Of weights at each distinct score, rising: (draws, k) twice -> (draws,)."""
+    found = np.cumsum(anomalous[:, ::-1], axis=1)  # from the highest score down
+    called = found + np.cumsum(reference[:, ::-1], axis=1)
+    precision = found / np.maximum(called, np.finfo(np.float64).tiny)
+    mean: NDArray[np.float64] = (anomalous[:, ::-1] * precision).sum(axis=1) / anomalous.sum(axis=1)
+    return mean

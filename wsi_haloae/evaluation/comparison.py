@@ -1,0 +1,72 @@
+"""Several methods on the same labelled tiles: what each reaches, and how far it is from the best baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.evaluation.auroc import auroc
+from wsi_haloae.evaluation.average_precision import average_precision
+from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
+from wsi_haloae.evaluation.interval import Interval
+
+Kind = Literal["HaloAE", "baseline", "no model"]
+
+
+@dataclass(frozen=True, eq=False)
+class MethodScores:
+    """Scores (n,) of one method; higher is less like the reference."""
+
+    name: str
+    kind: Kind
+    scores: NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class ComparedMethod:
+    """Figures of one method with 95 % intervals.
+
+    ``against_best`` is the paired difference of its AUROC to that of the best baseline (None for that
+    baseline itself). The best is chosen on these very tiles, which favours the baselines.
+    """
+
+    name: str
+    kind: Kind
+    auroc: float
+    auroc_interval: Interval
+    average_precision: float
+    average_precision_interval: Interval
+    against_best: Interval | None
+
+
+def best_baseline(methods: Mapping[str, float]) -> str | None:
+    """The name with the highest figure; None where there is none."""
+    return max(methods, key=lambda name: methods[name], default=None)
+
+
+def compare_methods(
+    methods: list[MethodScores], anomalous: NDArray[np.bool_], groups: NDArray[np.str_], *, seed: int = 0
+) -> list[ComparedMethod]:
+    """Figures of all methods, in their order, for labels (n,) and names of groups (n,)."""
+    bootstrap = ClusterBootstrap(anomalous, groups, seed=seed)
+    areas = {method.name: auroc(method.scores, anomalous) for method in methods}
+    draws = {method.name: bootstrap.auroc(method.scores) for method in methods}
+    best = best_baseline({method.name: areas[method.name] for method in methods if method.kind == "baseline"})
+    return [
+        ComparedMethod(
+            name=method.name,
+            kind=method.kind,
+            auroc=areas[method.name],
+            auroc_interval=Interval.from_draws(draws[method.name]),
+            average_precision=average_precision(method.scores, anomalous),
+            average_precision_interval=Interval.from_draws(bootstrap.average_precision(method.scores)),
+            against_best=None
+            if best is None or best == method.name
+            else Interval.from_draws(draws[method.name] - draws[best]),
+        )
+        for method in methods
+    ]

@@ -1,0 +1,77 @@
+"""Simulated changes of stain, scanner and compression, to see how far scores move under them.
+
+Nothing is drawn: a name is one fixed change, the same for every tile and in every run. Stains change
+by one standard deviation between the 10 patients of GlaS (haematoxylin 0.3 of its mean, eosin 0.4;
+the extremes are 0.5 and 1.7, 0.4 and 1.7); the other strengths were chosen by eye on real tiles,
+visible but nothing that a pathologist would send back.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from wsi_haloae.stain.density import Image8, change_stains
+
+
+def stain_amounts(image: Image8, haematoxylin: float = 1.0, eosin: float = 1.0, dab: float = 1.0) -> Image8:
+    """Each stain's amount times a factor; all by the same one is a thicker or thinner section."""
+    return change_stains(image, (haematoxylin, eosin, dab))
+
+
+def gamma(image: Image8, exponent: float) -> Image8:
+    """Another tone curve: 255 x (level / 255) ^ ``exponent``; above 1 is darker. Black and white stay."""
+    curve = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
+    changed: Image8 = curve[image]
+    return changed
+
+
+def white_balance(image: Image8, gains: tuple[float, float, float]) -> Image8:
+    """Each channel times its gain, clipped at 255."""
+    levels: NDArray[np.float64] = image * np.array(gains)
+    return np.rint(np.minimum(levels, 255)).astype(np.uint8)
+
+
+def blur(image: Image8, deviation: float) -> Image8:
+    """Slightly out of focus: Gaussian blur of ``deviation`` pixels."""
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(deviation)))
+
+
+def sharpen(image: Image8, percent: int) -> Image8:
+    """A scanner's sharpening: unsharp mask of 1.5 pixels."""
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.UnsharpMask(1.5, percent, threshold=0)))
+
+
+def jpeg(image: Image8, quality: int) -> Image8:
+    """Compressed once more, with halved chroma (4:2:0)."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    return np.asarray(Image.open(file))
+
+
+PERTURBATIONS: Mapping[str, Callable[[Image8], Image8]] = MappingProxyType(
+    {
+        "haematoxylin x0.7": partial(stain_amounts, haematoxylin=0.7),
+        "haematoxylin x1.3": partial(stain_amounts, haematoxylin=1.3),
+        "eosin x0.6": partial(stain_amounts, eosin=0.6),
+        "eosin x1.4": partial(stain_amounts, eosin=1.4),
+        "section x0.8": partial(stain_amounts, haematoxylin=0.8, eosin=0.8, dab=0.8),
+        "section x1.25": partial(stain_amounts, haematoxylin=1.25, eosin=1.25, dab=1.25),
+        "gamma 0.8": partial(gamma, exponent=0.8),
+        "gamma 1.25": partial(gamma, exponent=1.25),
+        "warm white": partial(white_balance, gains=(1.0, 0.98, 0.92)),
+        "cool white": partial(white_balance, gains=(0.93, 0.97, 1.0)),
+        "blur 1": partial(blur, deviation=1.0),
+        "sharpen 60": partial(sharpen, percent=60),
+        "jpeg 70": partial(jpeg, quality=70),
+        "jpeg 50": partial(jpeg, quality=50),
+        "jpeg 30": partial(jpeg, quality=30),
+    }
+)
+"""Name -> function of a tile, (h, w, 3) -> (h, w, 3)."""

@@ -1,0 +1,54 @@
+"""How well the region that is called anomalous covers the one that people outlined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+
+@dataclass(frozen=True)
+class RegionOverlap:
+    """Areas in square millimetres, so that slides add up."""
+
+    both: float
+    called: float
+    outlined: float
+
+    def __add__(self, other: RegionOverlap) -> RegionOverlap:
+        return RegionOverlap(self.both + other.both, self.called + other.called, self.outlined + other.outlined)
+
+    @property
+    def dice(self) -> float | None:
+        """2 both / (called + outlined); None where there is nothing of either (Dice 1945)."""
+        total = self.called + self.outlined
+        return 2 * self.both / total if total else None
+
+
+def region_overlap(
+    chosen: NDArray[np.bool_],
+    scored: NDArray[np.bool_],
+    locations: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    anomalous: BaseGeometry,
+    reference: BaseGeometry,
+    pixel_area: float,
+) -> RegionOverlap:
+    """Of the tiles ``chosen`` (n,), within what was both outlined and ``scored`` (n,).
+
+    ``pixel_area`` is that of a level-0 pixel in square millimetres. Tissue that nobody outlined is not
+    judged; where outlines of both kinds overlap it is anomalous.
+    """
+    corners = locations + sizes
+    boxes = shapely.box(locations[:, 0], locations[:, 1], corners[:, 0], corners[:, 1])
+    judged = shapely.intersection(shapely.union_all(boxes[scored]), shapely.union_all([anomalous, reference]))
+    called = shapely.intersection(shapely.union_all(boxes[chosen & scored]), judged)
+    outlined = shapely.intersection(anomalous, judged)
+    return RegionOverlap(
+        both=shapely.intersection(called, outlined).area * pixel_area,
+        called=called.area * pixel_area,
+        outlined=outlined.area * pixel_area,
+    )

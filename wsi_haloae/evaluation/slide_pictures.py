@@ -1,0 +1,60 @@
+"""Pictures of scored slides against annotations: ROC, p-values against what they promise, scores by class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+from wsi_haloae.evaluation.calibration_curve import CalibrationPoint
+from wsi_haloae.figures import save_figure
+
+
+def write_roc(path: Path, methods: Mapping[str, NDArray[np.floating]], anomalous: NDArray[np.bool_]) -> None:
+    """ROC of scores (n,) by each rule, for labels (n,)."""
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    axes = figure.subplots()
+    for name, scores in methods.items():
+        rate, found, _ = roc_curve(anomalous, scores)
+        axes.plot(rate, found, label=name, linewidth=2.2 if name == "score" else 1)
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="share of reference tiles", ylabel="share of anomalous tiles", xlim=(0, 1), ylim=(0, 1.01))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="lower right")
+    save_figure(figure, path)
+
+
+def write_calibration(path: Path, points: Sequence[CalibrationPoint]) -> None:
+    """Share of reference tiles below each level of p; on or below the diagonal the p-values hold."""
+    figure = Figure(figsize=(5.4, 5), layout="constrained")
+    axes = figure.subplots()
+    levels = [point.level for point in points]
+    shares = [point.share for point in points]
+    reach = [
+        [point.share - point.interval.low for point in points],
+        [point.interval.high - point.share for point in points],
+    ]
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":", label="as promised")
+    axes.errorbar(levels, shares, yerr=np.maximum(reach, 0), marker="o", capsize=3, label="reference tiles")
+    axes.set(xlabel="level of p", ylabel="share of reference tiles at or below it", xlim=(0, 1), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left")
+    save_figure(figure, path)
+
+
+def write_class_scores(path: Path, by_class: Mapping[str, NDArray[np.floating]], reference: Sequence[str]) -> None:
+    """Scores of each class's tiles as boxes, reference classes in blue."""
+    figure = Figure(figsize=(1.4 * len(by_class) + 2.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+    labels = [f"{name}\n({len(scores):,})" for name, scores in by_class.items()]
+    drawn = axes.boxplot(list(by_class.values()), tick_labels=labels, showfliers=False, patch_artist=True, whis=(1, 99))
+    for box, name in zip(drawn["boxes"], by_class, strict=True):
+        box.set(facecolor="tab:blue" if name in reference else "tab:red", alpha=0.55)
+    axes.set(ylabel="anomaly score", title="boxes: middle half; whiskers: 1st to 99th percentile")
+    axes.title.set_fontsize(9)
+    axes.grid(axis="y", alpha=0.3)
+    save_figure(figure, path)

@@ -1,0 +1,143 @@
+"""What ``evaluate`` measures on labelled tiles of scored slides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.calibration.selection import Selection
+from wsi_haloae.evaluation.auroc import auroc
+from wsi_haloae.evaluation.average_precision import average_precision
+from wsi_haloae.evaluation.calibration_curve import CalibrationPoint, calibration_curve
+from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
+from wsi_haloae.evaluation.interval import Interval
+from wsi_haloae.evaluation.region_overlap import RegionOverlap
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledTiles:
+    """Tiles with a class, of all slides; n of each."""
+
+    classes: NDArray[np.str_]
+    anomalous: NDArray[np.bool_]
+    groups: NDArray[np.str_]  # slide, or block of tiles
+    rules: Mapping[str, NDArray[np.float32]]  # "score" and every other rule
+    p_values: NDArray[np.float32]
+    chosen: NDArray[np.bool_]
+
+    @classmethod
+    def joined(cls, parts: Sequence[LabelledTiles]) -> LabelledTiles:
+        """Tiles of several slides that were scored by the same rules; ``parts`` is not empty."""
+        names = [name for name in parts[0].rules if all(name in part.rules for part in parts)]
+        return cls(
+            classes=np.concatenate([part.classes for part in parts]),
+            anomalous=np.concatenate([part.anomalous for part in parts]),
+            groups=np.concatenate([part.groups for part in parts]),
+            rules={name: np.concatenate([part.rules[name] for part in parts]) for name in names},
+            p_values=np.concatenate([part.p_values for part in parts]),
+            chosen=np.concatenate([part.chosen for part in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class RuleFigures:
+    """Of one scoring rule, with 95 % intervals."""
+
+    auroc: float
+    auroc_interval: Interval
+    average_precision: float
+    average_precision_interval: Interval
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Of one annotated class. ``auroc`` is against all reference tiles; None for reference classes."""
+
+    tiles: int
+    median_score: float
+    share_called: float | None
+    auroc: float | None
+
+
+@dataclass(frozen=True)
+class Called:
+    """The tiles that were called anomalous, against the truth.
+
+    ``false_share`` is the share of reference tiles among the labelled tiles that were called: what a
+    false-discovery rate bounds. ``dice`` is that of regions.
+    """
+
+    criterion: str
+    tiles: int
+    false_share: float | None
+    dice: float | None
+
+
+@dataclass(frozen=True)
+class SlideResult:
+    """Everything, as JSON holds it."""
+
+    slides: Sequence[str]
+    unlabelled: int
+    reference_classes: Sequence[str]
+    groups: int
+    grouped_by: str
+    rules: Mapping[str, RuleFigures]
+    classes: Mapping[str, ClassFigures]
+    called: Called | None
+    calibration: Sequence[CalibrationPoint]
+
+
+def rule_figures(tiles: LabelledTiles, seed: int = 0) -> dict[str, RuleFigures]:
+    """AUROC and average precision of every rule, with intervals over groups; `UsageError` for one class alone."""
+    bootstrap = ClusterBootstrap(tiles.anomalous, tiles.groups, seed=seed)
+    return {
+        name: RuleFigures(
+            auroc(scores, tiles.anomalous),
+            Interval.from_draws(bootstrap.auroc(scores)),
+            average_precision(scores, tiles.anomalous),
+            Interval.from_draws(bootstrap.average_precision(scores)),
+        )
+        for name, scores in tiles.rules.items()
+    }
+
+
+def class_figures(tiles: LabelledTiles, *, calibrated: bool) -> dict[str, ClassFigures]:
+    """By class, reference classes first."""
+    score, reference = tiles.rules["score"], ~tiles.anomalous
+    figures = {}
+    for name in sorted(
+        set(tiles.classes.tolist()), key=lambda name: (bool(tiles.anomalous[tiles.classes == name].any()), name)
+    ):
+        own = tiles.classes == name
+        judged = own | reference
+        is_reference = bool(reference[own].all())
+        figures[name] = ClassFigures(
+            tiles=int(own.sum()),
+            median_score=float(np.median(score[own])),
+            share_called=float(tiles.chosen[own].mean()) if calibrated else None,
+            auroc=None if is_reference else auroc(score[judged], own[judged]),
+        )
+    return figures
+
+
+def called_figures(tiles: LabelledTiles, selection: Selection, overlap: RegionOverlap) -> Called:
+    """Of the tiles that were called, over all slides."""
+    called = int(tiles.chosen.sum())
+    return Called(
+        criterion=selection.words,
+        tiles=called,
+        false_share=float((tiles.chosen & ~tiles.anomalous).sum() / called) if called else None,
+        dice=overlap.dice,
+    )
+
+
+def reference_calibration(tiles: LabelledTiles) -> list[CalibrationPoint]:
+    """Of the reference tiles' p-values; empty where tiles have none."""
+    reference = ~tiles.anomalous
+    if np.isnan(tiles.p_values[reference]).any():
+        return []
+    return calibration_curve(tiles.p_values[reference], tiles.groups[reference])

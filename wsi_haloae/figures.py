@@ -1,0 +1,18 @@
+"""A matplotlib figure as a PNG that has the same bytes on every run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from wsi_haloae.atomic import replacing
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Draw on Agg, without pyplot and its global state, and write ``path`` whole."""
+    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
+    with replacing(path) as partial:
+        canvas.print_png(partial, metadata={"Software": None})  # no version, no date

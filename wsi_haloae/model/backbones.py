@@ -1,0 +1,34 @@
+"""Block B by the name that the configuration gives it: built, and filled with weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wsi_haloae.config import FeaturesConfig
+from wsi_haloae.errors import UsageError
+from wsi_haloae.model.features import MultiScaleFeatures, load_backbone_weights
+from wsi_haloae.model.frozen import FrozenFeatures
+from wsi_haloae.model.pixels import PixelFeatures
+from wsi_haloae.model.timm_features import TimmFeatures
+from wsi_haloae.model.timm_weights import load_timm_weights
+
+
+def build_backbone(config: FeaturesConfig) -> FrozenFeatures:
+    """Block B without its weights (random ones are drawn), or the pixels in its place."""
+    if config.timm_name is not None:
+        return TimmFeatures(config)
+    return PixelFeatures() if config.backbone == "pixels" else MultiScaleFeatures(config)
+
+
+def load_weights(features: FrozenFeatures, config: FeaturesConfig, weights: Path | None) -> str:
+    """Fill what `build_backbone` made, from the file ``weights`` or a download; says what was used.
+
+    Raises `UsageError` when weights do not fit, or cannot be had.
+    """
+    if config.weights == "random":
+        if weights is not None:
+            raise UsageError(f"--weights {weights} was given, but model.features.weights is random: leave one out.")
+        return "random weights, fixed seed"
+    if isinstance(features, TimmFeatures):
+        return load_timm_weights(features, config, weights)
+    return load_backbone_weights(features, config.backbone, weights)

@@ -1,0 +1,96 @@
+"""What a model costs: weights and arithmetic of the two blocks that scoring needs, B and C."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from wsi_haloae.config import FeaturesConfig, ModelConfig
+from wsi_haloae.errors import ConfigError
+from wsi_haloae.model.haloae import HaloAE
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of block B (features) and block C (auto-encoder); operations are those of one tile."""
+
+    channels: int
+    map_size: int
+    features_parameters: int
+    features_flops: int
+    autoencoder_parameters: int
+    autoencoder_flops: int
+
+    def __str__(self) -> str:
+        """Sums in millions and in GFLOP, with the shares of B and C."""
+        parameters = self.features_parameters + self.autoencoder_parameters
+        flops = self.features_flops + self.autoencoder_flops
+        return (
+            f"{parameters / 1e6:.1f} million weights ({self.features_parameters / 1e6:.1f} features + "
+            f"{self.autoencoder_parameters / 1e6:.1f} auto-encoder), {flops / 1e9:.1f} GFLOP a tile "
+            f"({self.features_flops / 1e9:.1f} + {self.autoencoder_flops / 1e9:.1f})"
+        )
+
+
+def measure_cost(config: ModelConfig, tile_size: int) -> Cost:
+    """Counted on shapes alone: nothing is computed. A multiplication with its addition counts as two operations.
+
+    Raises `ConfigError` where the features' network cannot take the tile.
+    """
+    with torch.device("meta"):
+        model = HaloAE(config, tile_size).eval()
+        images = torch.empty(1, 3, model.image_size, model.image_size)
+    # Attention as plain products: the counter does not know every fused kernel.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        with FlopCounterMode(display=False) as of_features:
+            features = _features(model, images)
+        with FlopCounterMode(display=False) as of_autoencoder:
+            model.reconstruct(features)
+    return Cost(
+        channels=model.backbone.channels,
+        map_size=model.map_size,
+        features_parameters=_count(model.backbone),
+        features_flops=of_features.get_total_flops(),
+        autoencoder_parameters=_count(model.encoder, model.decoder),
+        autoencoder_flops=of_autoencoder.get_total_flops(),
+    )
+
+
+def describe_cost(asked: ModelConfig, config: ModelConfig, tile_size: int) -> list[str]:
+    """Lines for people: features, blocks B and C; for features of timm VGG19's beside them.
+
+    ``config`` is what `resolve` made of ``asked``.
+    """
+    cost, name = measure_cost(config, tile_size), config.features.backbone
+    lines = [
+        f"features {name}: {cost.channels} channels on {cost.map_size} x {cost.map_size} cells",
+        f"cost of scoring: {cost}",
+    ]
+    if config.features.timm is not None:
+        with_vgg19 = asked.model_copy(update={"features": FeaturesConfig(standardise=asked.features.standardise)})
+        lines.append(f"  against vgg19:  {measure_cost(with_vgg19, tile_size)}")
+    before, after = asked.autoencoder, config.autoencoder
+    if before != after:
+        lines.append(
+            f"  widths of the auto-encoder, for {cost.channels} channels instead of {before.made_for}: "
+            f"head {before.head_width} -> {after.head_width}, code {before.encoder[-1].out} -> {after.encoder[-1].out}"
+        )
+    return lines
+
+
+def _features(model: HaloAE, images: Tensor) -> Tensor:
+    try:
+        return model.features(images)
+    except RuntimeError as error:  # no memory is used here, so none ran out: the network wants another size
+        size, backbone = model.image_size, model.config.features.backbone
+        raise ConfigError(
+            f"backbone {backbone} cannot take images of {size} x {size} pixels ({error}). Choose another tile size."
+        ) from None
+
+
+def _count(*parts: nn.Module) -> int:
+    return sum(parameter.numel() for part in parts for parameter in part.parameters())

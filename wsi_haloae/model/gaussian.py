@@ -1,0 +1,24 @@
+"""A Gaussian of reference tiles' summaries, and how far a tile lies from it (Mahalanobis 1936)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Mean (d,) and inverse covariance (d, d)."""
+
+    mean: Tensor
+    precision: Tensor
+
+    def distance(self, vectors: Tensor) -> Tensor:
+        """Squared Mahalanobis distance of vectors (B, d), per dimension: (B,); about 1 on reference tiles."""
+        away = vectors - self.mean
+        return ((away @ self.precision) * away).sum(dim=1) / len(self.mean)
+
+    def to(self, like: Tensor) -> Gaussian:
+        """The same on the device and in the type of ``like``."""
+        return Gaussian(self.mean.to(like), self.precision.to(like))

@@ -1,0 +1,67 @@
+"""A configuration made definite before anything is built: what ``timm:NAME`` is, and how wide block C then is.
+
+The widths of the presets suit VGG19's 704 channels. Features of timm scale them by the square root of
+the ratio of channels: between two stages a cell then costs in proportion to the channels, in the head
+and at the end to their power 1.5. Scaled in proportion, 4096 channels would cost 34 times as much a cell;
+unscaled, they would pass through a code of 29. The rule is reasoned, not yet measured on pretrained features.
+"""
+
+from __future__ import annotations
+
+from math import floor, sqrt
+
+from wsi_haloae.config import AutoEncoderConfig, Config, ModelConfig, StageConfig, SwinConfig
+from wsi_haloae.model.timm_names import look_up
+
+
+def resolve(config: Config) -> Config:
+    """``config`` with the network behind ``timm:NAME`` and the widths for it written out; others as they are.
+
+    What is definite already is not changed. Raises what `timm_names.look_up` does.
+    """
+    if config.model.features.timm_name is None:
+        return config
+    network = config.model.features.timm or look_up(config.model.features)
+    features = config.model.features.model_copy(update={"timm": network})
+    model = config.model.model_copy(update={"features": features})
+    return config.model_copy(update={"model": suit_widths(model, sum(network.channels))})
+
+
+def suit_widths(config: ModelConfig, channels: int) -> ModelConfig:
+    """``config`` with the widths of block C for ``channels`` channels; the number of heads and kernels stay."""
+    made_for = config.autoencoder.made_for
+    if made_for is None:
+        return config
+    factor = sqrt(channels / made_for)
+    return config.model_copy(
+        update={
+            "autoencoder": _suit_autoencoder(config.autoencoder, factor),
+            "swin": _suit_swin(config.swin, factor),
+        }
+    )
+
+
+def _suit_autoencoder(config: AutoEncoderConfig, factor: float) -> AutoEncoderConfig:
+    return config.model_copy(
+        update={
+            "made_for": None,
+            "head_width": _scaled(config.head_width, factor),
+            "encoder": tuple(_suit_stage(stage, factor) for stage in config.encoder),
+            "decoder": tuple(_suit_stage(stage, factor) for stage in config.decoder),
+        }
+    )
+
+
+def _suit_stage(stage: StageConfig, factor: float) -> StageConfig:
+    out = None if stage.out is None else _scaled(stage.out, factor)
+    return stage.model_copy(update={"mid": _scaled(stage.mid, factor), "out": out})
+
+
+def _suit_swin(config: SwinConfig, factor: float) -> SwinConfig:
+    """Widths stay multiples of ``dim_head``, so that every stage divides into heads."""
+    widths = tuple(config.dim_head * _scaled(width / config.dim_head, factor) for width in config.widths)
+    return config.model_copy(update={"widths": widths})
+
+
+def _scaled(width: float, factor: float) -> int:
+    return max(1, floor(width * factor + 0.5))

@@ -1,0 +1,111 @@
+"""What a trained model still lacks before it can score: rules that know the reference, a colour scale, p-values.
+
+All of it comes from held-out reference tiles: *select* tiles teach the rules and set the colour bar,
+*calibrate* tiles, which nothing else has seen, give p-values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
+from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, TILE_RATE
+from wsi_haloae.errors import UsageError
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Advance, Reporter
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.scoring.summaries import SUMMARIES, fit_gaussian
+from wsi_haloae.training.batches import read_tiles
+from wsi_haloae.training.sources import TileSource
+from wsi_haloae.training.split import Split
+
+DISPLAY_PERCENTILES = (1.0, 99.5)
+"""Of the select tiles' scores: the ends of the colour bar (contract, Score)."""
+BATCH = 16
+
+
+def calibrate(
+    checkpoint: Checkpoint,
+    source: TileSource,
+    split: Split,
+    groups: Sequence[str],
+    device: torch.device,
+    reporter: Reporter,
+) -> Checkpoint:
+    """Everything in turn; ``groups`` names the group of each tile of ``source``."""
+    select, kept = split.tiles["select"], split.tiles["calibrate"]
+    with reporter.track("Calibrating", 2 * len(select) + len(kept), "tiles") as advance:
+        with_rules = learn_rules(checkpoint, source, select, device, advance)
+        with_range = set_display_range(with_rules, source, select, device, advance)
+        scores = _scores(with_range, source, kept, device, advance)
+    calibration = ConformalCalibration.fit(scores, np.asarray(groups)[kept])
+    reporter.line(describe(calibration.facts))
+    return _with_facts(replace(with_range, calibration=calibration), calibration=calibration.facts)
+
+
+def learn_rules(
+    checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
+) -> Checkpoint:
+    """The distribution of reference tiles' summaries, for the rules that measure a distance from it."""
+    scorer = Scorer(checkpoint, device, BATCH)
+    batches = []
+    for numbers in _batches(select):
+        batches.append(scorer.summaries(read_tiles(source, numbers).numpy()))
+        advance(len(numbers))
+    gaussians = {name: fit_gaussian(np.concatenate([batch[name] for batch in batches])) for name in SUMMARIES}
+    return replace(checkpoint, gaussians=gaussians)
+
+
+def set_display_range(
+    checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
+) -> Checkpoint:
+    """The colour bar's ends from held-out reference tiles, so that they are the same on every slide.
+
+    A probability has its own ends: a confident classifier gives all held-out tiles the same one.
+    """
+    if checkpoint.facts.config.scoring.pooling == "classifier":
+        return _with_facts(checkpoint, display_range=(0.0, 1.0))
+    low, high = np.percentile(_scores(checkpoint, source, select, device, advance), DISPLAY_PERCENTILES)
+    if not low < high:
+        raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
+    return _with_facts(checkpoint, display_range=(float(low), float(high)))
+
+
+def describe(facts: CalibrationFacts) -> str:
+    """How fine p-values are, and what follows for calling tiles, in one line for people."""
+    share = facts.smallest_p / FDR
+    called = f"tiles are called at a false-discovery rate of {FDR:.0%}"
+    if share > LARGEST_SHARE:
+        called = (
+            f"a false-discovery rate of {FDR:.0%} could call no less than {min(share, 1):.0%} of a slide, so tiles are "
+            f"called at a per-tile error rate of {TILE_RATE:.0%}"
+        )
+    return (
+        f"calibration: {facts.tiles:,} tiles of {facts.groups:,} groups, worth {facts.effective_tiles:.0f} independent "
+        f"ones; smallest p-value {facts.smallest_p:.2g}; {called}"
+    )
+
+
+def _scores(
+    checkpoint: Checkpoint, source: TileSource, tiles: NDArray[np.int64], device: torch.device, advance: Advance
+) -> NDArray[np.float32]:
+    scorer = Scorer(checkpoint, device, BATCH)
+    parts = []
+    for numbers in _batches(tiles):
+        parts.append(scorer.score(read_tiles(source, numbers).numpy()).score)
+        advance(len(numbers))
+    return np.concatenate(parts)
+
+
+def _batches(tiles: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [tiles[start : start + BATCH] for start in range(0, len(tiles), BATCH)]
+
+
+def _with_facts(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:
+    return replace(checkpoint, facts=checkpoint.facts.model_copy(update=changes))

@@ -1,0 +1,217 @@
+"""Labelled histology tiles: train on reference tiles, compare all methods on test tiles, in three colourings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsi_haloae.atomic import write_text
+from wsi_haloae.config import Config
+from wsi_haloae.errors import OutputExistsError, UsageError, WsiHaloaeError
+from wsi_haloae.evaluation.colourings import COLOURINGS, Colouring, Recolour
+from wsi_haloae.evaluation.comparison import MethodScores
+from wsi_haloae.evaluation.histology_table import SeedScores, markdown_histology, table_cells
+from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.device import resolve_device
+from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.model.resolve import resolve
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.calibrating import calibrate
+from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.tile_comparison import all_methods
+from wsi_haloae.training.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
+from wsi_haloae.training.split import PARTS, Split, split_by_group
+from wsi_haloae.training.trainer import TrainingData
+from wsi_haloae.training.views import Changed
+
+SCORES_NAME = "scores.json"
+
+
+@dataclass(frozen=True)
+class HistologySet:
+    """Folders of tiles below a root; ``group`` is the part of a file's name that names its patient or cluster.
+
+    ``fixed`` names the part (train, select, calibrate) of some groups; the others are drawn by the seed.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    reference: tuple[str, ...]
+    anomalous: tuple[str, ...]
+    mpp: float
+    group: str
+    fixed: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, root: Path, folders: Sequence[str]) -> CombinedSource:
+        """Tiles of some folders; `UsageError` for one without images."""
+        parts: list[TileSource] = []
+        for folder in folders:
+            files = list_images(root / self.name / folder)
+            if not files:
+                raise UsageError(f"{root / self.name / folder}: no image here; the set {self.name} needs it.")
+            place = root / self.name / folder
+            parts.append(ImageFolderSource(place, self.mpp, files, group_by_regex(files, place, self.group)))
+        return CombinedSource(parts)
+
+
+@dataclass(frozen=True)
+class HistologyOptions:
+    """How each training is run."""
+
+    weights: Path | None
+    device: str
+    workers: int
+
+
+def run_histology(
+    root: Path,
+    tiles: HistologySet,
+    output: Path,
+    config: Config,
+    seeds: Sequence[int],
+    options: HistologyOptions,
+    reporter: Reporter,
+) -> int:
+    """Every seed and colouring in ``output/<colouring>-<seed>/``; what is done is skipped. Gives the exit code.
+
+    After each training the table so far is written: ``table.md`` and ``table.json``.
+    """
+    config = resolve(config)
+    failed = []
+    for seed in seeds:  # a whole table after the first seed
+        for colouring in COLOURINGS:
+            name = f"{colouring}-{seed}"
+            reporter.line(f"== {tiles.name}, {name}")
+            try:
+                _run(root, tiles, colouring, output / name, _seeded(config, seed, colouring), options, reporter)
+            except WsiHaloaeError as error:
+                reporter.error(f"{name}: {error}")
+                failed.append(name)
+            write_tables(output, tiles.name, seeds)
+    if failed:
+        reporter.error(f"runs that failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
+    """From the scores of all runs that are done."""
+    columns, told = {}, {}
+    for colouring in COLOURINGS:
+        done = [output / f"{colouring}-{seed}" / SCORES_NAME for seed in seeds]
+        found = [_read_scores(path) for path in done if path.exists()]
+        if found:
+            columns[f"{colouring} ({len(found)})"] = table_cells(found)
+            told[colouring] = [asdict(cell) for cell in columns[f"{colouring} ({len(found)})"]]
+    if columns:
+        write_text(output / "table.md", markdown_histology(title, columns, len(seeds)))
+        write_text(output / "table.json", json.dumps(told, indent=2) + "\n")
+
+
+def _seeded(config: Config, seed: int, colouring: Colouring) -> Config:
+    """A matched tile's glass is no longer bright, so there all cells count."""
+    changes: dict[str, Any] = {"training": config.training.model_copy(update={"seed": seed})}
+    if colouring != "colour":
+        changes["scoring"] = config.scoring.model_copy(update={"glass_level": None})
+    return config.model_copy(update=changes)
+
+
+def _run(
+    root: Path,
+    tiles: HistologySet,
+    colouring: Colouring,
+    folder: Path,
+    config: Config,
+    options: HistologyOptions,
+    reporter: Reporter,
+) -> None:
+    plain = tiles.source(root, tiles.train)
+    check_tile_size(config.model, plain.tile_size)
+    split = split_by_group(plain.groups, config.split, config.training.seed, tiles.fixed)
+    recolour = Recolour(colouring, _tiles(plain, split))
+    source = Changed(plain, recolour, colouring)
+    reference, anomalous = (tiles.source(root, folders) for folders in (tiles.reference, tiles.anomalous))
+    tested = Changed(CombinedSource([reference, anomalous]), recolour, colouring)
+    identity = _identity(config, source, tested, options)
+    if (folder / SCORES_NAME).exists():
+        if json.loads((folder / SCORES_NAME).read_text(encoding="utf-8"))["identity"] != identity:
+            raise OutputExistsError(f"{folder}: holds another run; choose another -o, or remove this folder.")
+        reporter.line(f"{folder}: done already, skipped")
+        return
+    checkpoint = _train(source, split, folder, config, options, identity, reporter)
+    device = resolve_device(options.device)
+    methods = all_methods(checkpoint, source, split.tiles["train"], tested, device, reporter)
+    told = {
+        "identity": identity,
+        "rule": config.scoring.pooling,
+        "steps": checkpoint.facts.training["steps"],
+        "select_fm": checkpoint.facts.training["select_fm"],
+        "tiles": {part: len(split.tiles[part]) for part in PARTS},
+        "groups": tested.groups,
+        "anomalous": [False] * len(reference.groups) + [True] * len(anomalous.groups),
+        "methods": [
+            {"name": one.name, "kind": one.kind, "scores": [float(f"{score:.9g}") for score in one.scores]}
+            for one in methods
+        ],
+    }
+    write_text(folder / SCORES_NAME, json.dumps(told) + "\n")
+
+
+def _train(
+    source: TileSource,
+    split: Split,
+    folder: Path,
+    config: Config,
+    options: HistologyOptions,
+    identity: str,
+    reporter: Reporter,
+) -> Checkpoint:
+    path = folder / "model.safetensors"
+    if path.exists() and Checkpoint.load(path).facts.training.get("identity") == identity:
+        return Checkpoint.load(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    device = resolve_device(options.device)
+    fit_options = FitOptions(
+        weights=options.weights,
+        device=device,
+        folder=folder,
+        identity=identity,
+        workers=options.workers,
+        mpp=source.mpp,
+        facts={"tiles": {part: len(split.tiles[part]) for part in PARTS}},
+    )
+    trained, _curve = fit(
+        TrainingData(source, split.tiles["train"], split.tiles["select"]), config, fit_options, reporter
+    )
+    checkpoint = calibrate(trained, source, split, source.groups, device, reporter)
+    checkpoint.save(path)
+    (folder / STATE_NAME).unlink(missing_ok=True)
+    return checkpoint
+
+
+def _tiles(source: TileSource, split: Split) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
+    return (source.read(int(number)) for number in split.tiles["train"])
+
+
+def _identity(config: Config, source: TileSource, tested: TileSource, options: HistologyOptions) -> str:
+    told: Mapping[str, Any] = {
+        "config": config.model_dump(mode="json"),
+        "train": source.digest(),
+        "test": tested.digest(),
+        "weights": file_sha256(options.weights) if options.weights else None,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _read_scores(path: Path) -> SeedScores:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return SeedScores(
+        np.asarray(told["anomalous"]),
+        np.asarray(told["groups"]),
+        [MethodScores(one["name"], one["kind"], np.asarray(one["scores"])) for one in told["methods"]],
+    )

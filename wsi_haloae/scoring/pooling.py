@@ -1,0 +1,29 @@
+"""From the map of a tile to one number: mean, 95th percentile or maximum over its tissue cells."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+QUANTILE = 0.95
+
+
+def mean_over(maps: Tensor, tissue: Tensor) -> Tensor:
+    """Mean of maps (B, m, m) over the cells of ``tissue`` (B, m, m); over all where a tile has none: (B,)."""
+    weight = _counted(tissue).to(maps.dtype)
+    return (maps * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
+
+
+def quantile_over(maps: Tensor, tissue: Tensor) -> Tensor:
+    """95th percentile over the same cells: (B,)."""
+    kept = maps.masked_fill(~_counted(tissue), torch.nan).flatten(1)  # (B, m * m)
+    return kept.nanquantile(QUANTILE, dim=1)
+
+
+def max_over(maps: Tensor, tissue: Tensor) -> Tensor:
+    """Maximum over the same cells: (B,)."""
+    return maps.masked_fill(~_counted(tissue), -torch.inf).amax(dim=(1, 2))
+
+
+def _counted(tissue: Tensor) -> Tensor:
+    return tissue | ~tissue.any(dim=(1, 2), keepdim=True)

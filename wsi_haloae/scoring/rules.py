@@ -1,0 +1,91 @@
+"""Scoring rules: residual -> normalisation -> pooling, each rule one configuration of the same pieces.
+
+Every tile is scored by all rules of `RULES` in one pass, so that they can be compared on any slide
+without scoring it again; ``score`` is the one that the checkpoint's configuration names.
+docs/scoring.md explains them with pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from wsi_haloae.config import ScoringConfig
+from wsi_haloae.model.anomaly_map import normalise_map, smooth
+from wsi_haloae.model.gaussian import Gaussian
+from wsi_haloae.model.residuals import Residuals
+from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
+from wsi_haloae.scoring.summaries import SUMMARIES
+
+RULES: Mapping[str, Mapping[str, Any]] = {
+    "tissue": {"normalisation": "none", "pooling": "mean"},
+    "signed": {"normalisation": "signed", "pooling": "mean", "glass_level": None},
+    "absolute": {"normalisation": "absolute", "pooling": "mean"},
+    "p95": {"normalisation": "none", "pooling": "p95", "smooth": False},
+    "max": {"normalisation": "none", "pooling": "max", "smooth": False},
+    "layers": {"pooling": "layers"},
+    "layers_ssim": {"pooling": "layers_ssim"},
+}
+"""What each named rule sets; ``glass_level: None`` counts glass as well. The paper's own stands beside them always."""
+
+
+def named_rules(config: ScoringConfig) -> dict[str, ScoringConfig]:
+    """Every named rule on the residual of the features, at the configuration's glass level."""
+    base = {"source": "features", "residual": config.residual, "glass_level": config.glass_level}
+    return {name: ScoringConfig.model_validate({**base, **settings}) for name, settings in RULES.items()}
+
+
+def rule_words(rule: ScoringConfig) -> str:
+    """The rule in words, as a score store records it."""
+    if rule.pooling == "classifier":
+        return "P(damaged) of the classifier"
+    cells = "all cells" if rule.glass_level is None else "tissue cells"
+    if rule.pooling in SUMMARIES:
+        what = "residuals" if rule.pooling == "layers" else "residuals and dissimilarities"
+        return f"Mahalanobis distance of the layers' log {what} over {cells}"
+    residual = {"features": "A_fm", "image": "A_im"}[rule.source]
+    if rule.residual == "ssim":
+        residual = "(1 - SSIM)"
+    deviation = {
+        "absolute": f"|{residual} - mean training map|",
+        "signed": f"{residual} - mean training map",
+        "none": residual,
+    }[rule.normalisation]
+    if rule.pooling == "mean":
+        return f"mean over {cells} of {deviation}"
+    pooling = {"max": "maximum", "p95": "95th percentile"}[rule.pooling]
+    return f"{pooling} over {cells} of {'smoothed ' if rule.smooth else ''}{deviation}"
+
+
+def final_map(rule: ScoringConfig, found: Residuals, mean_map: Tensor) -> Tensor:
+    """The anomaly map (B, m, m) of a rule: normalised, then filtered if the rule says so."""
+    deviation = _deviation(rule, found, mean_map)
+    return smooth(deviation) if rule.smooth else deviation
+
+
+def pool(
+    rule: ScoringConfig, found: Residuals, tissue: Tensor, mean_map: Tensor, gaussians: Mapping[str, Gaussian]
+) -> Tensor:
+    """The score of each tile, (B,). ``tissue`` (B, m, m) are the cells that count."""
+    if rule.pooling == "classifier":
+        assert found.damaged is not None, "blocks D and E run for this pooling"
+        return found.damaged
+    if rule.pooling in SUMMARIES:
+        return gaussians[rule.pooling].distance(SUMMARIES[rule.pooling](found, tissue))
+    if rule.pooling == "mean":  # before the filter, which would carry glass into tissue
+        return mean_over(_deviation(rule, found, mean_map), tissue)
+    over = max_over if rule.pooling == "max" else quantile_over
+    return over(final_map(rule, found, mean_map), tissue)
+
+
+def _deviation(rule: ScoringConfig, found: Residuals, mean_map: Tensor) -> Tensor:
+    return normalise_map(_residual(rule, found), mean_map, rule.normalisation)
+
+
+def _residual(rule: ScoringConfig, found: Residuals) -> Tensor:
+    if rule.source == "image":
+        assert found.image is not None, "blocks D and E run for this source"
+        return found.image
+    return found.features

@@ -1,0 +1,52 @@
+"""Tiles that lie in image files: one tile, and the size that a set of them shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from wsi_haloae.errors import UsageError
+
+_UNREADABLE = (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """An image as (h, w, 3) RGB on white; `UsageError` if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+                rgba = image.convert("RGBA")
+                white = Image.new("RGBA", rgba.size, "white")
+                return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
+            return np.asarray(image.convert("RGB"))
+    except _UNREADABLE as error:
+        raise UsageError(f"{path}: cannot be read as an image ({error}).") from None
+
+
+def common_tile_size(files: Sequence[Path]) -> int:
+    """Side in pixels of the images, of which there is at least one.
+
+    Only headers are read. Raises `UsageError` naming the first that is no image, no square, or
+    of another size than the first.
+    """
+    first = _image_size(files[0])
+    for file in files:
+        size = _image_size(file)
+        if size != first or size[0] != size[1]:
+            raise UsageError(
+                f"{file}: {size[0]} x {size[1]} pixels, but {files[0].name} has {first[0]} x "
+                f"{first[1]}. Tiles must be squares of one size: nothing is resized silently."
+            )
+    return first[0]
+
+
+def _image_size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except _UNREADABLE as error:
+        raise UsageError(f"{path}: cannot be read as an image ({error}).") from None
