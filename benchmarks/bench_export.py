@@ -34,7 +34,9 @@ def scored_store(folder: Path) -> ScoreStore:
         grid=asdict(grid),
         read_plan={},
         tissue={},
-        model=ModelRecord(sha256="", rule="random", mpp=0.5, display_range=(0.0, 1.0), calibration=None),
+        model=ModelRecord(
+            sha256="", rule="random", mpp=0.5, display_range=(0.0, 1.0), calibration=None, artefacts=None
+        ),
         compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
         layers=("one",),
         rules=("one",),
@@ -48,7 +50,16 @@ def scored_store(folder: Path) -> ScoreStore:
         place = store.shard_slice(shard)
         score = random.random(place.stop - place.start, np.float32)
         result = TileScores(
-            score, score, score, score[:, None], score[:, None], score[:, None], np.ones(len(score), np.int32), None
+            score,
+            score,
+            score,
+            score[:, None],
+            score[:, None],
+            score[:, None],
+            np.repeat(score[:, None], 4, axis=1),
+            np.zeros(len(score), np.uint8),
+            np.ones(len(score), np.int32),
+            None,
         )
         store.write_shard(shard, result, np.full(len(score), TileState.DONE, np.uint8))
     return store

@@ -59,7 +59,12 @@ class Scene:
             read_plan={},
             tissue={},
             model=ModelRecord(
-                sha256="a" * 64, rule="test", mpp=0.5, display_range=self.display_range, calibration=self.calibration
+                sha256="a" * 64,
+                rule="test",
+                mpp=0.5,
+                display_range=self.display_range,
+                calibration=self.calibration,
+                artefacts=None,
             ),
             compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
             layers=("layer1",),
@@ -86,6 +91,7 @@ def make_store(
     score: NDArray[np.float32] | None = None,
     state: NDArray[np.uint8] | None = None,
     p_value: NDArray[np.float32] | None = None,
+    flags: NDArray[np.uint8] | None = None,
 ) -> ScoreStore:
     """A store whose scores are 0, 1, 2, ... and whose tiles are all done, unless told otherwise.
 
@@ -100,6 +106,8 @@ def make_store(
     columns = {"score": score, "score_paper": score / 2, "rules": score[:, None] / 3, "state": state}
     if p_value is not None:
         columns["p_value"] = p_value
+    if flags is not None:
+        columns["flags"] = flags
     for name, values in columns.items():
         column = group[name]
         assert isinstance(column, zarr.Array)

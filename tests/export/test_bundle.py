@@ -13,7 +13,7 @@ from wsi_haloae.errors import StoreError
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.stores.sharded import TileState
 
-NAMES = ["tiles.csv", "tiles.geojson", "heatmap.overlay.png", "heatmap.png", "heatmap.ome.tif"]
+NAMES = ["tiles.csv", "tiles.geojson", "heatmap.overlay.png", "heatmap.png", "artefacts.png", "heatmap.ome.tif"]
 
 
 def test_same_bytes_twice(tmp_path: Path) -> None:

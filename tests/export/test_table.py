@@ -67,3 +67,12 @@ def test_with_enough_calibration_tiles_it_is_a_false_discovery_rate(tmp_path: Pa
     write_tile_table(tmp_path / "tiles.csv", tiles)
     assert [line["anomalous"] for line in lines_of(tmp_path / "tiles.csv")] == ["yes", "no", "no", "no"]
     assert {line["criterion"] for line in lines_of(tmp_path / "tiles.csv")} == {"false-discovery rate 0.1"}
+
+
+def test_flags_are_words(tmp_path: Path) -> None:
+    flags = np.array([0, 1, 6, 8], np.uint8)
+    state = np.array([TileState.DONE, TileState.DONE, TileState.DONE, TileState.PENDING], np.uint8)
+    tiles = ScoredTiles.read(make_store(tmp_path / "s.zarr", Scene(width=256, height=64), flags=flags, state=state))
+    write_tile_table(tmp_path / "tiles.csv", tiles)
+    assert [line["flags"] for line in lines_of(tmp_path / "tiles.csv")] == ["", "out_of_focus", "pen;fold", ""]
+    assert tiles.flag_counts() == {"out_of_focus": 1, "pen": 1, "fold": 1, "mostly_glass": 0}

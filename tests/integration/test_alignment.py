@@ -90,7 +90,9 @@ def _score_by_brightness(
         fill_tile_store(tiles, tiling.plan, handles, workers=2, reporter=Reporter(quiet=True))
     header = ScoreHeader(
         **dict(tiling.header()),
-        model=ModelRecord(sha256="", rule="brightness", mpp=0.5, display_range=(0.0, 255.0), calibration=None),
+        model=ModelRecord(
+            sha256="", rule="brightness", mpp=0.5, display_range=(0.0, 255.0), calibration=None, artefacts=None
+        ),
         compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
         layers=("brightness",),
         rules=("brightness",),
@@ -106,7 +108,16 @@ def _score_by_brightness(
         scale = tiling.grid.l0_scale_x, tiling.grid.l0_scale_y
         means = np.array([t[: round(h / scale[1]), : round(w / scale[0])].mean() for t, (w, h) in parts], np.float32)
         result = TileScores(
-            means, means, means, means[:, None], means[:, None], means[:, None], np.ones(len(means), np.int32), None
+            means,
+            means,
+            means,
+            means[:, None],
+            means[:, None],
+            means[:, None],
+            np.repeat(means[:, None], 4, axis=1),
+            np.zeros(len(means), np.uint8),
+            np.ones(len(means), np.int32),
+            None,
         )
         scores.write_shard(shard, result, tiles.states()[place])
     return tiling, scores

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.config import Config, ModelConfig, load_config
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
@@ -15,6 +16,7 @@ from wsi_haloae.model.haloae import HaloAE
 
 torch.set_num_threads(1)  # models this small only wait for their threads
 
+LIMITS = ArtefactLimits(focus=0.05, ink_share=0.02, fold_ratio=0.9, tiles=30)
 TILE = 48
 """The smallest tile size: 12 x 12 cells."""
 STAGE = {"mid": 8, "out": 8, "heads": 1, "kernel": 3}
@@ -66,7 +68,7 @@ def tiny_checkpoint(seed: int = 0) -> Checkpoint:
         for name, numbers in (("layers", layers), ("layers_ssim", 2 * layers))
     }
     calibration = ConformalCalibration.fit(torch.rand(30).numpy(), np.repeat(np.arange(10), 3).astype(str))
-    facts = facts.model_copy(update={"calibration": calibration.facts})
+    facts = facts.model_copy(update={"calibration": calibration.facts, "artefacts": LIMITS})
     return Checkpoint(facts, model, *maps, gaussians, calibration)
 
 

@@ -10,8 +10,10 @@ import pytest
 import torch
 from scipy import ndimage
 
-from tests.model.tiny import TILE, tiny_checkpoint
+from tests.model.tiny import LIMITS, TILE, tiny_checkpoint
 from tests.training.tiles import MemorySource
+from wsi_haloae.artefacts.flags import ArtefactFlag, flags
+from wsi_haloae.artefacts.quantities import measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
 from wsi_haloae.model.anomaly_map import dissimilarity_map
 from wsi_haloae.model.preprocessing import normalise, to_unit
@@ -203,6 +205,16 @@ def test_the_p_value_is_that_of_the_score(tiles: np.ndarray) -> None:
     np.testing.assert_array_equal(found.p_value, checkpoint.calibration.p_values(found.score))
     uncalibrated = Scorer(replace(checkpoint, calibration=None), CPU, 4).score(tiles)
     assert np.isnan(uncalibrated.p_value).all()
+
+
+def test_artefacts_are_flagged_by_the_checkpoints_limits(tiles: np.ndarray) -> None:
+    found, level = scorer().score(tiles), tiny_checkpoint().facts.config.scoring.glass_level
+    np.testing.assert_array_equal(found.artefacts, measure_all(tiles, level))
+    np.testing.assert_array_equal(found.flags, flags(measure_all(tiles, level), LIMITS))
+    assert found.flags[4] & ArtefactFlag.MOSTLY_GLASS
+    assert not found.flags[0] & ArtefactFlag.MOSTLY_GLASS
+    facts = tiny_checkpoint().facts.model_copy(update={"artefacts": None})
+    assert not Scorer(replace(tiny_checkpoint(), facts=facts), CPU, 4).score(tiles).flags.any()
 
 
 def test_dissimilarities_are_those_of_the_layers(tiles: np.ndarray) -> None:

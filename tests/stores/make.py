@@ -45,7 +45,9 @@ def tile_header(mpp: tuple[float, float] = (0.5, 0.5), fingerprint: str = "f" * 
 def score_header(map_size: int | None = None, threads: int = 1, sha256: str = "a" * 64) -> ScoreHeader:
     return ScoreHeader(
         **dict(tile_header()),
-        model=ModelRecord(sha256=sha256, rule="test", mpp=0.5, display_range=(0.0, 1.0), calibration=None),
+        model=ModelRecord(
+            sha256=sha256, rule="test", mpp=0.5, display_range=(0.0, 1.0), calibration=None, artefacts=None
+        ),
         compute=ComputeRecord(batch_size=4, dtype="float32", device="cpu", threads=threads),
         layers=("one", "two"),
         rules=("a", "b", "c"),

@@ -42,6 +42,8 @@ def scores(count: int, map_size: int | None = None) -> TileScores:
         rules=random.random((count, 3), np.float32),
         layer_residuals=random.random((count, 2), np.float32),
         layer_dissimilarities=random.random((count, 2), np.float32),
+        artefacts=random.random((count, 4), np.float32),
+        flags=random.integers(0, 16, count).astype(np.uint8),
         tissue_cells=random.integers(0, 9, count).astype(np.int32),
         anomaly_map=None if map_size is None else random.random((count, map_size, map_size), np.float32),
     )

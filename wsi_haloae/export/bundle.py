@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wsi_haloae.export.artefact_picture import write_artefact_picture
 from wsi_haloae.export.geojson import write_tile_geojson
 from wsi_haloae.export.ome_tiff import write_ome_tiff
 from wsi_haloae.export.overlay import write_overlay
@@ -24,11 +25,12 @@ def write_exports(store: ScoreStore, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     tiles, heatmap = ScoredTiles.read(store), assemble_heatmap(store)
     scale = ColourScale(*store.header.model.display_range)
-    table, geojson = folder / "tiles.csv", folder / "tiles.geojson"
+    table, geojson, artefacts = (folder / name for name in ("tiles.csv", "tiles.geojson", "artefacts.png"))
     overlay, picture, numbers = (folder / f"heatmap.{ending}" for ending in ("overlay.png", "png", "ome.tif"))
     write_tile_table(table, tiles)
     write_tile_geojson(geojson, tiles)
     write_overlay(overlay, heatmap, scale)
+    write_artefact_picture(artefacts, tiles, store.thumbnail())
     write_heatmap_picture(picture, tiles, heatmap, scale, store.thumbnail())
     write_ome_tiff(numbers, heatmap, store.header)
-    return [table, geojson, overlay, picture, numbers]
+    return [table, geojson, overlay, picture, artefacts, numbers]

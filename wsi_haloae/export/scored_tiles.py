@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.artefacts.flags import ArtefactFlag, words
 from wsi_haloae.calibration.selection import Selection, select_tiles
 from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import TileIndex, TileState
@@ -35,6 +36,7 @@ class ScoredTiles:
     score: NDArray[np.float32]  # (n,)
     score_paper: NDArray[np.float32]  # (n,)
     p_value: NDArray[np.float32]  # (n,)
+    flags: NDArray[np.uint8]  # (n,), bits of ArtefactFlag
 
     @classmethod
     def read(cls, store: ScoreStore) -> Self:
@@ -49,6 +51,7 @@ class ScoredTiles:
             np.where(done, scores.score, nan),
             np.where(done, scores.score_paper, nan),
             np.where(done, scores.p_value, nan),
+            np.where(done, scores.flags, 0).astype(np.uint8),
         )
 
     def __len__(self) -> int:
@@ -59,6 +62,10 @@ class ScoredTiles:
         """The tiles that are called anomalous, and how; None for a model without calibration."""
         calibration = self.header.model.calibration
         return None if calibration is None else select_tiles(self.p_value, calibration.smallest_p)
+
+    def flag_counts(self) -> dict[str, int]:
+        """Tiles with each artefact; a tile may have several."""
+        return {words(flag): int(((self.flags & flag) > 0).sum()) for flag in ArtefactFlag}
 
     @property
     def not_scored(self) -> int:

@@ -7,7 +7,7 @@
     score                 anomaly score, higher = less like the reference
     score_paper           the paper's own score (eq. 4), beside it
     p_value               conformal p-value of the score; empty without calibration
-    flags                 artefacts
+    flags                 artefacts: out_of_focus, pen, fold, mostly_glass; several are joined by ";"
     state                 scored, unreadable or pending
     anomalous             yes or no; empty where there is no p-value
     criterion             what it was called by: a false-discovery rate, or the per-tile error rate
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wsi_haloae.artefacts.flags import words as flag_words
 from wsi_haloae.atomic import replacing
 from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
 
@@ -47,6 +48,7 @@ def write_tile_table(path: Path, tiles: ScoredTiles) -> None:
         tiles.score.tolist(),
         tiles.score_paper.tolist(),
         tiles.p_value.tolist(),
+        tiles.flags.tolist(),
         tiles.state.tolist(),
         _called(tiles),
         strict=True,
@@ -54,9 +56,9 @@ def write_tile_table(path: Path, tiles: ScoredTiles) -> None:
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for (x, y), (width, height), row, column, tissue, score, paper, p_value, state, called in columns:
+        for (x, y), (width, height), row, column, tissue, score, paper, p_value, bits, state, called in columns:
             numbers = (_field(tissue), _field(score), _field(paper), _field(p_value))
-            writer.writerow((x, y, width, height, row, column, *numbers, "", words[state], *called))
+            writer.writerow((x, y, width, height, row, column, *numbers, flag_words(bits), words[state], *called))
 
 
 def _called(tiles: ScoredTiles) -> list[tuple[str, str]]:

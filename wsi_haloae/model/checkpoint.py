@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.atomic import replacing
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
 from wsi_haloae.config import SUMMARY_POOLINGS, Config
@@ -50,6 +51,7 @@ class CheckpointFacts(BaseModel):
     backbone_source: str
     training: dict[str, Any]
     calibration: CalibrationFacts | None = None
+    artefacts: ArtefactLimits | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_haloae.artefacts.limits import calibrate as calibrate_limits
+from wsi_haloae.artefacts.quantities import measure_all
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
 from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, TILE_RATE
 from wsi_haloae.errors import UsageError
@@ -52,14 +54,17 @@ def calibrate(
 def learn_rules(
     checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> Checkpoint:
-    """The distribution of reference tiles' summaries, for the rules that measure a distance from it."""
-    scorer = Scorer(checkpoint, device, BATCH)
-    batches = []
+    """What summary rules and artefact flags must know of reference tiles: a distribution, and limits."""
+    scorer, glass_level = Scorer(checkpoint, device, BATCH), checkpoint.facts.config.scoring.glass_level
+    batches, quantities = [], []
     for numbers in _batches(select):
-        batches.append(scorer.summaries(read_tiles(source, numbers).numpy()))
+        tiles = read_tiles(source, numbers).numpy()
+        batches.append(scorer.summaries(tiles))
+        quantities.append(measure_all(tiles, glass_level))
         advance(len(numbers))
     gaussians = {name: fit_gaussian(np.concatenate([batch[name] for batch in batches])) for name in SUMMARIES}
-    return replace(checkpoint, gaussians=gaussians)
+    limits = calibrate_limits(np.concatenate(quantities))
+    return _with_facts(replace(checkpoint, gaussians=gaussians), artefacts=limits)
 
 
 def set_display_range(

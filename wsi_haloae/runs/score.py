@@ -135,6 +135,7 @@ class _ScoreRun:
                 mpp=self._mpp,
                 display_range=facts.display_range,
                 calibration=facts.calibration,
+                artefacts=facts.artefacts,
             ),
             compute=ComputeRecord(
                 batch_size=options.batch_size or BATCH_SIZE[self._device.type],
@@ -188,7 +189,8 @@ class _ScoreRun:
                 advance(len(states))
 
     def _facts(self, source: SlideInput, scores: ScoreStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
-        selection = ScoredTiles.read(scores).selection
+        tiles = ScoredTiles.read(scores)
+        selection = tiles.selection
         return {
             "slide": {"path": str(source.path.resolve()), **scores.header.slide.model_dump(mode="json")},
             "model": {"path": str(self._options.model.resolve()), **scores.header.model.model_dump(mode="json")},
@@ -199,6 +201,7 @@ class _ScoreRun:
                 "tiles": len(scores),
                 "unreadable": unreadable,
                 **({} if selection is None else {"anomalous": int(selection.chosen.sum())}),
+                "flagged": tiles.flag_counts(),
             },
             "anomalous": None
             if selection is None

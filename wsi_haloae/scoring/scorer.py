@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wsi_haloae.artefacts.flags import flags
+from wsi_haloae.artefacts.quantities import measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.preprocessing import tissue_cells, to_unit
@@ -30,7 +32,7 @@ class Scorer:
         self._mean_map = checkpoint.scoring_mean_map().to(device)
         self._feature_range = checkpoint.feature_range.to(device)
         self._gaussians = {name: gaussian.to(self._mean_map) for name, gaussian in checkpoint.gaussians.items()}
-        self._calibration = checkpoint.calibration
+        self._calibration, self._limits = checkpoint.calibration, checkpoint.facts.artefacts
         self._rules = available_rules(checkpoint)
 
     @property
@@ -76,6 +78,7 @@ class Scorer:
             for one in (rule, *self._rules.values())
         ]
         score = _numpy(by_rule[0])[:count]
+        quantities = measure_all(tiles, rule.glass_level)
         return TileScores(
             score=score,
             score_paper=_numpy(found.squared.mean(dim=(1, 2)))[:count],
@@ -85,6 +88,8 @@ class Scorer:
             rules=_numpy(torch.stack(by_rule[1:], dim=1))[:count],
             layer_residuals=_numpy(layer_residuals(found, tissue))[:count],
             layer_dissimilarities=_numpy(layer_dissimilarities(found, tissue))[:count],
+            artefacts=quantities,
+            flags=np.zeros(count, np.uint8) if self._limits is None else flags(quantities, self._limits),
             tissue_cells=tissue.sum(dim=(1, 2)).cpu().numpy().astype(np.int32)[:count],
             anomaly_map=_numpy(final_map(rule, found, self._mean_map))[:count] if keep_maps else None,
         )

@@ -9,6 +9,8 @@ scores.zarr/
   rules             (n, rules)   float32   the score by every other rule
   layer_residuals   (n, layers)  float32   mean residual per feature layer
   layer_dissimilarities          float32   mean 1 - SSIM per feature layer, (n, layers)
+  artefacts         (n, 4)       float32   quantities behind the flags, `artefacts.TileQuantities`
+  flags             (n,)         uint8     bits of `artefacts.ArtefactFlag`
   tissue_cells      (n,)         int32     cells of the map that count as tissue
   anomaly_map       (n, m, m)    float32   with --maps: normalised residual map of each tile
   thumbnail         (h, w, 3)    uint8     for the pictures
@@ -26,6 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from wsi_haloae.artefacts.limits import ArtefactLimits
+from wsi_haloae.artefacts.quantities import TileQuantities
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex, create_column
 
@@ -42,6 +46,7 @@ class ModelRecord(BaseModel):
     mpp: float
     display_range: tuple[float, float]
     calibration: CalibrationFacts | None
+    artefacts: ArtefactLimits | None
 
 
 class ComputeRecord(BaseModel):
@@ -80,6 +85,8 @@ class TileScores:
     rules: NDArray[np.float32]  # (n, rules)
     layer_residuals: NDArray[np.float32]  # (n, layers)
     layer_dissimilarities: NDArray[np.float32]  # (n, layers)
+    artefacts: NDArray[np.float32]  # (n, 4)
+    flags: NDArray[np.uint8]  # (n,)
     tissue_cells: NDArray[np.int32]  # (n,)
     anomaly_map: NDArray[np.float32] | None  # (n, m, m)
 
@@ -119,6 +126,7 @@ class ScoreStore(ShardedStore):
             create_column(group, name, length, np.float32, fill=np.nan)
         for name, width in _wide_columns(header).items():
             create_column(group, name, length, np.float32, width=width, fill=np.nan)
+        create_column(group, "flags", length, np.uint8)
         create_column(group, "tissue_cells", length, np.int32)
         if header.map_size is not None:
             side = header.map_size
@@ -168,4 +176,10 @@ class ScoreStore(ShardedStore):
 
 def _wide_columns(header: ScoreHeader) -> dict[str, int]:
     layers = len(header.layers)
-    return {"rules": len(header.rules), "layer_residuals": layers, "layer_dissimilarities": layers}
+    quantities = len(TileQuantities._fields)
+    return {
+        "rules": len(header.rules),
+        "layer_residuals": layers,
+        "layer_dissimilarities": layers,
+        "artefacts": quantities,
+    }

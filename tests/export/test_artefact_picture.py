@@ -1,0 +1,41 @@
+"""artefacts.png: frames stand on their tiles, in the colour of their flag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from tests.export.stores import Scene, make_store
+from wsi_haloae.artefacts.flags import ArtefactFlag
+from wsi_haloae.export.artefact_picture import COLOURS, write_artefact_picture
+from wsi_haloae.export.frame import HEADER, MARGIN
+from wsi_haloae.export.scored_tiles import ScoredTiles
+
+SCENE = Scene(width=640, height=640)
+
+
+def draw(path: Path, flags: np.ndarray) -> np.ndarray:
+    store = make_store(path.with_suffix(".zarr"), SCENE, flags=flags)
+    write_artefact_picture(path, ScoredTiles.read(store), store.thumbnail())
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def test_each_flag_frames_its_tile_in_its_own_colour(tmp_path: Path) -> None:
+    for flag, colour in COLOURS.items():
+        flags = np.zeros(100, np.uint8)
+        flags[34] = flag  # row 3, column 4 of 10 x 10 tiles
+        slide = draw(tmp_path / f"{flag.name}.png", flags)[HEADER : HEADER + 1100, MARGIN : MARGIN + 1100]
+        inked = np.abs(slide - np.array(to_rgb(colour)) * 255).max(axis=2) < 60
+        rows, columns = np.nonzero(inked)
+        assert 320 <= rows.min() < rows.max() <= 450, flag
+        assert 430 <= columns.min() < columns.max() <= 560, flag
+
+
+def test_there_is_a_colour_for_every_flag_and_no_frame_without_one(tmp_path: Path) -> None:
+    assert set(COLOURS) == set(ArtefactFlag)
+    slide = draw(tmp_path / "none.png", np.zeros(100, np.uint8))[HEADER : HEADER + 1100, MARGIN : MARGIN + 1100]
+    assert slide.min() > 200
