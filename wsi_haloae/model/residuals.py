@@ -19,15 +19,17 @@ from wsi_haloae.model.preprocessing import normalise
 class Residuals:
     """Residuals of a batch on the feature map's grid, before any normalisation.
 
-    ``features`` is A_fm (paper, equation 4), or 1 - SSIM where the configuration says so; ``squared``
-    is A_fm always, ``layers`` its share of each feature layer and ``layer_dissimilarities`` their 1 - SSIM
-    (None unless asked for). ``image`` is A_im, the squared residual of the image averaged over each cell, and
-    ``damaged`` the classifier's P(damaged): None where blocks D and E did not run.
+    ``squared`` is A_fm (paper, equation 4) and ``dissimilarity`` 1 - SSIM (None unless asked for);
+    ``layers`` and ``layer_dissimilarities`` are those of each feature layer by itself. ``features`` is
+    the one of the two that the configuration names. ``image`` is A_im, the squared residual of the
+    image averaged over each cell, and ``damaged`` the classifier's P(damaged): None where blocks D and E
+    did not run.
     """
 
     features: Tensor  # (B, m, m)
     squared: Tensor  # (B, m, m)
     layers: Tensor  # (B, layers, m, m)
+    dissimilarity: Tensor | None = None  # (B, m, m)
     layer_dissimilarities: Tensor | None = None  # (B, layers, m, m)
     image: Tensor | None = None  # (B, m, m)
     damaged: Tensor | None = None  # (B,)
@@ -42,18 +44,19 @@ def residuals(
     reconstruction = model.reconstruct(features)
     squared = residual_map(features, reconstruction)
     layers = layer_residual_maps(features, reconstruction, model.backbone.layer_channels)
-    chosen, unlike = squared, None
+    chosen, unlike, unlike_layers = squared, None, None
     if ssim or config.scoring.residual == "ssim":
         by_channel = _dissimilarities(model, features, reconstruction, feature_range)
-        if config.scoring.residual == "ssim":
-            chosen = by_channel.mean(dim=1)
+        unlike = by_channel.mean(dim=1)
         parts = split_layers(by_channel, model.backbone.ssim_channels)
-        unlike = torch.stack([part.mean(dim=1) for part in parts], dim=1)
+        unlike_layers = torch.stack([part.mean(dim=1) for part in parts], dim=1)
+        if config.scoring.residual == "ssim":
+            chosen = unlike
     if not decode:
-        return Residuals(chosen, squared, layers, unlike)
+        return Residuals(chosen, squared, layers, unlike, unlike_layers)
     decoded, logits = model.decode(reconstruction)
     image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
-    return Residuals(chosen, squared, layers, unlike, image, _probability_of_damage(logits))
+    return Residuals(chosen, squared, layers, unlike, unlike_layers, image, _probability_of_damage(logits))
 
 
 def _dissimilarities(model: HaloAE, features: Tensor, reconstruction: Tensor, feature_range: Tensor) -> Tensor:

@@ -20,19 +20,25 @@ from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
 from wsi_haloae.scoring.summaries import SUMMARIES
 
 RULES: Mapping[str, Mapping[str, Any]] = {
-    "tissue": {"normalisation": "none", "pooling": "mean"},
+    "tissue": {"residual": "mse", "normalisation": "none", "pooling": "mean"},
     "signed": {"normalisation": "signed", "pooling": "mean", "glass_level": None},
     "absolute": {"normalisation": "absolute", "pooling": "mean"},
-    "p95": {"normalisation": "none", "pooling": "p95", "smooth": False},
-    "max": {"normalisation": "none", "pooling": "max", "smooth": False},
+    "ssim": {"residual": "ssim", "normalisation": "none", "pooling": "mean"},
+    "ssim_p95": {"residual": "ssim", "normalisation": "none", "pooling": "p95", "smooth": False},
+    "p95": {"residual": "mse", "normalisation": "none", "pooling": "p95", "smooth": False},
+    "max": {"residual": "mse", "normalisation": "none", "pooling": "max", "smooth": False},
     "layers": {"pooling": "layers"},
     "layers_ssim": {"pooling": "layers_ssim"},
 }
-"""What each named rule sets; ``glass_level: None`` counts glass as well. The paper's own stands beside them always."""
+"""What each named rule sets; ``glass_level: None`` counts glass as well.
+
+Signed and absolute are those of the configuration's residual, whose mean map the checkpoint holds.
+The paper's own rule always stands beside these.
+"""
 
 
 def named_rules(config: ScoringConfig) -> dict[str, ScoringConfig]:
-    """Every named rule on the residual of the features, at the configuration's glass level."""
+    """Every named rule, at the configuration's glass level."""
     base = {"source": "features", "residual": config.residual, "glass_level": config.glass_level}
     return {name: ScoringConfig.model_validate({**base, **settings}) for name, settings in RULES.items()}
 
@@ -88,4 +94,7 @@ def _residual(rule: ScoringConfig, found: Residuals) -> Tensor:
     if rule.source == "image":
         assert found.image is not None, "blocks D and E run for this source"
         return found.image
-    return found.features
+    if rule.residual == "ssim":
+        assert found.dissimilarity is not None, "computed wherever tiles are scored"
+        return found.dissimilarity
+    return found.squared
