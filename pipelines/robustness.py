@@ -1,0 +1,49 @@
+"""How a trained model's scores and p-values hold up when stain, scanner or compression change.
+
+    python pipelines/robustness.py model.safetensors --reference test/tumour --anomalous test/normal -o robustness
+
+Take reference tiles that the model has not seen. The changes are simulated (wsi_haloae/evaluation/perturb.py).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from wsi_haloae.cli import options
+from wsi_haloae.cli.main import run
+from wsi_haloae.errors import UsageError
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.model.device import resolve_device
+from wsi_haloae.runs.robustness import measure_robustness
+from wsi_haloae.training.sources import ImageFolderSource, list_images
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--reference", type=FOLDER, required=True, help="Images of reference tiles.")
+@click.option("--anomalous", type=FOLDER, help="Images of anomalous tiles, for AUROC under each change.")
+@options.output_folder
+@options.device
+def main(model: Path, reference: Path, anomalous: Path | None, output: Path, device: str) -> int:
+    """Score the tiles of --reference under every change, and unchanged."""
+    checkpoint = Checkpoint.load(model)
+    reporter = options.reporter(quiet=False, verbose=False)
+    tiles, others = _read(reference, checkpoint), _read(anomalous, checkpoint) if anomalous else None
+    measure_robustness(checkpoint, tiles, others, output, resolve_device(device), reporter)
+    return 0
+
+
+def _read(folder: Path, checkpoint: Checkpoint) -> ImageFolderSource:
+    files = list_images(folder)
+    if not files:
+        raise UsageError(f"{folder}: no image in it.")
+    return ImageFolderSource(folder, checkpoint.facts.mpp or 1.0, files, [file.name for file in files])
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], main, "robustness.py"))

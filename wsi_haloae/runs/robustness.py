@@ -1,0 +1,67 @@
+"""A trained model on tiles whose stain, scanner or compression is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsi_haloae.atomic import write_text
+from wsi_haloae.evaluation.perturb import PERTURBATIONS
+from wsi_haloae.evaluation.robustness_table import markdown_robustness, robustness_row, write_robustness
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Advance, Reporter
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.training.sources import TileSource
+from wsi_haloae.training.views import Change, Changed
+
+Tile = NDArray[np.uint8]
+BATCH = 16
+UNCHANGED = "unchanged"
+
+
+def measure_robustness(
+    checkpoint: Checkpoint,
+    reference: TileSource,
+    anomalous: TileSource | None,
+    output: Path,
+    device: torch.device,
+    reporter: Reporter,
+) -> None:
+    """``robustness.md``, ``.json`` and ``.png`` in ``output``: every change of `PERTURBATIONS`, and none."""
+    scorer = Scorer(checkpoint, device, BATCH)
+    changes = {UNCHANGED: _numbered(lambda tile: tile)}
+    changes |= {name: _numbered(change) for name, change in PERTURBATIONS.items()}
+    total = len(changes) * (len(reference.groups) + (len(anomalous.groups) if anomalous else 0))
+    rows, scores = [], []
+    with reporter.track("Scoring changed tiles", total, "tiles") as advance:
+        for name, change in changes.items():
+            changed, p_values = _score(scorer, Changed(reference, change, name), advance)
+            other = _score(scorer, Changed(anomalous, change, name), advance)[0] if anomalous else np.empty(0)
+            scores.append((name, changed))
+            rows.append(robustness_row(name, scores[0][1], changed, p_values, other))
+    output.mkdir(parents=True, exist_ok=True)
+    write_text(output / "robustness.md", markdown_robustness(rows))
+    write_text(output / "robustness.json", json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    write_robustness(output / "robustness.png", scores)
+    reporter.line(f"{output / 'robustness.md'}: {len(rows)} rows")
+
+
+def _numbered(change: Callable[[Tile], Tile]) -> Change:
+    return lambda tile, _number: change(tile)
+
+
+def _score(scorer: Scorer, source: TileSource, advance: Advance) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    scores, p_values = [], []
+    for start in range(0, len(source.groups), BATCH):
+        numbers = range(start, min(start + BATCH, len(source.groups)))
+        found = scorer.score(np.stack([source.read(number) for number in numbers]))
+        scores.append(found.score)
+        p_values.append(found.p_value)
+        advance(len(numbers))
+    return np.concatenate(scores), np.concatenate(p_values)
