@@ -20,7 +20,9 @@ from tests.integration.conftest import Tiny
 from wsi_haloae.cli.main import run
 from wsi_haloae.slide.openslide_slide import open_slide
 
-OUTPUTS = {"tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png"}
+OUTPUTS = {
+    "tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png", "artefacts.png",
+}  # fmt: skip
 
 
 def score(tiny: Tiny, output: Path, *more: str, slide: Path | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +24,9 @@ class MemorySource:
         self.groups: Sequence[str] = [f"{name} {number // 2}" for number in range(count)]
         self.blocks: Sequence[str] = [f"{name} block {number}" for number in range(count)]
         self.seen: list[int] = []
+
+    def digest(self) -> str:
+        return hashlib.sha256(self.tiles.tobytes()).hexdigest()
 
     def read(self, number: int) -> NDArray[np.uint8]:
         self.seen.append(number)
