@@ -60,3 +60,13 @@ def test_the_false_discovery_rate_is_kept_on_slides_drawn_anew() -> None:
         chosen = select_tiles(calibration.p_values(scores), calibration.facts.smallest_p, fdr=0.1).chosen
         shares.append((chosen & ~anomalous).sum() / max(1, chosen.sum()))
     assert 0.05 < np.mean(shares) < 0.1
+
+
+def test_where_no_tile_can_be_called_it_is_said() -> None:
+    found = select_tiles(np.array([0.056, 0.5], np.float32), smallest_p=1 / 18)
+    assert not found.possible
+    assert not found.chosen.any()
+    assert "no tile can be called" in found.words
+    assert "0.056" in found.words
+    assert select_tiles(np.array([0.5], np.float32), smallest_p=1 / 20).possible
+    assert select_tiles(np.array([0.5], np.float32), FINE).possible

@@ -1,16 +1,13 @@
-"""The demo as users run it: HaloAE finds the stroma, mean colour does not, over three seeds."""
+"""The demo as users run it: HaloAE finds the stroma, mean colour does not."""
 
 import json
 from pathlib import Path
 
-import pytest
-
 from wsi_haloae.cli.main import run
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_haloae_sees_what_mean_colour_cannot(seed: int, tmp_path: Path) -> None:
-    assert run(["demo", "-o", str(tmp_path), "--seed", str(seed), "-q"]) == 0
+def test_haloae_sees_what_mean_colour_cannot(tmp_path: Path) -> None:
+    assert run(["demo", "-o", str(tmp_path), "-q"]) == 0
     found = json.loads((tmp_path / "demo.json").read_text())["auroc"]
     assert found["HaloAE"] >= 0.9
     assert 0.4 <= found["mean colour"] <= 0.6

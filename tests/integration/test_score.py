@@ -21,7 +21,8 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.slide.openslide_slide import open_slide
 
 OUTPUTS = {
-    "tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png", "artefacts.png",
+    "tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png",
+    "artefacts.png",
 }  # fmt: skip
 
 

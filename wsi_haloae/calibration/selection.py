@@ -36,12 +36,23 @@ class Selection:
     criterion: Criterion
     rate: float
     smallest_share: float
+    smallest_p: float
+
+    @property
+    def possible(self) -> bool:
+        """Whether any tile, however high its score, could be called."""
+        return self.criterion == "false-discovery rate" or self.smallest_p <= self.rate
 
     @property
     def words(self) -> str:
         """How the tiles were chosen, for tables and reports."""
         if self.criterion == "false-discovery rate":
             return f"false-discovery rate {self.rate:g}"
+        if not self.possible:
+            return (
+                f"per-tile error rate {self.rate:g}, at which no tile can be called: the calibration tiles are so few "
+                f"that no p-value is below {self.smallest_p:.2g}"
+            )
         return (
             f"per-tile error rate {self.rate:g} (no false-discovery rate: the calibration tiles are too few to call "
             f"less than {min(self.smallest_share, 1):.0%} of the tissue)"
@@ -57,7 +68,7 @@ def select_tiles(
     chosen = np.zeros(len(p_values), bool)
     if smallest_share > LARGEST_SHARE:
         chosen[known] = p_values[known] <= tile_rate
-        return Selection(chosen, "per-tile error rate", tile_rate, smallest_share)
+        return Selection(chosen, "per-tile error rate", tile_rate, smallest_share, smallest_p)
     if known.any():
         chosen[known] = stats.false_discovery_control(p_values[known].astype(np.float64)) <= fdr
-    return Selection(chosen, "false-discovery rate", fdr, smallest_share)
+    return Selection(chosen, "false-discovery rate", fdr, smallest_share, smallest_p)

@@ -9,6 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from numpy.typing import NDArray
 
+from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.export.blend import blended
 from wsi_haloae.export.frame import FAINT_INK, INK, SlideFigure, enlarged_or_reduced, font
 from wsi_haloae.export.scored_tiles import ScoredTiles
@@ -36,9 +37,14 @@ def _caption(tiles: ScoredTiles) -> str:
     if tiles.not_scored:
         words += f"  ·  {tiles.not_scored:,} not scored (hatched)"
     if tiles.selection is not None and len(tiles):
-        chosen, rate = tiles.selection.chosen.sum() / len(tiles), tiles.selection
-        words += f"  ·  {chosen:.1%} anomalous at a {rate.criterion} of {rate.rate:.0%}"
+        words += f"  ·  {_called(tiles.selection, len(tiles))}"
     return words
+
+
+def _called(selection: Selection, tiles: int) -> str:
+    if not selection.possible:
+        return "too few calibration tiles to call any anomalous"
+    return f"{selection.chosen.sum() / tiles:.1%} anomalous at a {selection.criterion} of {selection.rate:.0%}"
 
 
 def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:

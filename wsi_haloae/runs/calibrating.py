@@ -86,7 +86,9 @@ def describe(facts: CalibrationFacts) -> str:
     """How fine p-values are, and what follows for calling tiles, in one line for people."""
     share = facts.smallest_p / FDR
     called = f"tiles are called at a false-discovery rate of {FDR:.0%}"
-    if share > LARGEST_SHARE:
+    if facts.smallest_p > TILE_RATE:
+        called = f"too few to call any tile at a per-tile error rate of {TILE_RATE:.0%}; give more patients or slides"
+    elif share > LARGEST_SHARE:
         called = (
             f"a false-discovery rate of {FDR:.0%} could call no less than {min(share, 1):.0%} of a slide, so tiles are "
             f"called at a per-tile error rate of {TILE_RATE:.0%}"
