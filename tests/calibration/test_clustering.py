@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wsi_haloae.calibration.clustering import effective_tiles, group_numbers, intraclass_correlation
+from wsi_haloae.calibration.clustering import effective_tiles, group_numbers, intraclass_correlation, tail_correlation
 
 
 def grouped(shared: float, groups: int = 300, size: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -57,3 +57,10 @@ def test_effective_tiles_are_the_variance_of_the_mean_of_group_means() -> None:
 def test_groups_are_numbered_in_place() -> None:
     numbers, sizes = group_numbers(np.array(["b", "a", "b"]))
     assert sizes[numbers].tolist() == [2, 1, 2]
+
+
+def test_extremes_are_shared_less_than_levels_and_copies_share_everything() -> None:
+    values, groups = grouped(0.5)
+    assert 0 < tail_correlation(values, groups) < intraclass_correlation(values, groups)
+    assert tail_correlation(np.repeat(values[::5], 5), groups) == pytest.approx(1)
+    assert tail_correlation(*grouped(0.0)) < 0.1

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+TAIL = 0.1
+
 
 def group_numbers(groups: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Names of groups (n,) -> the number of each tile's group (n,), and the groups' sizes (G,)."""
@@ -37,6 +39,14 @@ def intraclass_correlation(values: NDArray[np.floating], groups: NDArray[np.str_
     if between + within == 0:  # all values alike: nothing tells a copy from a second tile
         return 1.0
     return float(np.clip((between - within) / (between + (typical_size - 1) * within), 0, 1))
+
+
+def tail_correlation(scores: NDArray[np.floating], groups: NDArray[np.str_]) -> float:
+    """The same of which tiles are among the highest tenth, which is where p-values are small.
+
+    It is lower than that of the scores: tiles of one patient share their level more than their extremes.
+    """
+    return intraclass_correlation((scores >= np.quantile(scores, 1 - TAIL)).astype(np.float64), groups)
 
 
 def effective_tiles(sizes: NDArray[np.int64], correlation: float) -> float:

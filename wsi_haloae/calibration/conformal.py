@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from wsi_haloae.calibration.clustering import effective_tiles, group_numbers, intraclass_correlation
+from wsi_haloae.calibration.clustering import effective_tiles, group_numbers, tail_correlation
 from wsi_haloae.errors import UsageError
 
 
 class CalibrationFacts(BaseModel):
-    """How fine p-values can be, for headers and reports; ``correlation`` is that of scores within a group."""
+    """How fine p-values can be, for headers and reports; ``correlation`` is that of high scores within a group."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,7 +54,7 @@ class ConformalCalibration:
                 "calibration needs at least one held-out reference tile, and a finite score for each."
             )
         numbers, sizes = group_numbers(groups)
-        correlation = intraclass_correlation(scores, groups)
+        correlation = tail_correlation(scores, groups)
         order = np.argsort(scores, kind="stable")
         weights = 1 / (len(sizes) * sizes[numbers].astype(np.float64))
         facts = CalibrationFacts(
