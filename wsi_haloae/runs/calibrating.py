@@ -21,6 +21,7 @@ from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, TILE_RATE
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
+from wsi_haloae.runs.source_scores import score_source
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.summaries import SUMMARIES, fit_gaussian
 from wsi_haloae.training.batches import read_tiles
@@ -102,12 +103,7 @@ def describe(facts: CalibrationFacts) -> str:
 def _scores(
     checkpoint: Checkpoint, source: TileSource, tiles: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> NDArray[np.float32]:
-    scorer = Scorer(checkpoint, device, BATCH)
-    parts = []
-    for numbers in _batches(tiles):
-        parts.append(scorer.score(read_tiles(source, numbers).numpy()).score)
-        advance(len(numbers))
-    return np.concatenate(parts)
+    return score_source(Scorer(checkpoint, device, BATCH), source, tiles, advance).score
 
 
 def _batches(tiles: NDArray[np.int64]) -> list[NDArray[np.int64]]:

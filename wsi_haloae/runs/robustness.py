@@ -16,7 +16,9 @@ from wsi_haloae.evaluation.perturb import PERTURBATIONS
 from wsi_haloae.evaluation.robustness_table import markdown_robustness, robustness_row, write_robustness
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
+from wsi_haloae.runs.source_scores import score_source
 from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.stores.score_store import TileScores
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.views import Change, Changed
 
@@ -41,10 +43,10 @@ def measure_robustness(
     rows, scores = [], []
     with reporter.track("Scoring changed tiles", total, "tiles") as advance:
         for name, change in changes.items():
-            changed, p_values = _score(scorer, Changed(reference, change, name), advance)
-            other = _score(scorer, Changed(anomalous, change, name), advance)[0] if anomalous else np.empty(0)
-            scores.append((name, changed))
-            rows.append(robustness_row(name, scores[0][1], changed, p_values, other))
+            changed = _score(scorer, Changed(reference, change, name), advance)
+            other = _score(scorer, Changed(anomalous, change, name), advance).score if anomalous else np.empty(0)
+            scores.append((name, changed.score))
+            rows.append(robustness_row(name, scores[0][1], changed.score, changed.p_value, other))
     output.mkdir(parents=True, exist_ok=True)
     write_text(output / "robustness.md", markdown_robustness(rows))
     write_text(output / "robustness.json", json.dumps([asdict(row) for row in rows], indent=2) + "\n")
@@ -56,12 +58,5 @@ def _numbered(change: Callable[[Tile], Tile]) -> Change:
     return lambda tile, _number: change(tile)
 
 
-def _score(scorer: Scorer, source: TileSource, advance: Advance) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    scores, p_values = [], []
-    for start in range(0, len(source.groups), BATCH):
-        numbers = range(start, min(start + BATCH, len(source.groups)))
-        found = scorer.score(np.stack([source.read(number) for number in numbers]))
-        scores.append(found.score)
-        p_values.append(found.p_value)
-        advance(len(numbers))
-    return np.concatenate(scores), np.concatenate(p_values)
+def _score(scorer: Scorer, source: TileSource, advance: Advance) -> TileScores:
+    return score_source(scorer, source, np.arange(len(source.groups)), advance)

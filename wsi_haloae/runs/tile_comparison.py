@@ -18,6 +18,7 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.runs.mvtec_baselines import code_width
+from wsi_haloae.runs.source_scores import score_source
 from wsi_haloae.scoring.pooling import mean_over, quantile_over
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.training.sources import TileSource
@@ -102,16 +103,12 @@ def haloae_scores(
     checkpoint: Checkpoint, source: TileSource, numbers: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> list[MethodScores]:
     """Scores (n,) of tiles by the checkpoint's own rule, by every other, and by the paper's."""
-    scorer, parts = Scorer(checkpoint, device, BATCH), []
-    for start in range(0, len(numbers), BATCH):
-        batch = np.stack([source.read(int(number)) for number in numbers[start : start + BATCH]])
-        parts.append(scorer.score(batch))
-        advance(len(batch))
-    rules = np.concatenate([part.rules for part in parts])
+    scorer = Scorer(checkpoint, device, BATCH)
+    found = score_source(scorer, source, numbers, advance)
     return [
-        MethodScores("HaloAE", "HaloAE", np.concatenate([part.score for part in parts])),
-        MethodScores("HaloAE: paper", "HaloAE", np.concatenate([part.score_paper for part in parts])),
-        *(MethodScores(f"HaloAE: {name}", "HaloAE", rules[:, place]) for place, name in enumerate(scorer.rules)),
+        MethodScores("HaloAE", "HaloAE", found.score),
+        MethodScores("HaloAE: paper", "HaloAE", found.score_paper),
+        *(MethodScores(f"HaloAE: {name}", "HaloAE", found.rules[:, place]) for place, name in enumerate(scorer.rules)),
     ]
 
 
