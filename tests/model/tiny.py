@@ -65,7 +65,7 @@ def tiny_checkpoint(seed: int = 0) -> Checkpoint:
     maps = torch.rand(m, m), torch.rand(channels) + 0.5, torch.rand(m, m)
     gaussians = {
         name: Gaussian(torch.rand(numbers), torch.eye(numbers) + 0.1 * torch.rand(1))
-        for name, numbers in (("layers", layers), ("layers_ssim", 2 * layers))
+        for name, numbers in (("layers", layers), ("layers_ssim", 2 * layers), ("profile", channels), ("combined", 2))
     }
     calibration = ConformalCalibration.fit(torch.rand(30).numpy(), np.repeat(np.arange(10), 3).astype(str))
     facts = facts.model_copy(update={"calibration": calibration.facts, "artefacts": LIMITS})

@@ -132,6 +132,15 @@ def test_the_rule_is_named() -> None:
             {"pooling": "layers_ssim", "glass_level": None},
             "Mahalanobis distance of the layers' log residuals and dissimilarities over all cells",
         ),
+        ({"pooling": "structure"}, "1 - SSIM of the deepest layer over tissue cells"),
+        (
+            {"pooling": "profile", "glass_level": None},
+            "Mahalanobis distance of the channels' log unexplained shares of variance over all cells",
+        ),
+        (
+            {"pooling": "combined", "glass_level": None},
+            "mean of the standardised logs of the rules structure and profile over all cells",
+        ),
         ({"pooling": "classifier"}, "P(damaged) of the classifier"),
     ],
 )
@@ -198,6 +207,31 @@ def test_every_named_rule_is_the_score_of_a_model_that_is_configured_so(tiles: n
 def test_rules_without_their_statistics_are_left_out() -> None:
     bare = Scorer(replace(tiny_checkpoint(), gaussians={}), CPU, 4)
     assert set(RULES) - set(bare.rules) == set(SUMMARY_POOLINGS)
+
+
+def test_the_combined_rule_is_made_of_structure_and_profile(tiles: np.ndarray) -> None:
+    checkpoint, scores = tiny_checkpoint(), scorer().score(tiles)
+    structure, profile = (scores.rules[:, scorer().rules.index(name)] for name in ("structure", "profile"))
+    np.testing.assert_allclose(structure, scores.layer_dissimilarities[:, -1], rtol=1e-5)
+    usual = checkpoint.gaussians["combined"]
+    away = np.log(np.stack([structure, profile], axis=1)) - usual.mean.numpy()
+    expected = (away * np.sqrt(usual.precision.diagonal().numpy())).mean(axis=1)
+    np.testing.assert_allclose(scores.rules[:, scorer().rules.index("combined")], expected, rtol=1e-3, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_map_of_a_rule_of_structure_shows_where_it_is_lost(tiles: np.ndarray) -> None:
+    checkpoint = tiny_checkpoint()
+    features = checkpoint.model.features(normalise(to_unit(torch.from_numpy(tiles)), 1))
+    unlike = dissimilarity_map(features, checkpoint.model.reconstruct(features), checkpoint.feature_range)
+    deepest = unlike[:, -checkpoint.model.backbone.layer_channels[-1] :].mean(dim=1).numpy()
+    kernel = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
+    expected = [ndimage.convolve(one, kernel, mode="mirror") for one in deepest]
+    for pooling in ("structure", "profile", "combined"):
+        config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(pooling=pooling)})
+        changed = replace(checkpoint, facts=checkpoint.facts.model_copy(update={"config": config}))
+        maps = Scorer(changed, CPU, 7).score(tiles, keep_maps=True).anomaly_map
+        np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_the_p_value_is_that_of_the_score(tiles: np.ndarray) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsi_haloae.config import SUMMARY_POOLINGS
-from wsi_haloae.errors import UsageError
 from wsi_haloae.model.gaussian import Gaussian
+from wsi_haloae.model.residuals import Residuals
 from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
-from wsi_haloae.scoring.summaries import SUMMARIES, fit_gaussian
+from wsi_haloae.scoring.summaries import SUMMARIES, unexplained_shares
 
 
 def drawn(tiles: int, numbers: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -20,6 +22,41 @@ def drawn(tiles: int, numbers: int = 3, seed: int = 0) -> tuple[np.ndarray, np.n
     random = np.random.default_rng(seed)
     mixing = random.normal(size=(numbers, numbers))
     return random.normal(size=(tiles, numbers)) @ mixing.T + 5, mixing @ mixing.T
+
+
+@pytest.mark.parametrize("brightness", [0, 250])
+def test_unexplained_shares_are_those_of_a_loop(brightness: int) -> None:
+    """Of each channel by itself, over tissue cells; over all where there is none."""
+    random = np.random.default_rng(brightness)
+    given_, made = random.normal(size=(2, 2, 5, 4, 4))
+    given_[0, 3] = 0.7  # a dead channel
+    tissue = random.random((2, 4, 4)) < 0.6
+    tissue[1] &= brightness == 0
+    found = replace(_nothing(), given=torch.from_numpy(given_), reconstruction=torch.from_numpy(made))
+    shares = unexplained_shares(found, torch.from_numpy(tissue))
+    for tile in range(2):
+        counted = tissue[tile] if tissue[tile].any() else np.ones((4, 4), bool)
+        for channel in range(5):
+            cells, again = given_[tile, channel][counted], made[tile, channel][counted]
+            expected = (np.mean((cells - again) ** 2) + 1e-4) / (np.var(cells) + 1e-4)
+            assert shares[tile, channel] == pytest.approx(expected, rel=1e-6)
+
+
+def test_simple_and_complex_tissue_that_are_explained_alike_have_the_same_profile() -> None:
+    random = np.random.default_rng(0)
+    features, error = (torch.from_numpy(random.normal(size=(1, 5, 8, 8))) for _ in range(2))
+    everywhere = torch.ones(1, 8, 8, dtype=torch.bool)
+    simple, complicated = (
+        unexplained_shares(
+            replace(_nothing(), given=scale * features, reconstruction=scale * (features + 0.3 * error)), everywhere
+        )
+        for scale in (0.5, 5.0)
+    )
+    torch.testing.assert_close(simple, complicated, rtol=1e-2, atol=0)
+
+
+def _nothing() -> Residuals:
+    return Residuals(*[torch.empty(0)] * 5)
 
 
 def test_there_is_a_summary_for_every_pooling_that_needs_one() -> None:
@@ -31,36 +68,6 @@ def test_the_distance_is_that_of_the_definition() -> None:
     gaussian = Gaussian(torch.tensor([5.0, 4.0, 6.0]), torch.from_numpy(np.linalg.inv(covariance)).float())
     expected = [(one - [5, 4, 6]) @ np.linalg.inv(covariance) @ (one - [5, 4, 6]) / 3 for one in vectors]
     np.testing.assert_allclose(gaussian.distance(torch.from_numpy(vectors).float()), expected, rtol=1e-3)
-
-
-@pytest.mark.parametrize("tiles", [25, 3000])
-def test_the_covariance_is_found_with_few_and_many_tiles(tiles: int) -> None:
-    vectors, covariance = drawn(tiles)
-    found = fit_gaussian(vectors)
-    np.testing.assert_allclose(found.mean, 5, atol=3 * np.sqrt(covariance.diagonal().max() / tiles))
-    distances = found.distance(torch.from_numpy(drawn(2000, seed=0)[0]).float())
-    assert distances.mean() == pytest.approx(1, abs=0.6 if tiles == 25 else 0.15)
-
-
-def test_bad_tiles_among_the_reference_move_the_robust_estimate_little() -> None:
-    vectors, _ = drawn(300)
-    spoilt = vectors.copy()
-    spoilt[:30] += 100
-    distances = fit_gaussian(spoilt).distance(torch.from_numpy(vectors).float())
-    assert distances.mean() < 2
-    assert fit_gaussian(spoilt).distance(torch.from_numpy(spoilt[:30]).float()).min() > 50
-
-
-def test_numbers_that_do_not_vary_by_themselves_are_no_error() -> None:
-    vectors, _ = drawn(100)
-    flat = np.concatenate([vectors, vectors[:, :1] * 2], axis=1)
-    assert torch.isfinite(fit_gaussian(flat).distance(torch.from_numpy(flat).float())).all()
-
-
-@pytest.mark.parametrize("vectors", [np.ones((1, 3)), np.ones((9, 3))])
-def test_one_tile_or_copies_of_it_have_no_distribution(vectors: np.ndarray) -> None:
-    with pytest.raises(UsageError, match="select"):
-        fit_gaussian(vectors)
 
 
 @given(st.integers(0, 2**16), st.floats(0, 1))

@@ -6,12 +6,15 @@ reconstruction of a given width (Pearson 1901) says what that network adds.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from wsi_haloae.baselines.protocol import FeatureBatches
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.anomaly_map import residual_map
+from wsi_haloae.model.principal_axes import PrincipalAxes
 
 
 class PcaReconstruction:
@@ -27,23 +30,22 @@ class PcaReconstruction:
     def fit(cls, batches: FeatureBatches, components: int) -> PcaReconstruction:
         """The ``components`` directions of largest variance over all cells of all training images.
 
-        Sums are kept in float64, C x C of them however many images there are, and one batch beside
-        them. Raises `UsageError` without images, and for a number of components that leaves no
-        residual or no direction.
+        Raises `UsageError` without images, and for a number of components that leaves no residual or
+        no direction.
         """
-        count = 0
-        total, products = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
-        for features in batches():
-            _check_components(components, features.shape[1])
-            cells = _precise(features.transpose(0, 1).flatten(1))  # (C, cells)
-            count += cells.shape[1]
-            total = total + cells.sum(dim=1)
-            products = products + cells @ cells.T
-        if not count:
+        like = torch.empty(0)
+
+        def checked() -> Iterator[Tensor]:
+            nonlocal like
+            for features in batches():
+                _check_components(components, features.shape[1])
+                like = features
+                yield features
+
+        axes = PrincipalAxes.fit(checked())
+        if axes is None:
             raise UsageError("PCA was given no training image; at least one is needed.")
-        mean = total / count
-        _, directions = torch.linalg.eigh(products / count - torch.outer(mean, mean))  # columns, smallest first
-        return cls(mean.to(features), directions[:, -components:].T.to(features).contiguous())
+        return cls(axes.mean.to(like), axes.directions[:components].to(like).contiguous())
 
     @torch.inference_mode()
     def maps(self, features: Tensor) -> Tensor:
@@ -55,11 +57,6 @@ class PcaReconstruction:
         cells = features.flatten(2)  # (B, C, m*m)
         projected = self.directions @ (cells - mean)  # (B, k, m*m)
         return (mean + self.directions.T @ projected).view_as(features)
-
-
-def _precise(cells: Tensor) -> Tensor:
-    """In float64, on the CPU where the device (mps) has none."""
-    return (cells.cpu() if cells.device.type == "mps" else cells).double()
 
 
 def _check_components(components: int, channels: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, PositiveInt, StrictBool, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from wsi_haloae.config.section import Section
 from wsi_haloae.config.timm import TIMM_PREFIX, Arguments, Stages, TimmNetwork
@@ -103,8 +103,10 @@ class AutoEncoderConfig(Section):
     made_for: PositiveInt | None = Field(
         704, description="channels that these widths suit; features of timm scale them. null: as they are"
     )
-    zero_init: StrictBool = Field(
-        False, description="stages start as their shortcuts: the last BN's weight is 0 (Goyal et al. 2017)"
+    start: Literal["random", "shortcuts", "principal"] = Field(
+        "random",
+        description="shortcuts: stages start as their shortcuts, the last BN's weight is 0 (Goyal et al. 2017); "
+        "principal: and the shortcuts hand on the features' main directions, so that training starts from PCA",
     )
     head_width: int = Field(234, ge=1)
     head_kernel: int = Field(5, ge=1)

@@ -28,7 +28,7 @@ from wsi_haloae.errors import CheckpointError, ConfigError
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 KIND = "wsi-haloae checkpoint"
 HEADER_KEY = "wsi-haloae"
 """The one entry of the file's metadata: safetensors writes several in random order."""
@@ -188,7 +188,7 @@ def _gaussians(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tensor]
     names = {name.split(".")[1] for name in tensors if name.startswith("rule.")}
     wanted = facts.config.scoring.pooling
     if wanted in SUMMARY_POOLINGS:
-        names.add(wanted)
+        names |= {wanted, "profile"} if wanted == "combined" else {wanted}
     found = {}
     for name in sorted(names):
         mean, precision = (tensors.get(f"rule.{name}.{part}") for part in ("mean", "precision"))

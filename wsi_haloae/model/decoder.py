@@ -69,7 +69,7 @@ class HaloDecoder(nn.Module):
             stages.append(DecoderStage(width, out, stage, attention, final_relu=not (ends_block and signed)))
             width = out
         self.stages = nn.Sequential(*stages)
-        if config.zero_init:
+        if config.start == "shortcuts":
             for one in stages:
                 one.start_as_shortcut()
 

@@ -73,7 +73,7 @@ class HaloEncoder(nn.Module):
             stages.append(EncoderStage(width, out, stage, attention))
             width = out
         self.stages = nn.Sequential(*stages)
-        if config.zero_init:
+        if config.start == "shortcuts":
             for one in stages:
                 one.start_as_shortcut()
         self.code_channels = width

@@ -1,4 +1,4 @@
-"""A Gaussian of reference tiles' summaries, and how far a tile lies from it (Mahalanobis 1936)."""
+"""A Gaussian of reference tiles' summaries, and how far a tile lies from it, or above it (Mahalanobis 1936)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ class Gaussian:
         """Squared Mahalanobis distance of vectors (B, d), per dimension: (B,); about 1 on reference tiles."""
         away = vectors - self.mean
         return ((away @ self.precision) * away).sum(dim=1) / len(self.mean)
+
+    def excess(self, vectors: Tensor) -> Tensor:
+        """Mean over dimensions of how many deviations vectors (B, d) lie above the mean: (B,); negative below it."""
+        return ((vectors - self.mean) * self.precision.diagonal().sqrt()).mean(dim=1)
 
     def to(self, like: Tensor) -> Gaussian:
         """The same on the device and in the type of ``like``."""

@@ -17,18 +17,20 @@ from wsi_haloae.model.preprocessing import normalise
 
 @dataclass(frozen=True)
 class Residuals:
-    """Residuals of a batch on the feature map's grid, before any normalisation.
+    """Residuals of a batch on the feature map's grid, before any normalisation, and what they are residuals of.
 
     ``squared`` is A_fm (paper, equation 4) and ``dissimilarity`` 1 - SSIM (None unless asked for);
     ``layers`` and ``layer_dissimilarities`` are those of each feature layer by itself. ``features`` is
-    the one of the two that the configuration names. ``image`` is A_im, the squared residual of the
-    image averaged over each cell, and ``damaged`` the classifier's P(damaged): None where blocks D and E
-    did not run.
+    the one of the two that the configuration names, ``given`` what block C was to reconstruct. ``image``
+    is A_im, the squared residual of the image averaged over each cell, and ``damaged`` the classifier's
+    P(damaged): None where blocks D and E did not run.
     """
 
     features: Tensor  # (B, m, m)
     squared: Tensor  # (B, m, m)
     layers: Tensor  # (B, layers, m, m)
+    given: Tensor  # (B, C, m, m), standardised
+    reconstruction: Tensor  # (B, C, m, m)
     dissimilarity: Tensor | None = None  # (B, m, m)
     layer_dissimilarities: Tensor | None = None  # (B, layers, m, m)
     image: Tensor | None = None  # (B, m, m)
@@ -53,10 +55,11 @@ def residuals(
         if config.scoring.residual == "ssim":
             chosen = unlike
     if not decode:
-        return Residuals(chosen, squared, layers, unlike, unlike_layers)
+        return Residuals(chosen, squared, layers, features, reconstruction, unlike, unlike_layers)
     decoded, logits = model.decode(reconstruction)
     image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
-    return Residuals(chosen, squared, layers, unlike, unlike_layers, image, _probability_of_damage(logits))
+    damaged = _probability_of_damage(logits)
+    return Residuals(chosen, squared, layers, features, reconstruction, unlike, unlike_layers, image, damaged)
 
 
 def _dissimilarities(model: HaloAE, features: Tensor, reconstruction: Tensor, feature_range: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
 """What a trained model still lacks before it can score: rules that know the reference, a colour scale, p-values.
 
-All of it comes from held-out reference tiles: *select* tiles teach the rules and set the colour bar,
-*calibrate* tiles, which nothing else has seen, give p-values.
+*Select* tiles, and for rules of many numbers *train* tiles, teach what is usual; select tiles set the
+colour bar; *calibrate* tiles, which nothing else has seen, give p-values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,11 +22,13 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.runs.source_scores import score_source
+from wsi_haloae.scoring.learning import learn
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.scoring.summaries import SUMMARIES, fit_gaussian
+from wsi_haloae.scoring.summaries import SUMMARIES
 from wsi_haloae.training.batches import read_tiles
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.split import Split
+from wsi_haloae.training.statistics import draw
 
 DISPLAY_PERCENTILES = (1.0, 99.5)
 """Of the select tiles' scores: the ends of the colour bar (contract, Score)."""
@@ -43,8 +45,10 @@ def calibrate(
 ) -> Checkpoint:
     """Everything in turn; ``groups`` names the group of each tile of ``source``."""
     select, kept = split.tiles["select"], split.tiles["calibrate"]
-    with reporter.track("Calibrating", 2 * len(select) + len(kept), "tiles") as advance:
-        with_rules = learn_rules(checkpoint, source, select, device, advance)
+    teachers = {"select": select, "train": draw(split.tiles["train"], checkpoint.facts.config)}
+    passes = sum(len(teachers[summary.taught_by]) for summary in SUMMARIES.values())
+    with reporter.track("Calibrating", passes + len(select) + len(kept), "tiles") as advance:
+        with_rules = learn_rules(checkpoint, source, teachers, device, advance)
         with_range = set_display_range(with_rules, source, select, device, advance)
         scores = _scores(with_range, source, kept, device, advance)
     calibration = ConformalCalibration.fit(scores, np.asarray(groups)[kept])
@@ -53,19 +57,26 @@ def calibrate(
 
 
 def learn_rules(
-    checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
+    checkpoint: Checkpoint,
+    source: TileSource,
+    teachers: Mapping[str, NDArray[np.int64]],
+    device: torch.device,
+    advance: Advance,
 ) -> Checkpoint:
-    """What summary rules and artefact flags must know of reference tiles: a distribution, and limits."""
-    scorer, glass_level = Scorer(checkpoint, device, BATCH), checkpoint.facts.config.scoring.glass_level
-    batches, quantities = [], []
-    for numbers in _batches(select):
-        tiles = read_tiles(source, numbers).numpy()
-        batches.append(scorer.summaries(tiles))
-        quantities.append(measure_all(tiles, glass_level))
-        advance(len(numbers))
-    gaussians = {name: fit_gaussian(np.concatenate([batch[name] for batch in batches])) for name in SUMMARIES}
-    limits = calibrate_limits(np.concatenate(quantities))
-    return _with_facts(replace(checkpoint, gaussians=gaussians), artefacts=limits)
+    """What summary rules and artefact flags must know of reference tiles: distributions, and limits.
+
+    ``teachers`` are the numbers of the *train* and *select* tiles to learn from.
+    """
+    for name, summary in SUMMARIES.items():  # in their order: the next may build on what this one learned
+        scorer, vectors = Scorer(checkpoint, device, BATCH), []
+        for numbers in _batches(teachers[summary.taught_by]):
+            vectors.append(scorer.summary(name, read_tiles(source, numbers).numpy()))
+            advance(len(numbers))
+        learned = learn(summary, np.concatenate(vectors))
+        checkpoint = replace(checkpoint, gaussians={**checkpoint.gaussians, name: learned})
+    glass_level = checkpoint.facts.config.scoring.glass_level
+    measured = [measure_all(read_tiles(source, some).numpy(), glass_level) for some in _batches(teachers["select"])]
+    return _with_facts(checkpoint, artefacts=calibrate_limits(np.concatenate(measured)))
 
 
 def set_display_range(

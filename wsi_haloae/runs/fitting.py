@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from wsi_haloae.config import Config
 from wsi_haloae.model.backbones import load_weights
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
+from wsi_haloae.model.decoder import HaloDecoder
+from wsi_haloae.model.encoder import HaloEncoder
 from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.principal_start import start_at_principal_axes
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import read_tiles
 from wsi_haloae.training.pictures import write_curve, write_reconstructions
-from wsi_haloae.training.statistics import measure_features, measure_mean_maps
+from wsi_haloae.training.statistics import draw, measure_axes, measure_features, measure_mean_maps
 from wsi_haloae.training.trainer import EpochRecord, Trainer, TrainingData
 
 SHEET_TILES = 6
@@ -52,8 +55,10 @@ def fit(
     backbone_source = load_weights(model.backbone, config.model.features, options.weights)
     reporter.line(f"weights of the features: {backbone_source}; the checkpoint will hold a copy")
     model = model.to(device).to(memory_format=torch.channels_last)
-    measured = _draw(data.train, config)
+    measured = draw(data.train, config)
     feature_range = _measure(data, measured, config, model, device, reporter)
+    if config.model.autoencoder.start == "principal":
+        _start_linear(data, measured, model, device, reporter)
     trainer = Trainer(
         config, model, data, feature_range, device,
         state_path=options.folder / STATE_NAME,
@@ -99,9 +104,13 @@ def _measure(
     return feature_range.clamp_min(float(0.1 * feature_range.median()))
 
 
-def _draw(tiles: NDArray[np.int64], config: Config) -> NDArray[np.int64]:
-    """The training tiles that statistics are measured on: a fixed draw, in order."""
-    if len(tiles) <= config.training.statistics_tiles:
-        return tiles
-    random = np.random.default_rng((config.training.seed, 2))
-    return np.sort(random.choice(tiles, config.training.statistics_tiles, replace=False))
+def _start_linear(
+    data: TrainingData, tiles: NDArray[np.int64], model: HaloAE, device: torch.device, reporter: Reporter
+) -> None:
+    """Block C as the PCA of ``tiles``; block C of another kind than HaloNet starts as it would."""
+    if not (isinstance(model.encoder, HaloEncoder) and isinstance(model.decoder, HaloDecoder)):
+        return
+    with reporter.track("Measuring main directions", len(tiles), "tiles") as advance:
+        axes = measure_axes(data.source, tiles, model, device, advance)
+    kept = start_at_principal_axes(model.encoder, model.decoder, axes)
+    reporter.line(f"block C starts as a PCA of {kept} components")

@@ -14,6 +14,12 @@ def mean_over(maps: Tensor, tissue: Tensor) -> Tensor:
     return (maps * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
 
 
+def mean_over_channels(maps: Tensor, tissue: Tensor) -> Tensor:
+    """Mean of maps (B, C, m, m) over the same cells: (B, C)."""
+    weight = _counted(tissue).to(maps.dtype)
+    return torch.einsum("bchw,bhw->bc", maps, weight) / weight.sum(dim=(1, 2))[:, None]
+
+
 def quantile_over(maps: Tensor, tissue: Tensor) -> Tensor:
     """95th percentile over the same cells: (B,)."""
     kept = maps.masked_fill(~_counted(tissue), torch.nan).flatten(1)  # (B, m * m)

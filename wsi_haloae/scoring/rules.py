@@ -17,7 +17,7 @@ from wsi_haloae.model.anomaly_map import normalise_map, smooth
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.residuals import Residuals
 from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
-from wsi_haloae.scoring.summaries import SUMMARIES
+from wsi_haloae.scoring.summaries import SUMMARIES, score_summary
 
 RULES: Mapping[str, Mapping[str, Any]] = {
     "tissue": {"residual": "mse", "normalisation": "none", "pooling": "mean"},
@@ -29,6 +29,9 @@ RULES: Mapping[str, Mapping[str, Any]] = {
     "max": {"residual": "mse", "normalisation": "none", "pooling": "max", "smooth": False},
     "layers": {"pooling": "layers"},
     "layers_ssim": {"pooling": "layers_ssim"},
+    "structure": {"pooling": "structure"},
+    "profile": {"pooling": "profile"},
+    "combined": {"pooling": "combined"},
 }
 """What each named rule sets; ``glass_level: None`` counts glass as well.
 
@@ -48,9 +51,8 @@ def rule_words(rule: ScoringConfig) -> str:
     if rule.pooling == "classifier":
         return "P(damaged) of the classifier"
     cells = "all cells" if rule.glass_level is None else "tissue cells"
-    if rule.pooling in SUMMARIES:
-        what = "residuals" if rule.pooling == "layers" else "residuals and dissimilarities"
-        return f"Mahalanobis distance of the layers' log {what} over {cells}"
+    if rule.pooling in _SUMMARY_WORDS:
+        return f"{_SUMMARY_WORDS[rule.pooling]} over {cells}"
     residual = {"features": "A_fm", "image": "A_im"}[rule.source]
     if rule.residual == "ssim":
         residual = "(1 - SSIM)"
@@ -65,8 +67,22 @@ def rule_words(rule: ScoringConfig) -> str:
     return f"{pooling} over {cells} of {'smoothed ' if rule.smooth else ''}{deviation}"
 
 
+_SUMMARY_WORDS = {
+    "layers": "Mahalanobis distance of the layers' log residuals",
+    "layers_ssim": "Mahalanobis distance of the layers' log residuals and dissimilarities",
+    "structure": "1 - SSIM of the deepest layer",
+    "profile": "Mahalanobis distance of the channels' log unexplained shares of variance",
+    "combined": "mean of the standardised logs of the rules structure and profile",
+}
+_OF_STRUCTURE = frozenset({"structure", "profile", "combined"})
+"""Rules whose map shows where the structure of the deepest layer is lost."""
+
+
 def final_map(rule: ScoringConfig, found: Residuals, mean_map: Tensor) -> Tensor:
-    """The anomaly map (B, m, m) of a rule: normalised, then filtered if the rule says so."""
+    """The anomaly map (B, m, m) of a rule: normalised, then filtered if the rule says so.
+
+    A rule that looks at the structure of the deepest layer shows where it is lost.
+    """
     deviation = _deviation(rule, found, mean_map)
     return smooth(deviation) if rule.smooth else deviation
 
@@ -79,14 +95,17 @@ def pool(
         assert found.damaged is not None, "blocks D and E run for this pooling"
         return found.damaged
     if rule.pooling in SUMMARIES:
-        return gaussians[rule.pooling].distance(SUMMARIES[rule.pooling](found, tissue))
-    if rule.pooling == "mean":  # before the filter, which would carry glass into tissue
+        return score_summary(rule.pooling, found, tissue, gaussians)
+    if rule.pooling in {"mean", "structure"}:  # before the filter, which would carry glass into tissue
         return mean_over(_deviation(rule, found, mean_map), tissue)
     over = max_over if rule.pooling == "max" else quantile_over
     return over(final_map(rule, found, mean_map), tissue)
 
 
 def _deviation(rule: ScoringConfig, found: Residuals, mean_map: Tensor) -> Tensor:
+    if rule.pooling in _OF_STRUCTURE:
+        assert found.layer_dissimilarities is not None, "computed wherever tiles are scored"
+        return found.layer_dissimilarities[:, -1]
     return normalise_map(_residual(rule, found), mean_map, rule.normalisation)
 
 

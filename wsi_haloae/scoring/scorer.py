@@ -59,14 +59,10 @@ class Scorer:
         return TileScores.joined(parts)
 
     @torch.inference_mode()
-    def summaries(self, tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """What summary rules look at, by their pooling's name, (n, d) each; n may be anything."""
-        batches = []
-        for start in range(0, len(tiles), self.batch_size):
-            batch = tiles[start : start + self.batch_size]
-            found, tissue = self._residuals(batch)
-            batches.append({name: _numpy(of(found, tissue))[: len(batch)] for name, of in SUMMARIES.items()})
-        return {name: np.concatenate([batch[name] for batch in batches]) for name in SUMMARIES}
+    def summary(self, name: str, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The numbers that a summary rule looks at, (n, d), for a batch of n tiles or fewer."""
+        found, tissue = self._residuals(tiles)
+        return _numpy(SUMMARIES[name].numbers(found, tissue, self._gaussians))[: len(tiles)]
 
     @torch.inference_mode()
     def _score_batch(self, tiles: NDArray[np.uint8], *, keep_maps: bool) -> TileScores:

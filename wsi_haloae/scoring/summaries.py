@@ -1,4 +1,4 @@
-"""What a model makes of a tile in a few numbers, and their distribution over reference tiles.
+"""What a model makes of a tile in a few numbers, and how far these are from reference tiles'.
 
 A mean over cells and layers loses what matters most: simple tissue and glass are reconstructed
 *better* than the reference, so one layer's residual falls while another's rises. A distance from the
@@ -7,67 +7,94 @@ joint distribution of the layers' residuals sees both (specification, section 6)
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf, MinCovDet
 from torch import Tensor
 
-from wsi_haloae.errors import UsageError
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.residuals import Residuals
-from wsi_haloae.scoring.pooling import mean_over
+from wsi_haloae.scoring.pooling import mean_over_channels
 
 FLOOR = 1e-6
 """Below any residual that float32 resolves: keeps the logarithm finite where the reconstruction is perfect."""
-ROBUST_FROM = 10
-"""Tiles per number from which the robust estimate is stable; with fewer, a shrunk covariance stands in."""
+VARIANCE_FLOOR = 1e-4
+"""In standardised units: what a channel that is all but constant in a tile leaves unexplained is no news."""
+
+Gaussians = Mapping[str, Gaussian]
+"""By the name of their summary."""
 
 
 def layer_residuals(found: Residuals, tissue: Tensor) -> Tensor:
     """Mean squared residual of each layer over tissue cells: (B, layers)."""
-    return torch.stack([mean_over(layer, tissue) for layer in found.layers.unbind(dim=1)], dim=1)
+    return mean_over_channels(found.layers, tissue)
 
 
 def layer_dissimilarities(found: Residuals, tissue: Tensor) -> Tensor:
     """Mean 1 - SSIM of each layer over tissue cells: (B, layers)."""
     assert found.layer_dissimilarities is not None, "computed wherever tiles are scored"
-    return torch.stack([mean_over(layer, tissue) for layer in found.layer_dissimilarities.unbind(dim=1)], dim=1)
+    return mean_over_channels(found.layer_dissimilarities, tissue)
 
 
-def _layers(found: Residuals, tissue: Tensor) -> Tensor:
-    return layer_residuals(found, tissue).clamp_min(FLOOR).log()
+def unexplained_shares(found: Residuals, tissue: Tensor) -> Tensor:
+    """Each channel's mean squared residual over its variance in the tile's tissue cells: (B, C).
 
-
-def _layers_ssim(found: Residuals, tissue: Tensor) -> Tensor:
-    both = (layer_residuals(found, tissue), layer_dissimilarities(found, tissue))
-    return torch.cat(both, dim=1).clamp_min(FLOOR).log()
-
-
-SUMMARIES: Mapping[str, Callable[[Residuals, Tensor], Tensor]] = {"layers": _layers, "layers_ssim": _layers_ssim}
-"""By the name that ``scoring.pooling`` has for them: residuals and tissue cells of a batch -> (B, d)."""
-
-
-def fit_gaussian(vectors: NDArray[np.floating]) -> Gaussian:
-    """Of reference tiles' summaries (n, d): the minimum covariance determinant (Rousseeuw and Van Driessen 1999).
-
-    A share of bad tiles among the reference moves it little. With fewer than 10 tiles per number it would
-    be singular or unstable: Ledoit and Wolf's shrunk covariance (2004) takes its place. `UsageError` for
-    fewer than 2 tiles, or when they are all alike.
+    Dividing by the tile's own variance makes simple tissue, which any model reconstructs, comparable
+    with complex tissue; the profile over channels tells *what* is not explained.
     """
-    tiles, numbers = vectors.shape
-    if tiles < 2 or not vectors.std(axis=0).max() > 0:
-        raise UsageError(
-            f"{tiles} held-out (select) tiles were given, and at least two different ones are needed to learn how "
-            "summaries of reference tiles vary; give more groups or images."
-        )
-    with warnings.catch_warnings():
-        # Tiles in a plane of fewer dimensions: scikit-learn warns, then returns the pseudo-inverse.
-        warnings.filterwarnings("ignore", "The covariance matrix associated to your dataset is not full rank")
-        model = MinCovDet(random_state=0) if tiles >= ROBUST_FROM * numbers else LedoitWolf()
-        model.fit(vectors.astype(np.float64))
-    mean, precision = (torch.from_numpy(np.asarray(part, np.float32)) for part in (model.location_, model.precision_))
-    return Gaussian(mean, precision)
+    squared = mean_over_channels((found.given - found.reconstruction).square(), tissue)
+    variance = mean_over_channels(found.given.square(), tissue) - mean_over_channels(found.given, tissue).square()
+    return (squared + VARIANCE_FLOOR) / (variance.clamp_min(0) + VARIANCE_FLOOR)
+
+
+def _log(numbers: Tensor) -> Tensor:
+    return numbers.clamp_min(FLOOR).log()
+
+
+def _layers(found: Residuals, tissue: Tensor, _learned: Gaussians) -> Tensor:
+    return _log(layer_residuals(found, tissue))
+
+
+def _layers_ssim(found: Residuals, tissue: Tensor, _learned: Gaussians) -> Tensor:
+    return _log(torch.cat((layer_residuals(found, tissue), layer_dissimilarities(found, tissue)), dim=1))
+
+
+def _profile(found: Residuals, tissue: Tensor, _learned: Gaussians) -> Tensor:
+    return _log(unexplained_shares(found, tissue))
+
+
+def _combined(found: Residuals, tissue: Tensor, learned: Gaussians) -> Tensor:
+    structure = layer_dissimilarities(found, tissue)[:, -1]
+    profile = learned["profile"].distance(_profile(found, tissue, learned))
+    return _log(torch.stack([structure, profile], dim=1))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A tile's numbers (B, d), and the reference tiles that teach what is usual.
+
+    ``taught_by`` *train*: many numbers need many tiles. *select*: tiles that the auto-encoder has not
+    seen. The score is a distance from the usual, or, ``one_sided``, an excess over it.
+    """
+
+    numbers: Callable[[Residuals, Tensor, Gaussians], Tensor]
+    taught_by: Literal["train", "select"] = "select"
+    one_sided: bool = False
+
+
+SUMMARIES: Mapping[str, Summary] = {
+    "layers": Summary(_layers),
+    "layers_ssim": Summary(_layers_ssim),
+    "profile": Summary(_profile, taught_by="train"),
+    "combined": Summary(_combined, one_sided=True),
+}
+"""By the name that ``scoring.pooling`` has for them; one may use what those before it have learned."""
+
+
+def score_summary(name: str, found: Residuals, tissue: Tensor, learned: Gaussians) -> Tensor:
+    """The score (B,) of a batch's residuals and tissue cells (B, m, m)."""
+    summary = SUMMARIES[name]
+    numbers = summary.numbers(found, tissue, learned)
+    return learned[name].excess(numbers) if summary.one_sided else learned[name].distance(numbers)

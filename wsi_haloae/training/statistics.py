@@ -16,6 +16,7 @@ from torch import Tensor
 from wsi_haloae.config import Config
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.preprocessing import normalise, to_unit
+from wsi_haloae.model.principal_axes import PrincipalAxes
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance
 from wsi_haloae.training.batches import read_tiles
@@ -35,6 +36,14 @@ class FeatureStatistics:
     std: Tensor
     low: Tensor  # 0.1 percentile
     high: Tensor  # 99.9 percentile
+
+
+def draw(tiles: NDArray[np.int64], config: Config) -> NDArray[np.int64]:
+    """The training tiles that statistics are measured on: a fixed draw, in order."""
+    if len(tiles) <= config.training.statistics_tiles:
+        return tiles
+    random = np.random.default_rng((config.training.seed, 2))
+    return np.sort(random.choice(tiles, config.training.statistics_tiles, replace=False))
 
 
 def images_of(source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device) -> Iterator[Tensor]:
@@ -66,6 +75,22 @@ def measure_features(
     std = (squares / count - mean.square()).clamp_min(0).sqrt()
     low, high = np.quantile(torch.cat(drawn).numpy(), RANGE_PERCENTILES, axis=0)
     return FeatureStatistics(mean.float(), std.float(), torch.from_numpy(low).float(), torch.from_numpy(high).float())
+
+
+@torch.inference_mode()
+def measure_axes(
+    source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device, advance: Advance
+) -> PrincipalAxes:
+    """Main directions of the features as block C sees them, over all cells."""
+
+    def batches() -> Iterator[Tensor]:
+        for images in images_of(source, tiles, model, device):
+            yield model.features(images)
+            advance(len(images))
+
+    axes = PrincipalAxes.fit(batches())
+    assert axes is not None, "a training has at least one tile"
+    return axes
 
 
 @torch.inference_mode()

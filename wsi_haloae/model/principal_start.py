@@ -1,0 +1,76 @@
+"""Block C's weights before the first step: the linear auto-encoder of the same width, along the shortcuts.
+
+A training from random weights spends its first hundreds of steps on what an eigendecomposition gives in
+seconds (docs/decisions/0007-principal-start.md). Here the stages' bodies are silent, and their shortcuts
+hand the main directions of the features on: block C reconstructs as PCA does, and learns the rest.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wsi_haloae.model.decoder import HaloDecoder
+from wsi_haloae.model.encoder import HaloEncoder
+from wsi_haloae.model.principal_axes import PrincipalAxes
+
+LIFT = 6.0
+"""Deviations by which every component is raised, so that no ReLU on its way cuts it."""
+
+
+@torch.no_grad()
+def start_at_principal_axes(encoder: HaloEncoder, decoder: HaloDecoder, axes: PrincipalAxes) -> int:
+    """Set the weights in place; gives the number of components that pass, the narrowest width on their way.
+
+    Channels beyond the narrowest stay random features of the code, which the last stage does not look at yet.
+    Batch normalisation gives every component deviation 1, as a whitening PCA does.
+    """
+    stages = [*encoder.stages, *decoder.stages]
+    for stage in stages:
+        stage.start_as_shortcut()
+    head, norm = encoder.head[0], encoder.head[1]
+    assert isinstance(head, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    kept = min(head.out_channels, head.in_channels)
+    directions = axes.directions[:kept]
+    scale = axes.variances[:kept].clamp_min(1e-6).sqrt()
+    nn.init.zeros_(head.weight[:kept])
+    centre = head.kernel_size[0] // 2
+    head.weight[:kept, :, centre, centre] = (directions / scale[:, None]).to(head.weight)
+    _whiten(norm, (directions @ axes.mean) / scale, kept)
+    for stage in stages[:-1]:
+        if isinstance(stage.shortcut, nn.Identity):
+            continue
+        weight, norm = _shortcut(stage.shortcut)  # (in, out) or (out, in)
+        kept = min(kept, norm.num_features)
+        weight[:kept] = torch.eye(*weight[:kept].shape)
+        _whiten(norm, torch.full((kept,), LIFT), kept)
+    weight, norm = _shortcut(stages[-1].shortcut)  # (C, width)
+    assert norm.running_mean is not None and norm.running_var is not None
+    loadings = axes.directions[:kept].T * axes.variances[:kept].sqrt()  # (C, kept)
+    nn.init.zeros_(weight)
+    weight[:, :kept] = loadings.to(weight)
+    spread = loadings.square().sum(dim=1)
+    norm.weight.copy_(spread.sqrt())
+    norm.bias.copy_(axes.mean)
+    norm.running_mean.copy_(LIFT * loadings.sum(dim=1))
+    norm.running_var.copy_(spread)
+    return kept
+
+
+def _shortcut(shortcut: nn.Module) -> tuple[Tensor, nn.BatchNorm2d]:
+    """A view (out, in) of the 1x1 convolution's weight, and the normalisation behind it."""
+    convolution, norm = shortcut.children()
+    assert isinstance(norm, nn.BatchNorm2d)
+    if isinstance(convolution, nn.ConvTranspose2d):
+        return convolution.weight[:, :, 0, 0].T, norm
+    assert isinstance(convolution, nn.Conv2d)
+    return convolution.weight[:, :, 0, 0], norm
+
+
+def _whiten(norm: nn.BatchNorm2d, mean: Tensor, kept: int) -> None:
+    """The first channels come with this mean (kept,) and deviation 1, and leave raised by `LIFT`."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    nn.init.ones_(norm.weight)
+    nn.init.constant_(norm.bias, LIFT)
+    norm.running_mean[:kept] = mean.to(norm.running_mean)
+    norm.running_var[:kept] = 1.0

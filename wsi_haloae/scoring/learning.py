@@ -1,0 +1,61 @@
+"""What is usual: the distribution of reference tiles' summaries."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import iqr
+from sklearn.covariance import LedoitWolf, MinCovDet
+
+from wsi_haloae.errors import UsageError
+from wsi_haloae.model.gaussian import Gaussian
+from wsi_haloae.scoring.summaries import Summary
+
+ROBUST_FROM = 10
+"""Tiles per number from which the robust estimate is stable; with fewer, a shrunk covariance stands in."""
+
+
+def learn(summary: Summary, vectors: NDArray[np.floating]) -> Gaussian:
+    """What ``summary`` must know of the numbers (n, d) of n reference tiles."""
+    return fit_scale(vectors) if summary.one_sided else fit_gaussian(vectors)
+
+
+def fit_gaussian(vectors: NDArray[np.floating]) -> Gaussian:
+    """Of reference tiles' summaries (n, d): the minimum covariance determinant (Rousseeuw and Van Driessen 1999).
+
+    A share of bad tiles among the reference moves it little. With fewer than 10 tiles per number it would
+    be singular or unstable: Ledoit and Wolf's shrunk covariance (2004) takes its place. `UsageError` for
+    fewer than 2 tiles, or when they are all alike.
+    """
+    tiles, numbers = vectors.shape
+    _require_different(vectors)
+    with warnings.catch_warnings():
+        # Tiles in a plane of fewer dimensions: scikit-learn warns, then returns the pseudo-inverse.
+        warnings.filterwarnings("ignore", "The covariance matrix associated to your dataset is not full rank")
+        model = MinCovDet(random_state=0) if tiles >= ROBUST_FROM * numbers else LedoitWolf()
+        model.fit(vectors.astype(np.float64))
+    mean, precision = (torch.from_numpy(np.asarray(part, np.float32)) for part in (model.location_, model.precision_))
+    return Gaussian(mean, precision)
+
+
+def fit_scale(vectors: NDArray[np.floating]) -> Gaussian:
+    """Median and spread of each number (n, d) by itself, for `Gaussian.excess`.
+
+    The spread is the interquartile range that a normal distribution of that deviation has, so that single
+    odd tiles do not count. `UsageError` as above.
+    """
+    _require_different(vectors)
+    spread = np.maximum(iqr(vectors, axis=0, scale="normal"), np.finfo(np.float32).eps)
+    mean, precision = np.median(vectors, axis=0), np.diag(spread**-2.0)
+    return Gaussian(*(torch.from_numpy(part.astype(np.float32)) for part in (mean, precision)))
+
+
+def _require_different(vectors: NDArray[np.floating]) -> None:
+    if len(vectors) < 2 or not vectors.std(axis=0).max() > 0:
+        raise UsageError(
+            f"{len(vectors)} reference tiles were given, and at least two different ones are needed to learn how "
+            "their summaries vary; give more groups or images."
+        )
