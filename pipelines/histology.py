@@ -16,7 +16,7 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
-from wsi_haloae.config import load_config
+from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.runs.histology import HistologyOptions, HistologySet, run_histology
 
 SETS = {
@@ -69,7 +69,7 @@ def main(
     device: str,
 ) -> int:
     """Train and compare on one of the sets below ROOT."""
-    config = load_config(configs or ("haloae",), settings)
+    config = load_config(configs or ("haloae",), settings, base=SLIDE_BASE)
     chosen = HistologyOptions(weights=weights, device=device, workers=num_workers)
     reporter = options.reporter(quiet=False, verbose=False)
     return run_histology(root, SETS[tiles], output, config, range(seeds), chosen, reporter)

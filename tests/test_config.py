@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from wsi_haloae.config import AS_RELEASED, Config, load_config, merge, preset_names
+from wsi_haloae.config import AS_RELEASED, SLIDE_BASE, Config, load_config, merge, preset_names
 from wsi_haloae.errors import ConfigError
 
 
@@ -49,6 +49,15 @@ def test_nothing_given_is_the_default() -> None:
 
 def test_the_histology_preset_keeps_the_papers_model() -> None:
     assert load_config("haloae").model == Config().model
+
+
+def test_tiles_of_slides_have_defaults_that_the_papers_own_presets_undo() -> None:
+    ours = load_config("haloae-small", base=SLIDE_BASE)
+    assert (ours.scoring.pooling, ours.training.stain_jitter) == ("combined", 0.05)
+    for name in ("haloae-paper", "haloae-as-released"):
+        theirs = load_config(name, base=SLIDE_BASE)
+        assert (theirs.scoring.pooling, theirs.training.stain_jitter) == ("mean", 0)
+    assert load_config("haloae-small").scoring.pooling == "mean", "images that are no tiles keep the paper's score"
 
 
 def test_the_released_preset_sets_every_released_value() -> None:

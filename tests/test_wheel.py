@@ -5,7 +5,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from wsi_haloae.config import KINDS, MVTEC_BASE, preset_names
+from wsi_haloae.config import KINDS, MVTEC_BASE, SLIDE_BASE, preset_names
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -17,7 +17,7 @@ def test_the_wheel_ships_every_preset_and_the_command(tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for kind in KINDS:
         assert {f"wsi_haloae/configs/{kind}/{name}.yaml" for name in preset_names(kind)} <= names
-    assert f"wsi_haloae/configs/{MVTEC_BASE}" in names
+    assert {f"wsi_haloae/configs/{base}" for base in (MVTEC_BASE, SLIDE_BASE)} <= names
     assert "wsi_haloae/py.typed" in names
     [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
     assert "wsi-haloae = wsi_haloae.cli.main:main" in zipfile.ZipFile(wheel).read(entry_points).decode()

@@ -41,6 +41,8 @@ def test_every_colouring_of_every_seed_is_run_and_told(root: Path, capsys: pytes
     output = root / "out"
     assert run_histology(root, TILES, output, tiny_config(), [0, 1], OPTIONS, Reporter()) == 0
     told = json.loads((output / "table.json").read_text())
+    assert set(told["held_out_residual"]) == {"colour", "matched", "grey"}
+    told = told["auroc"]
     assert set(told) == {"colour", "matched", "grey"}
     by_name = {cell["name"]: cell for cell in told["colour"]}
     assert {"HaloAE", "HaloAE: layers_ssim", "pooled Mahalanobis", "colour statistics", "skewness"} <= set(by_name)
@@ -51,6 +53,13 @@ def test_every_colouring_of_every_seed_is_run_and_told(root: Path, capsys: pytes
     table = (output / "table.md").read_text()
     assert "Development data" in table
     assert table.count("**0.") + table.count("**1.") == 3, "one best baseline a column"
+    for name in ("scores.png", "maps.png"):
+        with Image.open(output / "grey-1" / name) as picture:
+            assert len(np.unique(np.asarray(picture.convert("L")))) > 50, "something is drawn"
+    marks = json.loads((output / "rules.json").read_text())
+    assert [one["mark"] for one in marks] == sorted((one["mark"] for one in marks), reverse=True)
+    assert {"HaloAE: combined", "HaloAE: tissue", "HaloAE: paper"} <= {one["rule"] for one in marks}
+    assert set(marks[0]["by_disturbance"]) == {"shuffled blocks", "magnified", "crowded"}
     before = {path: path.read_bytes() for path in output.rglob("*.json")}
     capsys.readouterr()
     assert run_histology(root, TILES, output, tiny_config(), [0, 1], OPTIONS, Reporter()) == 0

@@ -17,7 +17,7 @@ from tests.model.tiny import tiny_config, tiny_model
 from wsi_haloae.config import LossConfig
 from wsi_haloae.model import anomaly_map, preprocessing
 from wsi_haloae.model.losses import all_losses, classification_loss, feature_loss, image_loss
-from wsi_haloae.model.ssim import _gaussian_band, ssim
+from wsi_haloae.model.ssim import _gaussian_band, ssim, ssim_map
 from wsi_haloae.model.standardise import Standardise
 from wsi_haloae.model.weighting import ews_weights, schedule_time
 
@@ -83,7 +83,16 @@ def test_zero_padded_ssim_equals_convolutions() -> None:
     mx, my = blur(x), blur(y)
     vx, vy, cov = blur(x * x) - mx**2, blur(y * y) - my**2, blur(x * y) - mx * my
     expected = (2 * mx * my + 1e-4) * (2 * cov + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
-    torch.testing.assert_close(ssim(x, y, None, padding=5), expected.mean(dim=(-2, -1)), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(ssim(x, y, None, edge="zeros"), expected.mean(dim=(-2, -1)), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(11, 13), (16, 12)])
+def test_ssim_over_reflected_edges_equals_padding_first(size: tuple[int, int]) -> None:
+    torch.manual_seed(2)
+    x, y = torch.randn(2, 3, *size, dtype=torch.float64), torch.randn(2, 3, *size, dtype=torch.float64)
+    padded = (F.pad(one, (5, 5, 5, 5), mode="reflect") for one in (x, y))
+    ranges = torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64)
+    torch.testing.assert_close(ssim_map(x, y, ranges, edge="reflect"), ssim_map(*padded, ranges), rtol=1e-9, atol=1e-12)
 
 
 def test_ssim_of_a_map_with_itself_is_one() -> None:
@@ -228,7 +237,7 @@ def test_feature_loss_is_squared_error_and_dissimilarity() -> None:
     assert loss() == pytest.approx(mse + scaled, rel=1e-5)
     assert loss(fm_terms="mse") == pytest.approx(mse, rel=1e-5)
     assert loss(fm_terms="ssim") == pytest.approx(scaled, rel=1e-5)
-    released = mse + 1 - float(ssim(x, y, None, padding=5).mean())
+    released = mse + 1 - float(ssim(x, y, None, edge="zeros").mean())
     assert loss(ssim="released") == pytest.approx(released, rel=1e-5)
 
 
@@ -238,7 +247,7 @@ def test_image_loss_compares_structure_in_the_units_of_the_form() -> None:
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     scaled = mse + 1 - float(ssim(x * std + mean, y * std + mean, torch.ones(3)).mean())
     assert float(image_loss(x, y, LossConfig())) == pytest.approx(scaled, rel=1e-5)
-    released = mse + 1 - float(ssim(x, y, None, padding=5).mean())
+    released = mse + 1 - float(ssim(x, y, None, edge="zeros").mean())
     assert float(image_loss(x, y, LossConfig(ssim="released"))) == pytest.approx(released, rel=1e-5)
 
 

@@ -89,7 +89,7 @@ def train_tiles(
     (with --mpp), or a slide with --annotations and --class. Interrupted training goes on from
     its last epoch when the command is given again.
     """
-    from wsi_haloae.config import load_config
+    from wsi_haloae.config import SLIDE_BASE, load_config
     from wsi_haloae.runs.reference import ReferenceOptions
     from wsi_haloae.runs.train_tiles import TrainOptions
     from wsi_haloae.runs.train_tiles import train_tiles as run
@@ -118,5 +118,6 @@ def train_tiles(
     )
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    run(sources, output, load_config(configs or "haloae", settings), chosen, arguments, reporter)
+    config = load_config(configs or "haloae", settings, base=SLIDE_BASE)
+    run(sources, output, config, chosen, arguments, reporter)
     return 0

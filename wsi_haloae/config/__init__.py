@@ -14,7 +14,7 @@ from wsi_haloae.config.model import (
     StageConfig,
     SwinConfig,
 )
-from wsi_haloae.config.presets import KINDS, MVTEC_BASE, load_config, preset_names
+from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, load_config, preset_names
 from wsi_haloae.config.scoring import SUMMARY_POOLINGS, ScoringConfig, TissueConfig
 from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
@@ -24,6 +24,7 @@ __all__ = [
     "AS_RELEASED",
     "KINDS",
     "MVTEC_BASE",
+    "SLIDE_BASE",
     "SUMMARY_POOLINGS",
     "AttentionConfig",
     "AutoEncoderConfig",

@@ -26,8 +26,8 @@ def preset_folder() -> Path:
 
 KINDS = ("train", "ablation")
 """Folders of presets that ``--config`` can name: whole models, and what the paper varies, to be laid over one."""
-MVTEC_BASE = "mvtec/images.yaml"
-"""Laid below everything else where images, not tiles of slides, are trained on."""
+MVTEC_BASE, SLIDE_BASE = "mvtec/images.yaml", "slides/tiles.yaml"
+"""Laid below everything else where images are trained on, and where tiles of slides are."""
 
 
 def preset_names(kind: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,12 @@ from wsi_haloae.evaluation.interval import Interval
 
 @dataclass(frozen=True)
 class SeedScores:
-    """All methods' scores of the same n tiles in one training."""
+    """All methods' scores of the same n tiles in one training, and AUROC of disturbed tiles by disturbance and rule."""
 
     anomalous: NDArray[np.bool_]
     groups: NDArray[np.str_]
     methods: Sequence[MethodScores]
+    disturbed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,27 @@ def table_cells(seeds: Sequence[SeedScores]) -> list[TableCell]:
     ]
 
 
-def markdown_histology(title: str, columns: Mapping[str, Sequence[TableCell]], seeds: int) -> str:
+@dataclass(frozen=True)
+class HeldOutResidual:
+    """Mean squared residual of reference test tiles, over tissue: HaloAE's, and the best linear one of equal width."""
+
+    haloae: float
+    pca: float
+
+
+def held_out_residual(seeds: Sequence[SeedScores]) -> HeldOutResidual:
+    """Means over seeds."""
+    of_haloae, of_pca = [], []
+    for seed in seeds:
+        linear = next(method for method in seed.methods if method.name.startswith("PCA") and "mean" in method.name)
+        of_haloae.append(_named(seed, "HaloAE: tissue").scores[~seed.anomalous].mean())
+        of_pca.append(linear.scores[~seed.anomalous].mean())
+    return HeldOutResidual(float(np.mean(of_haloae)), float(np.mean(of_pca)))
+
+
+def markdown_histology(
+    title: str, columns: Mapping[str, Sequence[TableCell]], residuals: Mapping[str, HeldOutResidual], seeds: int
+) -> str:
     """A row per method, a column per colouring; the best baseline's cell is bold."""
     names = list(dict.fromkeys(cell.name for cells in columns.values() for cell in cells))
     introduction = (
@@ -76,6 +97,8 @@ def markdown_histology(title: str, columns: Mapping[str, Sequence[TableCell]], s
     for name in names:
         cells = (next((one for one in cells if one.name == name), None) for cells in columns.values())
         lines.append(f"| {name} | " + " | ".join("" if one is None else _words(one) for one in cells) + " |")
+    told = (f"{name} {one.haloae:.3f} (PCA {one.pca:.3f})" for name, one in residuals.items())
+    lines.append(f"\nMean squared residual of the reference test tiles: {', '.join(told)}.")
     return "\n".join(lines) + "\n"
 
 

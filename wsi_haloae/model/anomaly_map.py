@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wsi_haloae.model.features import split_layers
-from wsi_haloae.model.ssim import WINDOW, ssim_map
+from wsi_haloae.model.ssim import ssim_map
 
 
 def residual_map(features: Tensor, reconstruction: Tensor) -> Tensor:
@@ -29,8 +29,7 @@ def layer_residual_maps(features: Tensor, reconstruction: Tensor, layer_channels
 
 def dissimilarity_map(x: Tensor, y: Tensor, data_range: Tensor | None) -> Tensor:
     """1 - SSIM of each channel at each place: (B, C, h, w) twice -> (B, C, h, w)."""
-    edge = (WINDOW // 2,) * 4
-    return 1 - ssim_map(F.pad(x, edge, mode="reflect"), F.pad(y, edge, mode="reflect"), data_range)
+    return 1 - ssim_map(x, y, data_range, edge="reflect")
 
 
 Normalisation = Literal["absolute", "signed", "none"]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from wsi_haloae.config import LossConfig
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.preprocessing import denormalise
-from wsi_haloae.model.ssim import WINDOW, ssim
+from wsi_haloae.model.ssim import ssim
 
 
 @dataclass(frozen=True)
@@ -83,5 +83,5 @@ def _dissimilarity(x: Tensor, y: Tensor, data_range: Tensor | None, config: Loss
     x, y = x.float(), y.float()
     with torch.autocast(device_type=x.device.type, enabled=False):
         if config.ssim == "released":
-            return 1 - ssim(x, y, None, padding=WINDOW // 2).mean()
+            return 1 - ssim(x, y, None, edge="zeros").mean()
         return 1 - ssim(x, y, data_range).mean()

@@ -67,7 +67,8 @@ def _dissimilarities(model: HaloAE, features: Tensor, reconstruction: Tensor, fe
     x, y = model.backbone.for_ssim(features), model.backbone.for_ssim(reconstruction)
     # The pixels' range is 1; feature_range is that of their rearranged channels.
     data_range = None if model.config.features.backbone == "pixels" else feature_range
-    return F.adaptive_avg_pool2d(dissimilarity_map(x, y, data_range), model.map_size)
+    unlike = dissimilarity_map(x, y, data_range)
+    return unlike if unlike.shape[-1] == model.map_size else F.adaptive_avg_pool2d(unlike, model.map_size)
 
 
 def _probability_of_damage(logits: Tensor) -> Tensor:

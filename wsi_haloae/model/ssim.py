@@ -7,6 +7,7 @@ replace a grouped convolution, exactly, and much faster for hundreds of channels
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,22 +16,27 @@ WINDOW = 11
 SIGMA = 1.5
 
 
-def ssim(x: Tensor, y: Tensor, data_range: Tensor | None, *, padding: int = 0) -> Tensor:
+Edge = Literal["valid", "zeros", "reflect"]
+"""*valid* looks through whole windows only; the others have a window at every position: the published code's
+lies over zeros beyond the edge, a map's over what the edge reflects."""
+
+
+def ssim(x: Tensor, y: Tensor, data_range: Tensor | None, *, edge: Edge = "valid") -> Tensor:
     """SSIM of each channel, averaged over positions: (B, C, h, w) twice -> (B, C); see `ssim_map`."""
-    return ssim_map(x, y, data_range, padding=padding).mean(dim=(-2, -1))
+    return ssim_map(x, y, data_range, edge=edge).mean(dim=(-2, -1))
 
 
-def ssim_map(x: Tensor, y: Tensor, data_range: Tensor | None, *, padding: int = 0) -> Tensor:
-    """SSIM at each position: (B, C, h, w) twice -> (B, C, h - 10 + 2 padding, w - 10 + 2 padding).
+def ssim_map(x: Tensor, y: Tensor, data_range: Tensor | None, *, edge: Edge = "valid") -> Tensor:
+    """SSIM at each position: (B, C, h, w) twice -> (B, C, h', w'); h' = h - 10 for ``edge`` *valid*, else h.
 
     ``data_range`` (C,) scales the constants: C1 = (0.01 L)^2, C2 = (0.03 L)^2; None means L = 1.
-    ``padding`` 0 looks through whole windows only, 5 pads with zeros (the published code).
     """
+    x, y = x.contiguous(), y.contiguous()  # once, or each product below would copy
     length = torch.ones(x.shape[1], device=x.device) if data_range is None else data_range
     c1 = (0.01 * length).square().view(1, -1, 1, 1)
     c2 = (0.03 * length).square().view(1, -1, 1, 1)
-    rows = _gaussian_band(x.shape[-2], padding, x.device, x.dtype)
-    columns = _gaussian_band(x.shape[-1], padding, x.device, x.dtype)
+    rows = _gaussian_band(x.shape[-2], edge, x.device, x.dtype)
+    columns = _gaussian_band(x.shape[-1], edge, x.device, x.dtype)
 
     def blur(z: Tensor) -> Tensor:
         return rows @ z @ columns.T  # (B, C, h', w')
@@ -46,13 +52,17 @@ def ssim_map(x: Tensor, y: Tensor, data_range: Tensor | None, *, padding: int = 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(mode=False)  # kept for training too, whoever asks first
-def _gaussian_band(size: int, padding: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(size - 10 + 2 padding, size): each row holds the kernel where its window lies."""
+def _gaussian_band(size: int, edge: Edge, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """(size', size): each row holds the kernel where its window lies; reflected taps fall on what they reflect."""
     taps = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     kernel = torch.exp(-taps.square() / (2 * SIGMA**2))
     kernel /= kernel.sum()
-    outputs = size - WINDOW + 1 + 2 * padding
-    band = torch.zeros(outputs, size + 2 * padding, dtype=torch.float64)
-    for row in range(outputs):
+    padding = 0 if edge == "valid" else WINDOW // 2
+    band = torch.zeros(size - WINDOW + 1 + 2 * padding, size + 2 * padding, dtype=torch.float64)
+    for row in range(len(band)):
         band[row, row : row + WINDOW] = kernel
-    return band[:, padding : padding + size].to(device=device, dtype=dtype)
+    inside = band[:, padding : padding + size].clone()
+    if edge == "reflect":
+        inside[:, 1 : padding + 1] += band[:, :padding].flip(1)
+        inside[:, -padding - 1 : -1] += band[:, -padding:].flip(1)
+    return inside.to(device=device, dtype=dtype)

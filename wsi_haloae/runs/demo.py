@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.config import load_config
+from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.mean_colour import colour_distance
@@ -90,7 +90,7 @@ def _train(slide: Path, model: Path, device: str, reporter: Reporter) -> None:
     options = TrainOptions(
         weights=None, device=device, reference=reference, baselines=False, anomalous=None, overwrite=False
     )
-    train_tiles([str(slide)], model, load_config("demo"), options, {"demo": True}, reporter)
+    train_tiles([str(slide)], model, load_config("demo", base=SLIDE_BASE), options, {"demo": True}, reporter)
 
 
 def _score(slide: Path, model: Path, output: Path, device: str, reporter: Reporter) -> None:

@@ -10,27 +10,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError, WsiHaloaeError
+from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.colourings import COLOURINGS, Colouring, Recolour
 from wsi_haloae.evaluation.comparison import MethodScores
-from wsi_haloae.evaluation.histology_table import SeedScores, markdown_histology, table_cells
+from wsi_haloae.evaluation.histology_table import SeedScores, held_out_residual, markdown_histology, table_cells
+from wsi_haloae.evaluation.rule_choice import mark_rules, markdown_rules
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.model.resolve import resolve
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.added_value import disturbed
 from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
-from wsi_haloae.runs.tile_comparison import all_methods
+from wsi_haloae.runs.histology_pictures import write_pictures
+from wsi_haloae.runs.tile_comparison import all_methods, haloae_scores
 from wsi_haloae.training.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.trainer import TrainingData
-from wsi_haloae.training.views import Changed
+from wsi_haloae.training.views import Changed, Chosen
 
 SCORES_NAME = "scores.json"
+DISTURBED = 64
+"""Held-out tiles by which rules are compared; each is scored four times."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,8 @@ def run_histology(
 ) -> int:
     """Every seed and colouring in ``output/<colouring>-<seed>/``; what is done is skipped. Gives the exit code.
 
-    After each training the table so far is written: ``table.md`` and ``table.json``.
+    After each training the tables so far are written: ``table.md`` and ``table.json``, and how well each rule tells
+    disturbed reference tiles, ``rules.md`` and ``rules.json``.
     """
     config = resolve(config)
     failed = []
@@ -101,24 +109,34 @@ def run_histology(
 
 def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
     """From the scores of all runs that are done."""
-    columns, told = {}, {}
+    columns, residuals = {}, {}
+    told: dict[str, Any] = {}
+    left: dict[str, Any] = {}
     for colouring in COLOURINGS:
         done = [output / f"{colouring}-{seed}" / SCORES_NAME for seed in seeds]
         found = [_read_scores(path) for path in done if path.exists()]
         if found:
-            columns[f"{colouring} ({len(found)})"] = table_cells(found)
-            told[colouring] = [asdict(cell) for cell in columns[f"{colouring} ({len(found)})"]]
+            column = f"{colouring} ({len(found)})"
+            columns[column], residuals[column] = table_cells(found), held_out_residual(found)
+            told[colouring] = [asdict(cell) for cell in columns[column]]
+            left[colouring] = asdict(residuals[column])
+        if found and colouring == "colour":  # as users' tiles are
+            marks = mark_rules([one.disturbed for one in found])
+            write_text(output / "rules.md", markdown_rules(title, marks, len(found)))
+            write_text(output / "rules.json", json.dumps([asdict(one) for one in marks], indent=2) + "\n")
     if columns:
-        write_text(output / "table.md", markdown_histology(title, columns, len(seeds)))
-        write_text(output / "table.json", json.dumps(told, indent=2) + "\n")
+        write_text(output / "table.md", markdown_histology(title, columns, residuals, len(seeds)))
+        write_text(output / "table.json", json.dumps({"auroc": told, "held_out_residual": left}, indent=2) + "\n")
 
 
 def _seeded(config: Config, seed: int, colouring: Colouring) -> Config:
-    """A matched tile's glass is no longer bright, so there all cells count."""
-    changes: dict[str, Any] = {"training": config.training.model_copy(update={"seed": seed})}
-    if colouring != "colour":
-        changes["scoring"] = config.scoring.model_copy(update={"glass_level": None})
-    return config.model_copy(update=changes)
+    """A matched tile's glass is no longer bright, so there all cells count; and it has no stain to vary."""
+    training = config.training.model_copy(update={"seed": seed})
+    if colouring == "colour":
+        return config.model_copy(update={"training": training})
+    training = training.model_copy(update={"stain_jitter": 0.0})
+    scoring = config.scoring.model_copy(update={"glass_level": None})
+    return config.model_copy(update={"training": training, "scoring": scoring})
 
 
 def _run(
@@ -146,20 +164,45 @@ def _run(
     checkpoint = _train(source, split, folder, config, options, identity, reporter)
     device = resolve_device(options.device)
     methods = all_methods(checkpoint, source, split.tiles["train"], tested, device, reporter)
+    anomalies = np.repeat([False, True], [len(reference.groups), len(anomalous.groups)])
+    write_pictures(folder, checkpoint, tested, anomalies, methods, device)
     told = {
         "identity": identity,
-        "rule": config.scoring.pooling,
         "steps": checkpoint.facts.training["steps"],
         "select_fm": checkpoint.facts.training["select_fm"],
         "tiles": {part: len(split.tiles[part]) for part in PARTS},
+        "disturbed": _disturbed(checkpoint, _held_out(source, split), device, reporter),
         "groups": tested.groups,
-        "anomalous": [False] * len(reference.groups) + [True] * len(anomalous.groups),
+        "anomalous": anomalies.tolist(),
         "methods": [
             {"name": one.name, "kind": one.kind, "scores": [float(f"{score:.9g}") for score in one.scores]}
             for one in methods
         ],
     }
     write_text(folder / SCORES_NAME, json.dumps(told) + "\n")
+
+
+def _held_out(source: TileSource, split: Split) -> Chosen:
+    """Reference tiles of groups that the auto-encoder has not seen: all, or a fixed draw of `DISTURBED`."""
+    tiles = np.concatenate([split.tiles["select"], split.tiles["calibrate"]])
+    drawn = np.random.default_rng(0).permutation(tiles)[:DISTURBED]
+    return Chosen(source, np.sort(drawn))
+
+
+def _disturbed(
+    checkpoint: Checkpoint, reference: TileSource, device: torch.device, reporter: Reporter
+) -> dict[str, dict[str, float]]:
+    """AUROC of disturbed against undisturbed reference tiles, by disturbance and rule."""
+    others = disturbed(reference, checkpoint.facts.config.training.seed)
+    tested, count = CombinedSource([reference, *others.values()]), len(reference.groups)
+    with reporter.track("Comparing rules on disturbed tiles", len(tested.groups), "tiles") as advance:
+        methods = haloae_scores(checkpoint, tested, np.arange(len(tested.groups)), device, advance)
+    told: dict[str, dict[str, float]] = {}
+    for number, name in enumerate(others, start=1):
+        chosen = np.r_[:count, number * count : (number + 1) * count]
+        labels = np.repeat([False, True], count)
+        told[name] = {one.name: auroc(one.scores[chosen], labels) for one in methods}
+    return told
 
 
 def _train(
@@ -214,4 +257,5 @@ def _read_scores(path: Path) -> SeedScores:
         np.asarray(told["anomalous"]),
         np.asarray(told["groups"]),
         [MethodScores(one["name"], one["kind"], np.asarray(one["scores"])) for one in told["methods"]],
+        told["disturbed"],
     )

@@ -69,11 +69,12 @@ class Scorer:
         rule, count = self._config.scoring, len(tiles)
         found, tissue = self._residuals(tiles)
         everywhere = torch.ones_like(tissue)
-        by_rule = [
-            pool(one, found, everywhere if one.glass_level is None else tissue, self._mean_map, self._gaussians)
-            for one in (rule, *self._rules.values())
-        ]
-        score = _numpy(by_rule[0])[:count]
+        asked = list(dict.fromkeys((rule, *self._rules.values())))  # the score's rule is mostly a named one
+        scores = {
+            one: pool(one, found, everywhere if one.glass_level is None else tissue, self._mean_map, self._gaussians)
+            for one in asked
+        }
+        score = _numpy(scores[rule])[:count]
         quantities = measure_all(tiles, rule.glass_level)
         return TileScores(
             score=score,
@@ -81,7 +82,7 @@ class Scorer:
             p_value=np.full(count, np.nan, np.float32)
             if self._calibration is None
             else self._calibration.p_values(score),
-            rules=_numpy(torch.stack(by_rule[1:], dim=1))[:count],
+            rules=_numpy(torch.stack([scores[one] for one in self._rules.values()], dim=1))[:count],
             layer_residuals=_numpy(layer_residuals(found, tissue))[:count],
             layer_dissimilarities=_numpy(layer_dissimilarities(found, tissue))[:count],
             artefacts=quantities,

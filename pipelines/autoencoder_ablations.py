@@ -1,0 +1,69 @@
+"""Why block C reconstructs as it does: start, rate, schedule, length, attention, loss, width, standardisation.
+
+    python pipelines/autoencoder_ablations.py TILES -o ablations/block-c --config haloae-small --mpp 0.5 \
+        --group-regex 'c[0-9]+' --set training.steps=100
+
+Each row is trained on the same tiles from the same seed, with the features' loss alone, and compared on tiles of
+other groups with a PCA of as many components as its code has channels. Run it again to go on where it stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from wsi_haloae.cli import options
+from wsi_haloae.cli.main import run
+from wsi_haloae.errors import UsageError
+from wsi_haloae.runs.autoencoder_rows import AutoEncoderRow, RowOptions, run_autoencoder_rows
+from wsi_haloae.training.sources import ImageFolderSource, group_by_regex, list_images
+
+ROWS = (
+    AutoEncoderRow("default"),
+    AutoEncoderRow("started at its shortcuts", ("model.autoencoder.start=shortcuts",)),
+    AutoEncoderRow("started at random", ("model.autoencoder.start=random",)),
+    AutoEncoderRow("shortcuts, faster", ("model.autoencoder.start=shortcuts", "training.learning_rate=0.006")),
+    AutoEncoderRow("half the rate", ("training.learning_rate=0.001",)),
+    AutoEncoderRow("twice the rate", ("training.learning_rate=0.004",)),
+    AutoEncoderRow("constant rate", ("training.schedule=constant",)),
+    AutoEncoderRow("without SSIM", ("loss.fm_terms=mse",)),
+    AutoEncoderRow("SSIM alone", ("loss.fm_terms=ssim",)),
+    AutoEncoderRow("without attention", ("model.block_c=residual_cnn",)),
+    AutoEncoderRow("features not standardised", ("model.features.standardise=false",)),
+)
+
+
+@click.command()
+@click.argument("tiles", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--mpp", type=options.PixelSize(), required=True, help="Micrometres per pixel of the tiles.")
+@click.option("--group-regex", required=True, help="The part of a file's path that names its patient or cluster.")
+@click.option("--row", "names", multiple=True, type=click.Choice([row.name for row in ROWS]), help="Only these rows.")
+@options.weights
+@options.output_folder
+@options.configuration
+@options.device
+def main(
+    tiles: Path,
+    mpp: float,
+    group_regex: str,
+    names: tuple[str, ...],
+    weights: Path | None,
+    output: Path,
+    configs: tuple[str, ...],
+    settings: tuple[str, ...],
+    device: str,
+) -> int:
+    """Train every row on the reference tiles below TILES."""
+    files = list_images(tiles)
+    if not files:
+        raise UsageError(f"{tiles}: no image in it.")
+    source = ImageFolderSource(tiles, mpp, files, group_by_regex(files, tiles, group_regex))
+    chosen = [row for row in ROWS if not names or row.name in names]
+    shared = RowOptions(configs or ("haloae",), settings, weights, device)
+    return run_autoencoder_rows(source, chosen, output, shared, options.reporter(quiet=False, verbose=False))
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], main, "autoencoder_ablations.py"))

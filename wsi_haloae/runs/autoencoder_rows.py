@@ -1,0 +1,139 @@
+"""Block C against PCA: what a setting does to the residual of held-out reference tiles, row by row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsi_haloae.atomic import write_text
+from wsi_haloae.baselines.pca import PcaReconstruction
+from wsi_haloae.config import SLIDE_BASE, load_config
+from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.model.anomaly_map import residual_map
+from wsi_haloae.model.device import resolve_device
+from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.resolve import resolve
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.mvtec_baselines import code_width
+from wsi_haloae.training.sources import TileSource
+from wsi_haloae.training.split import split_by_group
+from wsi_haloae.training.statistics import draw, images_of
+from wsi_haloae.training.trainer import TrainingData
+
+RESULT_NAME = "residual.json"
+
+
+@dataclass(frozen=True)
+class AutoEncoderRow:
+    """What one row changes, as ``--set`` would."""
+
+    name: str
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RowResidual:
+    """Mean A_fm of held-out tiles by block C, and by a PCA of as many components as its code, on the same features."""
+
+    name: str
+    steps: int
+    components: int
+    block_c: float
+    pca: float
+
+    @property
+    def ratio(self) -> float:
+        """Below 1: block C reconstructs tiles of other groups better than the best linear code of its width."""
+        return self.block_c / self.pca
+
+
+@dataclass(frozen=True)
+class RowOptions:
+    """What all rows share: presets and settings, weights of the features, device."""
+
+    configs: Sequence[str]
+    settings: Sequence[str]
+    weights: Path | None
+    device: str
+
+
+def run_autoencoder_rows(
+    source: TileSource, rows: Sequence[AutoEncoderRow], output: Path, options: RowOptions, reporter: Reporter
+) -> int:
+    """Train each row in ``output/<row>/`` and write ``table.md`` and ``table.json`` so far; done rows are skipped.
+
+    L_fm alone is trained: blocks D and E cost as much again and change no residual. Gives the exit code.
+    """
+    done, failed = [], []
+    for row in rows:
+        reporter.line(f"== {row.name}")
+        folder = output / row.name.replace(" ", "-")
+        try:
+            done.append(_run(source, row, folder, options, reporter))
+        except WsiHaloaeError as error:
+            reporter.error(f"{row.name}: {error}")
+            failed.append(row.name)
+        write_text(output / "table.md", markdown_residuals(done))
+        write_text(output / "table.json", json.dumps([asdict(one) for one in done], indent=2) + "\n")
+    if failed:
+        reporter.error(f"rows that failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def markdown_residuals(rows: Sequence[RowResidual]) -> str:
+    """A row each, in the order given."""
+    lines = [
+        "# Block C against PCA\n",
+        "Mean squared residual of reference tiles of groups that nothing was trained on. A ratio below 1 beats PCA.\n",
+        "| row | steps | block C | PCA | components | ratio |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    told = (f"{one.steps} | {one.block_c:.4g} | {one.pca:.4g} | {one.components} | {one.ratio:.3f}" for one in rows)
+    lines += [f"| {one.name} | {words} |" for one, words in zip(rows, told, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOptions, reporter: Reporter) -> RowResidual:
+    config = resolve(load_config([*options.configs, "only-fm"], [*row.settings, *options.settings], base=SLIDE_BASE))
+    identity = json.dumps([config.model_dump(mode="json"), source.digest()], sort_keys=True)
+    result = folder / RESULT_NAME
+    if result.exists() and (told := json.loads(result.read_text(encoding="utf-8")))["identity"] == identity:
+        reporter.line(f"{folder}: done already, skipped")
+        return RowResidual(**told["residual"])
+    split, device = split_by_group(source.groups, config.split, config.training.seed), resolve_device(options.device)
+    folder.mkdir(parents=True, exist_ok=True)
+    data = TrainingData(source, split.tiles["train"], split.tiles["select"])
+    fit_options = FitOptions(options.weights, device, folder, identity, workers=0, mpp=source.mpp, facts={})
+    checkpoint, curve = fit(data, config, fit_options, reporter)
+    model = checkpoint.model.eval()
+    measured, kept_out = draw(data.train, config), split.tiles["calibrate"]
+    components = code_width(checkpoint)
+    with reporter.track("Comparing with PCA", len(measured) + len(kept_out), "tiles") as advance:
+
+        def features(tiles: NDArray[np.int64]) -> Iterator[Tensor]:
+            for images in images_of(source, tiles, model, device):
+                yield model.features(images)
+                advance(len(images))
+
+        pca = PcaReconstruction.fit(lambda: features(measured), components)
+        residual = RowResidual(row.name, curve[-1].step, components, *_residuals(model, pca, features(kept_out)))
+    (folder / STATE_NAME).unlink(missing_ok=True)
+    write_text(result, json.dumps({"identity": identity, "residual": asdict(residual)}) + "\n")
+    return residual
+
+
+@torch.inference_mode()
+def _residuals(model: HaloAE, pca: PcaReconstruction, batches: Iterator[Tensor]) -> tuple[float, float]:
+    by_model, by_pca = [], []
+    for features in batches:
+        by_model.append(residual_map(features, model.reconstruct(features)).mean(dim=(1, 2)))
+        by_pca.append(pca.maps(features).mean(dim=(1, 2)))
+    return float(torch.cat(by_model).mean()), float(torch.cat(by_pca).mean())
