@@ -11,7 +11,7 @@ from tests.training.tiles import MemorySource
 from wsi_haloae.config import LossConfig
 from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.training import statistics
-from wsi_haloae.training.statistics import measure_features, measure_mean_maps
+from wsi_haloae.training.statistics import evenly, measure_features, measure_mean_maps
 
 CPU = torch.device("cpu")
 TILES = np.array([0, 2, 3, 5, 7, 8, 9])
@@ -21,6 +21,12 @@ TILES = np.array([0, 2, 3, 5, 7, 8, 9])
 def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> MemorySource:
     monkeypatch.setattr(statistics, "BATCH", request.param)
     return MemorySource()
+
+
+def test_a_spread_draw_reaches_from_the_first_to_the_last() -> None:
+    assert evenly(np.arange(100, 200), 3).tolist() == [100, 150, 199]
+    assert evenly(np.arange(5), 9).tolist() == [0, 1, 2, 3, 4]
+    assert evenly(np.arange(5), 5).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_channel_statistics_equal_numpy(source: MemorySource, monkeypatch: pytest.MonkeyPatch) -> None:

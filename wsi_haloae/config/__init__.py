@@ -15,7 +15,7 @@ from wsi_haloae.config.model import (
     SwinConfig,
 )
 from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, load_config, preset_names
-from wsi_haloae.config.scoring import SUMMARY_POOLINGS, ScoringConfig, TissueConfig
+from wsi_haloae.config.scoring import SUMMARY_POOLINGS, ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
 from wsi_haloae.config.whole import AS_RELEASED, Config, merge
@@ -38,6 +38,7 @@ __all__ = [
     "ScoringConfig",
     "SplitConfig",
     "StageConfig",
+    "StainConfig",
     "SwinConfig",
     "TimmNetwork",
     "TissueConfig",

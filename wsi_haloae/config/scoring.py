@@ -1,4 +1,4 @@
-"""Settings of the tissue mask, and of the way from an anomaly map to a score."""
+"""Settings of the tissue mask, of stains, and of the way from an anomaly map to a score."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ class ScoringConfig(Section):
     )
     glass_level: float | None = Field(
         0.86, gt=0, le=1, description="a cell is glass when its darkest channel is at least this bright; null: no glass"
+    )
+
+
+class StainConfig(Section):
+    """Stain normalisation (Macenko et al. 2009), the same in training and scoring; needs the extra ``stain``."""
+
+    normalise: StrictBool = Field(
+        False, description="bring the two stains of every slide to those of the training tiles; H&E only"
     )
 
 

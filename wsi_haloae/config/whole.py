@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import StrictBool, model_validator
 
 from wsi_haloae.config.model import ModelConfig
-from wsi_haloae.config.scoring import ScoringConfig, TissueConfig
+from wsi_haloae.config.scoring import ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.section import Section
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
 
@@ -24,6 +24,7 @@ class Config(Section):
     split: SplitConfig = SplitConfig()
     scoring: ScoringConfig = ScoringConfig()
     tissue: TissueConfig = TissueConfig()
+    stain: StainConfig = StainConfig()
 
     @model_validator(mode="after")
     def _scores_need_what_was_trained(self) -> Self:

@@ -1,7 +1,7 @@
 """How the default scoring rule is chosen: a written procedure that needs no anomalous example.
 
-Reference tiles of groups that the auto-encoder has not seen are disturbed in several ways (`surrogates`), and every rule is
-asked to tell them from the undisturbed ones. A rule is marked by the disturbance that it tells *worst*, for
+Reference tiles of groups that the auto-encoder has not seen are disturbed in several ways (`surrogates`), and every
+rule is asked to tell them from the undisturbed ones. A rule is marked by the disturbance that it tells *worst*, for
 nobody knows which kind of anomaly will come; the best mark is the choice.
 """
 

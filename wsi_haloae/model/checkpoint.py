@@ -27,6 +27,7 @@ from wsi_haloae.config import SUMMARY_POOLINGS, Config
 from wsi_haloae.errors import CheckpointError, ConfigError
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.stain.facts import StainFacts
 
 FORMAT_VERSION = 4
 KIND = "wsi-haloae checkpoint"
@@ -39,7 +40,8 @@ _MEAN_MAP, _IMAGE_MAP, _RANGE = (f"statistics.{name}" for name in ("mean_map", "
 class CheckpointFacts(BaseModel):
     """What is known about a model beside its weights; kept as JSON in the file's header.
 
-    ``mpp`` is micrometres per pixel of the tile, None for images that have no scale (MVTec).
+    ``mpp`` is micrometres per pixel of the tile, None for images that have no scale (MVTec). ``stains`` are
+    those that slides are brought to, None where they stay what they are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +54,7 @@ class CheckpointFacts(BaseModel):
     training: dict[str, Any]
     calibration: CalibrationFacts | None = None
     artefacts: ArtefactLimits | None = None
+    stains: StainFacts | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from wsi_haloae.atomic import write_text
-from wsi_haloae.config import Config
+from wsi_haloae.config import Config, StainConfig
 from wsi_haloae.errors import OutputExistsError, UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.colourings import COLOURINGS, Colouring, Recolour
@@ -29,7 +29,9 @@ from wsi_haloae.runs.added_value import disturbed
 from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.histology_pictures import write_pictures
+from wsi_haloae.runs.stain_matching import match_stains, stain_target
 from wsi_haloae.runs.tile_comparison import all_methods, haloae_scores
+from wsi_haloae.stain.facts import StainFacts
 from wsi_haloae.training.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.trainer import TrainingData
@@ -136,7 +138,7 @@ def _seeded(config: Config, seed: int, colouring: Colouring) -> Config:
         return config.model_copy(update={"training": training})
     training = training.model_copy(update={"stain_jitter": 0.0})
     scoring = config.scoring.model_copy(update={"glass_level": None})
-    return config.model_copy(update={"training": training, "scoring": scoring})
+    return config.model_copy(update={"training": training, "scoring": scoring, "stain": StainConfig()})
 
 
 def _run(
@@ -152,16 +154,19 @@ def _run(
     check_tile_size(config.model, plain.tile_size)
     split = split_by_group(plain.groups, config.split, config.training.seed, tiles.fixed)
     recolour = Recolour(colouring, _tiles(plain, split))
-    source = Changed(plain, recolour, colouring)
+    source: TileSource = Changed(plain, recolour, colouring)
     reference, anomalous = (tiles.source(root, folders) for folders in (tiles.reference, tiles.anomalous))
-    tested = Changed(CombinedSource([reference, anomalous]), recolour, colouring)
+    tested: TileSource = Changed(CombinedSource([reference, anomalous]), recolour, colouring)
+    stains = stain_target(source, split.tiles["train"]) if config.stain.normalise else None
+    if stains:
+        source, tested = match_stains(source, stains), match_stains(tested, stains)
     identity = _identity(config, source, tested, options)
     if (folder / SCORES_NAME).exists():
         if json.loads((folder / SCORES_NAME).read_text(encoding="utf-8"))["identity"] != identity:
             raise OutputExistsError(f"{folder}: holds another run; choose another -o, or remove this folder.")
         reporter.line(f"{folder}: done already, skipped")
         return
-    checkpoint = _train(source, split, folder, config, options, identity, reporter)
+    checkpoint = _train(source, split, folder, config, options, identity, stains, reporter)
     device = resolve_device(options.device)
     methods = all_methods(checkpoint, source, split.tiles["train"], tested, device, reporter)
     anomalies = np.repeat([False, True], [len(reference.groups), len(anomalous.groups)])
@@ -212,6 +217,7 @@ def _train(
     config: Config,
     options: HistologyOptions,
     identity: str,
+    stains: StainFacts | None,
     reporter: Reporter,
 ) -> Checkpoint:
     path = folder / "model.safetensors"
@@ -231,6 +237,7 @@ def _train(
     trained, _curve = fit(
         TrainingData(source, split.tiles["train"], split.tiles["select"]), config, fit_options, reporter
     )
+    trained = replace(trained, facts=trained.facts.model_copy(update={"stains": stains}))
     checkpoint = calibrate(trained, source, split, source.groups, device, reporter)
     checkpoint.save(path)
     (folder / STATE_NAME).unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from wsi_haloae.evaluation.robustness_table import markdown_robustness, robustne
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.runs.source_scores import score_source
+from wsi_haloae.runs.stain_matching import as_trained
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import TileScores
 from wsi_haloae.training.sources import TileSource
@@ -43,8 +44,10 @@ def measure_robustness(
     rows, scores = [], []
     with reporter.track("Scoring changed tiles", total, "tiles") as advance:
         for name, change in changes.items():
-            changed = _score(scorer, Changed(reference, change, name), advance)
-            other = _score(scorer, Changed(anomalous, change, name), advance).score if anomalous else np.empty(0)
+            changed = _score(scorer, as_trained(Changed(reference, change, name), checkpoint), advance)
+            other = np.empty(0, np.float32)
+            if anomalous:
+                other = _score(scorer, as_trained(Changed(anomalous, change, name), checkpoint), advance).score
             scores.append((name, changed.score))
             rows.append(robustness_row(name, scores[0][1], changed.score, changed.p_value, other))
     output.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ Each stage goes on with what an earlier, interrupted run left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from wsi_haloae.atomic import remove_tree
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
@@ -26,6 +27,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, for_each_slide
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished, read_record
+from wsi_haloae.runs.stain_matching import slide_matcher
 from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
 from wsi_haloae.scoring.rules import rule_words
 from wsi_haloae.scoring.scorer import Scorer, available_rules
@@ -177,6 +179,7 @@ class _ScoreRun:
         compute = scores.header.compute
         torch.set_num_threads(compute.threads)
         scorer = Scorer(self._checkpoint, self._device, compute.batch_size)
+        match = self._stain_matcher(tiles)
         pending = scores.pending_shards()
         todo = sum(len(scores.index.row[scores.shard_slice(shard)]) for shard in pending)
         label = f"Scoring {scores.header.slide.name}"
@@ -184,9 +187,17 @@ class _ScoreRun:
             states_of_all = tiles.states()
             for shard in pending:
                 states = states_of_all[tiles.shard_slice(shard)]
-                result = scorer.score(tiles.read_shard(shard), keep_maps=self._options.keep_maps)
+                result = scorer.score(match(tiles.read_shard(shard)), keep_maps=self._options.keep_maps)
                 scores.write_shard(shard, _without_unreadable(result, states), states)
                 advance(len(states))
+
+    def _stain_matcher(self, tiles: TileStore) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+        """Tiles of this slide with the stains of the reference, where the model was trained so."""
+        stains = self._checkpoint.facts.stains
+        readable = np.flatnonzero(tiles.states() == TileState.DONE)
+        if stains is None or not len(readable):
+            return lambda batch: batch
+        return slide_matcher(tiles.header.slide.name, tiles.read_tile, readable.tolist(), stains)
 
     def _facts(self, source: SlideInput, scores: ScoreStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
         tiles = ScoredTiles.read(scores)

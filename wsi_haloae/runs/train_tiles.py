@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord
 from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, choose_groups, read_anomalous
+from wsi_haloae.runs.stain_matching import as_trained, match_stains, stain_target
 from wsi_haloae.training.sources import CombinedSource, TileSource
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.trainer import TrainingData, plan_steps
@@ -74,6 +75,8 @@ def train_tiles(
     _announce(source, config, split, reporter)
     for line in describe_cost(asked.model, config.model, source.tile_size):
         reporter.line(line)
+    stains = stain_target(source, split.tiles["train"]) if config.stain.normalise else None
+    seen = source if stains is None else match_stains(source, stains)
     record.lap("reference tiles")
     fit_options = FitOptions(
         weights=options.weights,
@@ -87,9 +90,10 @@ def train_tiles(
             "groups": {part: len(split.groups[part]) for part in PARTS},
         },
     )
-    data = TrainingData(source, split.tiles["train"], split.tiles["select"])
+    data = TrainingData(seen, split.tiles["train"], split.tiles["select"])
     trained, _curve = fit(data, config, fit_options, reporter)
-    checkpoint = calibrate(trained, source, split, groups, fit_options.device, reporter)
+    trained = replace(trained, facts=trained.facts.model_copy(update={"stains": stains}))
+    checkpoint = calibrate(trained, seen, split, groups, fit_options.device, reporter)
     record.lap("training")
     record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
     record.write(folder / RECORD_NAME, "done")
@@ -106,7 +110,8 @@ def _compare(
     if not options.baselines:
         return
     anomalous = read_anomalous(options.anomalous, source, options.reference, reporter) if options.anomalous else None
-    report_added_value(checkpoint, source, split, anomalous, folder, resolve_device(options.device), reporter)
+    seen, others = as_trained(source, checkpoint), as_trained(anomalous, checkpoint) if anomalous else None
+    report_added_value(checkpoint, seen, split, others, folder, resolve_device(options.device), reporter)
     reporter.line(f"{folder / 'baselines.md'}: HaloAE, its baselines and plain statistics side by side")
 
 

@@ -46,6 +46,12 @@ def draw(tiles: NDArray[np.int64], config: Config) -> NDArray[np.int64]:
     return np.sort(random.choice(tiles, config.training.statistics_tiles, replace=False))
 
 
+def evenly(tiles: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """At most ``count`` of tiles (n,), spread over all of them, in order."""
+    spread: NDArray[np.int64] = tiles[np.linspace(0, len(tiles) - 1, min(count, len(tiles))).round().astype(int)]
+    return spread
+
+
 def images_of(source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device) -> Iterator[Tensor]:
     """Normalised images of unchanged tiles, a batch at a time."""
     for start in range(0, len(tiles), BATCH):

@@ -30,7 +30,7 @@ from wsi_haloae.training.batches import TrainingBatches, stream
 from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.optimiser import make_optimiser, set_rates
 from wsi_haloae.training.sources import TileSource
-from wsi_haloae.training.statistics import images_of
+from wsi_haloae.training.statistics import evenly, images_of
 
 EARLY_STOPPING_FROM = 150.0
 """Schedule time before which no epoch counts as the best (specification, section 2)."""
@@ -184,7 +184,7 @@ class Trainer:
     def _select_loss(self) -> float:
         """Unweighted L_fm on unchanged held-out reference tiles."""
         self.model.eval()
-        chosen = self.data.select[: self.config.training.select_tiles]
+        chosen = evenly(self.data.select, self.config.training.select_tiles)  # of all groups, not of the first
         total = 0.0
         for images in images_of(self.data.source, chosen, self.model, self.device):
             features = self.model.features(images)
