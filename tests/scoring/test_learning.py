@@ -54,8 +54,16 @@ def test_an_excess_counts_deviations_above_the_usual_and_odd_tiles_move_it_littl
     vectors = random.normal([1, -2], [0.5, 3], (2000, 2))
     vectors[:100] += 1000
     scale = fit_scale(vectors)
-    points = torch.tensor([[1.0, -2.0], [1.5, 1.0], [0.0, -8.0], [2.0, -8.0]])
-    np.testing.assert_allclose(scale.excess(points), [0, 1, -2, 0], atol=0.25)
+    points = torch.tensor([[1.0, -2.0], [1.5, 1.0], [0.75, -3.5], [2.0, 4.0]])
+    np.testing.assert_allclose(scale.excess(points), [0, 1, -0.5, 2], atol=0.25)
+
+
+def test_a_number_that_is_very_low_does_not_outweigh_one_that_is_high() -> None:
+    scale = fit_scale(np.random.default_rng(0).normal(size=(2000, 2)))
+    high, mixed, low = scale.excess(torch.tensor([[4.0, 0.0], [4.0, -50.0], [-50.0, -50.0]]))
+    assert float(mixed) == pytest.approx(1.5, abs=0.2)
+    assert float(high) == pytest.approx(2, abs=0.2)
+    assert float(low) == -1
 
 
 def test_a_number_that_never_changes_leaves_the_others_in_place() -> None:
