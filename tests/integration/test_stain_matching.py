@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.integration.conftest import TINY, Tiny
+from tests.model.tiny import tiny_config
 from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
+from wsi_haloae.config import StainConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.histology import HistologyOptions, HistologySet, run_histology
 from wsi_haloae.runs.stain_matching import match_stains, slide_matcher, stain_target
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stain.density import change_stains
@@ -110,3 +115,21 @@ def test_a_slides_tiles_are_scored_with_the_stains_of_the_training_tiles(tiny: T
     expected = scorer.score(match(raw)).score
     np.testing.assert_allclose(scores.scores().score[: len(raw)], expected, rtol=1e-5)
     assert np.abs(scorer.score(raw).score - expected).mean() > 0.01 * expected.std()
+
+
+def test_the_histology_recipe_matches_stains_where_there_are_any(tmp_path: Path) -> None:
+    """Grey tiles have none."""
+    tiles = HistologySet("set", ("train",), ("same",), ("other",), mpp=0.5, group="p[0-9]+")
+    for name, stack in (("train", TwoStains(24).tiles), ("same", TwoStains(8).tiles), ("other", TwoStains(9).tiles)):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number, tile in enumerate(stack):
+            Image.fromarray(tile).save(tmp_path / "set" / name / f"p{number // 4:02d}_{number}.png")
+    config = tiny_config(steps=2).model_copy(update={"stain": StainConfig(normalise=True)})
+    options = HistologyOptions(weights=None, device="cpu", workers=0)
+    assert run_histology(tmp_path, tiles, tmp_path / "out", config, [0], options, Reporter(quiet=True)) == 0
+    stains = {
+        name: Checkpoint.load(tmp_path / "out" / f"{name}-0" / "model.safetensors").facts.stains
+        for name in ("colour", "matched", "grey")
+    }
+    assert stains["colour"] is not None
+    assert stains["matched"] is stains["grey"] is None

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import Config, StainConfig
@@ -150,41 +151,56 @@ def _run(
     options: HistologyOptions,
     reporter: Reporter,
 ) -> None:
-    plain = tiles.source(root, tiles.train)
-    check_tile_size(config.model, plain.tile_size)
-    split = split_by_group(plain.groups, config.split, config.training.seed, tiles.fixed)
-    recolour = Recolour(colouring, _tiles(plain, split))
-    source: TileSource = Changed(plain, recolour, colouring)
-    reference, anomalous = (tiles.source(root, folders) for folders in (tiles.reference, tiles.anomalous))
-    tested: TileSource = Changed(CombinedSource([reference, anomalous]), recolour, colouring)
-    stains = stain_target(source, split.tiles["train"]) if config.stain.normalise else None
-    if stains:
-        source, tested = match_stains(source, stains), match_stains(tested, stains)
-    identity = _identity(config, source, tested, options)
+    data = _prepare(root, tiles, colouring, config)
+    identity = _identity(config, data.source, data.tested, options)
     if (folder / SCORES_NAME).exists():
         if json.loads((folder / SCORES_NAME).read_text(encoding="utf-8"))["identity"] != identity:
             raise OutputExistsError(f"{folder}: holds another run; choose another -o, or remove this folder.")
         reporter.line(f"{folder}: done already, skipped")
         return
-    checkpoint = _train(source, split, folder, config, options, identity, stains, reporter)
+    checkpoint = _train(data, folder, config, options, identity, reporter)
     device = resolve_device(options.device)
-    methods = all_methods(checkpoint, source, split.tiles["train"], tested, device, reporter)
-    anomalies = np.repeat([False, True], [len(reference.groups), len(anomalous.groups)])
-    write_pictures(folder, checkpoint, tested, anomalies, methods, device)
+    methods = all_methods(checkpoint, data.source, data.split.tiles["train"], data.tested, device, reporter)
+    write_pictures(folder, checkpoint, data.tested, data.anomalous, methods, device)
     told = {
         "identity": identity,
         "steps": checkpoint.facts.training["steps"],
         "select_fm": checkpoint.facts.training["select_fm"],
-        "tiles": {part: len(split.tiles[part]) for part in PARTS},
-        "disturbed": _disturbed(checkpoint, _held_out(source, split), device, reporter),
-        "groups": tested.groups,
-        "anomalous": anomalies.tolist(),
+        "tiles": {part: len(data.split.tiles[part]) for part in PARTS},
+        "disturbed": _disturbed(checkpoint, _held_out(data.source, data.split), device, reporter),
+        "groups": data.tested.groups,
+        "anomalous": data.anomalous.tolist(),
         "methods": [
             {"name": one.name, "kind": one.kind, "scores": [float(f"{score:.9g}") for score in one.scores]}
             for one in methods
         ],
     }
     write_text(folder / SCORES_NAME, json.dumps(told) + "\n")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Training tiles and their parts, test tiles and which of them are anomalous (n,), in one colouring."""
+
+    source: TileSource
+    split: Split
+    tested: TileSource
+    anomalous: NDArray[np.bool_]
+    stains: StainFacts | None
+
+
+def _prepare(root: Path, tiles: HistologySet, colouring: Colouring, config: Config) -> _Prepared:
+    plain = tiles.source(root, tiles.train)
+    check_tile_size(config.model, plain.tile_size)
+    split = split_by_group(plain.groups, config.split, config.training.seed, tiles.fixed)
+    recolour = Recolour(colouring, _tiles(plain, split))
+    reference, anomalous = (tiles.source(root, folders) for folders in (tiles.reference, tiles.anomalous))
+    labels = np.repeat([False, True], [len(reference.groups), len(anomalous.groups)])
+    source, tested = (Changed(one, recolour, colouring) for one in (plain, CombinedSource([reference, anomalous])))
+    if not config.stain.normalise:
+        return _Prepared(source, split, tested, labels, None)
+    stains = stain_target(source, split.tiles["train"])
+    return _Prepared(match_stains(source, stains), split, match_stains(tested, stains), labels, stains)
 
 
 def _held_out(source: TileSource, split: Split) -> Chosen:
@@ -211,14 +227,7 @@ def _disturbed(
 
 
 def _train(
-    source: TileSource,
-    split: Split,
-    folder: Path,
-    config: Config,
-    options: HistologyOptions,
-    identity: str,
-    stains: StainFacts | None,
-    reporter: Reporter,
+    data: _Prepared, folder: Path, config: Config, options: HistologyOptions, identity: str, reporter: Reporter
 ) -> Checkpoint:
     path = folder / "model.safetensors"
     if path.exists() and Checkpoint.load(path).facts.training.get("identity") == identity:
@@ -231,14 +240,14 @@ def _train(
         folder=folder,
         identity=identity,
         workers=options.workers,
-        mpp=source.mpp,
-        facts={"tiles": {part: len(split.tiles[part]) for part in PARTS}},
+        mpp=data.source.mpp,
+        facts={"tiles": {part: len(data.split.tiles[part]) for part in PARTS}},
     )
     trained, _curve = fit(
-        TrainingData(source, split.tiles["train"], split.tiles["select"]), config, fit_options, reporter
+        TrainingData(data.source, data.split.tiles["train"], data.split.tiles["select"]), config, fit_options, reporter
     )
-    trained = replace(trained, facts=trained.facts.model_copy(update={"stains": stains}))
-    checkpoint = calibrate(trained, source, split, source.groups, device, reporter)
+    trained = replace(trained, facts=trained.facts.model_copy(update={"stains": data.stains}))
+    checkpoint = calibrate(trained, data.source, data.split, data.source.groups, device, reporter)
     checkpoint.save(path)
     (folder / STATE_NAME).unlink(missing_ok=True)
     return checkpoint
