@@ -21,15 +21,11 @@ from wsi_haloae.stain.density import Image8, change_stains
 
 
 def stain_amounts(image: Image8, haematoxylin: float = 1.0, eosin: float = 1.0, dab: float = 1.0) -> Image8:
-    """Each stain's amount times a factor; all by the same one is a thicker or thinner section."""
+    """Each stain's amount times a factor; all by the same one is a thicker or thinner section.
+
+    In densities that is the same as another tone curve, level ^ factor (gamma): a scanner's looks like this too.
+    """
     return change_stains(image, (haematoxylin, eosin, dab))
-
-
-def gamma(image: Image8, exponent: float) -> Image8:
-    """Another tone curve: 255 x (level / 255) ^ ``exponent``; above 1 is darker. Black and white stay."""
-    curve = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
-    changed: Image8 = curve[image]
-    return changed
 
 
 def white_balance(image: Image8, gains: tuple[float, float, float]) -> Image8:
@@ -63,8 +59,6 @@ PERTURBATIONS: Mapping[str, Callable[[Image8], Image8]] = MappingProxyType(
         "eosin x1.4": partial(stain_amounts, eosin=1.4),
         "section x0.8": partial(stain_amounts, haematoxylin=0.8, eosin=0.8, dab=0.8),
         "section x1.25": partial(stain_amounts, haematoxylin=1.25, eosin=1.25, dab=1.25),
-        "gamma 0.8": partial(gamma, exponent=0.8),
-        "gamma 1.25": partial(gamma, exponent=1.25),
         "warm white": partial(white_balance, gains=(1.0, 0.98, 0.92)),
         "cool white": partial(white_balance, gains=(0.93, 0.97, 1.0)),
         "blur 1": partial(blur, deviation=1.0),
