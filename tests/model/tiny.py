@@ -63,9 +63,9 @@ def tiny_checkpoint(seed: int = 0) -> Checkpoint:
     )
     m, layers = model.map_size, len(model.backbone.layers)
     maps = torch.rand(m, m), torch.rand(channels) + 0.5, torch.rand(m, m)
+    sizes = {"layers": layers, "layers_ssim": 2 * layers, "profile": channels, "content": channels, "combined": 3}
     gaussians = {
-        name: Gaussian(torch.rand(numbers), torch.eye(numbers) + 0.1 * torch.rand(1))
-        for name, numbers in (("layers", layers), ("layers_ssim", 2 * layers), ("profile", channels), ("combined", 2))
+        name: Gaussian(torch.rand(numbers), torch.eye(numbers) + 0.1 * torch.rand(1)) for name, numbers in sizes.items()
     }
     calibration = ConformalCalibration.fit(torch.rand(30).numpy(), np.repeat(np.arange(10), 3).astype(str))
     facts = facts.model_copy(update={"calibration": calibration.facts, "artefacts": LIMITS})

@@ -133,13 +133,14 @@ def test_the_rule_is_named() -> None:
             "Mahalanobis distance of the layers' log residuals and dissimilarities over all cells",
         ),
         ({"pooling": "structure"}, "1 - SSIM of the deepest layer over tissue cells"),
+        ({"pooling": "content"}, "Mahalanobis distance of the features' means over tissue cells"),
         (
             {"pooling": "profile", "glass_level": None},
             "Mahalanobis distance of the channels' log unexplained shares of variance over all cells",
         ),
         (
             {"pooling": "combined", "glass_level": None},
-            "mean of the standardised logs of the rules structure and profile over all cells",
+            "mean of the standardised logs of the rules structure, profile and content over all cells",
         ),
         ({"pooling": "classifier"}, "P(damaged) of the classifier"),
     ],
@@ -209,12 +210,13 @@ def test_rules_without_their_statistics_are_left_out() -> None:
     assert set(RULES) - set(bare.rules) == set(SUMMARY_POOLINGS)
 
 
-def test_the_combined_rule_is_made_of_structure_and_profile(tiles: np.ndarray) -> None:
+def test_the_combined_rule_is_made_of_three_others(tiles: np.ndarray) -> None:
     checkpoint, scores = tiny_checkpoint(), scorer().score(tiles)
-    structure, profile = (scores.rules[:, scorer().rules.index(name)] for name in ("structure", "profile"))
+    parts = [scores.rules[:, scorer().rules.index(name)] for name in ("structure", "profile", "content")]
+    structure = parts[0]
     np.testing.assert_allclose(structure, scores.layer_dissimilarities[:, -1], rtol=1e-5)
     usual = checkpoint.gaussians["combined"]
-    away = np.log(np.stack([structure, profile], axis=1)) - usual.mean.numpy()
+    away = np.log(np.stack(parts, axis=1)) - usual.mean.numpy()
     expected = np.maximum(away * np.sqrt(usual.precision.diagonal().numpy()), -1).mean(axis=1)
     np.testing.assert_allclose(scores.rules[:, scorer().rules.index("combined")], expected, rtol=1e-3, atol=1e-5)
 
@@ -227,7 +229,7 @@ def test_the_map_of_a_rule_of_structure_shows_where_it_is_lost(tiles: np.ndarray
     deepest = unlike[:, -checkpoint.model.backbone.layer_channels[-1] :].mean(dim=1).numpy()
     kernel = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
     expected = [ndimage.convolve(one, kernel, mode="mirror") for one in deepest]
-    for pooling in ("structure", "profile", "combined"):
+    for pooling in ("structure", "profile", "content", "combined"):
         config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(pooling=pooling)})
         changed = replace(checkpoint, facts=checkpoint.facts.model_copy(update={"config": config}))
         maps = Scorer(changed, CPU, 7).score(tiles, keep_maps=True).anomaly_map

@@ -14,7 +14,7 @@ from wsi_haloae.config import SUMMARY_POOLINGS
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.residuals import Residuals
 from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
-from wsi_haloae.scoring.summaries import SUMMARIES, unexplained_shares
+from wsi_haloae.scoring.summaries import ROUNDS, SUMMARIES, unexplained_shares
 
 
 def drawn(tiles: int, numbers: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -61,6 +61,9 @@ def _nothing() -> Residuals:
 
 def test_there_is_a_summary_for_every_pooling_that_needs_one() -> None:
     assert set(SUMMARIES) == set(SUMMARY_POOLINGS)
+    assert sorted(name for names in ROUNDS for name in names) == sorted(SUMMARIES)
+    for names in ROUNDS:
+        assert len({SUMMARIES[name].taught_by for name in names}) == 1, "one pass over one part of the tiles"
 
 
 def test_the_distance_is_that_of_the_definition() -> None:

@@ -191,7 +191,7 @@ def _gaussians(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tensor]
     names = {name.split(".")[1] for name in tensors if name.startswith("rule.")}
     wanted = facts.config.scoring.pooling
     if wanted in SUMMARY_POOLINGS:
-        names |= {wanted, "profile"} if wanted == "combined" else {wanted}
+        names |= {wanted, "profile", "content"} if wanted == "combined" else {wanted}
     found = {}
     for name in sorted(names):
         mean, precision = (tensors.get(f"rule.{name}.{part}") for part in ("mean", "precision"))

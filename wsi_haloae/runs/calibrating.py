@@ -24,7 +24,7 @@ from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.runs.source_scores import score_source
 from wsi_haloae.scoring.learning import learn
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.scoring.summaries import SUMMARIES
+from wsi_haloae.scoring.summaries import ROUNDS, SUMMARIES
 from wsi_haloae.training.batches import read_tiles
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.split import Split
@@ -46,7 +46,7 @@ def calibrate(
     """Everything in turn; ``groups`` names the group of each tile of ``source``."""
     select, kept = split.tiles["select"], split.tiles["calibrate"]
     teachers = {"select": select, "train": draw(split.tiles["train"], checkpoint.facts.config)}
-    passes = sum(len(teachers[summary.taught_by]) for summary in SUMMARIES.values())
+    passes = sum(len(teachers[SUMMARIES[names[0]].taught_by]) for names in ROUNDS)
     with reporter.track("Calibrating", passes + len(select) + len(kept), "tiles") as advance:
         with_rules = learn_rules(checkpoint, source, teachers, device, advance)
         with_range = set_display_range(with_rules, source, select, device, advance)
@@ -67,13 +67,13 @@ def learn_rules(
 
     ``teachers`` are the numbers of the *train* and *select* tiles to learn from.
     """
-    for name, summary in SUMMARIES.items():  # in their order: the next may build on what this one learned
-        scorer, vectors = Scorer(checkpoint, device, BATCH), []
-        for numbers in _batches(teachers[summary.taught_by]):
-            vectors.append(scorer.summary(name, read_tiles(source, numbers).numpy()))
+    for names in ROUNDS:
+        scorer, batches = Scorer(checkpoint, device, BATCH), []
+        for numbers in _batches(teachers[SUMMARIES[names[0]].taught_by]):
+            batches.append(scorer.summaries(names, read_tiles(source, numbers).numpy()))
             advance(len(numbers))
-        learned = learn(summary, np.concatenate(vectors))
-        checkpoint = replace(checkpoint, gaussians={**checkpoint.gaussians, name: learned})
+        learned = {name: learn(SUMMARIES[name], np.concatenate([batch[name] for batch in batches])) for name in names}
+        checkpoint = replace(checkpoint, gaussians={**checkpoint.gaussians, **learned})
     glass_level = checkpoint.facts.config.scoring.glass_level
     measured = [measure_all(read_tiles(source, some).numpy(), glass_level) for some in _batches(teachers["select"])]
     return _with_facts(checkpoint, artefacts=calibrate_limits(np.concatenate(measured)))

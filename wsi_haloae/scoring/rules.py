@@ -31,6 +31,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
     "layers_ssim": {"pooling": "layers_ssim"},
     "structure": {"pooling": "structure"},
     "profile": {"pooling": "profile"},
+    "content": {"pooling": "content"},
     "combined": {"pooling": "combined"},
 }
 """What each named rule sets; ``glass_level: None`` counts glass as well.
@@ -72,9 +73,10 @@ _SUMMARY_WORDS = {
     "layers_ssim": "Mahalanobis distance of the layers' log residuals and dissimilarities",
     "structure": "1 - SSIM of the deepest layer",
     "profile": "Mahalanobis distance of the channels' log unexplained shares of variance",
-    "combined": "mean of the standardised logs of the rules structure and profile",
+    "content": "Mahalanobis distance of the features' means",
+    "combined": "mean of the standardised logs of the rules structure, profile and content",
 }
-_OF_STRUCTURE = frozenset({"structure", "profile", "combined"})
+_OF_STRUCTURE = frozenset({"structure", "profile", "content", "combined"})
 """Rules whose map shows where the structure of the deepest layer is lost."""
 
 

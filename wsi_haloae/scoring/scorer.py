@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -59,10 +61,10 @@ class Scorer:
         return TileScores.joined(parts)
 
     @torch.inference_mode()
-    def summary(self, name: str, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The numbers that a summary rule looks at, (n, d), for a batch of n tiles or fewer."""
+    def summaries(self, names: Sequence[str], tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """The numbers that summary rules look at, (n, d) each, for n tiles: a batch or fewer."""
         found, tissue = self._residuals(tiles)
-        return _numpy(SUMMARIES[name].numbers(found, tissue, self._gaussians))[: len(tiles)]
+        return {name: _numpy(SUMMARIES[name].numbers(found, tissue, self._gaussians))[: len(tiles)] for name in names}
 
     @torch.inference_mode()
     def _score_batch(self, tiles: NDArray[np.uint8], *, keep_maps: bool) -> TileScores:

@@ -7,7 +7,7 @@ joint distribution of the layers' residuals sees both (specification, section 6)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,10 +65,15 @@ def _profile(found: Residuals, tissue: Tensor, _learned: Gaussians) -> Tensor:
     return _log(unexplained_shares(found, tissue))
 
 
+def _content(found: Residuals, tissue: Tensor, _learned: Gaussians) -> Tensor:
+    return mean_over_channels(found.given, tissue)
+
+
 def _combined(found: Residuals, tissue: Tensor, learned: Gaussians) -> Tensor:
     structure = layer_dissimilarities(found, tissue)[:, -1]
     profile = learned["profile"].distance(_profile(found, tissue, learned))
-    return _log(torch.stack([structure, profile], dim=1))
+    content = learned["content"].distance(_content(found, tissue, learned))
+    return _log(torch.stack([structure, profile, content], dim=1))
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,12 @@ SUMMARIES: Mapping[str, Summary] = {
     "layers": Summary(_layers),
     "layers_ssim": Summary(_layers_ssim),
     "profile": Summary(_profile, taught_by="train"),
+    "content": Summary(_content, taught_by="train"),
     "combined": Summary(_combined, one_sided=True),
 }
-"""By the name that ``scoring.pooling`` has for them; one may use what those before it have learned."""
+"""By the name that ``scoring.pooling`` has for them."""
+ROUNDS: Sequence[Sequence[str]] = (("layers", "layers_ssim"), ("profile", "content"), ("combined",))
+"""Summaries that are learned together, from the same tiles; later ones use what earlier ones have learned."""
 
 
 def score_summary(name: str, found: Residuals, tissue: Tensor, learned: Gaussians) -> Tensor:
