@@ -1,4 +1,4 @@
-"""Why block C reconstructs as it does: start, rate, schedule, length, attention, loss, width, standardisation.
+"""Why block C reconstructs as it does: start, rate, schedule, loss, attention, standardisation.
 
     python pipelines/autoencoder_ablations.py TILES -o ablations/block-c --config haloae-small --mpp 0.5 \
         --group-regex 'c[0-9]+' --set training.steps=100

@@ -25,6 +25,7 @@ from wsi_haloae.stain.facts import StainFacts
 from wsi_haloae.stain.normalise import StainEstimate
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.views import Changed
 
 pytest.importorskip("torchstain")
@@ -48,8 +49,8 @@ class TwoStains(MemorySource):
         self.tiles = np.rint(255 * np.exp(-density)).astype(np.uint8)
 
 
-def colour(source: object) -> np.ndarray:
-    return np.mean([source.read(number) for number in range(12)], axis=(0, 1, 2))  # type: ignore[attr-defined]
+def colour(source: TileSource) -> np.ndarray:
+    return np.mean([source.read(number) for number in range(12)], axis=(0, 1, 2))
 
 
 def test_another_staining_of_the_same_tiles_is_brought_back() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from wsi_haloae.errors import UsageError
+from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.scoring.learning import fit_gaussian, fit_scale, learn
 from wsi_haloae.scoring.summaries import SUMMARIES
 
@@ -16,6 +17,13 @@ def drawn(tiles: int, numbers: int = 3, seed: int = 0) -> tuple[np.ndarray, np.n
     random = np.random.default_rng(seed)
     mixing = random.normal(size=(numbers, numbers))
     return random.normal(size=(tiles, numbers)) @ mixing.T + 5, mixing @ mixing.T
+
+
+def test_the_distance_is_that_of_the_definition() -> None:
+    vectors, covariance = drawn(5)
+    gaussian = Gaussian(torch.tensor([5.0, 4.0, 6.0]), torch.from_numpy(np.linalg.inv(covariance)).float())
+    expected = [(one - [5, 4, 6]) @ np.linalg.inv(covariance) @ (one - [5, 4, 6]) / 3 for one in vectors]
+    np.testing.assert_allclose(gaussian.distance(torch.from_numpy(vectors).float()), expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("tiles", [25, 3000])

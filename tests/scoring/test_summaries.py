@@ -11,17 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsi_haloae.config import SUMMARY_POOLINGS
-from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.residuals import Residuals
 from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
 from wsi_haloae.scoring.summaries import ROUNDS, SUMMARIES, unexplained_shares
-
-
-def drawn(tiles: int, numbers: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Correlated normal summaries, and their covariance."""
-    random = np.random.default_rng(seed)
-    mixing = random.normal(size=(numbers, numbers))
-    return random.normal(size=(tiles, numbers)) @ mixing.T + 5, mixing @ mixing.T
 
 
 @pytest.mark.parametrize("brightness", [0, 250])
@@ -64,13 +56,6 @@ def test_there_is_a_summary_for_every_pooling_that_needs_one() -> None:
     assert sorted(name for names in ROUNDS for name in names) == sorted(SUMMARIES)
     for names in ROUNDS:
         assert len({SUMMARIES[name].taught_by for name in names}) == 1, "one pass over one part of the tiles"
-
-
-def test_the_distance_is_that_of_the_definition() -> None:
-    vectors, covariance = drawn(5)
-    gaussian = Gaussian(torch.tensor([5.0, 4.0, 6.0]), torch.from_numpy(np.linalg.inv(covariance)).float())
-    expected = [(one - [5, 4, 6]) @ np.linalg.inv(covariance) @ (one - [5, 4, 6]) / 3 for one in vectors]
-    np.testing.assert_allclose(gaussian.distance(torch.from_numpy(vectors).float()), expected, rtol=1e-3)
 
 
 @given(st.integers(0, 2**16), st.floats(0, 1))
