@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from wsi_haloae.baselines.pooled import PooledMahalanobis, PooledNearest, pooled_features
+from wsi_haloae.baselines.pooled import PooledMahalanobis, PooledNearest
 from wsi_haloae.errors import UsageError
-
-
-def test_features_are_averaged_over_tissue_or_over_everything_where_there_is_none() -> None:
-    features = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).view(2, 3, 2, 2)
-    tissue = torch.tensor([[[True, False], [False, True]], [[False, False], [False, False]]])
-    expected = torch.stack([features[0, :, [0, 1], [0, 1]].mean(dim=1), features[1].mean(dim=(1, 2))])
-    torch.testing.assert_close(pooled_features(features, tissue), expected)
 
 
 def test_mahalanobis_finds_a_broken_correlation_that_no_single_number_shows() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wsi_haloae.config import SUMMARY_POOLINGS
 from wsi_haloae.model.residuals import Residuals
-from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
+from wsi_haloae.scoring.pooling import max_over, mean_over, mean_over_channels, quantile_over
 from wsi_haloae.scoring.summaries import ROUNDS, SUMMARIES, unexplained_shares
 
 
@@ -56,6 +56,13 @@ def test_there_is_a_summary_for_every_pooling_that_needs_one() -> None:
     assert sorted(name for names in ROUNDS for name in names) == sorted(SUMMARIES)
     for names in ROUNDS:
         assert len({SUMMARIES[name].taught_by for name in names}) == 1, "one pass over one part of the tiles"
+
+
+def test_features_are_averaged_over_tissue_or_over_everything_where_there_is_none() -> None:
+    features = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).view(2, 3, 2, 2)
+    tissue = torch.tensor([[[True, False], [False, True]], [[False, False], [False, False]]])
+    expected = torch.stack([features[0, :, [0, 1], [0, 1]].mean(dim=1), features[1].mean(dim=(1, 2))])
+    torch.testing.assert_close(mean_over_channels(features, tissue), expected)
 
 
 @given(st.integers(0, 2**16), st.floats(0, 1))

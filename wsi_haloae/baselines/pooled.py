@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
-from torch import Tensor
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.gaussian import Gaussian
@@ -23,12 +22,6 @@ class PooledBaseline(Protocol):
     def scores(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
         """Of tiles' mean features (n, C): (n,)."""
         ...
-
-
-def pooled_features(features: Tensor, tissue: Tensor) -> Tensor:
-    """Mean of features (B, C, m, m) over tissue cells (B, m, m), over all cells where a tile has none: (B, C)."""
-    counted = (tissue | ~tissue.any(dim=(1, 2), keepdim=True)).to(features.dtype)
-    return torch.einsum("bchw,bhw->bc", features, counted) / counted.sum(dim=(1, 2))[:, None]
 
 
 class PooledMahalanobis:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsi_haloae.baselines.pca import PcaReconstruction
-from wsi_haloae.baselines.pooled import PooledBaseline, PooledMahalanobis, PooledNearest, pooled_features
+from wsi_haloae.baselines.pooled import PooledBaseline, PooledMahalanobis, PooledNearest
 from wsi_haloae.evaluation.comparison import MethodScores
 from wsi_haloae.evaluation.tile_statistics import statistic_scores, tile_statistics
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -19,7 +19,7 @@ from wsi_haloae.model.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.runs.mvtec_baselines import code_width
 from wsi_haloae.runs.source_scores import score_source
-from wsi_haloae.scoring.pooling import mean_over, quantile_over
+from wsi_haloae.scoring.pooling import mean_over, mean_over_channels, quantile_over
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.training.sources import TileSource
 
@@ -53,7 +53,7 @@ class TileBaselines:
 
         def batches() -> Iterator[Tensor]:
             for batch in self._read(source, train):
-                vectors.append(pooled_features(batch.features, batch.tissue).cpu().numpy())
+                vectors.append(mean_over_channels(batch.features, batch.tissue).cpu().numpy())
                 statistics.extend(tile_statistics(tile) for tile in batch.tiles)
                 advance(len(batch.tiles))
                 yield batch.features
@@ -77,7 +77,7 @@ class TileBaselines:
             maps = self._pca.maps(batch.features)
             means.append(mean_over(maps, batch.tissue).cpu().numpy())
             tails.append(quantile_over(maps, batch.tissue).cpu().numpy())
-            vectors.append(pooled_features(batch.features, batch.tissue).cpu().numpy())
+            vectors.append(mean_over_channels(batch.features, batch.tissue).cpu().numpy())
             statistics.extend(tile_statistics(tile) for tile in batch.tiles)
             advance(len(batch.tiles))
         pooled = np.concatenate(vectors)
