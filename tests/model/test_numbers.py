@@ -273,7 +273,7 @@ def test_residuals_are_means_over_channels_whole_and_by_layer() -> None:
     x, y = torch.randn(2, 7, 4, 4), torch.randn(2, 7, 4, 4)
     squared = ((x - y) ** 2).numpy()
     np.testing.assert_allclose(anomaly_map.residual_map(x, y).numpy(), squared.mean(axis=1), rtol=1e-5)
-    layers = anomaly_map.layer_residual_maps(x, y, (2, 5)).numpy()
+    layers = anomaly_map.by_layer((x - y).square(), (2, 5)).numpy()
     np.testing.assert_allclose(layers[:, 0], squared[:, :2].mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(layers[:, 1], squared[:, 2:].mean(axis=1), rtol=1e-5)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 from wsi_haloae.config import SUMMARY_POOLINGS
 from wsi_haloae.model.residuals import Residuals
 from wsi_haloae.scoring.pooling import max_over, mean_over, mean_over_channels, quantile_over
-from wsi_haloae.scoring.summaries import ROUNDS, SUMMARIES, unexplained_shares
+from wsi_haloae.scoring.summaries import ROUNDS, SUMMARIES, Measured
 
 
 @pytest.mark.parametrize("brightness", [0, 250])
@@ -24,8 +22,7 @@ def test_unexplained_shares_are_those_of_a_loop(brightness: int) -> None:
     given_[0, 3] = 0.7  # a dead channel
     tissue = random.random((2, 4, 4)) < 0.6
     tissue[1] &= brightness == 0
-    found = replace(_nothing(), given=torch.from_numpy(given_), reconstruction=torch.from_numpy(made))
-    shares = unexplained_shares(found, torch.from_numpy(tissue))
+    shares = unexplained_shares(given_, made, tissue)
     for tile in range(2):
         counted = tissue[tile] if tissue[tile].any() else np.ones((4, 4), bool)
         for channel in range(5):
@@ -36,19 +33,18 @@ def test_unexplained_shares_are_those_of_a_loop(brightness: int) -> None:
 
 def test_simple_and_complex_tissue_that_are_explained_alike_have_the_same_profile() -> None:
     random = np.random.default_rng(0)
-    features, error = (torch.from_numpy(random.normal(size=(1, 5, 8, 8))) for _ in range(2))
-    everywhere = torch.ones(1, 8, 8, dtype=torch.bool)
+    features, error = (random.normal(size=(1, 5, 8, 8)) for _ in range(2))
     simple, complicated = (
-        unexplained_shares(
-            replace(_nothing(), given=scale * features, reconstruction=scale * (features + 0.3 * error)), everywhere
-        )
+        unexplained_shares(scale * features, scale * (features + 0.3 * error), np.ones((1, 8, 8), bool))
         for scale in (0.5, 5.0)
     )
     torch.testing.assert_close(simple, complicated, rtol=1e-2, atol=0)
 
 
-def _nothing() -> Residuals:
-    return Residuals(*[torch.empty(0)] * 5)
+def unexplained_shares(features: np.ndarray, reconstruction: np.ndarray, tissue: np.ndarray) -> torch.Tensor:
+    squares, nothing = (features - reconstruction) ** 2, torch.empty(0)
+    found = Residuals(nothing, nothing, nothing, torch.from_numpy(squares), torch.from_numpy(features))
+    return Measured(found, torch.from_numpy(tissue)).unexplained_shares
 
 
 def test_there_is_a_summary_for_every_pooling_that_needs_one() -> None:

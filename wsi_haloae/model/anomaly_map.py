@@ -21,10 +21,9 @@ def residual_map(features: Tensor, reconstruction: Tensor) -> Tensor:
     return (features - reconstruction).square().mean(dim=1)
 
 
-def layer_residual_maps(features: Tensor, reconstruction: Tensor, layer_channels: tuple[int, ...]) -> Tensor:
-    """The same for each feature layer on its own: (B, layers, m, m)."""
-    squared = (features - reconstruction).square()
-    return torch.stack([layer.mean(dim=1) for layer in split_layers(squared, layer_channels)], dim=1)
+def by_layer(maps: Tensor, layer_channels: tuple[int, ...]) -> Tensor:
+    """Maps of channels averaged over those of each feature layer: (B, C, m, m) -> (B, layers, m, m)."""
+    return torch.stack([layer.mean(dim=1) for layer in split_layers(maps, layer_channels)], dim=1)
 
 
 def dissimilarity_map(x: Tensor, y: Tensor, data_range: Tensor | None) -> Tensor:

@@ -55,7 +55,7 @@ class MultiScaleFeatures(FrozenFeatures):
                 modules.append(nn.MaxPool2d(2))
             for wanted in widths:
                 out = max(8, int(wanted * width))
-                modules += [nn.Conv2d(channels, out, 3, padding=1, padding_mode="reflect"), nn.ReLU()]
+                modules += [nn.Conv2d(channels, out, 3, padding=1, padding_mode="reflect"), nn.ReLU(inplace=True)]
                 if conv_number in plan.taps:
                     taps[len(modules) - 1] = REDUCTION >> stage
                     layer_channels.append(out)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from wsi_haloae.config import Config
-from wsi_haloae.model.anomaly_map import dissimilarity_map, layer_residual_maps, residual_map
-from wsi_haloae.model.features import split_layers
-from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.config import Config, ModelConfig
+from wsi_haloae.model.anomaly_map import by_layer, dissimilarity_map, residual_map
+from wsi_haloae.model.frozen import FrozenFeatures
 from wsi_haloae.model.preprocessing import normalise
 
 
@@ -20,49 +20,72 @@ class Residuals:
     """Residuals of a batch on the feature map's grid, before any normalisation, and what they are residuals of.
 
     ``squared`` is A_fm (paper, equation 4) and ``dissimilarity`` 1 - SSIM (None unless asked for);
-    ``layers`` and ``layer_dissimilarities`` are those of each feature layer by itself. ``features`` is
-    the one of the two that the configuration names, ``given`` what block C was to reconstruct. ``image``
-    is A_im, the squared residual of the image averaged over each cell, and ``damaged`` the classifier's
-    P(damaged): None where blocks D and E did not run.
+    ``layers`` and ``layer_dissimilarities`` are those of each feature layer by itself, and ``channels``
+    are the squared residuals of each channel. ``features`` is the one of the two that the configuration
+    names, ``given`` what block C was to reconstruct. ``image`` is A_im, the squared residual of the image
+    averaged over each cell, and ``damaged`` the classifier's P(damaged): None where blocks D and E did
+    not run.
     """
 
     features: Tensor  # (B, m, m)
     squared: Tensor  # (B, m, m)
     layers: Tensor  # (B, layers, m, m)
+    channels: Tensor  # (B, C, m, m)
     given: Tensor  # (B, C, m, m), standardised
-    reconstruction: Tensor  # (B, C, m, m)
     dissimilarity: Tensor | None = None  # (B, m, m)
     layer_dissimilarities: Tensor | None = None  # (B, layers, m, m)
     image: Tensor | None = None  # (B, m, m)
     damaged: Tensor | None = None  # (B,)
 
 
+class Reconstructing(Protocol):
+    """What residuals need of a model: a `HaloAE`, or the engine's faster form of one."""
+
+    config: ModelConfig
+    map_size: int
+    backbone: FrozenFeatures
+
+    def features(self, images: Tensor) -> Tensor:
+        """Block B."""
+
+    def reconstruct(self, features: Tensor) -> Tensor:
+        """Block C."""
+
+    def decode(self, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks D and E."""
+
+
 def residuals(
-    model: HaloAE, unit: Tensor, feature_range: Tensor, config: Config, *, decode: bool = False, ssim: bool = False
+    model: Reconstructing,
+    unit: Tensor,
+    feature_range: Tensor,
+    config: Config,
+    *,
+    decode: bool = False,
+    ssim: bool = False,
 ) -> Residuals:
     """Of images in [0, 1], (B, 3, s, s); ``decode`` runs blocks D and E too, ``ssim`` compares structure by layer."""
     images = normalise(unit, config.model.input_downsample).contiguous(memory_format=torch.channels_last)
     features = model.features(images)
     reconstruction = model.reconstruct(features)
-    squared = residual_map(features, reconstruction)
-    layers = layer_residual_maps(features, reconstruction, model.backbone.layer_channels)
+    channels = (features - reconstruction).square()
+    squared, layers = channels.mean(dim=1), by_layer(channels, model.backbone.layer_channels)
     chosen, unlike, unlike_layers = squared, None, None
     if ssim or config.scoring.residual == "ssim":
-        by_channel = _dissimilarities(model, features, reconstruction, feature_range)
-        unlike = by_channel.mean(dim=1)
-        parts = split_layers(by_channel, model.backbone.ssim_channels)
-        unlike_layers = torch.stack([part.mean(dim=1) for part in parts], dim=1)
+        unlike_channels = _dissimilarities(model, features, reconstruction, feature_range)
+        unlike = unlike_channels.mean(dim=1)
+        unlike_layers = by_layer(unlike_channels, model.backbone.ssim_channels)
         if config.scoring.residual == "ssim":
             chosen = unlike
-    if not decode:
-        return Residuals(chosen, squared, layers, features, reconstruction, unlike, unlike_layers)
-    decoded, logits = model.decode(reconstruction)
-    image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
-    damaged = _probability_of_damage(logits)
-    return Residuals(chosen, squared, layers, features, reconstruction, unlike, unlike_layers, image, damaged)
+    image, damaged = None, None
+    if decode:
+        decoded, logits = model.decode(reconstruction)
+        image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
+        damaged = _probability_of_damage(logits)
+    return Residuals(chosen, squared, layers, channels, features, unlike, unlike_layers, image, damaged)
 
 
-def _dissimilarities(model: HaloAE, features: Tensor, reconstruction: Tensor, feature_range: Tensor) -> Tensor:
+def _dissimilarities(model: Reconstructing, features: Tensor, reconstruction: Tensor, feature_range: Tensor) -> Tensor:
     """1 - SSIM by channel, on the feature map's grid: (B, C, m, m)."""
     x, y = model.backbone.for_ssim(features), model.backbone.for_ssim(reconstruction)
     # The pixels' range is 1; feature_range is that of their rearranged channels.

@@ -42,12 +42,10 @@ def ssim_map(x: Tensor, y: Tensor, data_range: Tensor | None, *, edge: Edge = "v
         return rows @ z @ columns.T  # (B, C, h', w')
 
     mean_x, mean_y = blur(x), blur(y)
-    var_x = blur(x * x) - mean_x.square()
-    var_y = blur(y * y) - mean_y.square()
-    covariance = blur(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-    structure = (2 * covariance + c2) / (var_x + var_y + c2)
-    return luminance * structure
+    product, squares = mean_x * mean_y, mean_x.square() + mean_y.square()
+    covariance = blur(x * y) - product
+    variances = blur(x.square() + y.square()) - squares  # only their sum is wanted: one product less
+    return (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
 
 
 @lru_cache(maxsize=16)

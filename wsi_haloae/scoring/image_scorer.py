@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsi_haloae.config import ScoringConfig
+from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.model.anomaly_map import normalise_map, smooth, upsample
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.preprocessing import to_unit
@@ -52,7 +53,7 @@ def image_residuals(
 ) -> ImageResiduals:
     """Residuals of uint8 images, batches of (b, s, s, 3)."""
     config = checkpoint.facts.config
-    model = checkpoint.model.to(device).to(memory_format=torch.channels_last).eval()
+    model = InferenceModel(checkpoint.model, device)
     feature_range = checkpoint.feature_range.to(device)
     decode = config.loss.cls or config.loss.im
     features, image, damaged = [], [], []

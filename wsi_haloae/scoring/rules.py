@@ -17,7 +17,7 @@ from wsi_haloae.model.anomaly_map import normalise_map, smooth
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.residuals import Residuals
 from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
-from wsi_haloae.scoring.summaries import SUMMARIES, score_summary
+from wsi_haloae.scoring.summaries import SUMMARIES, Measured, score_summary
 
 RULES: Mapping[str, Mapping[str, Any]] = {
     "tissue": {"residual": "mse", "normalisation": "none", "pooling": "mean"},
@@ -89,19 +89,18 @@ def final_map(rule: ScoringConfig, found: Residuals, mean_map: Tensor) -> Tensor
     return smooth(deviation) if rule.smooth else deviation
 
 
-def pool(
-    rule: ScoringConfig, found: Residuals, tissue: Tensor, mean_map: Tensor, gaussians: Mapping[str, Gaussian]
-) -> Tensor:
-    """The score of each tile, (B,). ``tissue`` (B, m, m) are the cells that count."""
+def pool(rule: ScoringConfig, tiles: Measured, mean_map: Tensor, gaussians: Mapping[str, Gaussian]) -> Tensor:
+    """The score of each tile of a batch, (B,), over the cells that count."""
+    found = tiles.found
     if rule.pooling == "classifier":
         assert found.damaged is not None, "blocks D and E run for this pooling"
         return found.damaged
     if rule.pooling in SUMMARIES:
-        return score_summary(rule.pooling, found, tissue, gaussians)
+        return score_summary(rule.pooling, tiles, gaussians)
     if rule.pooling in {"mean", "structure"}:  # before the filter, which would carry glass into tissue
-        return mean_over(_deviation(rule, found, mean_map), tissue)
+        return mean_over(_deviation(rule, found, mean_map), tiles.cells)
     over = max_over if rule.pooling == "max" else quantile_over
-    return over(final_map(rule, found, mean_map), tissue)
+    return over(final_map(rule, found, mean_map), tiles.cells)
 
 
 def _deviation(rule: ScoringConfig, found: Residuals, mean_map: Tensor) -> Tensor:

@@ -16,11 +16,12 @@ from torch import Tensor
 from wsi_haloae.artefacts.flags import flags
 from wsi_haloae.artefacts.quantities import measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
+from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.preprocessing import tissue_cells, to_unit
-from wsi_haloae.model.residuals import Residuals, residuals
+from wsi_haloae.model.residuals import residuals
 from wsi_haloae.scoring.rules import final_map, named_rules, pool
-from wsi_haloae.scoring.summaries import SUMMARIES, layer_dissimilarities, layer_residuals
+from wsi_haloae.scoring.summaries import SUMMARIES, Measured
 from wsi_haloae.stores.score_store import TileScores
 
 
@@ -30,7 +31,7 @@ class Scorer:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, batch_size: int) -> None:
         self.batch_size = batch_size
         self._device, self._config = device, checkpoint.facts.config
-        self._model = checkpoint.model.to(device).to(memory_format=torch.channels_last).eval()
+        self._model = InferenceModel(checkpoint.model, device)
         self._mean_map = checkpoint.scoring_mean_map().to(device)
         self._feature_range = checkpoint.feature_range.to(device)
         self._gaussians = {name: gaussian.to(self._mean_map) for name, gaussian in checkpoint.gaussians.items()}
@@ -63,17 +64,18 @@ class Scorer:
     @torch.inference_mode()
     def summaries(self, names: Sequence[str], tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """The numbers that summary rules look at, (n, d) each, for n tiles: a batch or fewer."""
-        found, tissue = self._residuals(tiles)
-        return {name: _numpy(SUMMARIES[name].numbers(found, tissue, self._gaussians))[: len(tiles)] for name in names}
+        measured = self._measure(tiles)
+        return {name: _numpy(SUMMARIES[name].numbers(measured, self._gaussians))[: len(tiles)] for name in names}
 
     @torch.inference_mode()
     def _score_batch(self, tiles: NDArray[np.uint8], *, keep_maps: bool) -> TileScores:
         rule, count = self._config.scoring, len(tiles)
-        found, tissue = self._residuals(tiles)
-        everywhere = torch.ones_like(tissue)
+        on_tissue = self._measure(tiles)
+        found, tissue = on_tissue.found, on_tissue.cells
+        everywhere = Measured(found, torch.ones_like(tissue))
         asked = list(dict.fromkeys((rule, *self._rules.values())))  # the score's rule is mostly a named one
         scores = {
-            one: pool(one, found, everywhere if one.glass_level is None else tissue, self._mean_map, self._gaussians)
+            one: pool(one, everywhere if one.glass_level is None else on_tissue, self._mean_map, self._gaussians)
             for one in asked
         }
         score = _numpy(scores[rule])[:count]
@@ -85,23 +87,24 @@ class Scorer:
             if self._calibration is None
             else self._calibration.p_values(score),
             rules=_numpy(torch.stack([scores[one] for one in self._rules.values()], dim=1))[:count],
-            layer_residuals=_numpy(layer_residuals(found, tissue))[:count],
-            layer_dissimilarities=_numpy(layer_dissimilarities(found, tissue))[:count],
+            layer_residuals=_numpy(on_tissue.layer_residuals)[:count],
+            layer_dissimilarities=_numpy(on_tissue.layer_dissimilarities)[:count],
             artefacts=quantities,
             flags=np.zeros(count, np.uint8) if self._limits is None else flags(quantities, self._limits),
             tissue_cells=tissue.sum(dim=(1, 2)).cpu().numpy().astype(np.int32)[:count],
             anomaly_map=_numpy(final_map(rule, found, self._mean_map))[:count] if keep_maps else None,
         )
 
-    def _residuals(self, tiles: NDArray[np.uint8]) -> tuple[Residuals, Tensor]:
-        """Of one batch, padded to full size, and its tissue cells (B, m, m)."""
+    def _measure(self, tiles: NDArray[np.uint8]) -> Measured:
+        """Residuals of one batch, padded to full size, over its tissue cells."""
         rule = self._config.scoring
         padded = np.zeros((self.batch_size, *tiles.shape[1:]), dtype=np.uint8)
         padded[: len(tiles)] = tiles
         unit = to_unit(torch.from_numpy(padded).to(self._device))
         tissue = tissue_cells(unit, self._model.map_size, rule.glass_level)
         decode = rule.source == "image" or rule.pooling == "classifier"
-        return residuals(self._model, unit, self._feature_range, self._config, decode=decode, ssim=True), tissue
+        found = residuals(self._model, unit, self._feature_range, self._config, decode=decode, ssim=True)
+        return Measured(found, tissue)
 
 
 def available_rules(checkpoint: Checkpoint) -> dict[str, ScoringConfig]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -27,53 +28,65 @@ Gaussians = Mapping[str, Gaussian]
 """By the name of their summary."""
 
 
-def layer_residuals(found: Residuals, tissue: Tensor) -> Tensor:
-    """Mean squared residual of each layer over tissue cells: (B, layers)."""
-    return mean_over_channels(found.layers, tissue)
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Residuals of a batch over ``cells`` (B, m, m), those that count; a mean is taken once, when it is asked for."""
 
+    found: Residuals
+    cells: Tensor
 
-def layer_dissimilarities(found: Residuals, tissue: Tensor) -> Tensor:
-    """Mean 1 - SSIM of each layer over tissue cells: (B, layers)."""
-    assert found.layer_dissimilarities is not None, "computed wherever tiles are scored"
-    return mean_over_channels(found.layer_dissimilarities, tissue)
+    @cached_property
+    def layer_residuals(self) -> Tensor:
+        """Mean squared residual of each layer: (B, layers)."""
+        return mean_over_channels(self.found.layers, self.cells)
 
+    @cached_property
+    def layer_dissimilarities(self) -> Tensor:
+        """Mean 1 - SSIM of each layer: (B, layers)."""
+        assert self.found.layer_dissimilarities is not None, "computed wherever tiles are scored"
+        return mean_over_channels(self.found.layer_dissimilarities, self.cells)
 
-def unexplained_shares(found: Residuals, tissue: Tensor) -> Tensor:
-    """Each channel's mean squared residual over its variance in the tile's tissue cells: (B, C).
+    @cached_property
+    def feature_means(self) -> Tensor:
+        """Mean of each channel: (B, C)."""
+        return mean_over_channels(self.found.given, self.cells)
 
-    Dividing by the tile's own variance makes simple tissue, which any model reconstructs, comparable
-    with complex tissue; the profile over channels tells *what* is not explained.
-    """
-    squared = mean_over_channels((found.given - found.reconstruction).square(), tissue)
-    variance = mean_over_channels(found.given.square(), tissue) - mean_over_channels(found.given, tissue).square()
-    return (squared + VARIANCE_FLOOR) / (variance.clamp_min(0) + VARIANCE_FLOOR)
+    @cached_property
+    def unexplained_shares(self) -> Tensor:
+        """Each channel's mean squared residual over its variance in the tile: (B, C).
+
+        Dividing by the tile's own variance makes simple tissue, which any model reconstructs, comparable
+        with complex tissue; the profile over channels tells *what* is not explained.
+        """
+        squared = mean_over_channels(self.found.channels, self.cells)
+        variance = mean_over_channels(self.found.given.square(), self.cells) - self.feature_means.square()
+        return (squared + VARIANCE_FLOOR) / (variance.clamp_min(0) + VARIANCE_FLOOR)
 
 
 def _log(numbers: Tensor) -> Tensor:
     return numbers.clamp_min(FLOOR).log()
 
 
-def _layers(found: Residuals, tissue: Tensor, _learned: Gaussians) -> Tensor:
-    return _log(layer_residuals(found, tissue))
+def _layers(tiles: Measured, _learned: Gaussians) -> Tensor:
+    return _log(tiles.layer_residuals)
 
 
-def _layers_ssim(found: Residuals, tissue: Tensor, _learned: Gaussians) -> Tensor:
-    return _log(torch.cat((layer_residuals(found, tissue), layer_dissimilarities(found, tissue)), dim=1))
+def _layers_ssim(tiles: Measured, _learned: Gaussians) -> Tensor:
+    return _log(torch.cat((tiles.layer_residuals, tiles.layer_dissimilarities), dim=1))
 
 
-def _profile(found: Residuals, tissue: Tensor, _learned: Gaussians) -> Tensor:
-    return _log(unexplained_shares(found, tissue))
+def _profile(tiles: Measured, _learned: Gaussians) -> Tensor:
+    return _log(tiles.unexplained_shares)
 
 
-def _content(found: Residuals, tissue: Tensor, _learned: Gaussians) -> Tensor:
-    return mean_over_channels(found.given, tissue)
+def _content(tiles: Measured, _learned: Gaussians) -> Tensor:
+    return tiles.feature_means
 
 
-def _combined(found: Residuals, tissue: Tensor, learned: Gaussians) -> Tensor:
-    structure = layer_dissimilarities(found, tissue)[:, -1]
-    profile = learned["profile"].distance(_profile(found, tissue, learned))
-    content = learned["content"].distance(_content(found, tissue, learned))
-    return _log(torch.stack([structure, profile, content], dim=1))
+def _combined(tiles: Measured, learned: Gaussians) -> Tensor:
+    profile = learned["profile"].distance(_profile(tiles, learned))
+    content = learned["content"].distance(_content(tiles, learned))
+    return _log(torch.stack([tiles.layer_dissimilarities[:, -1], profile, content], dim=1))
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,7 @@ class Summary:
     seen. The score is a distance from the usual, or, ``one_sided``, an excess over it.
     """
 
-    numbers: Callable[[Residuals, Tensor, Gaussians], Tensor]
+    numbers: Callable[[Measured, Gaussians], Tensor]
     taught_by: Literal["train", "select"] = "select"
     one_sided: bool = False
 
@@ -101,8 +114,8 @@ ROUNDS: Sequence[Sequence[str]] = (("layers", "layers_ssim"), ("profile", "conte
 """Summaries that are learned together, from the same tiles; later ones use what earlier ones have learned."""
 
 
-def score_summary(name: str, found: Residuals, tissue: Tensor, learned: Gaussians) -> Tensor:
-    """The score (B,) of a batch's residuals and tissue cells (B, m, m)."""
+def score_summary(name: str, tiles: Measured, learned: Gaussians) -> Tensor:
+    """The score (B,) of a batch."""
     summary = SUMMARIES[name]
-    numbers = summary.numbers(found, tissue, learned)
+    numbers = summary.numbers(tiles, learned)
     return learned[name].excess(numbers) if summary.one_sided else learned[name].distance(numbers)

@@ -1,0 +1,84 @@
+"""Block C for scoring: the same bottlenecks with batch norms folded in, widths filled up, attention fused."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from wsi_haloae.engine.attention import FusedHaloAttention
+from wsi_haloae.engine.convolution import Convolution, folded
+from wsi_haloae.model.decoder import DecoderStage, HaloDecoder
+from wsi_haloae.model.encoder import EncoderStage, HaloEncoder
+from wsi_haloae.model.halo_attention import HaloAttention
+
+
+class Bottleneck(nn.Module):
+    """An `EncoderStage` or a `DecoderStage`: expand -> ReLU -> attention -> ReLU -> reduce -> + shortcut."""
+
+    def __init__(self, stage: EncoderStage | DecoderStage) -> None:
+        super().__init__()
+        expand, expand_norm, _, attention, _, reduce, reduce_norm = stage.body
+        self.expand = folded(_conv(expand), _norm(expand_norm))
+        self.attention: nn.Module = nn.Identity()
+        if isinstance(attention, HaloAttention):
+            self.attention = FusedHaloAttention(attention)
+        self.reduce = folded(_conv(reduce), _norm(reduce_norm))
+        self.shortcut: nn.Module = nn.Identity()
+        if isinstance(stage.shortcut, nn.Sequential):
+            conv, norm = stage.shortcut
+            self.shortcut = folded(_conv(conv), _norm(norm))
+        self.ends_in_relu = isinstance(stage.relu, nn.ReLU)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, h, w) -> (B, out, h, w), both filled up to multiples of 8."""
+        body: Tensor = self.attention(self.expand(x).relu_())
+        sums: Tensor = self.reduce(body.relu_()).add_(self.shortcut(x))
+        return sums.relu_() if self.ends_in_relu else sums
+
+
+def for_scoring(part: nn.Module) -> nn.Module:
+    """An encoder or a decoder rewritten, with weights of its own; the original stays as it is.
+
+    A HaloNet is folded, filled up and fused: it takes and gives channels that are filled up. In other
+    sequences batch norms are folded. Anything else is copied, and so is a HaloNet with the released mask,
+    which is there for comparison, not for speed.
+    """
+    if isinstance(part, HaloEncoder | HaloDecoder) and not _masked_as_released(part):
+        stages = [Bottleneck(stage) for stage in part.stages if isinstance(stage, EncoderStage | DecoderStage)]
+        return nn.Sequential(*_head(part), *stages)
+    if isinstance(part, nn.Sequential):
+        return _without_norms(copy.deepcopy(part))
+    return copy.deepcopy(part)
+
+
+def _head(part: HaloEncoder | HaloDecoder) -> list[nn.Module]:
+    if isinstance(part, HaloDecoder):
+        return []
+    conv, norm, _ = part.head
+    return [folded(_conv(conv), _norm(norm)), nn.ReLU(inplace=True)]
+
+
+def _masked_as_released(part: nn.Module) -> bool:
+    return any(isinstance(module, HaloAttention) and module.released_mask for module in part.modules())
+
+
+def _without_norms(layers: nn.Sequential) -> nn.Sequential:
+    kept: list[nn.Module] = []
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d) and isinstance(kept[-1], nn.Conv2d):
+            kept[-1] = fuse_conv_bn_eval(kept[-1], layer)
+        else:
+            kept.append(layer)
+    return nn.Sequential(*kept)
+
+
+def _conv(module: nn.Module) -> Convolution:
+    assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d), "stages are built so"
+    return module
+
+
+def _norm(module: nn.Module) -> nn.BatchNorm2d:
+    assert isinstance(module, nn.BatchNorm2d), "stages are built so"
+    return module

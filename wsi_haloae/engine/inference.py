@@ -1,0 +1,59 @@
+"""The model that scores: blocks B and C of a checkpoint, rewritten, in a chosen precision on a device."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wsi_haloae.engine.block_c import for_scoring
+from wsi_haloae.model.haloae import HaloAE
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class InferenceModel(nn.Module):
+    """What `model.residuals` needs of a `HaloAE`, faster: same features, same reconstruction.
+
+    In float32 to 1e-4 relative of the plain model's. In bfloat16 convolutions and attention are
+    computed in it; features and reconstruction come out as float32, and so residuals and all statistics
+    are float32. Blocks D and E run only where a scoring rule asks for them.
+
+    What is not rewritten is shared with the given model, and moves to the device with it.
+    """
+
+    def __init__(self, model: HaloAE, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.config, self.map_size = model.config, model.map_size
+        self._dtype, self._channels = dtype, model.backbone.channels
+        with torch.inference_mode(mode=False):  # or the weights could not be used outside of it
+            self.backbone = model.backbone if dtype == torch.float32 else copy.deepcopy(model.backbone).to(dtype)
+            self.encoder, self.decoder = (for_scoring(part).to(dtype) for part in (model.encoder, model.decoder))
+        self.standardise, self.image_decoder, self.classifier = model.standardise, model.image_decoder, model.classifier
+        convolutions = (part.in_channels for part in self.encoder.modules() if isinstance(part, nn.Conv2d))
+        self._filled_up = max(self._channels, next(convolutions, 0))
+        self.requires_grad_(requires_grad=False)
+        self.to(device).to(memory_format=torch.channels_last).eval()
+
+    def features(self, images: Tensor) -> Tensor:
+        """Block B: normalised images (B, 3, s, s) -> features (B, C, m, m), standardised, float32."""
+        images = images.to(self._dtype, memory_format=torch.channels_last)
+        standardised: Tensor = self.standardise(self.backbone(images).float())
+        return standardised
+
+    def reconstruct(self, features: Tensor) -> Tensor:
+        """Block C: features (B, C, m, m) -> their reconstruction, (B, C, m, m), float32."""
+        features = features.to(self._dtype)
+        missing = self._filled_up - self._channels
+        filled = F.pad(features, (0, 0, 0, 0, 0, missing)) if missing else features
+        reconstruction: Tensor = self.decoder(self.encoder(filled))[:, : self._channels].float()
+        if reconstruction.shape[-2:] != features.shape[-2:]:  # map_size: stretch60
+            reconstruction = F.interpolate(reconstruction, size=features.shape[-2:], mode="nearest")
+        return reconstruction
+
+    def decode(self, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks D and E: reconstructed features (B, C, m, m) -> image (B, 3, s, s), logits (B, 1 or 2)."""
+        image = self.image_decoder(reconstruction)
+        return image, self.classifier(image)
