@@ -39,7 +39,7 @@ def main() -> None:
             shutil.rmtree(Path(folder) / "tiles.zarr", ignore_errors=True)
             store = TileStore.create(Path(folder) / "tiles.zarr", tiling.header(), index)
             with SlideHandles(lambda: open_slide(path)) as handles:
-                fill_tile_store(store, tiling.plan, handles, workers=WORKERS, reporter=Reporter(quiet=True))
+                fill_tile_store(store, handles, workers=WORKERS, reporter=Reporter(quiet=True))
 
         def read() -> None:
             with SlideHandles(lambda: open_slide(path)) as handles, ThreadPoolExecutor(WORKERS) as pool:

@@ -87,7 +87,7 @@ def _score_by_brightness(
     index = tiling.choose(mask)
     tiles = TileStore.create(folder / "tiles.zarr", tiling.header(), index)
     with SlideHandles(opened) as handles:
-        fill_tile_store(tiles, tiling.plan, handles, workers=2, reporter=Reporter(quiet=True))
+        fill_tile_store(tiles, handles, workers=2, reporter=Reporter(quiet=True))
     header = ScoreHeader(
         **dict(tiling.header()),
         model=ModelRecord(

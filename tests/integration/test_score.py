@@ -51,7 +51,7 @@ def scored(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_leaves_every_file_of_the_contract_and_no_tiles(scored: Path) -> None:
-    assert {path.name for path in scored.iterdir()} == {*OUTPUTS, "scores.zarr", "run.json"}
+    assert {path.name for path in scored.iterdir()} == {*OUTPUTS, "scores.zarr", "run.json", ".lock"}
     record = json.loads((scored / "run.json").read_text())
     assert record["state"] == "done"
     assert record["counts"]["tiles"] > 50

@@ -101,7 +101,7 @@ def fill(path: Path, source: MemorySlide, workers: int = 2) -> tuple[TileStore, 
     index = plan.choose(mask_of(np.ones((ROWS, COLUMNS), bool), SIDE))
     store = TileStore.open(path) if path.exists() else TileStore.create(path, plan.header(), index)
     with SlideHandles(lambda: source) as handles:
-        fill_tile_store(store, plan.plan, handles, workers=workers, reporter=reporter)
+        fill_tile_store(store, handles, workers=workers, reporter=reporter)
     return store, reporter
 
 

@@ -28,8 +28,13 @@ from wsi_haloae.cli import options
 )
 @click.option("--stride", type=click.IntRange(1), help="Pixels between tiles; smaller gives a finer heatmap.")
 @click.option("--maps", is_flag=True, help="Keep the anomaly map of each tile.")
-@click.option("--keep-tiles", is_flag=True, help="Keep tiles.zarr.")
+@click.option("--keep-tiles", is_flag=True, help="Pass the pixels through tiles.zarr, and keep it.")
 @click.option("-b", "--batch-size", type=click.IntRange(1), help="Tiles per batch. Default: automatic.")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="Default: bfloat16 where a GPU has it.",
+)
 @options.workers
 @options.device
 @options.overwrite
@@ -46,6 +51,7 @@ def score(
     maps: bool,
     keep_tiles: bool,
     batch_size: int | None,
+    precision: str | None,
     num_workers: int,
     device: str,
     overwrite: bool,
@@ -65,6 +71,7 @@ def score(
     chosen = ScoreOptions(
         model=model,
         device=device,
+        precision=precision,
         batch_size=batch_size,
         stride=stride,
         workers=num_workers,

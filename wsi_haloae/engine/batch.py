@@ -12,8 +12,8 @@ from wsi_haloae.model.preprocessing import normalise
 LARGEST = 256
 """More tiles at once make no device faster, but padding of the last batch dearer."""
 ALLOCATOR_BLOCK = 32 << 20
-"""glibc hands blocks of this size and more back to the system after every use, and each page is touched anew: on 2 cores of an
-AMD EPYC a batch of 16 in place of 4 made `haloae-small` a third slower."""
+"""glibc hands blocks of this size and more back to the system after every use, and each page is touched anew: on
+2 cores of an AMD EPYC a batch of 16 in place of 4 made `haloae-small` a third slower."""
 WIDEST_CHANNELS = 64
 """Of the layers at full size, the first of a VGG."""
 GPU_SHARE = 0.7

@@ -14,6 +14,12 @@ from wsi_haloae.model.haloae import HaloAE
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
+def default_precision(device: torch.device) -> str:
+    """bfloat16 where a GPU computes in it, float32 elsewhere."""
+    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if native else "float32"
+
+
 class InferenceModel(nn.Module):
     """What `model.residuals` needs of a `HaloAE`, faster: same features, same reconstruction.
 

@@ -97,6 +97,7 @@ def _score(slide: Path, model: Path, output: Path, device: str, reporter: Report
     options = ScoreOptions(
         model=model,
         device=device,
+        precision=None,
         batch_size=None,
         stride=None,
         workers=WORKERS,

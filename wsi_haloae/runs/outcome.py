@@ -11,6 +11,7 @@ from typing import Any
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
+from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
 
 DONE, SOME_FAILED, NOTHING_USABLE = 0, 1, 2
@@ -49,7 +50,8 @@ def for_each_slide(
     for slide in slides:
         record, folder = RunRecord(command, arguments, reporter), output / slide.name
         try:
-            unreadable = work(slide, folder, record)
+            with locked(folder):
+                unreadable = work(slide, folder, record)
         except OutputExistsError as error:  # the folder holds another run's results: leave its record alone
             reporter.error(str(error))
             outcome.failed.append(slide.name)

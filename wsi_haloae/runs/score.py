@@ -1,23 +1,25 @@
 """``wsi-haloae score``: slides and a model in, heatmaps out.
 
-    slide -> tissue -> grid at the checkpoint's mpp -> TileStore -> Scorer -> ScoreStore -> exports
+    slide -> tissue -> grid at the checkpoint's mpp -> score_slide -> ScoreStore -> exports
 
-Each stage goes on with what an earlier, interrupted run left.
+Each stage goes on with what an earlier, interrupted run left. With ``--keep-tiles`` the pixels pass
+through a TileStore, which stays; otherwise they go straight to the model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from wsi_haloae.atomic import remove_tree
+from wsi_haloae.engine.batch import automatic_batch_size
+from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.scored_tiles import ScoredTiles
@@ -27,28 +29,26 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, for_each_slide
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished, read_record
-from wsi_haloae.runs.stain_matching import slide_matcher
+from wsi_haloae.runs.score_slide import score_slide
 from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
 from wsi_haloae.scoring.rules import rule_words
-from wsi_haloae.scoring.scorer import Scorer, available_rules
+from wsi_haloae.scoring.scorer import available_rules
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores import score_store, tile_store
-from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.annotations import find_annotations, read_annotations
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 
-BATCH_SIZE = {"cpu": 16, "mps": 32, "cuda": 64}
-"""What ``-b`` is when it is not given."""
-
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What ``wsi-haloae score`` was asked for; ``batch_size`` None is automatic."""
+    """What ``wsi-haloae score`` was asked for; ``batch_size`` and ``precision`` None are automatic."""
 
     model: Path
     device: str
+    precision: str | None
     batch_size: int | None
     stride: int | None
     workers: int
@@ -106,17 +106,20 @@ class _ScoreRun:
         record.lap("tissue")
         scores = self._open_scores(folder, header, chosen)
         if scores.pending_shards():
-            tiles = fill_tiles(
-                source, folder / tile_store.STORE_NAME, tiling.header(), chosen, self._options.workers, self._reporter
+            tiles = self._tiles(source, folder / tile_store.STORE_NAME, chosen, record)
+            score_slide(
+                source,
+                self._checkpoint,
+                scores,
+                readers=self._options.workers,
+                device=self._device,
+                reporter=self._reporter,
+                tiles=tiles,
             )
-            record.lap("tiling")
-            self._score(tiles, scores)
             record.lap("scoring")
         chosen.preview(folder)
         write_exports(scores, folder)
         record.lap("exports")
-        if not self._options.keep_tiles:
-            remove_tree(folder / tile_store.STORE_NAME)
         # What was lost on the thumbnail may have been tissue.
         unreadable = int((scores.states() == TileState.UNREADABLE).sum()) + len(chosen.mask.warnings)
         record.facts = self._facts(source, scores, chosen, unreadable)
@@ -139,12 +142,7 @@ class _ScoreRun:
                 calibration=facts.calibration,
                 artefacts=facts.artefacts,
             ),
-            compute=ComputeRecord(
-                batch_size=options.batch_size or BATCH_SIZE[self._device.type],
-                dtype="float32",
-                device=self._device.type,
-                threads=self._threads,
-            ),
+            compute=self._compute,
             layers=model.backbone.layers,
             rules=tuple(available_rules(self._checkpoint)),
             map_size=model.map_size if options.keep_maps else None,
@@ -175,29 +173,23 @@ class _ScoreRun:
             )
         return store
 
-    def _score(self, tiles: TileStore, scores: ScoreStore) -> None:
-        compute = scores.header.compute
-        torch.set_num_threads(compute.threads)
-        scorer = Scorer(self._checkpoint, self._device, compute.batch_size)
-        match = self._stain_matcher(tiles)
-        pending = scores.pending_shards()
-        todo = sum(len(scores.index.row[scores.shard_slice(shard)]) for shard in pending)
-        label = f"Scoring {scores.header.slide.name}"
-        with self._reporter.track(label, len(scores), "tiles", done=len(scores) - todo) as advance:
-            states_of_all = tiles.states()
-            for shard in pending:
-                states = states_of_all[tiles.shard_slice(shard)]
-                result = scorer.score(match(tiles.read_shard(shard)), keep_maps=self._options.keep_maps)
-                scores.write_shard(shard, _without_unreadable(result, states), states)
-                advance(len(states))
+    @cached_property
+    def _compute(self) -> ComputeRecord:
+        """How new slides are computed; the automatic batch size is found once."""
+        precision = self._options.precision or default_precision(self._device)
+        batch_size = self._options.batch_size
+        if batch_size is None:
+            model = InferenceModel(self._checkpoint.model, self._device, PRECISIONS[precision])
+            batch_size = automatic_batch_size(model, self._checkpoint.facts.tile_size, self._device)
+        return ComputeRecord(batch_size=batch_size, dtype=precision, device=self._device.type, threads=self._threads)
 
-    def _stain_matcher(self, tiles: TileStore) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-        """Tiles of this slide with the stains of the reference, where the model was trained so."""
-        stains = self._checkpoint.facts.stains
-        readable = np.flatnonzero(tiles.states() == TileState.DONE)
-        if stains is None or not len(readable):
-            return lambda batch: batch
-        return slide_matcher(tiles.header.slide.name, tiles.read_tile, readable.tolist(), stains)
+    def _tiles(self, source: SlideInput, path: Path, chosen: ChosenTiles, record: RunRecord) -> TileStore | None:
+        """The slide's pixels on disk, where they are wanted or there already; else they come from the slide."""
+        if not self._options.keep_tiles and not path.exists():
+            return None
+        tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, self._options.workers, self._reporter)
+        record.lap("tiling")
+        return tiles
 
     def _facts(self, source: SlideInput, scores: ScoreStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
         tiles = ScoredTiles.read(scores)
@@ -214,6 +206,7 @@ class _ScoreRun:
                 **({} if selection is None else {"anomalous": int(selection.chosen.sum())}),
                 "flagged": tiles.flag_counts(),
             },
+            "unreadable": [asdict(tile) for tile in scores.unreadable()],
             "anomalous": None
             if selection is None
             else {"criterion": selection.words, "smallest_selectable_share": selection.smallest_share},
@@ -225,16 +218,6 @@ class _ScoreRun:
             return
         missing = f", {unreadable} of them unreadable" if unreadable else ""
         self._reporter.line(f"{source.path}: {len(scores):,} tiles scored{missing}; look at {folder / 'heatmap.png'}")
-
-
-def _without_unreadable(scores: TileScores, states: np.ndarray[Any, np.dtype[np.uint8]]) -> TileScores:
-    """What a tile that could not be read got from its background colour is no score."""
-    lost = states == TileState.UNREADABLE
-    for field in fields(scores):
-        values = getattr(scores, field.name)
-        if values is not None:
-            values[lost] = np.nan if values.dtype == np.float32 else 0
-    return scores
 
 
 def _remove_outputs(folder: Path) -> None:

@@ -70,7 +70,7 @@ def fill_tiles(
     else:
         store = TileStore.create(path, header, chosen.index)
     with SlideHandles(source.open) as handles:
-        fill_tile_store(store, chosen.tiling.plan, handles, workers=workers, reporter=reporter)
+        fill_tile_store(store, handles, workers=workers, reporter=reporter)
     return store
 
 

@@ -21,6 +21,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.added_value import report_added_value
 from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord
 from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, choose_groups, read_anomalous
 from wsi_haloae.runs.stain_matching import as_trained, match_stains, stain_target
@@ -50,12 +51,23 @@ def train_tiles(
     reporter: Reporter,
 ) -> None:
     """Train and write ``output`` (safetensors), with curve, pictures and record in ``<stem>.training/``."""
-    record = RunRecord("train-tiles", arguments, reporter)
-    asked, config = config, resolve(config)
     folder = output.parent / f"{output.stem}.training"
+    with locked(folder):
+        _train_tiles(sources, output, folder, config, options, RunRecord("train-tiles", arguments, reporter), reporter)
+
+
+def _train_tiles(
+    sources: Sequence[str],
+    output: Path,
+    folder: Path,
+    config: Config,
+    options: TrainOptions,
+    record: RunRecord,
+    reporter: Reporter,
+) -> None:
+    asked, config = config, resolve(config)
     if options.overwrite:
         remove_tree(folder / "tiles")
-    folder.mkdir(parents=True, exist_ok=True)
     reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter)
     source = reader.read(sources)
     check_tile_size(config.model, source.tile_size)

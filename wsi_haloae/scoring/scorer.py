@@ -28,10 +28,12 @@ from wsi_haloae.stores.score_store import TileScores
 class Scorer:
     """Scores tiles in batches of one fixed size, so that every run computes the same thing."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device, batch_size: int) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, device: torch.device, batch_size: int, dtype: torch.dtype = torch.float32
+    ) -> None:
         self.batch_size = batch_size
         self._device, self._config = device, checkpoint.facts.config
-        self._model = InferenceModel(checkpoint.model, device)
+        self._model = InferenceModel(checkpoint.model, device, dtype)
         self._mean_map = checkpoint.scoring_mean_map().to(device)
         self._feature_range = checkpoint.feature_range.to(device)
         self._gaussians = {name: gaussian.to(self._mean_map) for name, gaussian in checkpoint.gaussians.items()}

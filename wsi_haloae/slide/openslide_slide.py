@@ -47,6 +47,7 @@ class OpenSlideSlide:
         self._path = path
         self._handle = handle
         self._properties = properties
+        self._size = path.stat().st_size
         self._closed = False
 
     @property
@@ -82,6 +83,7 @@ class OpenSlideSlide:
             self._handle.close()
 
     def _read_again(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> Image.Image:
+        self._require_same_file()
         try:
             self._replace_handle()
             return self._handle.read_region((l0_x, l0_y), level, (width, height))
@@ -92,6 +94,15 @@ class OpenSlideSlide:
                 f"{self._properties.name}: the region at level-0 location ({l0_x}, {l0_y}), level {level}, "
                 f"{width} x {height} pixels cannot be decoded ({error}). The rest of the slide stays readable."
             ) from error
+
+    def _require_same_file(self) -> None:
+        """A tile that cannot be decoded stays so; a file that is gone comes back. It must not count as read."""
+        try:
+            size = self._path.stat().st_size
+        except OSError as error:
+            raise SlideError(f"{self._path}: the slide can no longer be reached ({error.strerror}).") from None
+        if size != self._size:
+            raise SlideError(f"{self._path}: the slide was changed while it was read ({self._size} -> {size} bytes).")
 
     def _replace_handle(self) -> None:
         fresh = openslide.OpenSlide(self._path)

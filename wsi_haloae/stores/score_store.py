@@ -58,6 +58,7 @@ class ComputeRecord(BaseModel):
     dtype: str
     device: str
     threads: int
+    lowered_from: int | None = None  # the batch size that did not fit into memory
 
 
 class ScoreHeader(StoreHeader):
@@ -142,15 +143,24 @@ class ScoreStore(ShardedStore):
         group.create_array("tissue_mask", data=tissue_mask, chunks=tissue_mask.shape)
         return cls._publish(path)
 
-    def write_shard(self, shard: int, scores: TileScores, states: NDArray[np.uint8]) -> None:
-        """Store one shard's results and then its states."""
+    def write_shard(
+        self, shard: int, scores: TileScores, states: NDArray[np.uint8], reasons: Sequence[str] = ()
+    ) -> None:
+        """Store one shard's results, why tiles could not be read ("" where they could), and then its states."""
         place = self.shard_slice(shard)
         for name in _COLUMNS:
             self._array(name)[place] = getattr(scores, name)
         if self.header.map_size is not None:
             assert scores.anomaly_map is not None
             self._array("anomaly_map")[place] = scores.anomaly_map
-        self._commit(shard, states)
+        self._commit(shard, states, reasons)
+
+    def lower_batch_size(self, batch_size: int) -> None:
+        """After an out-of-memory error: what is still pending is computed in smaller batches."""
+        compute = self.header.compute
+        lowered = compute.model_copy(update={"batch_size": batch_size, "lowered_from": compute.batch_size})
+        self.header = self.header.model_copy(update={"compute": lowered})
+        self._group.attrs["header"] = self.header.model_dump(mode="json")
 
     def scores(self) -> TileScores:
         """The results of all tiles, without the anomaly maps."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from pathlib import Path
@@ -24,9 +24,11 @@ from zarr.errors import GroupNotFoundError
 
 from wsi_haloae.errors import OutputExistsError, StoreError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SHARD_TILES = 64
 """Tiles per shard: 12 MiB of 256-pixel tiles, the most work that a crash repeats per worker."""
+REASON_BYTES = 240
+"""Room for the reason why a tile could not be read, in UTF-8; longer ones are cut."""
 
 
 class TileState(IntEnum):
@@ -67,6 +69,17 @@ class StoreHeader(BaseModel):
     def identity(self) -> dict[str, Any]:
         """What must be equal for a rerun to go on with a store."""
         return self.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class UnreadableTile:
+    """A tile that could not be read: place in the grid, location at level 0, and why."""
+
+    row: int
+    column: int
+    x: int
+    y: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -135,6 +148,7 @@ class ShardedStore:
             values = getattr(index, field.name)
             group.create_array(field.name, data=values, chunks=(max(1, len(values)), *values.shape[1:]))
         create_column(group, "state", len(index), np.uint8, fill=TileState.PENDING)
+        create_column(group, "reason", len(index), np.uint8, width=REASON_BYTES)
         return group
 
     @classmethod
@@ -169,6 +183,11 @@ class ShardedStore:
         """The tiles of one shard, as a slice of the index."""
         return slice(shard * SHARD_TILES, min((shard + 1) * SHARD_TILES, len(self)))
 
+    def count_tiles(self, shards: Iterable[int]) -> int:
+        """Number of tiles in some shards."""
+        places = (self.shard_slice(shard) for shard in shards)
+        return sum(place.stop - place.start for place in places)
+
     def states(self) -> NDArray[np.uint8]:
         """State of each tile (n,), values of `TileState`."""
         return self._read("state")
@@ -183,9 +202,31 @@ class ShardedStore:
         for leftover in self.path.rglob("*.partial"):
             leftover.unlink(missing_ok=True)
 
-    def _commit(self, shard: int, states: NDArray[np.uint8]) -> None:
+    def reasons(self, shard: int) -> tuple[str, ...]:
+        """Why each tile of a shard could not be read; "" for one that could."""
+        return tuple(_as_text(line) for line in np.asarray(self._array("reason")[self.shard_slice(shard)]))
+
+    def unreadable(self) -> list[UnreadableTile]:
+        """Every tile that could not be read, and why."""
+        numbers = np.flatnonzero(self.states() == TileState.UNREADABLE)
+        reasons = {shard: self.reasons(shard) for shard in np.unique(numbers // SHARD_TILES).tolist()}
+        index = self.index
+        return [
+            UnreadableTile(
+                int(index.row[number]),
+                int(index.column[number]),
+                int(index.location[number, 0]),
+                int(index.location[number, 1]),
+                reasons[number // SHARD_TILES][number % SHARD_TILES],
+            )
+            for number in numbers.tolist()
+        ]
+
+    def _commit(self, shard: int, states: NDArray[np.uint8], reasons: Sequence[str]) -> None:
         """Make a shard count as done; its payload must have been written before."""
         assert not (states == TileState.PENDING).any()
+        if any(reasons):  # elsewhere the column stays unwritten, and takes no room
+            self._array("reason")[self.shard_slice(shard)] = np.stack([_as_bytes(reason) for reason in reasons])
         self._array("state")[self.shard_slice(shard)] = states
 
     def _array(self, name: str) -> zarr.Array[Any]:
@@ -204,6 +245,15 @@ def create_column(
     """An array with one entry per tile, one chunk (so one atomic write) per shard."""
     tail = () if width is None else (width,)
     group.create_array(name, shape=(length, *tail), chunks=(SHARD_TILES, *tail), dtype=dtype, fill_value=fill)
+
+
+def _as_bytes(reason: str) -> NDArray[np.uint8]:
+    text = reason.encode()[:REASON_BYTES]
+    return np.frombuffer(text.ljust(REASON_BYTES, b"\0"), np.uint8)
+
+
+def _as_text(line: NDArray[np.uint8]) -> str:
+    return line.tobytes().rstrip(b"\0").decode(errors="ignore")  # a cut may go through a letter
 
 
 def _partial(path: Path) -> Path:

@@ -3,6 +3,7 @@
     tiles.zarr/
       row, column, location, size, tissue_fraction     the index (see sharded.py)
       state     (n,)            uint8    pending, done, unreadable
+      reason    (n, 240)        uint8    why a tile could not be read, UTF-8
       pixels    (n, s, s, 3)    uint8    a chunk per tile, `SHARD_TILES` tiles per shard file
 
 A tile that could not be read is background-coloured here, and its state says so.
@@ -10,6 +11,7 @@ A tile that could not be read is background-coloured here, and its state says so
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -48,10 +50,12 @@ class TileStore(ShardedStore):
         """Side of a tile in pixels."""
         return int(self.header.grid["tile_size"])
 
-    def write_shard(self, shard: int, pixels: NDArray[np.uint8], states: NDArray[np.uint8]) -> None:
-        """Store one shard's pixels (k, s, s, 3) and then its states (k,)."""
+    def write_shard(
+        self, shard: int, pixels: NDArray[np.uint8], states: NDArray[np.uint8], reasons: Sequence[str] = ()
+    ) -> None:
+        """Store one shard's pixels (k, s, s, 3), why tiles could not be read ("" for none), and then its states."""
         self._array("pixels")[self.shard_slice(shard)] = pixels
-        self._commit(shard, states)
+        self._commit(shard, states, reasons)
 
     def read_shard(self, shard: int) -> NDArray[np.uint8]:
         """One shard's pixels, (k, s, s, 3)."""

@@ -9,6 +9,7 @@ because pixels that the scanner never saw are not made up.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,11 @@ class ReadPlan:
                     mpp_target,
                 )
         raise AssertionError("level 0 always answers")
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, int | float]) -> ReadPlan:
+        """The plan that a store was made with, from its header."""
+        return cls(int(record["level"]), **{name: float(record[name]) for name in record if name != "level"})
 
     def read(self, slide: Slide, l0_x: int, l0_y: int, size: int) -> NDArray[np.uint8]:
         """One tile as (size, size, 3); raises `RegionReadError`."""

@@ -1,0 +1,164 @@
+"""Kills, full disks, slides that go, memory that runs out: a rerun ends with the bytes of a quiet run."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.integration.conftest import Tiny
+from tests.integration.test_score import digests, score, table
+from wsi_haloae.runs.lock import LOCK_NAME
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.sharded import SHARD_TILES
+from wsi_haloae.tiles.reading import SlideTiles
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.mark.parametrize("keep", [[], ["--keep-tiles"]], ids=["straight to the model", "through the store"])
+def test_killed_at_random_moments(keep: list[str]) -> None:
+    """Few kills here; the same script with its default of 20 is what docs/performance.md shows."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "kill_score.py", "--kills", "4", *keep],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    row = json.loads(done.stdout.splitlines()[-1])
+    assert row["kills"] == done.stdout.count("there were") == 4
+    assert row["differing"] == []
+    assert row["files"] > 50
+    assert row["shards_scored_again"] <= 4
+
+
+def test_both_ways_of_the_pixels_give_the_same_scores(tiny: Tiny, tmp_path: Path) -> None:
+    assert score(tiny, tmp_path / "straight") == 0
+    assert score(tiny, tmp_path / "stored", "--keep-tiles") == 0
+    straight, stored = (digests(tmp_path / name / "tiny") for name in ("straight", "stored"))
+    assert straight == {name: digest for name, digest in stored.items() if not name.startswith("tiles.zarr")}
+    assert len(stored) > len(straight)
+
+
+def test_a_second_run_on_one_output_refuses_and_a_kill_frees_it(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-m", "wsi_haloae", "score", str(tiny.slide), "--model", str(tiny.model)]
+    process = subprocess.Popen([*command, "-o", str(tmp_path), "-q"])
+    _wait_for(lambda: (tmp_path / "tiny/scores.zarr").exists(), process)
+    process.send_signal(signal.SIGSTOP)
+    assert score(tiny, tmp_path) == 2
+    assert f"process {process.pid}" in capsys.readouterr().err
+    assert not (tmp_path / "tiny/run.json").exists()
+    process.kill()
+    process.wait()
+    assert (tmp_path / "tiny" / LOCK_NAME).exists()
+    assert score(tiny, tmp_path) == 0
+
+
+def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> None:
+    assert score(tiny, tmp_path / "quiet") == 0
+    command = [sys.executable, "-m", "wsi_haloae", "score", str(tiny.slide), "--model", str(tiny.model)]
+    process = subprocess.Popen([*command, "-o", str(tmp_path), "-q"], stderr=subprocess.PIPE, text=True)
+    _wait_for(lambda: (tmp_path / "tiny/scores.zarr/state/c").exists(), process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on from here" in said
+    assert score(tiny, tmp_path) == 0
+    assert digests(tmp_path / "tiny") == digests(tmp_path / "quiet/tiny")
+
+
+def test_a_full_disk_is_said_and_the_rerun_completes(tiny: Tiny, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk: the kernel refuses to write in the same way."""
+    command = [sys.executable, "-m", "wsi_haloae", "score", str(tiny.slide), "--model", str(tiny.model)]
+    command += ["-o", str(tmp_path / "out"), "-q", "--keep-tiles"]
+    limit = 200_000  # bytes: less than a shard of pixels
+    full = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert full.returncode == 2
+    assert "File too large" in full.stderr
+    assert "unexpected" not in full.stderr
+    assert json.loads((tmp_path / "out/tiny/run.json").read_text())["state"] == "failed"
+    assert subprocess.run(command, check=False).returncode == 0
+    assert score(tiny, tmp_path / "quiet", "--keep-tiles") == 0
+    assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
+
+
+def test_a_slide_that_goes_half_way_is_a_failure_until_it_is_back(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slide, away = tmp_path / "tiny.tif", tmp_path / "away"
+    shutil.copy(tiny.slide, slide)
+    plain = SlideTiles.read_tile
+
+    def going(tiles: SlideTiles, number: int) -> object:
+        if number == 3 * SHARD_TILES + 5 and slide.exists():
+            slide.rename(away)
+        return plain(tiles, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SlideTiles, "read_tile", going)
+        assert score(tiny, tmp_path / "out", "-n", "1", slide=slide) == 2
+    assert "no longer be reached" in capsys.readouterr().err
+    begun = ScoreStore.open(tmp_path / "out/tiny/scores.zarr")
+    assert 0 < len(begun.pending_shards()) < begun.shards
+    assert not begun.unreadable()
+    away.rename(slide)
+    assert score(tiny, tmp_path / "out", slide=slide) == 0
+    assert score(tiny, tmp_path / "quiet") == 0
+    assert table(tmp_path / "out/tiny") == table(tmp_path / "quiet/tiny")
+
+
+def test_out_of_memory_lowers_the_batch_and_is_written_down(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Scorer._score_batch
+
+    def greedy(scorer: Scorer, tiles: object, *, keep_maps: bool) -> TileScores:
+        if scorer.batch_size > 4:
+            raise torch.OutOfMemoryError("of 80 GiB none is left")
+        return plain(scorer, tiles, keep_maps=keep_maps)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Scorer, "_score_batch", greedy)
+        assert score(tiny, tmp_path / "out", "-b", "16") == 0
+    compute = ScoreStore.open(tmp_path / "out/tiny/scores.zarr").header.compute
+    assert (compute.batch_size, compute.lowered_from) == (4, 8)
+    record = json.loads((tmp_path / "out/tiny/run.json").read_text())
+    assert any("out of memory with 16 tiles" in warning for warning in record["warnings"])
+    assert score(tiny, tmp_path / "four", "-b", "4") == 0
+    assert table(tmp_path / "out/tiny") == table(tmp_path / "four/tiny")
+
+
+def test_out_of_memory_with_a_single_tile_is_a_clear_failure(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hopeless(*_arguments: object, **_options: object) -> TileScores:
+        raise torch.OutOfMemoryError("none is left")
+
+    monkeypatch.setattr(Scorer, "_score_batch", hopeless)
+    assert score(tiny, tmp_path / "out", "-b", "2") == 2
+    assert "single tile" in capsys.readouterr().err
+
+
+def _wait_for(happened: Callable[[], bool], process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    while not happened():
+        assert process.poll() is None, "over before it could be interrupted"
+        time.sleep(0.01)

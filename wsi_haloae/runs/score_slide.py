@@ -1,0 +1,154 @@
+"""One slide through the model: from the tiles that a score store lists to their scores in it.
+
+    slide -> readers -> a few shards ahead -> stains -> Scorer -> ScoreStore
+
+Nothing but the store is written, and it knows all that decides a number: tiles, read plan, batch size,
+precision and threads. So this can be called anywhere, a Dask worker included: it starts threads, never
+a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsi_haloae.engine.inference import PRECISIONS
+from wsi_haloae.errors import RegionReadError, WsiHaloaeError
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.inputs import SlideInput
+from wsi_haloae.runs.stain_matching import SAMPLED, slide_matcher
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.slide.handles import SlideHandles
+from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.tiles.reading import ShardPixels, SlideTiles, read_ahead
+from wsi_haloae.training.statistics import evenly
+
+Batch = NDArray[np.uint8]
+
+
+def score_slide(
+    slide: SlideInput,
+    model: Checkpoint,
+    store: ScoreStore,
+    *,
+    readers: int,
+    device: torch.device,
+    reporter: Reporter,
+    tiles: TileStore | None = None,
+) -> None:
+    """Score every pending shard of ``store`` on ``device``, reading ahead on ``readers`` threads.
+
+    Pixels come from ``slide``, or from ``tiles``, a finished store of the same tiles. A shard that does
+    not fit into memory is begun again in smaller batches. Raises `SlideError` for a slide that is gone.
+    """
+    torch.set_num_threads(store.header.compute.threads)
+    pending = store.pending_shards()
+    label = f"Scoring {store.header.slide.name}"
+    with (
+        _source(slide, store, tiles) as source,
+        reporter.track(label, len(store), "tiles", done=len(store) - store.count_tiles(pending)) as advance,
+    ):
+        match = _stain_matcher(model, store, source)
+        scorer = _Patient(model, store, device, reporter)
+        with read_ahead(source.read_shard, pending, readers) as shards:
+            for read in shards:
+                scores = scorer.score(match(read.pixels))
+                store.write_shard(read.shard, _without_unreadable(scores, read.states), read.states, read.reasons)
+                advance(len(read.states))
+                if tiles is None:  # the tiler has said so already
+                    for reason in filter(None, read.reasons):
+                        reporter.warn(reason)
+
+
+class _StoredTiles:
+    """The same tiles from a tile store."""
+
+    def __init__(self, tiles: TileStore) -> None:
+        self._tiles, self._states = tiles, tiles.states()
+
+    def read_tile(self, number: int) -> Batch:
+        if self._states[number] != TileState.DONE:
+            raise RegionReadError(f"tile {number} could not be read")
+        return self._tiles.read_tile(number)
+
+    def read_shard(self, shard: int) -> ShardPixels:
+        states = self._states[self._tiles.shard_slice(shard)]
+        return ShardPixels(shard, self._tiles.read_shard(shard), states, self._tiles.reasons(shard))
+
+
+_Source = SlideTiles | _StoredTiles
+
+
+@contextmanager
+def _source(slide: SlideInput, store: ScoreStore, tiles: TileStore | None) -> Iterator[_Source]:
+    if tiles is not None:
+        yield _StoredTiles(tiles)
+        return
+    with SlideHandles(slide.open) as handles:
+        yield SlideTiles(store, handles)
+
+
+class _Patient:
+    """A scorer that takes smaller batches when memory runs out, and writes down that it did."""
+
+    def __init__(self, model: Checkpoint, store: ScoreStore, device: torch.device, reporter: Reporter) -> None:
+        self._model, self._store, self._device, self._reporter = model, store, device, reporter
+        self._scorer = self._made()
+
+    def _made(self) -> Scorer:
+        compute = self._store.header.compute
+        return Scorer(self._model, self._device, compute.batch_size, PRECISIONS[compute.dtype])
+
+    def score(self, pixels: Batch) -> TileScores:
+        """Of one shard; `WsiHaloaeError` where not even one tile fits."""
+        while True:
+            try:
+                return self._scorer.score(pixels, keep_maps=self._store.header.map_size is not None)
+            except torch.OutOfMemoryError as error:
+                reason = str(error).splitlines()[0]
+            self._halve(reason)  # outside of the handler, which holds the failed batch's tensors
+
+    def _halve(self, reason: str) -> None:
+        size = self._store.header.compute.batch_size
+        if size == 1:
+            raise WsiHaloaeError(f"{self._device}: out of memory with a single tile ({reason}). Choose --device cpu.")
+        self._reporter.warn(f"out of memory with {size} tiles at once, going on with {size // 2} ({reason})")
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._store.lower_batch_size(size // 2)
+        self._scorer = self._made()
+
+
+def _stain_matcher(model: Checkpoint, store: ScoreStore, source: _Source) -> Callable[[Batch], Batch]:
+    """Tiles of this slide with the stains of the reference, where the model was trained so."""
+    stains = model.facts.stains
+    if stains is None or not len(store):
+        return lambda batch: batch
+    sample = {}
+    for number in evenly(np.arange(len(store)), SAMPLED).tolist():
+        try:
+            sample[number] = source.read_tile(number)
+        except RegionReadError:  # recorded when its shard is read
+            continue
+    if not sample:
+        return lambda batch: batch
+    return slide_matcher(store.header.slide.name, sample.__getitem__, list(sample), stains)
+
+
+def _without_unreadable(scores: TileScores, states: NDArray[np.uint8]) -> TileScores:
+    """What a tile that could not be read got from its background colour is no score."""
+    lost = states == TileState.UNREADABLE
+    for field in fields(scores):
+        values: Any = getattr(scores, field.name)
+        if values is not None:
+            values[lost] = np.nan if values.dtype == np.float32 else 0
+    return scores
