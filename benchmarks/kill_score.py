@@ -1,4 +1,4 @@
-"""`score` killed at random moments: does a rerun end with the bytes of a quiet run, and what does a kill cost?
+"""`score` killed at random moments: does a rerun end with the bytes of a quiet run, and what does a kill cost.
 
     python benchmarks/kill_score.py --kills 20
 
@@ -90,7 +90,7 @@ def main(kills: int, seed: int, *, keep_tiles: bool) -> None:
         quiet.join()
         whole = time.monotonic() - began
         assert quiet.exitcode == 0
-        repeated = _kill(start, folder, kills, random.Random(seed), whole)
+        repeated = _kill(start, folder, kills, random.Random(seed), whole)  # noqa: S311  # no secret
         one, other = digests(folder / "quiet/slide"), digests(folder / "killed/slide")
         differing = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
     row = {"kills": kills, "files": len(one), "differing": differing, "shards_scored_again": repeated}

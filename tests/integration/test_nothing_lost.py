@@ -56,7 +56,7 @@ def test_a_second_run_on_one_output_refuses_and_a_kill_frees_it(
 ) -> None:
     command = [sys.executable, "-m", "wsi_haloae", "score", str(tiny.slide), "--model", str(tiny.model)]
     process = subprocess.Popen([*command, "-o", str(tmp_path), "-q"])
-    _wait_for(lambda: (tmp_path / "tiny/scores.zarr").exists(), process)
+    _wait_for((tmp_path / "tiny/scores.zarr").exists, process)
     process.send_signal(signal.SIGSTOP)
     assert score(tiny, tmp_path) == 2
     assert f"process {process.pid}" in capsys.readouterr().err
@@ -71,7 +71,7 @@ def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> N
     assert score(tiny, tmp_path / "quiet") == 0
     command = [sys.executable, "-m", "wsi_haloae", "score", str(tiny.slide), "--model", str(tiny.model)]
     process = subprocess.Popen([*command, "-o", str(tmp_path), "-q"], stderr=subprocess.PIPE, text=True)
-    _wait_for(lambda: (tmp_path / "tiny/scores.zarr/state/c").exists(), process)
+    _wait_for((tmp_path / "tiny/scores.zarr/state/c").exists, process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
