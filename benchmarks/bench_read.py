@@ -1,55 +1,100 @@
-"""Tiling into the Zarr store, against plain OpenSlide reads of the same tiles with the same number of threads."""
+"""Reading tiles, against plain OpenSlide reads of the same tiles with the same number of threads.
+
+Three ways: read ahead of a model that takes no time; into a tile store as it is (lossless zstd); and into one with the
+fastest codec. On a synthetic slide, or on one of your own: `python benchmarks/bench_read.py SLIDE --mpp 0.5`.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import click
 import numpy as np
 from machine import print_row, seconds_in_turn
+from zarr.codecs import BloscCodec, BloscShuffle
 
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.handles import SlideHandles
 from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.properties import Slide
 from wsi_haloae.slide.synthetic import write_synthetic_slide
+from wsi_haloae.stores import tile_store
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.tiles.reading import SlideTiles, read_ahead
 from wsi_haloae.tiles.tiler import fill_tile_store
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 
-WORKERS = 2
+TILE, SIDE = 256, 8192
+FASTEST = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.noshuffle)
 
 
-def main() -> None:
-    """Every tile of a synthetic slide of 8192 x 8192 pixels."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "slide.tif"
-        write_synthetic_slide(path, width=8192, height=8192, seed=0)
-        slide = open_slide(path)
-        tiling = Tiling.of(slide.properties, TilingSettings(None, 256), TissueConfig())
-        rows, columns = tiling.grid.all_indices()
-        locations = tiling.grid.locations(rows, columns)
-        sizes = tiling.grid.clipped_sizes(rows, columns)
-        index = TileIndex(rows, columns, locations, sizes, np.ones(len(rows), np.float32))
+@click.command()
+@click.argument("slide", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--mpp", type=float, help="Where the slide's file names none.")
+@click.option("--most", default=2048, show_default=True, help="Tiles that are read, from the middle of the slide.")
+@click.option("-n", "--workers", default=2, show_default=True, help="Threads, of both.")
+def main(slide: Path | None, mpp: float | None, most: int, workers: int) -> None:
+    """Print one row for each way."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if slide is None:
+            slide = folder / "slide.tif"
+            write_synthetic_slide(slide, width=SIDE, height=SIDE, seed=0)
+        opener = partial(open_slide, slide, mpp=mpp)
+        tiling, index = _tiles(opener(), most)
 
-        def tile() -> None:
-            shutil.rmtree(Path(folder) / "tiles.zarr", ignore_errors=True)
-            store = TileStore.create(Path(folder) / "tiles.zarr", tiling.header(), index)
-            with SlideHandles(lambda: open_slide(path)) as handles:
-                fill_tile_store(store, handles, workers=WORKERS, reporter=Reporter(quiet=True))
-
-        def read() -> None:
-            with SlideHandles(lambda: open_slide(path)) as handles, ThreadPoolExecutor(WORKERS) as pool:
-                for _ in pool.map(lambda at: handles.get().read_region(*at, 0, 256, 256), locations.tolist()):
+        def plain() -> None:
+            with SlideHandles(opener) as handles, ThreadPoolExecutor(workers) as pool:
+                for _ in pool.map(lambda at: handles.get().read_region(*at, 0, TILE, TILE), index.location.tolist()):
                     pass
 
-        ours, reference = seconds_in_turn(tile, read, runs=3)
-        slide.close()
-    tiles = len(index)
-    print_row("read", tiles=tiles, tiles_per_second=tiles / ours, reference=tiles / reference, ratio=reference / ours)
+        def new_store() -> TileStore:
+            shutil.rmtree(folder / "tiles.zarr", ignore_errors=True)
+            return TileStore.create(folder / "tiles.zarr", tiling.header(), index)
+
+        def stream() -> None:
+            store = new_store()
+            with (
+                SlideHandles(opener) as handles,
+                read_ahead(SlideTiles(store, handles).read_shard, range(store.shards), workers) as shards,
+            ):
+                for _ in shards:
+                    pass
+
+        def fill() -> None:
+            with SlideHandles(opener) as handles:
+                fill_tile_store(new_store(), handles, workers=workers, reporter=Reporter(quiet=True))
+
+        _row("read to the model", stream, plain, slide, len(index), workers)
+        _row("read into the store", fill, plain, slide, len(index), workers)
+        usual, tile_store.CODEC = tile_store.CODEC, FASTEST
+        try:
+            _row("read into the store, fastest codec", fill, plain, slide, len(index), workers)
+        finally:
+            tile_store.CODEC = usual
+
+
+def _tiles(slide: Slide, most: int) -> tuple[Tiling, TileIndex]:
+    tiling = Tiling.of(slide.properties, TilingSettings(None, TILE), TissueConfig())
+    slide.close()
+    rows, columns = tiling.grid.all_indices()
+    first = max(0, (len(rows) - most) // 2)
+    rows, columns = rows[first : first + most], columns[first : first + most]
+    locations, sizes = tiling.grid.locations(rows, columns), tiling.grid.clipped_sizes(rows, columns)
+    return tiling, TileIndex(rows, columns, locations, sizes, np.ones(len(rows), np.float32))
+
+
+def _row(name: str, ours: Callable[[], None], plain: Callable[[], None], slide: Path, tiles: int, workers: int) -> None:
+    took, reference = seconds_in_turn(ours, plain, runs=3)
+    figures = {"tiles_per_second": tiles / took, "reference": tiles / reference, "ratio": reference / took}
+    print_row(name, slide=slide.name, tiles=tiles, workers=workers, **figures)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from zarr.codecs import BloscCodec, BloscShuffle
 from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex
 
 STORE_NAME = "tiles.zarr"
+CODEC = BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.noshuffle)
 
 
 class TileStore(ShardedStore):
@@ -41,7 +42,7 @@ class TileStore(ShardedStore):
             chunks=(1, size, size, 3),
             shards=(SHARD_TILES, size, size, 3),
             dtype=np.uint8,
-            compressors=BloscCodec(cname="zstd", clevel=3, shuffle=BloscShuffle.noshuffle),
+            compressors=CODEC,
         )
         return cls._publish(path)
 
