@@ -195,7 +195,7 @@ def _background(text: str | None) -> tuple[int, int, int]:
 def _composite(region: Image.Image, background: tuple[int, int, int]) -> NDArray[np.uint8]:
     # Four bytes of a pixel as one number, alpha in the highest: most regions have no hole, and this is the hot path.
     if np.asarray(region).view("<u4").min() >= OPAQUE:
-        return np.asarray(region.convert("RGB"))
+        return np.array(region.convert("RGB"))
     # openslide-python has divided by alpha already; convert("RGB") would make holes black.
     canvas = Image.new("RGB", region.size, background)
     canvas.paste(region, mask=region.getchannel("A"))
