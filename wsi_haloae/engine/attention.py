@@ -19,6 +19,8 @@ from torch.nn import functional as F
 from wsi_haloae.engine.convolution import folded, stacked
 from wsi_haloae.model.halo_attention import HaloAttention
 
+CACHE_BYTES = 2 << 20
+"""Of logits that a processor works on at a time: all of them at once would go out to memory and back three times."""
 OUTSIDE = -1e30
 """The logit of a key outside the image: finite, for 0 x infinity is no number; its share is exactly 0."""
 
@@ -96,5 +98,11 @@ def _attend(query: Tensor, key: Tensor, values: Tensor) -> Tensor:
     """softmax(query key') values over the last two dimensions; the scale is in the query already."""
     if query.is_cuda:
         return F.scaled_dot_product_attention(query, key, values, scale=1.0)
-    # The CPU's fused kernel wants values as wide as keys; two products are faster than filling them up.
-    return (query @ key.transpose(-1, -2)).softmax(dim=-1) @ values
+    # The CPU's fused kernel wants values as wide as keys. Plain products, a few windows at a time, are faster.
+    leading = query.shape[:-2]
+    query, key, values = (part.reshape(-1, *part.shape[-2:]) for part in (query, key, values))
+    logits_bytes = query.shape[1] * key.shape[1] * query.element_size()
+    at_once = max(1, CACHE_BYTES // logits_bytes)
+    parts = zip(*(part.split(at_once) for part in (query, key, values)), strict=True)
+    attended = torch.cat([(q @ k.transpose(1, 2)).softmax(dim=-1) @ v for q, k, v in parts])
+    return attended.view(*leading, *attended.shape[1:])
