@@ -23,6 +23,22 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_tree(path: Path) -> Iterator[Path]:
+    """The same for a folder; what a kill leaves beside ``path`` goes with the next call."""
+    partial, old = (path.with_name(path.name + ending) for ending in (".partial", ".old"))
+    for leftover in (partial, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        yield partial
+        if path.exists():
+            os.replace(path, old)
+        os.replace(partial, path)
+    finally:
+        for leftover in (partial, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file; its folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)

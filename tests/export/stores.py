@@ -31,6 +31,7 @@ class Scene:
     display_range: tuple[float, float] = (0.0, 255.0)
     name: str = "scene.svs"
     calibration: CalibrationFacts | None = None
+    map_size: int | None = None
 
     @property
     def grid(self) -> TileGrid:
@@ -69,7 +70,7 @@ class Scene:
             compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
             layers=("layer1",),
             rules=("tissue",),
-            map_size=None,
+            map_size=self.map_size,
             roi_sha256=None,
         )
 
@@ -92,6 +93,7 @@ def make_store(
     state: NDArray[np.uint8] | None = None,
     p_value: NDArray[np.float32] | None = None,
     flags: NDArray[np.uint8] | None = None,
+    maps: NDArray[np.float32] | None = None,
 ) -> ScoreStore:
     """A store whose scores are 0, 1, 2, ... and whose tiles are all done, unless told otherwise.
 
@@ -108,6 +110,8 @@ def make_store(
         columns["p_value"] = p_value
     if flags is not None:
         columns["flags"] = flags
+    if maps is not None:
+        columns["anomaly_map"] = maps
     for name, values in columns.items():
         column = group[name]
         assert isinstance(column, zarr.Array)

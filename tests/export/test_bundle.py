@@ -14,6 +14,7 @@ from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.stores.sharded import TileState
 
 NAMES = ["tiles.csv", "tiles.geojson", "heatmap.overlay.png", "heatmap.png", "artefacts.png", "heatmap.ome.tif"]
+FOLDERS = ["heatmap.ome.zarr"]
 
 
 def test_same_bytes_twice(tmp_path: Path) -> None:
@@ -21,16 +22,19 @@ def test_same_bytes_twice(tmp_path: Path) -> None:
     first = write_exports(make_store(tmp_path / "one.zarr", scene), tmp_path / "one")
     time.sleep(1.1)  # a time of day in a file would differ now
     second = write_exports(make_store(tmp_path / "two.zarr", scene), tmp_path / "two")
-    assert [path.name for path in first] == NAMES
+    assert [path.name for path in first] == [*NAMES, *FOLDERS]
     for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes(), one.name
+        files, twins = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in (one, other))
+        assert [path.name for path in files] == [path.name for path in twins]
+        for file, twin in zip(files, twins, strict=True):
+            assert file.is_dir() or file.read_bytes() == twin.read_bytes(), file
 
 
 def test_rewriting_leaves_nothing_else_behind(tmp_path: Path) -> None:
     store = make_store(tmp_path / "scores.zarr", Scene())
     write_exports(store, tmp_path / "out")
     write_exports(store, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(NAMES)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*NAMES, *FOLDERS])
 
 
 def test_no_tissue_gives_valid_empty_outputs(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from tests.export.stores import Scene, make_store
-from wsi_haloae.export.ome_tiff import halved, pyramid, write_ome_tiff
+from wsi_haloae.export.levels import halved, pyramid
+from wsi_haloae.export.ome_tiff import write_ome_tiff
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 
 

@@ -103,6 +103,6 @@ def _attend(query: Tensor, key: Tensor, values: Tensor) -> Tensor:
     query, key, values = (part.reshape(-1, *part.shape[-2:]) for part in (query, key, values))
     logits_bytes = query.shape[1] * key.shape[1] * query.element_size()
     at_once = max(1, CACHE_BYTES // logits_bytes)
-    parts = zip(*(part.split(at_once) for part in (query, key, values)), strict=True)
+    parts = zip(*(torch.split(part, at_once) for part in (query, key, values)), strict=True)
     attended = torch.cat([(q @ k.transpose(1, 2)).softmax(dim=-1) @ v for q, k, v in parts])
     return attended.view(*leading, *attended.shape[1:])

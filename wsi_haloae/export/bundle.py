@@ -7,12 +7,14 @@ from pathlib import Path
 from wsi_haloae.export.artefact_picture import write_artefact_picture
 from wsi_haloae.export.geojson import write_tile_geojson
 from wsi_haloae.export.ome_tiff import write_ome_tiff
+from wsi_haloae.export.ome_zarr import write_heatmap_zarr, write_map_zarr
 from wsi_haloae.export.overlay import write_overlay
 from wsi_haloae.export.picture import write_heatmap_picture
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.export.table import write_tile_table
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
+from wsi_haloae.heatmap.pixel_map import assemble_map
 from wsi_haloae.stores.score_store import ScoreStore
 
 
@@ -33,4 +35,9 @@ def write_exports(store: ScoreStore, folder: Path) -> list[Path]:
     write_artefact_picture(artefacts, tiles, store.thumbnail())
     write_heatmap_picture(picture, tiles, heatmap, scale, store.thumbnail())
     write_ome_tiff(numbers, heatmap, store.header)
-    return [table, geojson, overlay, picture, artefacts, numbers]
+    pyramids = [folder / "heatmap.ome.zarr"]
+    write_heatmap_zarr(pyramids[0], heatmap, store.header.slide)
+    if store.header.map_size is not None:
+        pyramids.append(folder / "map.ome.zarr")
+        write_map_zarr(pyramids[1], assemble_map(store), store.header.slide)
+    return [table, geojson, overlay, picture, artefacts, numbers, *pyramids]

@@ -9,21 +9,16 @@ left corner: not 0 where tiles overlap (see `Heatmap`).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tifffile
-from numpy.typing import NDArray
 
 from wsi_haloae.atomic import replacing
 from wsi_haloae.export.identity import slide_namespace
+from wsi_haloae.export.levels import SMALLEST, pyramid
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.stores.score_store import ScoreHeader
-
-TILE = 256
-"""Side of a TIFF tile; the pyramid ends with the first level that fits into one."""
 
 
 def write_ome_tiff(path: Path, heatmap: Heatmap, header: ScoreHeader) -> None:
@@ -35,7 +30,7 @@ def write_ome_tiff(path: Path, heatmap: Heatmap, header: ScoreHeader) -> None:
     levels = list(pyramid(heatmap.values))
     options: dict[str, Any] = {
         "photometric": "minisblack",
-        "tile": (TILE, TILE),
+        "tile": (SMALLEST, SMALLEST),
         "compression": "zlib",
         "software": "wsi-haloae",
     }
@@ -43,24 +38,6 @@ def write_ome_tiff(path: Path, heatmap: Heatmap, header: ScoreHeader) -> None:
         tiff.write(levels[0], subifds=len(levels) - 1, metadata=_ome_metadata(heatmap, header), **options)
         for level in levels[1:]:
             tiff.write(level, subfiletype=1, metadata=None, **options)
-
-
-def pyramid(values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """The heatmap, then each level half as large, rounded up, until one fits into a TIFF tile."""
-    yield values
-    while max(values.shape) > TILE:
-        values = halved(values)
-        yield values
-
-
-def halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of 2 x 2 cells that ignore NaN, (ceil(h / 2), ceil(w / 2)); NaN where all four are."""
-    height, width = values.shape
-    even = np.pad(values, ((0, height % 2), (0, width % 2)), constant_values=np.nan)
-    blocks = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).astype(np.float64)
-    known = (~np.isnan(blocks)).sum(axis=(1, 3))
-    total = np.nansum(blocks, axis=(1, 3))
-    return np.where(known > 0, total / np.maximum(known, 1), np.nan).astype(np.float32)
 
 
 def _ome_metadata(heatmap: Heatmap, header: ScoreHeader) -> dict[str, Any]:

@@ -170,6 +170,10 @@ class ScoreStore(ShardedStore):
         """The kept anomaly map (m, m) of one tile."""
         return np.asarray(self._array("anomaly_map")[number])
 
+    def anomaly_maps(self, place: slice) -> NDArray[np.float32]:
+        """The kept anomaly maps (k, m, m) of consecutive tiles."""
+        return np.asarray(self._array("anomaly_map")[place])
+
     def thumbnail(self) -> NDArray[np.uint8]:
         """The whole slide as a small picture, (h, w, 3)."""
         return self._read("thumbnail")

@@ -1,0 +1,71 @@
+"""OME-Zarr files by an independent validator, and by zarr alone: values, sizes, place on the slide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from ome_zarr_models.v05.image import Image
+
+from tests.export.stores import Scene, make_store
+from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.heatmap import pixel_map
+
+SIDE = 16
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slide of 40 x 30 overlapping tiles with maps, in several blocks."""
+    folder = tmp_path_factory.mktemp("zarr")
+    scene = Scene(width=20 * 64 + 32, height=15 * 64 + 32, stride=32, mpp_x=0.25, mpp_y=0.5, map_size=SIDE)
+    tiles = scene.grid.rows * scene.grid.columns
+    maps = np.random.default_rng(0).random((tiles, SIDE, SIDE), np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pixel_map, "BLOCK", 100)
+        write_exports(make_store(folder / "scores.zarr", scene, maps=maps), folder)
+    return folder
+
+
+def multiscales(path: Path) -> dict[str, Any]:
+    attributes: Any = zarr.open_group(path, mode="r").attrs["ome"]
+    return attributes["multiscales"][0]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", ["heatmap.ome.zarr", "map.ome.zarr"])
+def test_is_valid_ome_zarr(written: Path, name: str) -> None:
+    group = zarr.open_group(written / name, mode="r")
+    image = Image.from_zarr(group)
+    assert len(image.ome_attributes.multiscales[0].datasets) == len(list(group.array_keys()))
+    for _, array in group.arrays():
+        assert array.dtype == np.float32
+        assert array.shards is not None
+        assert np.isnan(array.fill_value)
+
+
+def test_the_map_lies_on_the_slide(written: Path) -> None:
+    """Micrometres of a cell's middle, counted from the middle of the slide's first pixel."""
+    levels = multiscales(written / "map.ome.zarr")["datasets"]
+    assert len(levels) == 2
+    scale, translation = (levels[0]["coordinateTransformations"][n][k] for n, k in ((0, "scale"), (1, "translation")))
+    assert scale == [2.0, 1.0]  # four pixels a cell
+    assert translation == [0.75, 0.375]
+    assert levels[1]["coordinateTransformations"][0]["scale"] == [4.0, 2.0]
+    assert levels[1]["coordinateTransformations"][1]["translation"] == [1.75, 0.875]
+
+
+def test_the_heatmap_carries_the_shift_of_overlap(written: Path) -> None:
+    """A cell is one stride in the middle of its tile: half the overlap from the slide's corner."""
+    level = multiscales(written / "heatmap.ome.zarr")["datasets"][0]["coordinateTransformations"]
+    assert level[0]["scale"] == [16.0, 8.0]
+    assert level[1]["translation"] == [16 * 0.5 + (16 - 0.5) / 2, 16 * 0.25 + (8 - 0.25) / 2]
+
+
+def test_each_level_is_the_mean_of_the_one_before(written: Path) -> None:
+    group = zarr.open_group(written / "map.ome.zarr", mode="r")
+    full, half = (np.asarray(array[:]) for _, array in sorted(group.arrays()))
+    assert full.shape == (248, 328)
+    np.testing.assert_allclose(half, full.reshape(124, 2, 164, 2).mean(axis=(1, 3)), rtol=1e-6)

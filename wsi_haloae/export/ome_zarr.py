@@ -1,0 +1,90 @@
+"""heatmap.ome.zarr and map.ome.zarr: numbers with physical sizes as OME-Zarr 0.5, for napari, QuPath and vizarr.
+
+A multiscales group of Zarr 3 (https://ngff.openmicroscopy.org/0.5): float32, NaN where nothing was scored,
+sharded, each level the mean of 2 x 2 cells of the one before. Scales and translations are micrometres, such
+that the picture lies on the slide when that is opened at its own pixel size: a reader puts the *middle* of the
+first cell at the translation, and the middle of the slide's first pixel at 0.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, BloscShuffle
+
+from wsi_haloae.atomic import replacing_tree
+from wsi_haloae.export.levels import SMALLEST, halved
+from wsi_haloae.heatmap.assembly import Heatmap
+from wsi_haloae.heatmap.pixel_map import PixelMap
+from wsi_haloae.stores.sharded import SlideRecord
+
+SHARD = 4 * SMALLEST
+"""Side of a file: one block of the map's Dask array, so that blocks are written in parallel."""
+_CODEC = BloscCodec(cname="zstd", clevel=3, shuffle=BloscShuffle.shuffle)
+
+
+def write_heatmap_zarr(path: Path, heatmap: Heatmap, slide: SlideRecord) -> None:
+    """The heatmap; replaces what stands at ``path``."""
+    cell = heatmap.l0_cell_height, heatmap.l0_cell_width
+    offset = heatmap.l0_offset_y, heatmap.l0_offset_x
+    _write(path, da.from_array(heatmap.values, chunks=SHARD), slide, cell, offset, "Anomaly score")
+
+
+def write_map_zarr(path: Path, pixels: PixelMap, slide: SlideRecord) -> None:
+    """The anomaly map, block by block; replaces what stands at ``path``."""
+    _write(path, pixels.values, slide, (pixels.l0_cell_height, pixels.l0_cell_width), (0.0, 0.0), "Anomaly map")
+
+
+def _write(
+    path: Path,
+    values: da.Array,
+    slide: SlideRecord,
+    l0_cell: tuple[float, float],
+    l0_offset: tuple[float, float],
+    name: str,
+) -> None:
+    with replacing_tree(path) as partial:
+        group = zarr.create_group(partial, zarr_format=3)
+        _store(group, 0, values)
+        levels = 1
+        while max(values.shape) > SMALLEST:
+            # Read again from disk, so that no level holds more than a block of the one before.
+            finer = da.from_zarr(str(partial / str(levels - 1)), chunks=2 * SHARD)
+            smaller = tuple(tuple(-(-side // 2) for side in sides) for sides in finer.chunks)
+            values = finer.map_blocks(halved, dtype=np.float32, chunks=smaller)
+            _store(group, levels, values)
+            levels += 1
+        mpp = slide.mpp_y, slide.mpp_x
+        group.attrs["ome"] = _multiscales(f"{slide.name}: {name}", levels, mpp, l0_cell, l0_offset)
+
+
+def _store(group: zarr.Group, level: int, values: da.Array) -> None:
+    array = group.create_array(
+        str(level),
+        shape=values.shape,
+        chunks=(SMALLEST, SMALLEST),
+        shards=(SHARD, SHARD),
+        dtype=np.float32,
+        fill_value=np.nan,
+        compressors=_CODEC,
+        dimension_names=["y", "x"],
+    )
+    da.store(values.rechunk(SHARD), array, lock=False, scheduler="threads")  # type: ignore[arg-type]
+
+
+def _multiscales(
+    name: str, levels: int, mpp: tuple[float, float], l0_cell: tuple[float, float], l0_offset: tuple[float, float]
+) -> dict[str, Any]:
+    datasets = []
+    for level in range(levels):
+        scale = [2**level * cell * size for cell, size in zip(l0_cell, mpp, strict=True)]
+        corner = [offset * size for offset, size in zip(l0_offset, mpp, strict=True)]
+        middle = [at + (one - size) / 2 for at, one, size in zip(corner, scale, mpp, strict=True)]
+        transformations = [{"type": "scale", "scale": scale}, {"type": "translation", "translation": middle}]
+        datasets.append({"path": str(level), "coordinateTransformations": transformations})
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in ("y", "x")]
+    return {"version": "0.5", "multiscales": [{"name": name, "axes": axes, "datasets": datasets, "type": "mean"}]}
