@@ -24,6 +24,7 @@ from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import MVTEC_BASE, load_config
+from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.model.anomaly_map import residual_map
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
@@ -43,12 +44,12 @@ def main(
     """Time each method on its own, image by image and in batches of 16; features are part of every time."""
     config, where = load_config(configs or "haloae", settings, base=MVTEC_BASE), resolve_device(device)
     torch.manual_seed(0)
-    model = HaloAE(config.model, size).to(where).to(memory_format=torch.channels_last).eval()
-    methods = _methods(model, where)
+    plain = HaloAE(config.model, size).eval()
+    methods = _methods(InferenceModel(plain, where), plain.image_size, where)
     rows = []
     for name, score in methods.items():
         for batch in (1, 16):
-            fps = _images_per_second(score, model, where, batch, images)
+            fps = _images_per_second(score, plain.image_size, where, batch, images)
             rows.append({"method": name, "batch": batch, "images_per_second": round(fps, 2)})
             click.echo(f"{name}, batch {batch}: {fps:.1f} images/s")
     told = {
@@ -63,9 +64,11 @@ def main(
     output.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
-def _methods(model: HaloAE, device: torch.device) -> dict[str, Callable[[torch.Tensor], torch.Tensor]]:
+def _methods(
+    model: InferenceModel, image_size: int, device: torch.device
+) -> dict[str, Callable[[torch.Tensor], torch.Tensor]]:
     """Images (B, 3, s, s) to maps (B, m, m), by each method."""
-    train = [model.features(torch.randn(4, 3, model.image_size, model.image_size, device=device)) for _ in range(8)]
+    train = [model.features(torch.randn(4, 3, image_size, image_size, device=device)) for _ in range(8)]
     pca = PcaReconstruction.fit(lambda: iter(train), 29)
     gaussian = LocationMahalanobis.fit(lambda: iter(train))
     nearest = NearestCoreset.fit(lambda: iter(train), lambda _: None)
@@ -84,9 +87,9 @@ def _methods(model: HaloAE, device: torch.device) -> dict[str, Callable[[torch.T
 
 @torch.inference_mode()
 def _images_per_second(
-    score: Callable[[torch.Tensor], torch.Tensor], model: HaloAE, device: torch.device, batch: int, images: int
+    score: Callable[[torch.Tensor], torch.Tensor], image_size: int, device: torch.device, batch: int, images: int
 ) -> float:
-    given = torch.randn(batch, 3, model.image_size, model.image_size, device=device)
+    given = torch.randn(batch, 3, image_size, image_size, device=device)
     given = given.contiguous(memory_format=torch.channels_last)
     score(given).cpu()  # warm-up
     start, done = time.perf_counter(), 0
