@@ -12,7 +12,7 @@ from machine import print_row, seconds_in_turn
 
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore, TileScores
-from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState
+from wsi_haloae.stores.sharded import GridRecord, SlideRecord, TileIndex, TileState
 from wsi_haloae.tiles.grid import TileGrid
 
 ROWS, COLUMNS, TILE = 250, 300, 256
@@ -31,7 +31,7 @@ def scored_store(folder: Path) -> ScoreStore:
     )  # fmt: skip
     header = ScoreHeader(
         slide=slide,
-        grid=asdict(grid),
+        grid=GridRecord(**asdict(grid)),
         read_plan={},
         tissue={},
         model=ModelRecord(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
-from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState
+from wsi_haloae.stores.sharded import GridRecord, SlideRecord, TileIndex, TileState
 from wsi_haloae.tiles.grid import TileGrid
 
 
@@ -56,7 +56,7 @@ class Scene:
     def header(self) -> ScoreHeader:
         return ScoreHeader(
             slide=self.slide,
-            grid=asdict(self.grid),
+            grid=GridRecord(**asdict(self.grid)),
             read_plan={},
             tissue={},
             model=ModelRecord(

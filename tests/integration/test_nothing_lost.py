@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -131,10 +132,10 @@ def test_out_of_memory_lowers_the_batch_and_is_written_down(
 ) -> None:
     plain = Scorer._score_batch
 
-    def greedy(scorer: Scorer, tiles: object, *, keep_maps: bool) -> TileScores:
+    def greedy(scorer: Scorer, *tiles: np.ndarray, keep_maps: bool) -> TileScores:
         if scorer.batch_size > 4:
             raise torch.OutOfMemoryError("of 80 GiB none is left")
-        return plain(scorer, tiles, keep_maps=keep_maps)  # type: ignore[arg-type]
+        return plain(scorer, *tiles, keep_maps=keep_maps)
 
     with monkeypatch.context() as patch:
         patch.setattr(Scorer, "_score_batch", greedy)

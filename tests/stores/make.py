@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
-from wsi_haloae.stores.sharded import SlideRecord, StoreHeader, TileIndex
+from wsi_haloae.stores.sharded import GridRecord, SlideRecord, StoreHeader, TileIndex
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.grid import TileGrid
 
@@ -36,7 +36,7 @@ def tile_header(mpp: tuple[float, float] = (0.5, 0.5), fingerprint: str = "f" * 
             background=(250, 251, 252),
             fingerprint=fingerprint,
         ),
-        grid=asdict(TileGrid(SIDE * COLUMNS, SIDE * 100, SIDE, SIDE, 1.0, 1.0)),
+        grid=GridRecord(**asdict(TileGrid(SIDE * COLUMNS, SIDE * 100, SIDE, SIDE, 1.0, 1.0))),
         read_plan={"mpp_x": mpp[0], "mpp_y": mpp[1]},
         tissue={"min_fraction": 0.1},
     )

@@ -86,7 +86,7 @@ def test_the_header_says_what_the_tiles_were_made_from() -> None:
     assert (header.slide.width, header.slide.height) == (COLUMNS * SIDE - 5, ROWS * SIDE - 3)
     assert (header.slide.bounds, header.slide.background) == ((1, 2, 30, 40), (240, 241, 242))
     assert (header.read_plan["mpp_x"], header.read_plan["mpp_y"]) == (0.25, 0.5)
-    assert (header.grid["tile_size"], header.grid["stride"]) == (SIDE, SIDE)
+    assert (header.grid.tile_size, header.grid.stride) == (SIDE, SIDE)
     assert header.tissue["min_fraction"] == 0.1
     assert type(header).model_validate_json(header.model_dump_json()) == header
 

@@ -16,4 +16,4 @@ def slide_namespace(header: StoreHeader) -> uuid.UUID:
     The grid belongs to it: QuPath replaces objects of equal id, and tile (3, 4) of another tile
     size is another tile.
     """
-    return uuid.uuid5(_NAMESPACE, header.slide.fingerprint + json.dumps(header.grid, sort_keys=True))
+    return uuid.uuid5(_NAMESPACE, header.slide.fingerprint + json.dumps(header.grid.model_dump(), sort_keys=True))

@@ -32,8 +32,8 @@ def write_heatmap_picture(
 
 def _caption(tiles: ScoredTiles) -> str:
     grid = tiles.header.grid
-    mpp = tiles.header.slide.mpp_x * grid["l0_scale_x"]
-    words = f"{len(tiles):,} tiles of {grid['tile_size']} px at {mpp:.3g} µm/px"
+    mpp = tiles.header.slide.mpp_x * grid.l0_scale_x
+    words = f"{len(tiles):,} tiles of {grid.tile_size} px at {mpp:.3g} µm/px"
     if tiles.not_scored:
         words += f"  ·  {tiles.not_scored:,} not scored (hatched)"
     if tiles.selection is not None and len(tiles):

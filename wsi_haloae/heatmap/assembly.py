@@ -63,15 +63,7 @@ class Heatmap:
 
 def grid_of(header: StoreHeader) -> TileGrid:
     """The grid that a store was made on."""
-    grid = header.grid
-    return TileGrid(
-        slide_width=int(grid["slide_width"]),
-        slide_height=int(grid["slide_height"]),
-        tile_size=int(grid["tile_size"]),
-        stride=int(grid["stride"]),
-        l0_scale_x=float(grid["l0_scale_x"]),
-        l0_scale_y=float(grid["l0_scale_y"]),
-    )
+    return TileGrid(**header.grid.model_dump())
 
 
 def assemble_heatmap(store: ScoreStore, column: Literal["score", "score_paper"] = "score") -> Heatmap:
@@ -83,17 +75,13 @@ def assemble_heatmap(store: ScoreStore, column: Literal["score", "score_paper"] 
     rows_per_band = max(1, BAND_PLACES // grid.columns)
     tops = np.arange(0, grid.rows, rows_per_band)
     edges = np.searchsorted(store.index.row, np.append(tops, grid.rows))
-    counts = tuple(np.diff(edges).tolist())
-    scores = da.from_zarr(str(store.path / column), chunks=(counts,))
     states = store.states()
     bands: list[Any] = []
-    for number, band_scores in enumerate(scores.to_delayed()):
-        tiles = slice(edges[number], edges[number + 1])
-        top = int(tops[number])
+    for number, top in enumerate(tops.tolist()):
+        tiles = slice(int(edges[number]), int(edges[number + 1]))
         shape = (min(rows_per_band, grid.rows - top), grid.columns)
-        band = delayed(_laid_out)(
-            band_scores, states[tiles], store.index.row[tiles] - top, store.index.column[tiles], shape
-        )
+        scores = delayed(store.read, pure=False)(column, tiles)
+        band = delayed(_laid_out)(scores, states[tiles], store.index.row[tiles] - top, store.index.column[tiles], shape)
         bands.append(da.from_delayed(band, shape, np.float32))
     values = da.concatenate(bands, axis=0)
     return Heatmap(np.asarray(values.compute(scheduler="threads")), grid)

@@ -51,6 +51,8 @@ def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow
     written = cell("path")
     if written is None:
         raise UsageError(f"{manifest}, line {line}: the path is empty.")
+    if "\0" in written:
+        raise UsageError(f"{manifest}, line {line}: the path {written!r} holds a null character.")
     mpp = cell("mpp")
     try:
         value = None if mpp is None else float(mpp)

@@ -59,9 +59,16 @@ def score_slide(
     ):
         match = _stain_matcher(model, store, source)
         scorer = _Patient(model, store, device, reporter)
-        with read_ahead(source.read_shard, pending, readers) as shards:
-            for read in shards:
-                scores = scorer.score(match(read.pixels))
+
+        def prepare(shard: int) -> tuple[ShardPixels, Batch, NDArray[np.float32]]:
+            """What the processor does with pixels, on the readers' threads: a GPU must not wait for it."""
+            read = source.read_shard(shard)
+            pixels = match(read.pixels)
+            return read, pixels, scorer.measure(pixels)
+
+        with read_ahead(prepare, pending, readers) as shards:
+            for read, pixels, quantities in shards:
+                scores = scorer.score(pixels, quantities)
                 store.write_shard(read.shard, _without_unreadable(scores, read.states), read.states, read.reasons)
                 advance(len(read.states))
                 if tiles is None:  # the tiler has said so already
@@ -108,11 +115,16 @@ class _Patient:
         compute = self._store.header.compute
         return Scorer(self._model, self._device, compute.batch_size, PRECISIONS[compute.dtype])
 
-    def score(self, pixels: Batch) -> TileScores:
+    def measure(self, pixels: Batch) -> NDArray[np.float32]:
+        """Quantities behind the artefact flags, (k, 4)."""
+        return self._scorer.measure(pixels)
+
+    def score(self, pixels: Batch, quantities: NDArray[np.float32]) -> TileScores:
         """Of one shard; `WsiHaloaeError` where not even one tile fits."""
+        keep_maps = self._store.header.map_size is not None
         while True:
             try:
-                return self._scorer.score(pixels, keep_maps=self._store.header.map_size is not None)
+                return self._scorer.score(pixels, keep_maps=keep_maps, quantities=quantities)
             except torch.OutOfMemoryError as error:
                 reason = str(error).splitlines()[0]
             self._halve(reason)  # outside of the handler, which holds the failed batch's tensors

@@ -55,13 +55,22 @@ class Scorer:
         """Side m of the anomaly maps."""
         return self._model.map_size
 
-    def score(self, tiles: NDArray[np.uint8], *, keep_maps: bool = False) -> TileScores:
-        """uint8 tiles (n, s, s, 3), any n -> their results; the last batch is padded to full size."""
-        parts = [
-            self._score_batch(tiles[start : start + self.batch_size], keep_maps=keep_maps)
-            for start in range(0, len(tiles), self.batch_size)
-        ]
-        return TileScores.joined(parts)
+    def score(
+        self, tiles: NDArray[np.uint8], *, keep_maps: bool = False, quantities: NDArray[np.float32] | None = None
+    ) -> TileScores:
+        """uint8 tiles (n, s, s, 3), any n -> their results; the last batch is padded to full size.
+
+        ``quantities`` (n, 4) are what `measure` gave for these tiles, if somebody has measured them already.
+        """
+        measured = self.measure(tiles) if quantities is None else quantities
+        places = [slice(start, start + self.batch_size) for start in range(0, len(tiles), self.batch_size)]
+        return TileScores.joined(
+            [self._score_batch(tiles[place], measured[place], keep_maps=keep_maps) for place in places]
+        )
+
+    def measure(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Quantities behind the artefact flags (n, 4) of tiles (n, s, s, 3); on the CPU, and from any thread."""
+        return measure_all(tiles, self._config.scoring.glass_level)
 
     @torch.inference_mode()
     def summaries(self, names: Sequence[str], tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -70,7 +79,7 @@ class Scorer:
         return {name: _numpy(SUMMARIES[name].numbers(measured, self._gaussians))[: len(tiles)] for name in names}
 
     @torch.inference_mode()
-    def _score_batch(self, tiles: NDArray[np.uint8], *, keep_maps: bool) -> TileScores:
+    def _score_batch(self, tiles: NDArray[np.uint8], quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
         rule, count = self._config.scoring, len(tiles)
         on_tissue = self._measure(tiles)
         found, tissue = on_tissue.found, on_tissue.cells
@@ -81,7 +90,6 @@ class Scorer:
             for one in asked
         }
         score = _numpy(scores[rule])[:count]
-        quantities = measure_all(tiles, rule.glass_level)
         return TileScores(
             score=score,
             score_paper=_numpy(found.squared.mean(dim=(1, 2)))[:count],
@@ -102,7 +110,10 @@ class Scorer:
         rule = self._config.scoring
         padded = np.zeros((self.batch_size, *tiles.shape[1:]), dtype=np.uint8)
         padded[: len(tiles)] = tiles
-        unit = to_unit(torch.from_numpy(padded).to(self._device))
+        batch = torch.from_numpy(padded)
+        if self._device.type == "cuda":  # from pinned memory the copy runs beside the last batch's arithmetic
+            batch = batch.pin_memory()
+        unit = to_unit(batch.to(self._device, non_blocking=True))
         tissue = tissue_cells(unit, self._model.map_size, rule.glass_level)
         decode = rule.source == "image" or rule.pooling == "classifier"
         found = residuals(self._model, unit, self._feature_range, self._config, decode=decode, ssim=True)

@@ -109,6 +109,7 @@ class ScoreStore(ShardedStore):
 
     kind: ClassVar[str] = "wsi-haloae score store"
     header_type: ClassVar[type[StoreHeader]] = ScoreHeader
+    pictures: ClassVar[frozenset[str]] = frozenset({"thumbnail", "tissue_mask"})
     header: ScoreHeader
 
     @classmethod
@@ -147,12 +148,11 @@ class ScoreStore(ShardedStore):
         self, shard: int, scores: TileScores, states: NDArray[np.uint8], reasons: Sequence[str] = ()
     ) -> None:
         """Store one shard's results, why tiles could not be read ("" where they could), and then its states."""
-        place = self.shard_slice(shard)
         for name in _COLUMNS:
-            self._array(name)[place] = getattr(scores, name)
+            self._write(name, shard, getattr(scores, name))
         if self.header.map_size is not None:
             assert scores.anomaly_map is not None
-            self._array("anomaly_map")[place] = scores.anomaly_map
+            self._write("anomaly_map", shard, scores.anomaly_map)
         self._commit(shard, states, reasons)
 
     def lower_batch_size(self, batch_size: int) -> None:
@@ -164,28 +164,23 @@ class ScoreStore(ShardedStore):
 
     def scores(self) -> TileScores:
         """The results of all tiles, without the anomaly maps."""
-        return TileScores(**{name: self._read(name) for name in _COLUMNS}, anomaly_map=None)
+        return TileScores(**{name: self.read(name) for name in _COLUMNS}, anomaly_map=None)
 
     def anomaly_map(self, number: int) -> NDArray[np.float32]:
         """The kept anomaly map (m, m) of one tile."""
-        return np.asarray(self._array("anomaly_map")[number])
+        return self.read("anomaly_map", number)
 
     def anomaly_maps(self, place: slice) -> NDArray[np.float32]:
         """The kept anomaly maps (k, m, m) of consecutive tiles."""
-        return np.asarray(self._array("anomaly_map")[place])
+        return self.read("anomaly_map", place)
 
     def thumbnail(self) -> NDArray[np.uint8]:
         """The whole slide as a small picture, (h, w, 3)."""
-        return self._read("thumbnail")
+        return self.read("thumbnail")
 
     def tissue_mask(self) -> NDArray[np.bool_]:
         """The tissue mask on the thumbnail, (h, w)."""
-        return self._read("tissue_mask")
-
-    @property
-    def score_url(self) -> str:
-        """Path of the score array, for readers that open it lazily."""
-        return str(self.path / "score")
+        return self.read("tissue_mask")
 
 
 def _wide_columns(header: ScoreHeader) -> dict[str, int]:

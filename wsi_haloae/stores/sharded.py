@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from pathlib import Path
@@ -19,14 +20,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from zarr.errors import GroupNotFoundError
 
-from wsi_haloae.errors import OutputExistsError, StoreError
+from wsi_haloae.errors import OutputExistsError, StoreError, WsiHaloaeError
 
 FORMAT_VERSION = 2
 SHARD_TILES = 64
 """Tiles per shard: 12 MiB of 256-pixel tiles, the most work that a crash repeats per worker."""
+MOST_TILES = 1 << 26
+"""70,000 x 70,000 pixels at a stride of 9: a file that claims more is damaged, and would fill the memory."""
+MOST_PIXELS = 1 << 28
 REASON_BYTES = 240
 """Room for the reason why a tile could not be read, in UTF-8; longer ones are cut."""
 
@@ -56,13 +60,26 @@ class SlideRecord(BaseModel):
     fingerprint: str
 
 
+class GridRecord(BaseModel):
+    """The fields of a TileGrid: pixels of level 0, pixels of the tile, and the former per the latter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slide_width: PositiveInt
+    slide_height: PositiveInt
+    tile_size: PositiveInt
+    stride: PositiveInt
+    l0_scale_x: float = Field(gt=0, allow_inf_nan=False)
+    l0_scale_y: float = Field(gt=0, allow_inf_nan=False)
+
+
 class StoreHeader(BaseModel):
-    """The attributes of a store. ``grid`` holds the fields of a TileGrid."""
+    """The attributes of a store."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     slide: SlideRecord
-    grid: dict[str, int | float]
+    grid: GridRecord
     read_plan: dict[str, int | float]
     tissue: dict[str, Any]
 
@@ -105,12 +122,16 @@ class ShardedStore:
 
     kind: ClassVar[str]
     header_type: ClassVar[type[StoreHeader]]
+    pictures: ClassVar[frozenset[str]] = frozenset()
+    """Arrays that are not one entry per tile."""
 
     def __init__(self, path: Path, group: zarr.Group, header: StoreHeader) -> None:
         self.path = path
         self.header = header
         self._group = group
-        self.index = TileIndex(**{field.name: self._read(field.name) for field in fields(TileIndex)})
+        self._arrays = dict(group.arrays())
+        self._require_lengths()
+        self.index = TileIndex(**{field.name: self.read(field.name) for field in fields(TileIndex)})
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -128,10 +149,10 @@ class ShardedStore:
                 f"{path}: format version {version!r}, but this wsi-haloae reads version {FORMAT_VERSION}. "
                 "Use the version of wsi-haloae that wrote it, or make it again with --overwrite."
             )
-        try:
-            return cls(path, group, cls.header_type.model_validate(attributes["header"]))
-        except (KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
-            raise StoreError(f"{path}: this {cls.kind} is damaged ({error}). Make it again: --overwrite.") from None
+        with damage_told(path, cls.kind):
+            store = cls(path, group, cls.header_type.model_validate(attributes["header"]))
+            store.check()
+            return store
 
     @classmethod
     def _create(cls, path: Path, header: StoreHeader, index: TileIndex) -> zarr.Group:
@@ -155,6 +176,30 @@ class ShardedStore:
     def _publish(cls, path: Path) -> Self:
         os.replace(_partial(path), path)
         return cls.open(path)
+
+    def check(self) -> None:
+        """`ValueError` for an index that no tiler made: what follows trusts it."""
+        index, grid = self.index, self.header.grid
+        rows = grid.slide_height / (grid.stride * grid.l0_scale_y) + 2  # at most one more than there are
+        columns = grid.slide_width / (grid.stride * grid.l0_scale_x) + 2
+        if rows * columns > MOST_TILES:
+            raise ValueError(f"its grid has {rows:.3g} x {columns:.3g} places")
+        if not len(index):
+            return
+        ends = (index.location + index.size <= [grid.slide_width, grid.slide_height]).all()
+        starts = min(index.location.min(), index.row.min(), index.column.min()) >= 0 and index.size.min() > 0
+        if not (starts and ends and index.row.max() < rows and index.column.max() < columns):
+            raise ValueError("tiles lie outside the slide")
+        if not (np.diff(index.row * int(columns) + index.column) > 0).all():
+            raise ValueError("tiles are not in reading order")
+
+    def _require_lengths(self) -> None:
+        """Every array that has an entry per tile has as many, before any of them is read."""
+        lengths = {name: array.shape[0] for name, array in self._arrays.items() if name not in self.pictures}
+        if len(set(lengths.values())) != 1 or not 0 <= lengths["row"] <= MOST_TILES:
+            raise ValueError(f"its arrays are of different or impossible lengths: {lengths}")
+        if any(self._arrays[name].size > MOST_PIXELS for name in self.pictures):
+            raise ValueError("a picture in it is too large")
 
     def require_same(self, header: StoreHeader, index: TileIndex | None = None) -> None:
         """`OutputExistsError` unless this store was made from exactly what ``header`` says.
@@ -190,7 +235,7 @@ class ShardedStore:
 
     def states(self) -> NDArray[np.uint8]:
         """State of each tile (n,), values of `TileState`."""
-        return self._read("state")
+        return self.read("state")
 
     def pending_shards(self) -> list[int]:
         """Shards that are not committed yet, in order."""
@@ -204,7 +249,7 @@ class ShardedStore:
 
     def reasons(self, shard: int) -> tuple[str, ...]:
         """Why each tile of a shard could not be read; "" for one that could."""
-        return tuple(_as_text(line) for line in np.asarray(self._array("reason")[self.shard_slice(shard)]))
+        return tuple(_as_text(line) for line in self.read("reason", self.shard_slice(shard)))
 
     def unreadable(self) -> list[UnreadableTile]:
         """Every tile that could not be read, and why."""
@@ -226,17 +271,27 @@ class ShardedStore:
         """Make a shard count as done; its payload must have been written before."""
         assert not (states == TileState.PENDING).any()
         if any(reasons):  # elsewhere the column stays unwritten, and takes no room
-            self._array("reason")[self.shard_slice(shard)] = np.stack([_as_bytes(reason) for reason in reasons])
-        self._array("state")[self.shard_slice(shard)] = states
+            self._write("reason", shard, np.stack([_as_bytes(reason) for reason in reasons]))
+        self._write("state", shard, states)
 
-    def _array(self, name: str) -> zarr.Array[Any]:
-        array = self._group[name]
-        if not isinstance(array, zarr.Array):
-            raise TypeError(f"{name} is no array")
-        return array
+    def read(self, name: str, place: slice | int = slice(None)) -> NDArray[Any]:
+        """A part of one array; `StoreError` where its file is damaged."""
+        with damage_told(self.path, self.kind):
+            return np.asarray(self._arrays[name][place])
 
-    def _read(self, name: str) -> NDArray[Any]:
-        return np.asarray(self._array(name)[:])
+    def _write(self, name: str, shard: int, values: NDArray[Any]) -> None:
+        self._arrays[name][self.shard_slice(shard)] = values
+
+
+@contextmanager
+def damage_told(path: Path, kind: str) -> Iterator[None]:
+    """Errors of whatever kind that zarr and its codecs raise over a damaged file, in our own words."""
+    try:
+        yield
+    except (WsiHaloaeError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  # there is no telling which
+        raise StoreError(f"{path}: this {kind} is damaged ({error}). Make it again: --overwrite.") from None
 
 
 def create_column(

@@ -35,7 +35,7 @@ class TileStore(ShardedStore):
     def create(cls, path: Path, header: StoreHeader, index: TileIndex) -> TileStore:
         """A new store with every tile pending; replaces what an interrupted `create` left."""
         group = cls._create(path, header, index)
-        size = int(header.grid["tile_size"])
+        size = header.grid.tile_size
         group.create_array(
             "pixels",
             shape=(len(index), size, size, 3),
@@ -49,19 +49,19 @@ class TileStore(ShardedStore):
     @property
     def tile_size(self) -> int:
         """Side of a tile in pixels."""
-        return int(self.header.grid["tile_size"])
+        return self.header.grid.tile_size
 
     def write_shard(
         self, shard: int, pixels: NDArray[np.uint8], states: NDArray[np.uint8], reasons: Sequence[str] = ()
     ) -> None:
         """Store one shard's pixels (k, s, s, 3), why tiles could not be read ("" for none), and then its states."""
-        self._array("pixels")[self.shard_slice(shard)] = pixels
+        self._write("pixels", shard, pixels)
         self._commit(shard, states, reasons)
 
     def read_shard(self, shard: int) -> NDArray[np.uint8]:
         """One shard's pixels, (k, s, s, 3)."""
-        return np.asarray(self._array("pixels")[self.shard_slice(shard)])
+        return self.read("pixels", self.shard_slice(shard))
 
     def read_tile(self, number: int) -> NDArray[np.uint8]:
         """One tile's pixels, (s, s, 3)."""
-        return np.asarray(self._array("pixels")[number])
+        return self.read("pixels", number)

@@ -27,6 +27,8 @@ from wsi_haloae.errors import AnnotationError
 from wsi_haloae.slide.properties import Bounds
 
 UNCLASSIFIED = "Unclassified"
+MOST_CHARACTERS = 1 << 30
+"""Of a GeoJSON file, unpacked: a million cells drawn by a program have fewer; a packed file may claim any number."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ def _load(path: Path) -> Any:
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8-sig") as stream:
-            document = json.load(stream)
+            text = stream.read(MOST_CHARACTERS + 1)
+            if len(text) > MOST_CHARACTERS:
+                raise ValueError(f"it is larger than {MOST_CHARACTERS:,} characters")
+            document = json.loads(text)
     except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise AnnotationError(f"{path}: cannot be read as GeoJSON ({error}).") from None
     if not isinstance(document, dict | list) or (
@@ -121,7 +126,7 @@ def _polygon_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
         if polygon.is_empty or not np.isfinite(shapely.get_coordinates(polygon)).all():
             raise ValueError("coordinates are missing or no numbers")
         return shapely.make_valid(polygon)
-    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise AnnotationError(f"{path}: feature {number} has a broken polygon ({error}).") from None
 
 

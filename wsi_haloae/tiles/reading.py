@@ -38,7 +38,7 @@ class SlideTiles:
     def __init__(self, store: ShardedStore, handles: SlideHandles) -> None:
         self._store, self._handles = store, handles
         self._plan = ReadPlan.of_record(store.header.read_plan)
-        self._size = int(store.header.grid["tile_size"])
+        self._size = store.header.grid.tile_size
 
     def read_tile(self, number: int) -> NDArray[np.uint8]:
         """One tile (s, s, 3); `RegionReadError` where it cannot be decoded."""

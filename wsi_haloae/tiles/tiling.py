@@ -11,7 +11,7 @@ from wsi_haloae.config import TissueConfig
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.slide.tissue import METHOD
 from wsi_haloae.slide.tissue_mask import TissueMask
-from wsi_haloae.stores.sharded import SlideRecord, StoreHeader, TileIndex
+from wsi_haloae.stores.sharded import GridRecord, SlideRecord, StoreHeader, TileIndex
 from wsi_haloae.tiles.annotations import coverage
 from wsi_haloae.tiles.grid import TileGrid
 from wsi_haloae.tiles.plan import ReadPlan
@@ -63,7 +63,7 @@ class Tiling:
                 background=p.background,
                 fingerprint=p.fingerprint,
             ),
-            grid=asdict(self.grid),
+            grid=GridRecord(**asdict(self.grid)),
             read_plan=asdict(self.plan),
             tissue={"method": METHOD, **self.tissue_config.model_dump(mode="json")},
         )
