@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 from tests.integration.mvtec_images import defect, save, stripes, write_config, write_set
 from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.runs.lock import locked
 
 PICTURES = {"sheet.png", "defects.png", "curves.png", "ews.png", "loss.png", "reconstructions.png"}
 
@@ -66,7 +67,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def test_everything_is_there_and_drawn(done: Path) -> None:
     names = {path.name for path in (done / "stripes").iterdir()}
-    assert names == PICTURES | {"model.safetensors", "mvtec.json", "run.json", "scores.csv", "loss.csv"}
+    assert names == PICTURES | {"model.safetensors", "mvtec.json", "run.json", "scores.csv", "loss.csv", ".lock"}
     for name in PICTURES:
         with Image.open(done / "stripes" / name) as picture:
             assert np.asarray(picture.convert("L")).std() > 5, f"{name} is empty"
@@ -130,8 +131,19 @@ def test_another_configuration_is_refused(
 ) -> None:
     before = snapshot(done)
     assert evaluate(root, done, config, "--set", "training.seed=1") == 2
-    assert "--overwrite" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--overwrite" in told
+    assert "with other training.seed." in told
     assert snapshot(done) == before
+
+
+def test_a_second_run_on_one_category_refuses(
+    root: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with locked(tmp_path / "stripes"):
+        assert evaluate(root, tmp_path, config) == 2
+    assert "another run is writing here" in capsys.readouterr().err
+    assert not (tmp_path / "stripes" / "model.safetensors").exists()
 
 
 def test_two_runs_give_the_same_bytes(done: Path, root: Path, config: Path, tmp_path: Path) -> None:

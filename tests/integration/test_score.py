@@ -22,7 +22,7 @@ from wsi_haloae.slide.openslide_slide import open_slide
 
 OUTPUTS = {
     "tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png",
-    "artefacts.png",
+    "artefacts.png", "heatmap.ome.zarr",
 }  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def test_five_problems_are_told_and_the_others_counted(tmp_path: Path) -> None:
         save_mask(folder / "ground_truth" / "crack" / f"{name}_mask.png", mark=0)
     problems = problems_of(folder)
     assert len(problems) == 6
-    assert problems[-1] == "... and 2 more problems like these."
+    assert problems[-1] == "... and 2 more of this kind."
 
 
 def test_anomalous_images_without_mask_are_counted_in_one_warning(tmp_path: Path) -> None:

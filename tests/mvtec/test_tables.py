@@ -40,6 +40,7 @@ def result(name: str = "screw", **changes: Any) -> dict[str, Any]:
         "convergence": {"components": 32, "held_out": 0.25, "pca": 0.18, "converged": False},
         "no_model": {"brightness": 0.005},
         "decided_by": ["brightness"],
+        "normalise": "none",
         "paper": {"image_auroc": 89.6, "pixel_auroc": 99.0},
     }  # fmt: skip
     return told | changes
@@ -52,6 +53,8 @@ def cells(line: str) -> list[str]:
 def test_every_figure_stands_under_its_heading() -> None:
     lines = markdown_table([result()]).splitlines()
     assert cells(lines[0]) == list(HEADINGS)
+    assert "median grey**" not in "".join(lines)
+    assert "**every image divided by its median grey**" in markdown_table([result(normalise="median")])
     ours = dict(zip(HEADINGS, cells(lines[2]), strict=True))
     assert ours["category"] == "**screw**"
     assert ours["image AUROC"] == "11.0 (12.0-13.0)"
@@ -68,7 +71,7 @@ def test_every_figure_stands_under_its_heading() -> None:
 
 def test_a_reader_is_warned() -> None:
     remarks = cells(markdown_table([result()]).splitlines()[2])[-1]
-    assert "**brightness alone decides**" in remarks
+    assert "**decided without a model, by brightness**" in remarks
     assert "not converged: held-out residual 0.250, PCA-32 0.180" in remarks
     assert "AP above PCA's in 87 % of draws" in remarks
     converged = {"components": 32, "held_out": 0.15, "pca": 0.18, "converged": True}

@@ -18,7 +18,7 @@ from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, load_config
 from wsi_haloae.config.scoring import SUMMARY_POOLINGS, ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
-from wsi_haloae.config.whole import AS_RELEASED, Config, merge
+from wsi_haloae.config.whole import AS_RELEASED, Config, differences, merge
 
 __all__ = [
     "AS_RELEASED",
@@ -43,6 +43,7 @@ __all__ = [
     "TimmNetwork",
     "TissueConfig",
     "TrainingConfig",
+    "differences",
     "load_config",
     "merge",
     "preset_names",

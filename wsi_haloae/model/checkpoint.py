@@ -98,7 +98,10 @@ class Checkpoint:
         header = {"kind": KIND, "format_version": FORMAT_VERSION, "facts": self.facts.model_dump(mode="json")}
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
+            partial.touch()
+            mode = partial.stat().st_mode  # as every other file; safetensors would keep it from colleagues
             save_file(tensors, partial, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
+            partial.chmod(mode)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

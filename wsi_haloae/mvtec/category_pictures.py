@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,8 @@ def write_defect_scores(path: Path, defects: Sequence[str], scores: NDArray[np.f
     for place, (kind, group) in enumerate(zip(kinds, groups, strict=True), start=1):
         colour = "tab:blue" if kind == REFERENCE else "tab:red"
         axes.scatter(place + random.uniform(-0.15, 0.15, len(group)), group, s=9, alpha=0.6, color=colour)
-    axes.set(ylabel="anomaly score", title=title)
+    axes.set(ylabel="anomaly score")
+    axes.set_title(textwrap.fill(title, 16 + 14 * len(kinds)), fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="y", alpha=0.3)
     save_figure(figure, path)

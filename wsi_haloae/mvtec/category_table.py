@@ -43,6 +43,8 @@ _EXPLANATION = (
     "Per cent, with 95 % intervals by bootstrap over images, anomalous and reference images apart.",
     "Indented rows: baselines on the same features, and statistics that need no model. No AUROC is ever flipped; a",
     "statistic near 0 decides as well as one near 100.",
+    "AP: average precision of pixels. Divided by median grey: image AUROC when each image is, so that brightness goes.",
+    "Not converged: held-out images are reconstructed worse than by a PCA of as many components (squared residuals).",
     "The paper's figures are context: other weights, other images, other length of training.",
 )
 
@@ -67,7 +69,7 @@ def _our_row(result: Mapping[str, Any]) -> list[str]:
 def _remarks(result: Mapping[str, Any]) -> str:
     remarks = []
     if result["decided_by"]:
-        remarks.append(f"**{' and '.join(result['decided_by'])} alone decides**")
+        remarks.append(f"**decided without a model, by {' and '.join(result['decided_by'])}**")
     convergence = result["convergence"]
     if convergence and not convergence["converged"]:
         remarks.append(
@@ -106,6 +108,7 @@ def _run(result: Mapping[str, Any]) -> str:
     return (
         f"{result['steps']} steps, seed {result['seed']}, {data['train']} training and {data['select']} held-out "
         f"images, {data['reference']} reference and {data['anomalous']} anomalous test images, score: {result['rule']}"
+        + ("; **every image divided by its median grey**" if result["normalise"] == "median" else "")
     )
 
 

@@ -53,7 +53,7 @@ def check_images(images: ImageSet, warn: Callable[[str], None]) -> None:
 
 def _tell(problems: list[str]) -> str:
     more = len(problems) - MOST_TOLD
-    return "\n".join([*problems[:MOST_TOLD], *([f"... and {more} more problems like these."] if more > 0 else [])])
+    return "\n".join([*problems[:MOST_TOLD], *([f"... and {more} more of this kind."] if more > 0 else [])])
 
 
 def _decode_all(paths: Iterable[Path]) -> tuple[Sizes, list[str]]:
@@ -141,11 +141,12 @@ def _content(path: Path) -> str:
 
 
 def _warn_of_unknown_pixels(images: ImageSet, warn: Callable[[str], None]) -> None:
-    unknown, anomalous = int((~images.has_mask).sum()), int(images.anomalous.sum())
-    if unknown:
+    unknown = [image.path for image, there in zip(images.test, images.has_mask, strict=True) if not there]
+    if unknown and images.mask_folder is not None:  # without a folder of masks nobody expects any
+        wanted = f"{images.mask_folder / image_key(unknown[0], images.test_folder)}_mask.*"
         warn(
-            f"{images.name}: {unknown} of {anomalous} anomalous images have no mask: they count for the image-level "
-            "figures only."
+            f"{images.name}: {len(unknown)} of {int(images.anomalous.sum())} anomalous images have no mask and count "
+            f"for the image-level figures only; the first is {unknown[0]} (looked for: {wanted})."
         )
 
 

@@ -95,7 +95,7 @@ def _conditions(result: Mapping[str, Any]) -> str:
     data = result["data"]
     text = f"{data['name']}: {result['label']}; {result['steps']} steps, seed {result['seed']}"
     if result["decided_by"]:
-        text += f"; {' and '.join(result['decided_by'])} alone decides the image label"
+        text += f"; decided without a model, by {' and '.join(result['decided_by'])}"
     return text
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from wsi_haloae.atomic import remove_tree, replacing, write_text
-from wsi_haloae.config import SUMMARY_POOLINGS, Config
+from wsi_haloae.atomic import replacing, write_text
+from wsi_haloae.config import SUMMARY_POOLINGS, Config, differences
 from wsi_haloae.errors import ConfigError, OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
@@ -27,6 +27,7 @@ from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.calibrating import set_display_range
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.lock import HOLDER_NAME, LOCK_NAME, locked
 from wsi_haloae.runs.mvtec_category import CategoryImages, Judged, Normalise, judge
 from wsi_haloae.runs.mvtec_pictures import write_pictures
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord
@@ -34,6 +35,7 @@ from wsi_haloae.training.pictures import write_schedule
 from wsi_haloae.training.trainer import plan_steps
 
 RESULT_NAME = "mvtec.json"
+MODEL_NAME = "model.safetensors"
 TABLE_NAME = "table"
 
 
@@ -69,6 +71,7 @@ def run_mvtec(
             f"scoring.pooling {config.scoring.pooling} was given; it needs calibrated tiles, and images have none. "
             "Choose mean, p95, max or classifier."
         )
+    first_warning = len(reporter.warnings)
     for images in sets:
         check_images(images, reporter.warn)
     for line in describe_cost(asked.model, config.model, SIZE):
@@ -76,9 +79,10 @@ def run_mvtec(
     device = resolve_device(options.device)
     results, failed = [], []
     for images in sets:
-        folder, record = output / images.name, RunRecord("mvtec", arguments, reporter)
+        folder, record = output / images.name, RunRecord("mvtec", arguments, reporter, first_warning)
         try:
-            results.append(_one(images, folder, config, options, device, record, reporter))
+            with locked(folder):
+                results.append(_one(images, folder, config, options, device, record, reporter))
         except (WsiHaloaeError, OSError) as error:
             if len(sets) == 1:
                 raise
@@ -86,7 +90,7 @@ def run_mvtec(
             failed.append(images.name)
     if results:
         write_table(results, output)
-        reporter.line(f"{output / TABLE_NAME}.md: the table of {len(results)} categories")
+        reporter.line(f"{output / TABLE_NAME}.md: the table, categories: {len(results)}")
     if failed:
         reporter.line(f"{len(results)} categories done; failed: {', '.join(failed)}")
     return 0 if not failed else 1 if results else 2
@@ -110,14 +114,16 @@ def _one(
     category = CategoryImages.open(images, options.normalise, config.training.seed)
     identity = _identity(category, config, options)
     if options.overwrite:
-        remove_tree(folder)
-    done = _finished(folder, identity, wanted_baselines=options.baselines)
+        _empty(folder)
+    done = _finished(folder, identity, config, wanted_baselines=options.baselines)
     if done:
         reporter.line(f"{folder}: done already, skipped")
         return done
     folder.mkdir(parents=True, exist_ok=True)
     _, steps = plan_steps(config, len(category.data.train))
-    reporter.line(f"{images.name}: {len(category.data.train)} training images, {steps} steps")
+    trained = (folder / MODEL_NAME).exists()
+    begun = "trained already, now measured" if trained else f"{steps} steps"
+    reporter.line(f"{images.name}: {len(category.data.train)} training images, {begun}")
     checkpoint = _train(category, folder, config, options, device, identity, reporter)
     record.lap("training")
     judged = judge(category, checkpoint, device, reporter, baselines=options.baselines)
@@ -141,7 +147,7 @@ def _train(
     identity: str,
     reporter: Reporter,
 ) -> Checkpoint:
-    path = folder / "model.safetensors"
+    path = folder / MODEL_NAME
     if path.exists():
         return Checkpoint.load(path)  # of this identity: `_finished` refuses another
     fit_options = FitOptions(
@@ -162,18 +168,27 @@ def _train(
     return checkpoint
 
 
-def _finished(folder: Path, identity: str, *, wanted_baselines: bool) -> dict[str, Any] | None:
+def _finished(folder: Path, identity: str, config: Config, *, wanted_baselines: bool) -> dict[str, Any] | None:
     """The result that is there, if it is the one that is asked for; another's is refused."""
-    model, found = folder / "model.safetensors", folder / RESULT_NAME
-    if model.exists() and Checkpoint.load(model).facts.training.get("identity") != identity:
+    model, found = folder / MODEL_NAME, folder / RESULT_NAME
+    if model.exists() and (facts := Checkpoint.load(model).facts).training.get("identity") != identity:
+        differing = sorted(differences(facts.config.model_dump(mode="json"), config.model_dump(mode="json")))
         raise OutputExistsError(
-            f"{folder}: holds a run with another configuration, other images or other weights. "
+            f"{folder}: holds a run with other {', '.join(differing[:5]) or 'images, weights or --normalise'}. "
             "Choose another -o, or pass --overwrite to replace it."
         )
     if not found.exists():
         return None
     result: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
     return result if result["identity"] == identity and result["with_baselines"] >= wanted_baselines else None
+
+
+def _empty(folder: Path) -> None:
+    """``--overwrite``: everything but the lock, which is held; the model first, for it says that the rest is good."""
+    (folder / MODEL_NAME).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in {LOCK_NAME, HOLDER_NAME}:
+            path.unlink()
 
 
 def _identity(category: CategoryImages, config: Config, options: MvtecOptions) -> str:
@@ -210,5 +225,5 @@ def _summary(judged: Judged) -> str:
     if result.pixel:
         text += f", pixel AUROC {100 * result.pixel.auroc:.1f}, AP {100 * result.pixel.average_precision:.1f}"
     if result.decided_by:
-        text += f"; beware: {' and '.join(result.decided_by)} alone decides this category"
+        text += f"; beware: decided without a model, by {' and '.join(result.decided_by)}"
     return text

@@ -25,9 +25,11 @@ _PACKAGES = ("wsi-haloae", "torch", "torchvision", "openslide-python", "openslid
 class RunRecord:
     """Collects facts while a run goes on; `write` puts them down, atomically."""
 
-    def __init__(self, command: str, arguments: Mapping[str, Any], reporter: Reporter) -> None:
-        self._command, self._arguments = command, arguments
-        self._reporter, self._first_warning = reporter, len(reporter.warnings)
+    def __init__(
+        self, command: str, arguments: Mapping[str, Any], reporter: Reporter, first_warning: int | None = None
+    ) -> None:
+        self._command, self._arguments, self._reporter = command, arguments, reporter
+        self._first_warning = len(reporter.warnings) if first_warning is None else first_warning
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
         self.seconds: dict[str, float] = {}

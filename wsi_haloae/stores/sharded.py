@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from zarr.errors import GroupNotFoundError
 
+from wsi_haloae.config import differences
 from wsi_haloae.errors import OutputExistsError, StoreError, WsiHaloaeError
 
 FORMAT_VERSION = 2
@@ -207,7 +208,7 @@ class ShardedStore:
         With ``index``, of the same tiles too: a region that people drew decides them, and no header.
         """
         ours, theirs = self.header.identity(), header.identity()
-        differing = sorted(_differences(ours, theirs))
+        differing = sorted(differences(ours, theirs))
         if index is not None and not np.array_equal(self.index.location, index.location):
             differing.append("chosen tiles")
         if differing:
@@ -313,14 +314,3 @@ def _as_text(line: NDArray[np.uint8]) -> str:
 
 def _partial(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
-
-
-def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
-    found = []
-    for key in {*ours, *theirs}:
-        one, other = ours.get(key), theirs.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            found += _differences(one, other, f"{prefix}{key}.")
-        elif one != other:
-            found.append(f"{prefix}{key}")
-    return found
