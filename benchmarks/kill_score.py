@@ -23,14 +23,13 @@ from typing import Any
 
 import click
 from machine import print_row
+from scene import make_model, make_slide
 
 from wsi_haloae.cli.main import run
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.slide.synthetic import write_synthetic_slide
 from wsi_haloae.stores.score_store import TileScores
 
 SIDE, TILE = 2560, 64
-TRAINING = ["training.steps=6", "training.steps_per_epoch=2", "training.statistics_tiles=16", "training.select_tiles=4"]
 STAGES = ("tiles.zarr", "scores.zarr", "scores.zarr/state/c", "preview.png", "tiles.csv", "heatmap.ome.tif")
 """In the order in which a run makes them."""
 
@@ -48,17 +47,6 @@ def counting_run(arguments: list[str], counts: Path) -> None:
     sys.exit(run(arguments))
 
 
-def prepare(folder: Path) -> tuple[Path, Path]:
-    """A slide, and a model that was trained on it for a moment."""
-    slide, truth, model = folder / "slide.tif", folder / "slide.geojson", folder / "model.safetensors"
-    write_synthetic_slide(slide, width=SIDE, height=SIDE, seed=0).write_geojson(truth)
-    command = ["train-tiles", str(slide), "-o", str(model), "--annotations", str(truth), "--class", "Tumor", "-q"]
-    command += ["--tile-size", str(TILE), "--config", "demo", *(word for one in TRAINING for word in ("--set", one))]
-    if run(command):
-        raise SystemExit("the model could not be trained")
-    return slide, model
-
-
 def digests(folder: Path) -> dict[str, str]:
     """Every output but the record, by its bytes."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
@@ -68,14 +56,15 @@ def digests(folder: Path) -> dict[str, str]:
 @click.command()
 @click.option("--kills", default=20, show_default=True)
 @click.option("--seed", default=0, show_default=True, help="Of the moments.")
+@click.option("--side", default=SIDE, show_default=True, help="Of the slide, in pixels.")
 @click.option("--keep-tiles", is_flag=True, help="Pass the pixels through the tile store.")
-def main(kills: int, seed: int, *, keep_tiles: bool) -> None:
+def main(kills: int, seed: int, side: int, *, keep_tiles: bool) -> None:
     """Kill, rerun, compare; exit code 1 where a byte differs or a kill cost more than one shard's scoring."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["wsi_haloae.cli.main", "wsi_haloae.runs.score"])  # no time for imports
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        slide, model = prepare(folder)
+        slide, model = make_slide(folder, side), make_model(folder, TILE)
 
         def start(output: str) -> BaseProcess:
             arguments = ["score", str(slide), "--model", str(model), "-o", str(folder / output), "-q", "-n", "2"]
@@ -84,14 +73,13 @@ def main(kills: int, seed: int, *, keep_tiles: bool) -> None:
             process.start()
             return process
 
-        start("warm").join()
         began = time.monotonic()
         quiet = start("quiet")
         quiet.join()
         whole = time.monotonic() - began
         assert quiet.exitcode == 0
         repeated = _kill(start, folder, kills, random.Random(seed), whole)  # noqa: S311  # no secret
-        one, other = digests(folder / "quiet/slide"), digests(folder / "killed/slide")
+        one, other = digests(folder / f"quiet/{slide.stem}"), digests(folder / f"killed/{slide.stem}")
         differing = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
     row = {"kills": kills, "files": len(one), "differing": differing, "shards_scored_again": repeated}
     print_row("kill", keep_tiles=keep_tiles, quiet_seconds=round(whole, 2), **row)
@@ -107,10 +95,10 @@ def _kill(start: Any, folder: Path, kills: int, chance: random.Random, whole: fl
         if process.exitcode is None:
             os.kill(process.pid or 0, signal.SIGKILL)
             killed += 1
-            there = [stage for stage in STAGES if (folder / "killed/slide" / stage).exists()]
+            there = [stage for stage in STAGES if any(folder.glob(f"killed/*/{stage}"))]
             print(f"kill {killed}: there were {', '.join(there) or 'no outputs'}", flush=True)
         process.join()
-        if killed < kills and (folder / "killed/slide/run.json").exists():
+        if killed < kills and any(folder.glob("killed/*/run.json")):
             repeated += _scored_again(folder)
             shutil.rmtree(folder / "killed")
             (folder / "killed.count").unlink()

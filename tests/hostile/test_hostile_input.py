@@ -33,7 +33,7 @@ from wsi_haloae.tiles import annotations
 from wsi_haloae.tiles.annotations import read_annotations
 
 bounded = settings(
-    max_examples=120, deadline=10_000, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=10_000, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 """Milliseconds: a reader that takes longer on a file of a few kilobytes hangs."""
 

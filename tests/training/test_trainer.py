@@ -67,14 +67,20 @@ def kill_at(one: Trainer, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_losses_fall_on_a_few_tiles(tmp_path: Path) -> None:
-    one = trainer(tmp_path, tiny_config(steps=45, learning_rate=1e-2))
+    one = trainer(tmp_path, tiny_config(steps=150, learning_rate=3e-3))
     measured = measure_features(one.data.source, TRAIN, one.model.eval(), one.device, lambda _: None)
     one.model.standardise.fit(measured.mean, measured.std, one.model.backbone.layer_channels, 0.1)
     curve = one.fit(QUIET)
-    assert len(curve) == 15
-    assert curve[-1].loss_fm < 0.9 * curve[0].loss_fm
-    assert curve[-1].loss_im < 0.6 * curve[0].loss_im
-    assert curve[-1].select_fm < 0.9 * curve[0].select_fm
+    assert len(curve) == 50
+
+    def falls_to(name: str) -> float:
+        """Four epochs on either side: single batches differ more than training tells."""
+        first, last = ([getattr(record, name) for record in part] for part in (curve[:4], curve[-4:]))
+        return float(np.mean(last) / np.mean(first))
+
+    assert falls_to("loss_fm") < 0.8
+    assert falls_to("loss_im") < 0.6
+    assert falls_to("select_fm") < 0.97
 
 
 def test_the_curve_says_where_it_is_and_how_losses_were_weighted(tmp_path: Path) -> None:

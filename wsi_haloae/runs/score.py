@@ -69,11 +69,11 @@ def score_slides(
             "Train with 'wsi-haloae train-tiles' and --mpp."
         )
     device = resolve_device(options.device)
-    run = _ScoreRun(checkpoint, checkpoint.facts.mpp, device, options, reporter)
+    run = ScoreRun(checkpoint, checkpoint.facts.mpp, device, options, reporter)
     return for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
 
 
-class _ScoreRun:
+class ScoreRun:
     """One call of ``score``: the model, loaded once, and the steps of a slide."""
 
     def __init__(
@@ -89,7 +89,7 @@ class _ScoreRun:
         """All stages of one slide; gives the number of tiles that could not be read."""
         with closing(source.open()) as slide:
             roi = find_annotations(self._options.roi, source.path) if self._options.roi else None
-            tiling, header = self._plan(slide.properties, roi)
+            tiling, header = self.plan(slide.properties, roi)
             region = read_annotations(roi, slide.properties.bounds).everything() if roi else None
             if self._options.overwrite:  # only now: whatever was wrong with the command has been said
                 _remove_outputs(folder)
@@ -127,7 +127,8 @@ class _ScoreRun:
         self._say_done(source, folder, scores, unreadable)
         return unreadable
 
-    def _plan(self, properties: SlideProperties, roi: Path | None) -> tuple[Tiling, ScoreHeader]:
+    def plan(self, properties: SlideProperties, roi: Path | None) -> tuple[Tiling, ScoreHeader]:
+        """Where the tiles of a slide lie, and all that decides their scores."""
         facts, options = self._checkpoint.facts, self._options
         settings = TilingSettings(self._mpp, facts.tile_size, options.stride)
         tiling = Tiling.of(properties, settings, facts.config.tissue)

@@ -1,0 +1,30 @@
+"""A synthetic slide, and a model trained on it for a moment: enough for benchmarks, for no weight changes a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wsi_haloae.cli.main import run
+from wsi_haloae.slide.synthetic import write_synthetic_slide
+
+TRAINING = ["training.steps=6", "training.steps_per_epoch=2", "training.statistics_tiles=16", "training.select_tiles=4"]
+
+
+def make_model(folder: Path, tile: int = 64, config: str = "demo") -> Path:
+    """A checkpoint of preset ``config`` for tiles of ``tile`` pixels; its weights are all but random."""
+    side = max(2048, 16 * tile)
+    slide, truth, model = folder / "small.tif", folder / "small.geojson", folder / f"{config}-{tile}.safetensors"
+    write_synthetic_slide(slide, width=side, height=side, seed=0).write_geojson(truth)
+    command = ["train-tiles", str(slide), "-o", str(model), "--annotations", str(truth), "--class", "Tumor", "-q"]
+    settings = ["model.features.weights=random", *TRAINING]
+    command += ["--tile-size", str(tile), "--config", config, *(word for one in settings for word in ("--set", one))]
+    if run(command):
+        raise SystemExit("the model could not be trained")
+    return model
+
+
+def make_slide(folder: Path, side: int) -> Path:
+    """A slide of ``side`` pixels a side, half of it tissue or so."""
+    slide = folder / f"slide-{side}.tif"
+    write_synthetic_slide(slide, width=side, height=side, seed=0)
+    return slide

@@ -1,0 +1,44 @@
+"""The engine on a CUDA device: same maps in float32, close ones in bfloat16, an automatic batch that fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.model.tiny import TILE, tiny_checkpoint
+from tests.training.tiles import MemorySource
+from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
+from wsi_haloae.engine.inference import InferenceModel, default_precision
+from wsi_haloae.scoring.scorer import Scorer
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    return torch.device("cuda")
+
+
+def test_scores_are_those_of_the_cpu(device: torch.device) -> None:
+    tiles = MemorySource(9).tiles
+    on_cpu, on_gpu = (Scorer(tiny_checkpoint(), where, 4).score(tiles) for where in (torch.device("cpu"), device))
+    np.testing.assert_allclose(on_gpu.rules, on_cpu.rules, rtol=1e-3, atol=1e-4)
+
+
+def test_bfloat16_keeps_the_order_of_tiles(device: torch.device) -> None:
+    tiles = MemorySource(32).tiles
+    full, half = (
+        Scorer(tiny_checkpoint(), device, 8, dtype).score(tiles).score_paper
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert np.corrcoef(full, half)[0, 1] > 0.99
+    assert default_precision(device) in {"float32", "bfloat16"}
+
+
+def test_the_automatic_batch_fits(device: torch.device) -> None:
+    model = InferenceModel(tiny_checkpoint().model, device)
+    batch = automatic_batch_size(model, TILE, device)
+    assert 1 <= batch <= LARGEST
+    model.reconstruct(model.features(torch.zeros(batch, 3, TILE, TILE, device=device)))
