@@ -72,13 +72,11 @@ def test_a_second_run_on_one_output_refuses_and_a_kill_frees_it(
 
 def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> None:
     assert score(tiny, tmp_path / "quiet") == 0
-    command = [sys.executable, "-m", "wsi_haloae", "score", str(tiny.slide), "--model", str(tiny.model)]
-    process = subprocess.Popen(
-        [*command, "-o", str(tmp_path), "-q"],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore Ctrl-C
-    )
+    # Tests in the background of a shell ignore Ctrl-C, and so would a child.
+    listening = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    listening += "from wsi_haloae.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    command = [sys.executable, "-c", listening, "score", str(tiny.slide), "--model", str(tiny.model), "-q"]
+    process = subprocess.Popen([*command, "-o", str(tmp_path)], stderr=subprocess.PIPE, text=True)
     _wait_for((tmp_path / "tiny/scores.zarr/state/c").exists, process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
