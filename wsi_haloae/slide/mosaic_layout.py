@@ -91,10 +91,10 @@ def _tissue(rng: np.random.Generator, rows: int, columns: int, margin: int) -> M
 
 
 def _halving_sizes(total: int, count: int) -> list[int]:
-    """``total`` in ``count`` parts of at least 1, each about half of the one before."""
+    """``total`` in ``count`` parts of at least 1, each about half of the one before and none larger than it."""
     weights = 0.5 ** np.arange(count)
     ends = np.rint((total - count) * np.cumsum(weights) / weights.sum()).astype(int)
-    return [1 + int(part) for part in np.diff(ends, prepend=0)]
+    return sorted((1 + int(part) for part in np.diff(ends, prepend=0)), reverse=True)  # small ones are rounded unevenly
 
 
 def _place_regions(rng: np.random.Generator, tissue: Mask, sizes: list[int]) -> NDArray[np.int64] | None:
