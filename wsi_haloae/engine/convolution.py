@@ -28,8 +28,8 @@ def folded(conv: Convolution, norm: nn.BatchNorm2d | None, *, fill_input: bool =
     is a convolution with its kernel turned round. The folding is done in float64, so it costs no digit.
     """
     assert conv.stride == (1, 1), "block C changes no size"
-    size = conv.kernel_size
-    weight, padding = conv.weight.detach().double(), tuple(int(p) for p in conv.padding)
+    size = (conv.kernel_size[0], conv.kernel_size[1])
+    weight, padding = conv.weight.detach().double(), (int(conv.padding[0]), int(conv.padding[1]))
     if isinstance(conv, nn.ConvTranspose2d):
         weight = weight.transpose(0, 1).flip(2, 3)  # (in, out, k, k) -> (out, in, k, k)
         padding = (size[0] - 1 - padding[0], size[1] - 1 - padding[1])
@@ -37,7 +37,7 @@ def folded(conv: Convolution, norm: nn.BatchNorm2d | None, *, fill_input: bool =
     if norm is not None:
         weight, bias = _fold(weight, bias, norm)
     into = weight.shape[1]
-    whole = nn.Conv2d(filled_up(into) if fill_input else into, filled_up(len(weight)), size, padding=padding)  # type: ignore[arg-type]  # two ints
+    whole = nn.Conv2d(filled_up(into) if fill_input else into, filled_up(len(weight)), size, padding=padding)
     return _filled(whole, weight, bias)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsi_haloae.engine.block_c import for_scoring
-from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.haloae import HaloAE, stretched
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -54,10 +54,7 @@ class InferenceModel(nn.Module):
         features = features.to(self._dtype)
         missing = self._filled_up - self._channels
         filled = F.pad(features, (0, 0, 0, 0, 0, missing)) if missing else features
-        reconstruction: Tensor = self.decoder(self.encoder(filled))[:, : self._channels].float()
-        if reconstruction.shape[-2:] != features.shape[-2:]:  # map_size: stretch60
-            reconstruction = F.interpolate(reconstruction, size=features.shape[-2:], mode="nearest")
-        return reconstruction
+        return stretched(self.decoder(self.encoder(filled))[:, : self._channels].float(), features)
 
     def decode(self, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
         """Blocks D and E: reconstructed features (B, C, m, m) -> image (B, 3, s, s), logits (B, 1 or 2)."""

@@ -98,10 +98,7 @@ class HaloAE(nn.Module):
 
     def reconstruct(self, features: Tensor) -> Tensor:
         """Block C: features (B, C, m, m) -> their reconstruction, (B, C, m, m)."""
-        reconstruction: Tensor = self.decoder(self.encoder(features))
-        if reconstruction.shape[-2:] != features.shape[-2:]:  # map_size: stretch60
-            reconstruction = F.interpolate(reconstruction, size=features.shape[-2:], mode="nearest")
-        return reconstruction
+        return stretched(self.decoder(self.encoder(features)), features)
 
     def decode(self, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
         """Blocks D and E: reconstructed features (B, C, m, m) -> image (B, 3, s, s), logits (B, 1 or 2)."""
@@ -113,6 +110,13 @@ class HaloAE(nn.Module):
         features = self.features(images)
         reconstruction = self.reconstruct(features)
         return HaloAEOutput(features, reconstruction, *self.decode(reconstruction))
+
+
+def stretched(reconstruction: Tensor, features: Tensor) -> Tensor:
+    """A reconstruction (B, C, k, k) on the features' (B, C, m, m) cells: as it is, but for ``map_size: stretch60``."""
+    if reconstruction.shape[-2:] == features.shape[-2:]:
+        return reconstruction
+    return F.interpolate(reconstruction, size=features.shape[-2:], mode="nearest")
 
 
 def check_tile_size(config: ModelConfig, tile_size: int) -> int:

@@ -120,6 +120,8 @@ class ScoreRun:
         chosen.preview(folder)
         write_exports(scores, folder)
         record.lap("exports")
+        if not self._options.keep_tiles:
+            remove_tree(folder / tile_store.STORE_NAME)
         # What was lost on the thumbnail may have been tissue.
         unreadable = int((scores.states() == TileState.UNREADABLE).sum()) + len(chosen.mask.warnings)
         record.facts = self._facts(source, scores, chosen, unreadable)
