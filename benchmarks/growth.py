@@ -1,13 +1,16 @@
 """Time and memory of `score` as slides grow: seconds per tile, and the most memory that the process tree took.
 
-    python benchmarks/growth.py --tiles 10000 --tiles 35000 --tiles 75000
+    python benchmarks/growth.py                       # slides of some 10,000, 35,000 and 75,000 tiles
+    python benchmarks/growth.py --side 70000 --tile 256 --set model.input_downsample=4
 
 Memory is the sum of the proportional set sizes (PSS) of all processes, looked at every 0.2 s, minus what the
-process takes after loading the model. The model is very small, so that everything around it shows. Linux alone.
+process takes after loading the model. The model is very small, so that everything around it shows. Processor time
+stands beside the clock's, which other work on the machine moves. Linux alone.
 """
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,8 +24,6 @@ from scene import make_model, make_slide
 from wsi_haloae.stores.score_store import ScoreStore
 
 EVERY = 0.2
-TISSUE = 0.62
-"""Share of a synthetic slide's tiles that are tissue, about."""
 LOADED = """
 import sys
 from pathlib import Path
@@ -54,36 +55,48 @@ def tree_pss(pid: int) -> int:
 
 
 @click.command()
-@click.option("--tiles", "counts", multiple=True, default=(10_000, 35_000, 75_000), show_default=True)
-@click.option("--tile", default=64, show_default=True, help="Pixels a side.")
+@click.option(
+    "--side", "sides", multiple=True, default=(8128, 15206, 22260), show_default=True, help="Pixels of a slide."
+)
+@click.option("--tile", default=64, show_default=True, help="Pixels of a tile's side.")
+@click.option("--set", "settings", multiple=True, help="Setting of the model, key=value.")
 @click.option("--maps", is_flag=True, help="Keep maps, and assemble that of the slide.")
-def main(counts: tuple[int, ...], tile: int, *, maps: bool) -> None:
-    """Print one row for each count of tiles."""
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder that stays, slides and all.")
+def main(sides: tuple[int, ...], tile: int, settings: tuple[str, ...], keep: Path | None, *, maps: bool) -> None:
+    """Print one row for each slide."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model = make_model(folder, tile)
-        for count in counts:
-            slide = make_slide(folder, round((count / TISSUE) ** 0.5 * tile))
-            output = folder / f"out-{count}"
-            arguments = ["score", str(slide), "--model", str(model), "-o", str(output), "-q"]
+        folder = keep or Path(name)
+        model = make_model(folder, tile, settings=settings)
+        for side in sides:
+            slide = folder / f"slide-{side}.tif"
+            if not slide.exists():
+                make_slide(folder, side)
+            output = folder / f"out-{side}"
+            arguments = ["score", str(slide), "--model", str(model), "-o", str(output), "--overwrite"]
             arguments += ["--maps"] if maps else []
-            command = [sys.executable, "-c", LOADED, str(model), str(folder / "loaded"), *arguments]
-            start, peak = time.monotonic(), 0
-            process = subprocess.Popen(command)
-            while process.poll() is None:
-                peak = max(peak, tree_pss(process.pid))
-                time.sleep(EVERY)
-            seconds = time.monotonic() - start
-            if process.returncode:
-                raise SystemExit(f"score ended with {process.returncode}")
-            scored = len(ScoreStore.open(output / slide.stem / "scores.zarr"))
+            seconds, processor, peak = measured([str(model), str(folder / "loaded"), *arguments])
+            tiles = len(ScoreStore.open(output / slide.stem / "scores.zarr"))
             loaded = int((folder / "loaded").read_text()) * 1024
             print_row(
-                "growth", side=round((count / TISSUE) ** 0.5 * tile), tile=tile, tiles=scored, maps=maps,
-                seconds=seconds, milliseconds_per_tile=1000 * seconds / scored,
+                "growth", side=side, tile=tile, tiles=tiles, maps=maps, seconds=seconds,
+                milliseconds_per_tile=1000 * seconds / tiles, processor_milliseconds_per_tile=1000 * processor / tiles,
                 loaded_megabytes=loaded / 1e6, peak_megabytes=peak / 1e6, memory_megabytes=(peak - loaded) / 1e6,
             )  # fmt: skip
-            slide.unlink()
+
+
+def measured(arguments: list[str]) -> tuple[float, float, int]:
+    """Seconds by the clock and of the processor, and the most bytes, of one scoring."""
+    start, peak = time.monotonic(), 0
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = subprocess.Popen([sys.executable, "-c", LOADED, *arguments])
+    while process.poll() is None:
+        peak = max(peak, tree_pss(process.pid))
+        time.sleep(EVERY)
+    seconds = time.monotonic() - start
+    if process.returncode:
+        raise SystemExit(f"score ended with {process.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from wsi_haloae.cli.main import run
@@ -10,14 +11,14 @@ from wsi_haloae.slide.synthetic import write_synthetic_slide
 TRAINING = ["training.steps=6", "training.steps_per_epoch=2", "training.statistics_tiles=16", "training.select_tiles=4"]
 
 
-def make_model(folder: Path, tile: int = 64, config: str = "demo") -> Path:
+def make_model(folder: Path, tile: int = 64, config: str = "demo", settings: Sequence[str] = ()) -> Path:
     """A checkpoint of preset ``config`` for tiles of ``tile`` pixels; its weights are all but random."""
     side = max(2048, 16 * tile)
     slide, truth, model = folder / "small.tif", folder / "small.geojson", folder / f"{config}-{tile}.safetensors"
     write_synthetic_slide(slide, width=side, height=side, seed=0).write_geojson(truth)
     command = ["train-tiles", str(slide), "-o", str(model), "--annotations", str(truth), "--class", "Tumor", "-q"]
-    settings = ["model.features.weights=random", *TRAINING]
-    command += ["--tile-size", str(tile), "--config", config, *(word for one in settings for word in ("--set", one))]
+    chosen = ["model.features.weights=random", *TRAINING, *settings]
+    command += ["--tile-size", str(tile), "--config", config, *(word for one in chosen for word in ("--set", one))]
     if run(command):
         raise SystemExit("the model could not be trained")
     return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
 
 DONE, SOME_FAILED, NOTHING_USABLE = 0, 1, 2
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass
@@ -55,8 +57,11 @@ def for_each_slide(
         except OutputExistsError as error:  # the folder holds another run's results: leave its record alone
             reporter.error(str(error))
             outcome.failed.append(slide.name)
-        except (WsiHaloaeError, OSError) as error:
+        except WsiHaloaeError as error:
             _record_failure(record, folder, slide, str(error), reporter)
+            outcome.failed.append(slide.name)
+        except OSError as error:
+            _record_failure(record, folder, slide, _system_error(error, folder), reporter)
             outcome.failed.append(slide.name)
         except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
             _record_failure(record, folder, slide, f"unexpected, please report:\n{traceback.format_exc()}", reporter)
@@ -66,6 +71,13 @@ def for_each_slide(
     if len(slides) > 1 or outcome.exit_code:
         reporter.line(_summary(outcome))
     return outcome
+
+
+def _system_error(error: OSError, folder: Path) -> str:
+    """An error of the system; a full disk names no file, so what was being written is said."""
+    if error.errno not in _NO_ROOM:
+        return str(error)
+    return f"{folder}: {error}. Make room there, then run the same command again: it goes on from here."
 
 
 def _record_failure(record: RunRecord, folder: Path, slide: SlideInput, error: str, reporter: Reporter) -> None:

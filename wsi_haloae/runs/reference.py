@@ -173,11 +173,13 @@ def read_anomalous(folder: Path, source: TileSource, options: ReferenceOptions, 
 
 def choose_groups(source: TileSource, minimum: int, warn: Callable[[str], None]) -> Sequence[str]:
     """The source's groups, or blocks of neighbouring tiles where there are fewer than ``minimum``."""
-    if len(set(source.groups)) >= minimum:
+    groups = len(set(source.groups))
+    if groups >= minimum:
         return source.groups
+    noun = "group" if groups == 1 else "groups"
     warn(
-        f"only {len(set(source.groups))} groups (slides or patients): train, select and calibrate are blocks of "
-        "neighbouring tiles instead. They resemble each other, so held-out figures flatter the model; "
+        f"only {groups} {noun} (slides or patients): train, select and calibrate are blocks of neighbouring tiles "
+        "instead. They resemble each other, so held-out figures flatter the model; "
         "train on three slides or more for a real study."
     )
     return source.blocks

@@ -57,7 +57,7 @@ def score_slide(
         _source(slide, store, tiles) as source,
         reporter.track(label, len(store), "tiles", done=len(store) - store.count_tiles(pending)) as advance,
     ):
-        match = _stain_matcher(model, store, source)
+        match = _stain_matcher(model, store, source, reporter)
         scorer = _Patient(model, store, device, reporter)
 
         def prepare(shard: int) -> tuple[ShardPixels, Batch, NDArray[np.float32]]:
@@ -140,7 +140,9 @@ class _Patient:
         self._scorer = self._made()
 
 
-def _stain_matcher(model: Checkpoint, store: ScoreStore, source: _Source) -> Callable[[Batch], Batch]:
+def _stain_matcher(
+    model: Checkpoint, store: ScoreStore, source: _Source, reporter: Reporter
+) -> Callable[[Batch], Batch]:
     """Tiles of this slide with the stains of the reference, where the model was trained so."""
     stains = model.facts.stains
     if stains is None or not len(store):
@@ -152,6 +154,9 @@ def _stain_matcher(model: Checkpoint, store: ScoreStore, source: _Source) -> Cal
         except RegionReadError:  # recorded when its shard is read
             continue
     if not sample:
+        reporter.warn(
+            f"{store.header.slide.name}: none of {SAMPLED} tiles could be read, so its stains stay as they are"
+        )
         return lambda batch: batch
     return slide_matcher(store.header.slide.name, sample.__getitem__, list(sample), stains)
 
