@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench docs clean
 
 setup: $(READY)
 
@@ -33,6 +33,10 @@ check: setup
 
 bench: setup
 	for benchmark in benchmarks/bench_*.py benchmarks/train_step.py; do $(BIN)/python $$benchmark || exit 1; done
+
+docs: setup
+	$(BIN)/pdoc --output-directory build/docs --docformat markdown wsi_haloae
+	@echo "open build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) demo build dist

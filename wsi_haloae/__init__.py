@@ -1,5 +1,45 @@
 """Anomaly heatmaps for whole-slide histopathology, trained on reference tiles without annotations.
 
+    import wsi_haloae
+
+    slide = wsi_haloae.open_slide("slide.svs")
+    scored = wsi_haloae.score(slide, "model.safetensors", "results")
+    scored.heatmap()        # xarray, coordinates in micrometres
+    scored.plot()
+
 The folders follow a slide on its way: `slide`, `tiles`, `stores`, `model`, `training`, `scoring`,
-`heatmap`, `export`; `runs` ties them together, one function per command.
+`heatmap`, `export`; `runs` ties them together, one function per command; `api` is what is named here.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wsi_haloae.api.scored_slide import ScoredSlide, open_scored
+    from wsi_haloae.api.scoring import score
+    from wsi_haloae.api.tiles import Tiles
+    from wsi_haloae.api.whole_slide import WholeSlide, open_slide
+
+_HOMES = {
+    "ScoredSlide": "scored_slide",
+    "Tiles": "tiles",
+    "WholeSlide": "whole_slide",
+    "open_scored": "scored_slide",
+    "open_slide": "whole_slide",
+    "score": "scoring",
+}
+
+__all__ = ["ScoredSlide", "Tiles", "WholeSlide", "open_scored", "open_slide", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the command line imports this package too, and ``--help`` must not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"wsi_haloae.api.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -26,6 +26,7 @@ class Reporter:
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
         self.warnings: list[str] = []
+        self.errors: list[str] = []
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def line(self, text: str) -> None:
@@ -44,7 +45,8 @@ class Reporter:
         self._console.print(f"[yellow]warning:[/yellow] {escape(text)}")
 
     def error(self, text: str) -> None:
-        """An error, shown always."""
+        """An error, shown always, and kept."""
+        self.errors.append(text)
         self._console.print(f"[bold red]error:[/bold red] {escape(text)}")
 
     @contextmanager

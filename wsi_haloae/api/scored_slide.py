@@ -1,0 +1,126 @@
+"""A scored slide: its tiles as a table, its heatmap as an array that knows where it lies."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from numpy.typing import NDArray
+
+from wsi_haloae.artefacts.flags import words as flag_words
+from wsi_haloae.errors import StoreError
+from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
+from wsi_haloae.heatmap.assembly import assemble_heatmap
+from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
+from wsi_haloae.heatmap.pixel_map import assemble_map
+from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
+
+UM_PER_MM = 1000
+
+
+class ScoredSlide:
+    """What ``wsi-haloae score`` left in a folder, ``OUT/<slide>/``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = ScoreStore.open(folder / STORE_NAME)
+
+    @cached_property
+    def tiles(self) -> ScoredTiles:
+        """All tiles as arrays."""
+        return ScoredTiles.read(self.store)
+
+    def table(self) -> pd.DataFrame:
+        """A row per tile: place (pixels of level 0), scores, p-value, flags, state, every rule's score."""
+        tiles, index = self.tiles, self.tiles.index
+        rules = self.store.scores().rules  # (n, rules)
+        return pd.DataFrame(
+            {
+                **dict(zip(("x", "y"), index.location.T, strict=True)),
+                **dict(zip(("width", "height"), index.size.T, strict=True)),
+                "row": index.row,
+                "column": index.column,
+                "tissue_fraction": index.tissue_fraction,
+                "score": tiles.score,
+                "score_paper": tiles.score_paper,
+                "p_value": tiles.p_value,
+                "flags": [flag_words(bits) for bits in tiles.flags.tolist()],
+                "state": [STATE_WORDS[state] for state in tiles.state.tolist()],
+                **{f"rule_{name}": rules[:, place] for place, name in enumerate(self.store.header.rules)},
+            }
+        )
+
+    def heatmap(self, column: Literal["score", "score_paper"] = "score") -> xr.DataArray:
+        """Scores laid out on the slide: dimensions (y, x), centres of cells in micrometres, NaN where none is."""
+        heatmap = assemble_heatmap(self.store, column)
+        corner = heatmap.l0_offset_y, heatmap.l0_offset_x
+        return self._array(heatmap.values, column, corner, (heatmap.l0_cell_height, heatmap.l0_cell_width))
+
+    def pixel_map(self) -> xr.DataArray:
+        """Residuals cell by cell (y, x) in micrometres, on Dask: nothing is read before it is asked for.
+
+        Raises `StoreError` for a slide that was scored without ``--maps``.
+        """
+        if self.store.header.map_size is None:
+            raise StoreError(f"{self.folder}: scored without --maps, so no map was kept. Score it again with --maps.")
+        whole = assemble_map(self.store)
+        return self._array(whole.values, "residual", (0.0, 0.0), (whole.l0_cell_height, whole.l0_cell_width))
+
+    def plot(self, axes: Axes | None = None, *, opacity: float = 0.62) -> Axes:
+        """The heatmap over the slide, in millimetres, in the colours and on the range of ``heatmap.png``."""
+        if axes is None:
+            axes = pyplot.subplots(figsize=(8, 6), layout="constrained")[1]
+        slide, heat = self.store.header.slide, self.heatmap()
+        width, height = slide.width * slide.mpp_x / UM_PER_MM, slide.height * slide.mpp_y / UM_PER_MM
+        scale = ColourScale(*self.store.header.model.display_range)
+        axes.imshow(self.store.thumbnail(), extent=(0, width, height, 0))
+        axes.imshow(scale.rgba(heat.values), extent=_extent(heat), alpha=opacity, interpolation="nearest")
+        axes.set(xlim=(0, width), ylim=(height, 0), xlabel="mm", ylabel="mm", title=slide.name)
+        colours = ScalarMappable(Normalize(scale.low, scale.high), ListedColormap(COLOUR_TABLE / 255))
+        axes.get_figure().colorbar(colours, ax=axes, extend="both", label="Anomaly score")  # type: ignore[union-attr]
+        return axes
+
+    def _array(
+        self, values: Any, name: str, l0_corner: tuple[float, float], l0_cell: tuple[float, float]
+    ) -> xr.DataArray:
+        slide = self.store.header.slide
+        coordinates: dict[str, tuple[str, NDArray[np.float64], dict[str, str]]] = {}
+        for axis, length, corner, cell, mpp in zip(
+            "yx", values.shape, l0_corner, l0_cell, (slide.mpp_y, slide.mpp_x), strict=True
+        ):
+            coordinates[axis] = (axis, (corner + (np.arange(length) + 0.5) * cell) * mpp, {"units": "micrometer"})
+        return xr.DataArray(
+            values, coordinates, ("y", "x"), name, attrs={"slide": slide.name, "long_name": "anomaly " + name}
+        )
+
+    def __repr__(self) -> str:
+        tiles = self.tiles
+        called = "" if tiles.selection is None else f", {int(tiles.selection.chosen.sum()):,} anomalous"
+        return (
+            f"<ScoredSlide {self.store.header.slide.name}: {len(tiles):,} tiles, {tiles.not_scored} not scored{called}>"
+        )
+
+
+def open_scored(folder: str | Path) -> ScoredSlide:
+    """The scored slide in ``folder``, ``OUT/<slide>/``; `StoreError` where there is none."""
+    return ScoredSlide(Path(folder))
+
+
+def _extent(heat: xr.DataArray) -> tuple[float, float, float, float]:
+    """Left, right, bottom, top edge of the cells in mm."""
+    (left, right), (top, bottom) = (_edges(heat[axis].values) for axis in ("x", "y"))
+    return left, right, bottom, top
+
+
+def _edges(centres: NDArray[np.float64]) -> tuple[float, float]:
+    # A single cell has no neighbour to tell its size by, but it starts at 0.
+    half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else centres[0]
+    return float(centres[0] - half) / UM_PER_MM, float(centres[-1] + half) / UM_PER_MM
