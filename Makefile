@@ -9,13 +9,14 @@ READY := $(VENV)/.ready
 
 setup: $(READY)
 
-# uv installs in half a minute what takes pip six; where it cannot be had, pip does the same work.
+# uv installs in a minute what takes pip six; where it cannot be had, pip does the same work.
+# Both compile to bytecode: where Python may not write it later, each start of a command would take twice as long.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Python 3.11 to 3.13 is needed, e.g.: make PYTHON=python3.12 demo"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet uv || echo "uv is not to be had; pip takes over"
-	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]' \
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]' \
 		|| $(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 

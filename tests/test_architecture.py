@@ -29,6 +29,20 @@ for arguments in (["--help"], *([name, "--help"] for name in sorted(cli.commands
 print(json.dumps([sorted(cli.commands), told, loaded]))
 """
 
+WRONG = (
+    ["score", "slides/*.svs", "--model", "README.md", "-o", "out"],
+    ["train-tiles", "tiles", "-o", "m.safetensors", "--set", "training.stepz=1"],
+    ["mvtec", "-o", "out"],
+    ["mvtec", "pipelines", "--all", "-o", "out"],
+)
+REFUSE = f"""
+import sys
+from wsi_haloae.cli.main import run
+for arguments in {WRONG}:
+    assert run(arguments) == 2, arguments
+    assert "torch" not in sys.modules, arguments
+"""
+
 
 @pytest.fixture(scope="module")
 def help_pages() -> tuple[list[str], dict[str, tuple[int, str]], dict[str, list[str]]]:
@@ -81,6 +95,14 @@ def test_help_loads_nothing_heavy(
     for name, modules in loaded.items():
         heavy = {"torch", "torchvision", "zarr", "dask", "skimage", "scipy", "sklearn", "matplotlib"} & set(modules)
         assert not heavy, f"{name} loads {heavy}"
+
+
+def test_contradicting_options_are_refused_before_torch_is_loaded() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSE], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("error:") == len(WRONG)
 
 
 def test_openslide_is_imported_in_one_module() -> None:

@@ -70,10 +70,13 @@ def mvtec(
     --config haloae-small --config equal-weights.
     """
     from wsi_haloae.config import MVTEC_BASE, load_config
-    from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
     from wsi_haloae.runs.mvtec_inputs import find_image_sets
 
     sets = find_image_sets(root, categories, reference_dir, test_dir, mask_dir, everything=everything)
+    config = load_config(configs or "haloae", settings, base=MVTEC_BASE)
+
+    from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
+
     chosen = MvtecOptions(
         weights=weights,
         device=device,
@@ -84,5 +87,4 @@ def mvtec(
     )
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    config = load_config(configs or "haloae", settings, base=MVTEC_BASE)
     return run_mvtec(sets, output, config, chosen, arguments, reporter)

@@ -64,10 +64,12 @@ def score(
     done is skipped; one that was interrupted goes on where it stopped.
     """
     from wsi_haloae.runs.inputs import find_slides
+
+    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
+
     from wsi_haloae.runs.score import ScoreOptions, score_slides
 
     arguments = click.get_current_context().params
-    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
     chosen = ScoreOptions(
         model=model,
         device=device,

@@ -90,13 +90,16 @@ def train_tiles(
     its last epoch when the command is given again.
     """
     from wsi_haloae.config import SLIDE_BASE, load_config
+
+    if features:
+        settings = (*settings, f"model.features.backbone={json.dumps(features)}")  # a path may hold what YAML reads
+    config = load_config(configs or "haloae", settings, base=SLIDE_BASE)
+
     from wsi_haloae.runs.reference import ReferenceOptions
     from wsi_haloae.runs.train_tiles import TrainOptions
     from wsi_haloae.runs.train_tiles import train_tiles as run
     from wsi_haloae.tiles.tiling import TilingSettings
 
-    if features:
-        settings = (*settings, f"model.features.backbone={json.dumps(features)}")  # a path may hold what YAML reads
     reference = ReferenceOptions(
         mpp=mpp,
         override_mpp=override_mpp,
@@ -118,6 +121,5 @@ def train_tiles(
     )
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    config = load_config(configs or "haloae", settings, base=SLIDE_BASE)
     run(sources, output, config, chosen, arguments, reporter)
     return 0
