@@ -1,7 +1,5 @@
 """A tiny synthetic slide and a tiny trained model, made once for all integration tests."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +9,8 @@ import torch
 from wsi_haloae.cli.main import run
 from wsi_haloae.slide.synthetic import write_synthetic_slide
 
-DEFAULT_THREADS = int(subprocess.check_output([sys.executable, "-c", "import torch; print(torch.get_num_threads())"]))
+DEFAULT_THREADS = torch.get_num_threads()
+"""Of this process before any test."""
 TINY = [
     "--config", "demo", "--set", "training.steps=6", "--set", "training.steps_per_epoch=2",
     "--set", "training.statistics_tiles=16", "--set", "training.select_tiles=4",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.forked import start
 from tests.data_paths import REPOSITORY
 from tests.slide.tile_folders import write_tiles
 from wsi_haloae.cli.main import run
@@ -53,25 +52,28 @@ def test_the_recipe_writes_a_slide_that_info_describes(
     tiles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     slide = tmp_path / "out" / "mosaic.tif"
+    said = tmp_path / "said.txt"
     command = [
-        sys.executable, str(REPOSITORY / "pipelines" / "mosaic_slide.py"),
         "--reference", str(tiles / "first" / "tumour"), "--anomalous", str(tiles / "first" / "fat"),
         "--mpp", "0.62", "--rows", "14", "--columns", "15", "--share", "0.2", "--regions", "1",
         "--group-regex", "p[0-9]+", "--compression", "jpeg", "-o", str(slide),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert "15 columns x 14 rows of 32 px (480 x 448 pixels)" in done.stdout
-    assert "tumour" in done.stdout and "from 10 files, each used" in done.stdout
-    assert "warning" not in done.stderr
+    recipe = REPOSITORY / "pipelines" / "mosaic_slide.py"
+    done = start(recipe, *command, said=said)
+    done.join(300)
+    assert done.exitcode == 0, said.read_text()
+    assert "15 columns x 14 rows of 32 px (480 x 448 pixels)" in said.read_text()
+    assert "tumour" in said.read_text() and "from 10 files, each used" in said.read_text()
+    assert "warning" not in said.read_text()
     assert {path.name for path in slide.parent.iterdir()} == {"mosaic.tif", "mosaic.truth.geojson", "mosaic.tiles.csv"}
     assert run(["info", str(slide), "--tile-size", "32"]) == 0
     told = capsys.readouterr().out
     for expected in ("generic-tiff", "480 x 448", "x 0.62, y 0.62", "15 columns x 14 rows"):
         assert expected in told
-    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert again.returncode == 2
-    assert "--overwrite" in again.stderr and "Traceback" not in again.stderr
+    again = start(recipe, *command, said=said)
+    again.join(300)
+    assert again.exitcode == 2
+    assert "--overwrite" in said.read_text() and "Traceback" not in said.read_text()
 
 
 def test_folders_of_one_class_are_taken_together(tiles: Path, tmp_path: Path) -> None:

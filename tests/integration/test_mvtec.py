@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.forked import COMMAND, start
 from tests.integration.mvtec_images import defect, save, stripes, write_config, write_set
 from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -153,17 +151,17 @@ def test_two_runs_give_the_same_bytes(done: Path, root: Path, config: Path, tmp_
 
 def test_a_killed_run_ends_with_the_same_weights(root: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path, steps=12, steps_per_epoch=2)
-    command = [sys.executable, "-m", "wsi_haloae", "mvtec", str(root), "--all", "--config", str(config), "-q", "-o"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run([*command, str(whole)], check=True, timeout=300)
-    process = subprocess.Popen([*command, str(killed)])
+    assert evaluate(root, whole, config) == 0
+    command = ["mvtec", root, "--all", "--config", config, "-q", "-o", killed]
+    process = start(COMMAND, *command, said=tmp_path / "said.txt")
     while not (killed / "stripes" / "state.pt").exists():
-        assert process.poll() is None, "it ended before it could be killed"
+        assert process.is_alive(), "it ended before it could be killed"
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=60)
+    process.kill()
+    process.join()
     assert not (killed / "stripes" / "mvtec.json").exists()
-    subprocess.run([*command, str(killed)], check=True, timeout=300)
+    assert evaluate(root, killed, config) == 0
     assert snapshot(killed) == snapshot(whole)
 
 

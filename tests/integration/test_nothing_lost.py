@@ -7,10 +7,10 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ import pytest
 import tifffile
 import torch
 
+from benchmarks.forked import COMMAND, start
+from benchmarks.killing import count_shards, kill_and_compare
 from tests.integration.conftest import Tiny
 from tests.integration.test_score import digests, score, table
 from wsi_haloae.runs.lock import LOCK_NAME
@@ -26,23 +28,26 @@ from wsi_haloae.stores.score_store import ScoreStore, TileScores
 from wsi_haloae.stores.sharded import SHARD_TILES
 from wsi_haloae.tiles.reading import SlideTiles
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+def scoring(
+    tiny: Tiny, output: Path, *more: str, before: Callable[[], object] | None = None
+) -> tuple[BaseProcess, Path]:
+    """`score` in a process of its own, and the file with what it says."""
+    said = output.with_suffix(".txt")
+    command = ["score", tiny.slide, "--model", tiny.model, "-o", output, "-q", *more]
+    return start(COMMAND, *command, said=said, before=before), said
 
 
 @pytest.mark.parametrize(
     ("kills", "keep"), [(3, []), (2, ["--keep-tiles"])], ids=["straight to the model", "through the store"]
 )
-def test_killed_at_random_moments(kills: int, keep: list[str]) -> None:
-    """Few kills here; the same script with its default of 20 is what docs/performance.md shows."""
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "kill_score.py", "--kills", str(kills), "--side", "1536", *keep],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    row = json.loads(done.stdout.splitlines()[-1])
-    assert row["kills"] == done.stdout.count("there were") == kills
+def test_killed_at_random_moments(kills: int, keep: list[str], tiny: Tiny, tmp_path: Path) -> None:
+    """Few kills here; benchmarks/kill_score.py does the same 20 times for docs/performance.md."""
+
+    def counted(output: Path) -> BaseProcess:
+        return scoring(tiny, output, *keep, before=partial(count_shards, output.with_suffix(".count")))[0]
+
+    row = kill_and_compare(counted, tmp_path, kills, seed=0)
     assert row["differing"] == []
     assert row["files"] > 30
     assert row["shards_scored_again"] <= kills
@@ -59,50 +64,44 @@ def test_both_ways_of_the_pixels_give_the_same_scores(tiny: Tiny, tmp_path: Path
 def test_a_second_run_on_one_output_refuses_and_a_kill_frees_it(
     tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = [sys.executable, "-m", "wsi_haloae", "score", str(tiny.slide), "--model", str(tiny.model)]
-    process = subprocess.Popen([*command, "-o", str(tmp_path), "-q"])
-    _wait_for((tmp_path / "tiny/scores.zarr").exists, process)
-    process.send_signal(signal.SIGSTOP)
-    assert score(tiny, tmp_path) == 2
-    assert f"process {process.pid}" in capsys.readouterr().err
-    assert not (tmp_path / "tiny/run.json").exists()
-    process.kill()
-    process.wait()
-    assert (tmp_path / "tiny" / LOCK_NAME).exists()
-    assert score(tiny, tmp_path) == 0
+    output = tmp_path / "out"
+    process, _ = scoring(tiny, output)
+    _wait_for((output / "tiny/scores.zarr").exists, process)
+    _signal(process, signal.SIGSTOP)
+    try:
+        assert score(tiny, output) == 2
+        assert f"process {process.pid}" in capsys.readouterr().err
+        assert not (output / "tiny/run.json").exists()
+    finally:
+        process.kill()
+        process.join()
+    assert (output / "tiny" / LOCK_NAME).exists()
+    assert score(tiny, output) == 0
 
 
 def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> None:
     assert score(tiny, tmp_path / "quiet") == 0
     # Tests in the background of a shell ignore Ctrl-C, and so would a child.
-    listening = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    listening += "from wsi_haloae.cli.main import run; sys.exit(run(sys.argv[1:]))"
-    command = [sys.executable, "-c", listening, "score", str(tiny.slide), "--model", str(tiny.model), "-q"]
-    process = subprocess.Popen([*command, "-o", str(tmp_path)], stderr=subprocess.PIPE, text=True)
-    _wait_for((tmp_path / "tiny/scores.zarr/state/c").exists, process)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "goes on from here" in said
-    assert score(tiny, tmp_path) == 0
-    assert digests(tmp_path / "tiny") == digests(tmp_path / "quiet/tiny")
+    listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process, said = scoring(tiny, tmp_path / "out", before=listening)
+    _wait_for((tmp_path / "out/tiny/scores.zarr/state/c").exists, process)
+    _signal(process, signal.SIGINT)
+    process.join(60)
+    assert process.exitcode == 130
+    assert "goes on from here" in said.read_text()
+    assert score(tiny, tmp_path / "out") == 0
+    assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
 
 
 def test_a_full_disk_is_said_and_the_rerun_completes(tiny: Tiny, tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: the kernel refuses to write in the same way."""
-    command = [sys.executable, "-m", "wsi_haloae", "score", str(tiny.slide), "--model", str(tiny.model)]
-    command += ["-o", str(tmp_path / "out"), "-q", "--keep-tiles"]
     limit = 200_000  # bytes: less than a shard of pixels
-    full = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
-    assert full.returncode == 2
-    assert "File too large" in full.stderr
-    assert "unexpected" not in full.stderr
+    small = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit))
+    process, said = scoring(tiny, tmp_path / "out", "--keep-tiles", before=small)
+    process.join(60)
+    assert process.exitcode == 2
+    assert "File too large" in said.read_text()
+    assert "unexpected" not in said.read_text()
     assert json.loads((tmp_path / "out/tiny/run.json").read_text())["state"] == "failed"
     for output in ("out", "quiet"):
         assert score(tiny, tmp_path / output, "--keep-tiles") == 0
@@ -166,10 +165,15 @@ def test_out_of_memory_with_a_single_tile_is_a_clear_failure(
     assert "single tile" in capsys.readouterr().err
 
 
-def _wait_for(happened: Callable[[], bool], process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+def _wait_for(happened: Callable[[], bool], process: BaseProcess) -> None:
     while not happened():
-        assert process.poll() is None, "over before it could be interrupted"
+        assert process.is_alive(), "over before it could be interrupted"
         time.sleep(0.01)
+
+
+def _signal(process: BaseProcess, number: signal.Signals) -> None:
+    assert process.pid is not None
+    os.kill(process.pid, number)
 
 
 def test_a_truncated_slide_is_scored_as_far_as_it_goes(tiny: Tiny, tmp_path: Path) -> None:

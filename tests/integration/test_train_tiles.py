@@ -1,9 +1,6 @@
 """``train-tiles`` and ``tile`` as a user runs them: sources, splits, resume, refusals."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from benchmarks.forked import COMMAND, start
 from tests.data_paths import real_data
 from tests.integration.conftest import TINY, Tiny
 from tests.training.tiles import MemorySource
@@ -36,11 +34,11 @@ def test_a_killed_training_ends_with_the_same_weights(tiny: Tiny, tmp_path: Path
     model = tmp_path / "model.safetensors"
     command = ["train-tiles", str(tiny.slide), "-o", str(model), "--annotations", str(tiny.truth), "--class", "Tumor"]
     command += ["--tile-size", "64", *TINY, "-q"]
-    process = subprocess.Popen([sys.executable, "-m", "wsi_haloae", *command])
-    while process.poll() is None and not (tmp_path / "model.training/state.pt").exists():
+    process = start(COMMAND, *command, said=tmp_path / "said.txt")
+    while process.is_alive() and not (tmp_path / "model.training/state.pt").exists():
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert not model.exists()
     assert run(command) == 0
     ours, theirs = load_file(model), load_file(tiny.model)

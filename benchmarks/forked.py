@@ -1,0 +1,44 @@
+"""A script in a process of its own that starts at once: forked from a server that has imported what scripts need.
+
+What is killed, interrupted or short of disk must be a process, and Python with torch takes many seconds to start.
+The server does nothing but import, so torch has no threads yet that a fork would lose.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import wsi_haloae
+
+COMMAND = Path(wsi_haloae.__file__).with_name("__main__.py")
+"""The script that ``wsi-haloae`` is."""
+IMPORTED = ["torch._dynamo", "wsi_haloae.runs.mvtec", "wsi_haloae.runs.score", "wsi_haloae.runs.train_tiles"]
+
+_server = multiprocessing.get_context("forkserver")
+_server.set_forkserver_preload(IMPORTED)
+
+
+def start(script: Path, *arguments: str | Path, said: Path, before: Callable[[], object] | None = None) -> BaseProcess:
+    """``python SCRIPT ARGUMENT...``, what it says written to ``said``; ``before`` is the first that it does."""
+    given = script, [str(one) for one in arguments], said, before
+    process = _server.Process(target=_become, args=given, daemon=True)  # none outlives a test that failed
+    process.start()
+    return process
+
+
+def _become(script: Path, arguments: list[str], said: Path, before: Callable[[], object] | None) -> None:
+    with said.open("wb") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    sys.argv = [str(script), *arguments]
+    # As by default: the codecs' lock would be a named semaphore otherwise, which a kill leaves behind.
+    multiprocessing.set_start_method(None, force=True)
+    if before is not None:
+        before()
+    runpy.run_path(str(script), run_name="__main__")
