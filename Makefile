@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check bench docs clean
+.PHONY: setup demo test check bench docs browser vendor clean
 
 setup: $(READY)
 
@@ -38,6 +38,18 @@ bench: setup
 docs: setup
 	$(BIN)/pdoc --output-directory build/docs --docformat markdown wsi_haloae
 	@echo "open build/docs/index.html"
+
+# For the tests of the viewer's page, which are skipped where there is no Chromium.
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || $(INSTALL_CHROMIUM)
+
+INSTALL_CHROMIUM = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } \
+	|| { echo "Install Chromium, e.g. on Debian: sudo apt-get install chromium"; exit 1; }
+
+# What the viewer's page takes from others, at the versions of its lock file; the copies are under version control.
+vendor:
+	cd wsi_haloae/viewer/web && npm ci --ignore-scripts && node vendor.mjs
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -9,8 +9,9 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from tests.export.stores import Scene, make_store
+from wsi_haloae.artefacts.colours import ARTEFACT_COLOURS
 from wsi_haloae.artefacts.flags import ArtefactFlag
-from wsi_haloae.export.artefact_picture import COLOURS, write_artefact_picture
+from wsi_haloae.export.artefact_picture import write_artefact_picture
 from wsi_haloae.export.frame import HEADER, MARGIN
 from wsi_haloae.export.scored_tiles import ScoredTiles
 
@@ -25,7 +26,7 @@ def draw(path: Path, flags: np.ndarray) -> np.ndarray:
 
 
 def test_each_flag_frames_its_tile_in_its_own_colour(tmp_path: Path) -> None:
-    for flag, colour in COLOURS.items():
+    for flag, colour in ARTEFACT_COLOURS.items():
         flags = np.zeros(100, np.uint8)
         flags[34] = flag  # row 3, column 4 of 10 x 10 tiles
         slide = draw(tmp_path / f"{flag.name}.png", flags)[HEADER : HEADER + 1100, MARGIN : MARGIN + 1100]
@@ -36,6 +37,6 @@ def test_each_flag_frames_its_tile_in_its_own_colour(tmp_path: Path) -> None:
 
 
 def test_there_is_a_colour_for_every_flag_and_no_frame_without_one(tmp_path: Path) -> None:
-    assert set(COLOURS) == set(ArtefactFlag)
+    assert set(ARTEFACT_COLOURS) == set(ArtefactFlag)
     slide = draw(tmp_path / "none.png", np.zeros(100, np.uint8))[HEADER : HEADER + 1100, MARGIN : MARGIN + 1100]
     assert slide.min() > 200

@@ -16,6 +16,7 @@ from wsi_haloae.cli.mvtec import mvtec
 from wsi_haloae.cli.score import score
 from wsi_haloae.cli.tile import tile
 from wsi_haloae.cli.train_tiles import train_tiles
+from wsi_haloae.cli.view import view
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.progress import Reporter
 
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (info, tile, train_tiles, score, evaluate, mvtec, demo):
+for command in (info, tile, train_tiles, score, evaluate, view, mvtec, demo):
     cli.add_command(command)
 
 

@@ -8,16 +8,11 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
-from wsi_haloae.artefacts.flags import ArtefactFlag, words
+from wsi_haloae.artefacts.colours import ARTEFACT_COLOURS
+from wsi_haloae.artefacts.flags import words
 from wsi_haloae.export.frame import SlideFigure, enlarged_or_reduced, font
 from wsi_haloae.export.scored_tiles import ScoredTiles
 
-COLOURS = {
-    ArtefactFlag.OUT_OF_FOCUS: "#1d4ed8",
-    ArtefactFlag.PEN: "#b45309",
-    ArtefactFlag.FOLD: "#be185d",
-    ArtefactFlag.MOSTLY_GLASS: "#4b5563",
-}
 LEGEND_STEP = 190
 """Pixels between entries; each is a square, words and a count."""
 
@@ -29,7 +24,7 @@ def write_artefact_picture(path: Path, tiles: ScoredTiles, thumbnail: NDArray[np
     caption = f"artefacts: {flagged:,} of {len(tiles):,} tiles are flagged; they are scored all the same"
     picture = SlideFigure(enlarged_or_reduced(thumbnail, slide), slide, caption=caption)
     counts = tiles.flag_counts()
-    for place, (flag, colour) in enumerate(COLOURS.items()):
+    for place, (flag, colour) in enumerate(ARTEFACT_COLOURS.items()):
         chosen = (tiles.flags & flag) > 0
         _draw(picture, tiles, chosen, colour, inset=place / 12)
         label = f"□ {words(flag).replace('_', ' ')}: {counts[words(flag)]:,}"

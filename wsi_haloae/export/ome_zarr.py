@@ -8,19 +8,23 @@ first cell at the translation, and the middle of the slide's first pixel at 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle
 
 from wsi_haloae.atomic import replacing_tree
+from wsi_haloae.errors import StoreError
 from wsi_haloae.export.levels import SMALLEST, halved
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.pixel_map import PixelMap
-from wsi_haloae.stores.sharded import SlideRecord
+from wsi_haloae.stores.sharded import SlideRecord, damage_told
 
 SHARD = 4 * SMALLEST
 """Side of a file: one block of the map's Dask array, so that blocks are written in parallel."""
@@ -37,6 +41,33 @@ def write_heatmap_zarr(path: Path, heatmap: Heatmap, slide: SlideRecord) -> None
 def write_map_zarr(path: Path, pixels: PixelMap, slide: SlideRecord) -> None:
     """The anomaly map, block by block; replaces what stands at ``path``."""
     _write(path, pixels.values, slide, (pixels.l0_cell_height, pixels.l0_cell_width), (0.0, 0.0), "Anomaly map")
+
+
+class NumberPyramid:
+    """The levels of a file that `write_map_zarr` wrote, read in squares of `SMALLEST`; level 0 is the finest."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it; `StoreError` for anything that is none."""
+        self._path = path
+        with self._damage_told():
+            group = zarr.open_group(path, mode="r", zarr_format=3)
+            levels = dict(group.arrays())
+            self._levels = [levels[name] for name in sorted(levels, key=int)]
+            self.shapes = [(int(level.shape[0]), int(level.shape[1])) for level in self._levels]
+
+    def read(self, level: int, row: int, column: int) -> NDArray[np.float32]:
+        """One square (h, w) of a level, cut at its right and bottom edge; empty beyond them."""
+        top, left = row * SMALLEST, column * SMALLEST
+        with self._damage_told():
+            return np.asarray(self._levels[level][top : top + SMALLEST, left : left + SMALLEST], np.float32)
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        with damage_told(self._path, "OME-Zarr file"):
+            try:
+                yield
+            except FileNotFoundError as error:
+                raise StoreError(f"{self._path}: there is no OME-Zarr file here ({error}).") from None
 
 
 def _write(

@@ -1,0 +1,86 @@
+"""What the page must know of a slide before it draws: sizes, geometry, ranges, words. Nothing here reads a column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wsi_haloae.artefacts.colours import ARTEFACT_COLOURS
+from wsi_haloae.artefacts.flags import words
+from wsi_haloae.heatmap.assembly import Heatmap, grid_of
+from wsi_haloae.slide.deep_zoom import OVERLAP, TILE_SIZE
+from wsi_haloae.viewer.catalogue import ScoredFolder
+from wsi_haloae.viewer.opened import OpenedSlide
+from wsi_haloae.viewer.planes import TileMark, called
+
+
+def list_entry(scored: ScoredFolder) -> dict[str, Any]:
+    """A line of the list, from the run record alone."""
+    record = scored.record()
+    counts, slide = record.get("counts"), record.get("slide")
+    counts, slide = counts if isinstance(counts, dict) else {}, slide if isinstance(slide, dict) else {}
+    return {
+        "name": scored.name,
+        "state": record.get("state", "unfinished"),
+        "slide": slide.get("name"),
+        "tiles": counts.get("tiles"),
+        "unreadable": counts.get("unreadable"),
+        "anomalous": counts.get("anomalous"),
+    }
+
+
+def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
+    """Everything else; lengths are pixels of level 0 where their names begin so."""
+    header, pixel_map = opened.store.header, opened.pixel_map
+    grid, slide = grid_of(header), header.slide
+    cells = Heatmap(np.empty((0, 0), np.float32), grid)
+    selection = called(header, np.empty(0, np.float32))
+    return {
+        **list_entry(opened.scored),
+        "message": opened.picture.message,
+        "from_file": opened.picture.from_file,
+        "pixels": opened.picture.version,
+        "width": slide.width,
+        "height": slide.height,
+        "mpp": [slide.mpp_x, slide.mpp_y],
+        "background": slide.background,
+        "deep_zoom": _deep_zoom(opened),
+        "grid": {
+            "rows": grid.rows,
+            "columns": grid.columns,
+            "l0_offset_x": cells.l0_offset_x,
+            "l0_offset_y": cells.l0_offset_y,
+            "l0_cell_width": cells.l0_cell_width,
+            "l0_cell_height": cells.l0_cell_height,
+            "l0_tile_width": grid.l0_tile_width,
+            "l0_tile_height": grid.l0_tile_height,
+            "tile_size": grid.tile_size,
+            "stride": grid.stride,
+        },
+        "display_range": header.model.display_range,
+        "rule": header.model.rule,
+        "model": header.model.sha256,
+        "tile_mpp": slide.mpp_x * grid.l0_scale_x,
+        "criterion": None if selection is None else f"{selection.criterion} of {selection.rate:.0%}",
+        "criterion_words": None if selection is None else selection.words,
+        "artefacts": [
+            {"bit": int(flag), "name": words(flag).replace("_", " "), "colour": colour}
+            for flag, colour in ARTEFACT_COLOURS.items()
+        ],
+        "marks": {name.lower(): int(mark) for name, mark in TileMark.__members__.items()},
+        "maps": pixel_map is not None,
+        "pixel_map": None if pixel_map is None else pixel_map.facts(),
+    }
+
+
+def _deep_zoom(opened: OpenedSlide) -> dict[str, Any]:
+    picture = opened.picture
+    width, height = picture.deep_zoom.dimensions(picture.finest_level)
+    return {
+        "width": width,
+        "height": height,
+        "max_level": picture.finest_level,
+        "tile_size": TILE_SIZE,
+        "overlap": OVERLAP,
+    }

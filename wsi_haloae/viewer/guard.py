@@ -1,0 +1,67 @@
+"""What stands before every request: the viewer is for the person at this machine, and for no page of another site.
+
+A page on the internet can have a browser ask 127.0.0.1, and a name that its owner points there (DNS rebinding) makes
+the answers readable to it. So a request must name this server as its host, and must not come from another site;
+answers forbid everything that the viewer's own page does not need.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HOSTS = ("127.0.0.1", "localhost", "[::1]")
+OPENSEADRAGON_STYLE = "'sha256-9xTiqzfwFaL2SGb1rmr8gysEwVVjIvqWAgmZgqFqpEE='"
+"""The one style element that OpenSeadragon writes into the page, by its hash."""
+HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'self'; style-src 'self' {OPENSEADRAGON_STYLE}; object-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class Guard:
+    """Refuses what is not for us, and sets the headers of every answer; ``port`` is the server's own."""
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app = app
+        self._hosts = {*HOSTS, *(f"{host}:{port}" for host in HOSTS)}
+        self._origins = {f"http://{host}" for host in self._hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = Headers(scope=scope)
+        if headers.getlist("host") == [] or any(host.lower() not in self._hosts for host in headers.getlist("host")):
+            return PlainTextResponse("This server answers to 127.0.0.1 and localhost only.\n", 421)
+        if scope["method"] not in {"GET", "HEAD"}:
+            return PlainTextResponse("Only GET and HEAD.\n", 405, {"Allow": "GET, HEAD"})
+        origin = headers.get("origin")
+        if (origin is not None and origin not in self._origins) or self._from_another_site(scope, headers):
+            return PlainTextResponse("Requests from other sites are refused.\n", 403)
+        return None
+
+    @staticmethod
+    def _from_another_site(scope: Scope, headers: Headers) -> bool:
+        if headers.get("sec-fetch-site", "none") in {"same-origin", "none"}:
+            return False
+        # A link to the page may be followed from anywhere; what the page shows cannot be read from there.
+        followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        return not (followed and scope["path"] == "/")

@@ -1,0 +1,45 @@
+"""The small picture of a slide in the list: its thumbnail, and the heatmap on it where that was exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsi_haloae.heatmap.assembly import Heatmap, grid_of
+from wsi_haloae.stores.score_store import ScoreStore
+
+LONGEST = 280
+"""Pixels: twice what the list shows, for screens that have as many."""
+OPACITY = 0.5
+
+
+def draw_icon(store: ScoreStore, overlay: Path | None) -> NDArray[np.uint8]:
+    """The icon (h, w, 3); the heatmap comes from heatmap.overlay.png, so that no column of the store is read."""
+    slide = store.header.slide
+    shrunk = LONGEST / max(slide.width, slide.height)
+    size = max(1, round(slide.width * shrunk)), max(1, round(slide.height * shrunk))
+    icon = Image.fromarray(store.thumbnail()).resize(size, Image.Resampling.LANCZOS)
+    if overlay is not None:
+        with Image.open(overlay) as picture:
+            _lay_over(icon, picture.convert("RGBA"), store, size[0] / slide.width, size[1] / slide.height)
+    return np.asarray(icon)
+
+
+def _lay_over(icon: Image.Image, heat: Image.Image, store: ScoreStore, shrunk_x: float, shrunk_y: float) -> None:
+    grid = grid_of(store.header)
+    if heat.size != (grid.columns, grid.rows):  # of another run
+        return
+    place = Heatmap(np.empty((0, 0), np.float32), grid)
+    left, top = place.l0_offset_x * shrunk_x, place.l0_offset_y * shrunk_y
+    right, bottom = (
+        left + grid.columns * place.l0_cell_width * shrunk_x,
+        top + grid.rows * place.l0_cell_height * shrunk_y,
+    )
+    size = max(1, round(right - left)), max(1, round(bottom - top))
+    heat = heat.resize(size, Image.Resampling.NEAREST)
+    covered, at = heat.getchannel("A"), (round(left), round(top))
+    icon.paste(icon.convert("L").convert("RGB").crop((*at, at[0] + size[0], at[1] + size[1])), at, covered)
+    icon.paste(heat, at, covered.point(lambda alpha: round(alpha * OPACITY)))

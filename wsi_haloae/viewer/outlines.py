@@ -1,0 +1,60 @@
+"""Outlines that lie over the slide: what people drew, and the regions that an export found.
+
+Both are QuPath's GeoJSON. They come back as rings in pixels of level 0, with no more points than a browser draws
+without a pause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from wsi_haloae.errors import AnnotationError
+from wsi_haloae.slide.properties import Bounds
+from wsi_haloae.stores.sharded import SlideRecord
+from wsi_haloae.tiles.annotations import find_annotations, read_annotations
+
+MOST_POINTS = 200_000
+"""Of one file: about 3 MB of JSON. Outlines with more are simplified, from half a pixel on."""
+
+
+def outlines_of(slide: SlideRecord, annotations: Path | None, regions: Path | None) -> dict[str, Any]:
+    """``{"layers": [{"title", "name", "rings"}], "messages": [...]}``: a layer for each class of each file."""
+    layers: list[dict[str, Any]] = []
+    messages: list[str] = []
+    for title, place in (("Annotations", annotations), ("Regions", regions)):
+        if place is None:
+            continue
+        try:
+            layers += _read(title, find_annotations(place, Path(slide.name)), slide)
+        except AnnotationError as error:
+            messages.append(str(error))
+    return {"layers": layers, "messages": messages}
+
+
+def _read(title: str, path: Path, slide: SlideRecord) -> Iterable[dict[str, Any]]:
+    classes = read_annotations(path, Bounds(*slide.bounds) if slide.bounds else None).by_class
+    simple = _simplified(list(classes.values()))
+    return [
+        {"title": title, "name": name, "rings": _rings(region)} for name, region in zip(classes, simple, strict=True)
+    ]
+
+
+def _simplified(regions: list[BaseGeometry]) -> list[BaseGeometry]:
+    l0_tolerance = 0.5
+    while shapely.get_num_coordinates(regions).sum() > MOST_POINTS and l0_tolerance < 1 << 16:
+        regions = list(shapely.simplify(regions, l0_tolerance))
+        l0_tolerance *= 2
+    return regions
+
+
+def _rings(region: BaseGeometry) -> list[list[float]]:
+    """Closed rings, outer ones and holes alike, each as x, y, x, y, ... to a tenth of a pixel."""
+    polygons = [part for part in shapely.get_parts(region) if part.geom_type == "Polygon"]
+    lines = shapely.get_rings(polygons)
+    return [np.round(shapely.get_coordinates(line), 1).ravel().tolist() for line in lines]

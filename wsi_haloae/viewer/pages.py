@@ -1,0 +1,173 @@
+"""What the server answers, and to which address.
+
+    /                                                   the page
+    /static/...                                         its files, read once at the start
+    /api/slides                                         the list, and the colour table
+    /api/slides/NAME                                    facts of one slide
+    /api/slides/NAME/scores | p_values | marks          planes, see `planes`
+    /api/slides/NAME/outlines                           people's outlines, and regions
+    /api/slides/NAME/icon.jpg
+    /api/slides/NAME/zoom/LEVEL/COLUMN_ROW.jpg          Deep Zoom tiles of the slide
+    /api/slides/NAME/map/LEVEL/COLUMN_ROW.png           and of the anomaly map
+    /api/slides/NAME/tiles/ROW_COLUMN.jpg | .png        a scored tile, and its anomaly map
+
+NAME is looked up in the catalogue; nothing of an address ever becomes a path. Handlers are plain functions, which
+Starlette runs on threads.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.heatmap.colours import COLOUR_TABLE
+from wsi_haloae.viewer.catalogue import OVERLAY_NAME
+from wsi_haloae.viewer.facts import list_entry, slide_facts
+from wsi_haloae.viewer.guard import Guard
+from wsi_haloae.viewer.icon import draw_icon
+from wsi_haloae.viewer.opened import OpenedSlide, OpenedSlides
+from wsi_haloae.viewer.pixel_map import PixelMapPicture
+from wsi_haloae.viewer.planes import tile_number
+from wsi_haloae.viewer.static_files import static_files
+
+JPEG_QUALITY = 88
+FRESH = {"Cache-Control": "no-store"}
+FOR_A_WHILE = {"Cache-Control": "private, max-age=3600"}
+"""For pictures, whose addresses carry what they were made from (``?of=``)."""
+
+
+def viewer_app(slides: OpenedSlides, port: int) -> Starlette:
+    """The application over some slides; answers only to requests for ``port`` on this machine."""
+    pages = _Pages(slides)
+    one, zoom = "/api/slides/{name}", "{level:int}/{column:int}_{row:int}"
+    routes = [
+        Route("/api/slides", pages.list),
+        Route(one, pages.facts),
+        Route(f"{one}/scores", pages.plane("scores")),
+        Route(f"{one}/p_values", pages.plane("p_values")),
+        Route(f"{one}/marks", pages.plane("marks")),
+        Route(f"{one}/outlines", pages.outlines),
+        Route(f"{one}/icon.jpg", pages.icon),
+        Route(f"{one}/zoom/{zoom}.jpg", pages.zoom_tile),
+        Route(f"{one}/map/{zoom}.png", pages.map_tile),
+        Route(f"{one}/tiles/{{row:int}}_{{column:int}}.jpg", pages.tile),
+        Route(f"{one}/tiles/{{row:int}}_{{column:int}}.png", pages.tile_map),
+        *static_files(),
+    ]
+    # redirect_slashes would build an address from the request's own Host header.
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, port=port)],
+        exception_handlers={WsiHaloaeError: _told},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Pages:
+    """The handlers; each takes a request whose name may be anything."""
+
+    def __init__(self, slides: OpenedSlides) -> None:
+        self._slides = slides
+
+    def list(self, _request: Request) -> Response:
+        entries = [list_entry(scored) for scored in self._slides.catalogue.values()]
+        return JSONResponse({"slides": entries, "colours": COLOUR_TABLE.tolist()}, headers=FRESH)
+
+    def facts(self, request: Request) -> Response:
+        slide = self._slide(request)
+        if slide.scored.record() != slide.record or slide.record.get("state") not in {"done", "empty"}:
+            self._slides.forget(slide.scored.name)  # it was scored again since, or still is
+            slide = self._slide(request)
+        return JSONResponse(slide_facts(slide), headers=FRESH)
+
+    def plane(self, name: str) -> Callable[[Request], Response]:
+        def answer(request: Request) -> Response:
+            values: bytes = getattr(self._slide(request), name)
+            return Response(values, media_type="application/octet-stream", headers=FRESH)
+
+        return answer
+
+    def outlines(self, request: Request) -> Response:
+        return JSONResponse(self._slide(request).outlines, headers=FRESH)
+
+    def icon(self, request: Request) -> Response:
+        slide = self._slide(request)
+        return _jpeg(draw_icon(slide.store, slide.scored.file(OVERLAY_NAME)), FRESH)
+
+    def zoom_tile(self, request: Request) -> Response:
+        picture, place = self._slide(request).picture, _zoom_place(request)
+        if place[0] > picture.finest_level or not picture.deep_zoom.has(*place):
+            raise HTTPException(404)
+        pixels, could_be_read = picture.zoom_tile(*place)
+        # A browser shows a picture with status 200 only; the header tells those who look closer.
+        return _jpeg(pixels, FOR_A_WHILE if could_be_read else FRESH | {"X-Tile": "unreadable"})
+
+    def map_tile(self, request: Request) -> Response:
+        cells = _with_maps(self._slide(request)).zoom_tile(*_zoom_place(request))
+        if cells is None:
+            raise HTTPException(404)
+        return _png(cells, FOR_A_WHILE)
+
+    def tile(self, request: Request) -> Response:
+        slide = self._slide(request)
+        return _jpeg(slide.picture.scored_tile(_number(slide, request)), FOR_A_WHILE)
+
+    def tile_map(self, request: Request) -> Response:
+        slide = self._slide(request)
+        return _png(_with_maps(slide).of_tile(_number(slide, request)), FOR_A_WHILE)
+
+    def _slide(self, request: Request) -> OpenedSlide:
+        try:
+            return self._slides.get(request.path_params["name"])
+        except KeyError:
+            raise HTTPException(404) from None
+
+
+def _zoom_place(request: Request) -> tuple[int, int, int]:
+    level, column, row = (int(request.path_params[name]) for name in ("level", "column", "row"))
+    return level, column, row
+
+
+def _number(slide: OpenedSlide, request: Request) -> int:
+    number = tile_number(slide.store, request.path_params["row"], request.path_params["column"])
+    if number is None:
+        raise HTTPException(404)
+    return number
+
+
+def _with_maps(slide: OpenedSlide) -> PixelMapPicture:
+    if slide.pixel_map is None:
+        raise HTTPException(404)
+    return slide.pixel_map
+
+
+def _told(_request: Request, error: Exception) -> Response:
+    """What is wrong with a slide or a store, for the page to show."""
+    return JSONResponse({"error": str(error)}, 422, headers=FRESH)
+
+
+def _jpeg(pixels: NDArray[np.uint8], headers: dict[str, str]) -> Response:
+    return Response(_encoded(pixels, format="JPEG", quality=JPEG_QUALITY), media_type="image/jpeg", headers=headers)
+
+
+def _png(pixels: NDArray[np.uint8], headers: dict[str, str]) -> Response:
+    return Response(_encoded(pixels, format="PNG", compress_level=1), media_type="image/png", headers=headers)
+
+
+def _encoded(pixels: NDArray[np.uint8], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, **options)
+    return buffer.getvalue()

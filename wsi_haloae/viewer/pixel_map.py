@@ -1,0 +1,73 @@
+"""The anomaly map of pixels as coloured tiles, and the map of one tile.
+
+A map's residuals are not scores, so the checkpoint's display range is not theirs. No range is recorded for them:
+colours run from the 1st to the 99.5th percentile of a sample of this slide's own tiles, and the page says that.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.export.levels import SMALLEST
+from wsi_haloae.export.ome_zarr import NumberPyramid
+from wsi_haloae.heatmap.assembly import grid_of
+from wsi_haloae.heatmap.colours import ColourScale
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.sharded import TileState
+
+SAMPLED = 96
+PERCENTILES = (1.0, 99.5)
+
+
+class PixelMapPicture:
+    """The kept maps of a store, and the pyramid of them at ``path`` where that was written."""
+
+    def __init__(self, store: ScoreStore, path: Path | None) -> None:
+        self._store = store
+        self._pyramid = None if path is None else NumberPyramid(path)
+
+    @cached_property
+    def scale(self) -> ColourScale:
+        """Residuals to colours; 0 to 1 where no tile has been scored."""
+        done = np.flatnonzero(self._store.states() == TileState.DONE)
+        chosen = done[np.linspace(0, len(done) - 1, min(SAMPLED, len(done))).astype(np.int64)]
+        if not len(chosen):
+            return ColourScale(0.0, 1.0)
+        maps = np.stack([self._store.anomaly_map(number) for number in chosen.tolist()])
+        low, high = np.nanpercentile(maps, PERCENTILES).tolist()
+        return ColourScale(low, high if high > low else low + 1)
+
+    def facts(self) -> dict[str, Any] | None:
+        """Size in cells, size of a cell in pixels of level 0, and the range; None where no pyramid was written."""
+        side, grid = self._store.header.map_size, grid_of(self._store.header)
+        if self._pyramid is None or side is None:
+            return None
+        height, width = self._pyramid.shapes[0]
+        return {
+            "width": width,
+            "height": height,
+            "l0_cell_width": grid.tile_size / side * grid.l0_scale_x,
+            "l0_cell_height": grid.tile_size / side * grid.l0_scale_y,
+            "max_level": len(self._pyramid.shapes) - 1,
+            "tile_size": SMALLEST,
+            "range": [self.scale.low, self.scale.high],
+        }
+
+    def zoom_tile(self, level: int, column: int, row: int) -> NDArray[np.uint8] | None:
+        """RGBA (h, w, 4) of a Deep Zoom level, which count from the coarsest; None where there is no such tile."""
+        if self._pyramid is None or not 0 <= level < len(self._pyramid.shapes):
+            return None
+        number = len(self._pyramid.shapes) - 1 - level
+        height, width = self._pyramid.shapes[number]
+        if not (0 <= column * SMALLEST < width and 0 <= row * SMALLEST < height):
+            return None
+        return self.scale.rgba(self._pyramid.read(number, row, column))
+
+    def of_tile(self, number: int) -> NDArray[np.uint8]:
+        """RGBA (m, m, 4) of one tile's map."""
+        return self.scale.rgba(self._store.anomaly_map(number))

@@ -1,0 +1,41 @@
+// What the server answers. Every failure is an Error whose message may be shown to people.
+
+async function answered(address) {
+  let response;
+  try {
+    response = await fetch(address);
+  } catch {
+    throw new Error("The viewer does not answer. Was it ended with Ctrl-C? Start it again and reload this page.");
+  }
+  if (response.ok) return response;
+  const told = await response.json().catch(() => ({}));
+  throw new Error(told.error ?? `${address}: the viewer answered ${response.status} ${response.statusText}`);
+}
+
+const slideAddress = (name) => `/api/slides/${encodeURIComponent(name)}`;
+
+export const fetchList = async () => (await answered("/api/slides")).json();
+export const fetchFacts = async (name) => (await answered(slideAddress(name))).json();
+export const fetchOutlines = async (name) => (await answered(`${slideAddress(name)}/outlines`)).json();
+
+// One value per place of the grid, row by row.
+export async function fetchPlane(name, plane) {
+  const buffer = await (await answered(`${slideAddress(name)}/${plane}`)).arrayBuffer();
+  return plane === "marks" ? new Uint8Array(buffer) : littleEndianFloats(buffer);
+}
+
+function littleEndianFloats(buffer) {
+  if (new Uint8Array(new Uint16Array([1]).buffer)[0] === 1) return new Float32Array(buffer);
+  const view = new DataView(buffer);
+  return Float32Array.from({ length: buffer.byteLength / 4 }, (_, place) => view.getFloat32(4 * place, true));
+}
+
+// Addresses of pictures say what these were made from, so that a browser may keep them.
+const picture = (name, rest, of) => `${slideAddress(name)}/${rest}?of=${encodeURIComponent(of)}`;
+export const iconAddress = (name) => `${slideAddress(name)}/icon.jpg`;
+export const zoomAddress = (facts, level, column, row) =>
+  picture(facts.name, `zoom/${level}/${column}_${row}.jpg`, facts.pixels);
+export const mapAddress = (facts, level, column, row) =>
+  picture(facts.name, `map/${level}/${column}_${row}.png`, facts.model);
+export const tileAddress = (facts, row, column, ending) =>
+  picture(facts.name, `tiles/${row}_${column}.${ending}`, ending === "png" ? facts.model : facts.pixels);

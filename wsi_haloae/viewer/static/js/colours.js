@@ -1,0 +1,18 @@
+// Scores to colours, as in heatmap.png: the server's table over the model's display range.
+
+export class ColourScale {
+  constructor(table, [low, high]) {
+    this.table = table;
+    this.low = low;
+    this.high = high;
+  }
+
+  entry(score) {
+    const position = (score - this.low) / (this.high - this.low);
+    return Math.floor(Math.min(1, Math.max(0, position)) * (this.table.length - 1) + 0.5);
+  }
+
+  css(score) {
+    return `rgb(${this.table[this.entry(score)].join(" ")})`;
+  }
+}

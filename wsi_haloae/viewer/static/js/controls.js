@@ -1,0 +1,109 @@
+// The card of layers: switches and sliders to settings, and counts from the grid.
+
+import { count, number, share } from "./format.js";
+import { outlineColour } from "./overlay.js";
+
+const byId = (id) => document.getElementById(id);
+
+export class Controls {
+  #facts = null;
+
+  constructor(settings) {
+    this.settings = settings;
+    for (const name of ["heat", "anomalous", "artefacts"]) {
+      byId(name).addEventListener("change", (event) => settings.change({ [name]: event.target.checked }));
+    }
+    byId("opacity").addEventListener("input", (event) => settings.change({ opacity: Number(event.target.value) / 100 }));
+    for (const radio of document.getElementsByName("kind")) {
+      radio.addEventListener("change", () => settings.change({ kind: radio.value }));
+    }
+    settings.addEventListener("change", () => this.#show());
+    this.#show();
+  }
+
+  open(facts) {
+    this.#facts = facts;
+    byId("kind").hidden = facts.pixel_map === null;
+    if (facts.pixel_map === null) this.settings.change({ kind: "tiles" });
+    byId("criterion").textContent = facts.criterion ?? "The model has no calibration tiles, so nothing is called.";
+    byId("criterion").title = facts.criterion_words ?? "";
+    byId("anomalous").disabled = facts.criterion === null;
+    byId("outlines").hidden = true;
+    byId("artefact-count").textContent = "";
+    byId("unscored").hidden = true;
+    byId("artefact-kinds").replaceChildren();
+  }
+
+  // Marks have come.
+  showCounts(grid) {
+    const { marks, artefacts } = grid.facts;
+    const tiles = grid.count(marks.tile);
+    const called = grid.count(marks.anomalous);
+    if (grid.facts.criterion !== null) {
+      byId("criterion").textContent = `${count(called)} tiles, ${share(called, tiles)}, at a ${grid.facts.criterion}`;
+    }
+    byId("artefact-count").textContent = count(grid.count(marks.artefact));
+    byId("artefact-kinds").replaceChildren(
+      ...artefacts.map(({ bit, name, colour }) => legendEntry(name, count(grid.count(bit)), colour)),
+    );
+    const missing = [["unreadable", "could not be read"], ["pending", "not scored yet"]]
+      .map(([mark, words]) => [grid.count(marks[mark]), words])
+      .filter(([many]) => many > 0);
+    byId("unscored").hidden = missing.length === 0;
+    byId("unscored").replaceChildren(...missing.map(([many, words]) => legendEntry(words, count(many), null)));
+  }
+
+  // A switch for each class of outlines.
+  showOutlines(layers, messages) {
+    const switches = layers.map(({ key, title, name }, place) => {
+      const label = document.createElement("label");
+      label.className = "switch";
+      const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: !this.settings.values.hidden.has(key) });
+      box.dataset.outline = key;
+      box.addEventListener("change", () => this.settings.toggleOutline(key, box.checked));
+      const words = document.createElement("span");
+      words.append(keySquare(outlineColour(place)), title === "Regions" ? `Region: ${name}` : name);
+      label.append(box, words);
+      return label;
+    });
+    const notes = messages.map((text) => Object.assign(document.createElement("p"), { className: "faint", textContent: text }));
+    byId("outlines").replaceChildren(...switches, ...notes);
+    byId("outlines").hidden = switches.length + notes.length === 0;
+  }
+
+  #show() {
+    const { heat, kind, opacity, anomalous, artefacts, hidden } = this.settings.values;
+    byId("heat").checked = heat;
+    byId("anomalous").checked = anomalous;
+    byId("artefacts").checked = artefacts;
+    byId("opacity").value = Math.round(opacity * 100);
+    byId("opacity-value").textContent = `${Math.round(opacity * 100)} %`;
+    byId("artefact-kinds").hidden = !artefacts;
+    for (const radio of document.getElementsByName("kind")) radio.checked = radio.value === kind;
+    for (const box of document.querySelectorAll("[data-outline]")) box.checked = !hidden.has(box.dataset.outline);
+    this.#showKind(kind);
+  }
+
+  // Pixels have a range of their own, so the scores' colour bar and threshold are not theirs.
+  #showKind(kind) {
+    const pixels = kind === "pixels" && this.#facts?.pixel_map;
+    byId("scale").hidden = Boolean(pixels);
+    if (!pixels) return;
+    const [low, high] = this.#facts.pixel_map.range;
+    byId("threshold-words").textContent =
+      `Residual of each pixel, blue ${number(low)} to red ${number(high)}: this slide's own range, not to be compared between slides.`;
+  }
+}
+
+function keySquare(colour) {
+  const key = document.createElement("i");
+  key.className = colour === null ? "key hatch" : "key";
+  if (colour !== null) key.style.setProperty("--key", colour);
+  return key;
+}
+
+function legendEntry(words, many, colour) {
+  const item = document.createElement("li");
+  item.append(keySquare(colour), words, Object.assign(document.createElement("output"), { textContent: many }));
+  return item;
+}

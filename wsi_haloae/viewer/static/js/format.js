@@ -1,0 +1,22 @@
+// Numbers as people read them.
+
+export const count = (number) => number.toLocaleString("en");
+export const MISSING = "–";
+export const number = (value) => (Number.isNaN(value) ? MISSING : String(Number(value.toPrecision(4))));
+// A place at level 0, in millimetres from the slide's upper left corner.
+export const millimetres = ({ x, y }, [mppX, mppY]) => `${((x * mppX) / 1000).toFixed(3)}, ${((y * mppY) / 1000).toFixed(3)} mm`;
+export const share = (part, whole) => {
+  if (!whole) return "0 %";
+  const percent = (100 * part) / whole;
+  if (percent > 0 && percent < 0.1) return "< 0.1 %";
+  return `${percent.toFixed(percent < 10 ? 1 : 0)} %`;
+};
+
+// 1, 2 or 5 times a power of ten, the longest that is at most so long.
+export function roundLength(longest) {
+  const power = 10 ** Math.floor(Math.log10(longest));
+  return power * [5, 2, 1].find((step) => step * power <= longest);
+}
+
+export const length = (micrometres) =>
+  micrometres >= 1000 ? `${micrometres / 1000} mm` : `${Number(micrometres.toPrecision(3))} µm`;

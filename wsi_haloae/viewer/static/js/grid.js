@@ -1,0 +1,79 @@
+// The tiles of a slide: their scores and marks, and where they are. Lengths are pixels of level 0.
+//
+// A score stands for a cell of one stride. Where tiles overlap, the cell lies in the middle of its tile, so cells are
+// shifted by half of what a tile exceeds its stride (facts.grid.l0_offset_x); those at the edge may reach over the slide.
+
+export class Grid {
+  constructor(facts) {
+    this.facts = facts;
+    Object.assign(this, facts.grid);
+    this.scores = null; // Float32Array, row by row; NaN where nothing was scored
+    this.pValues = null;
+    this.marks = null; // Uint8Array, bits of facts.marks
+  }
+
+  // The place under a point of level 0; null outside of the grid or the slide.
+  placeAt(x, y) {
+    if (x < 0 || y < 0 || x >= this.facts.width || y >= this.facts.height) return null;
+    const column = Math.floor((x - this.l0_offset_x) / this.l0_cell_width);
+    const row = Math.floor((y - this.l0_offset_y) / this.l0_cell_height);
+    if (row < 0 || column < 0 || row >= this.rows || column >= this.columns) return null;
+    return row * this.columns + column;
+  }
+
+  row(place) {
+    return Math.floor(place / this.columns);
+  }
+
+  column(place) {
+    return place % this.columns;
+  }
+
+  // The whole tile at a place (x, y, width, height), cut at the slide's edge as in tiles.csv.
+  tileRectangle(place) {
+    const x = Math.floor(this.column(place) * this.l0_cell_width + 0.5);
+    const y = Math.floor(this.row(place) * this.l0_cell_height + 0.5);
+    const width = Math.min(this.l0_tile_width, this.facts.width - x);
+    const height = Math.min(this.l0_tile_height, this.facts.height - y);
+    return { x, y, width, height };
+  }
+
+  is(place, mark) {
+    return this.marks !== null && (this.marks[place] & this.facts.marks[mark]) !== 0;
+  }
+
+  hasTile(place) {
+    return this.marks === null ? !Number.isNaN(this.scores?.[place] ?? NaN) : this.is(place, "tile");
+  }
+
+  artefacts(place) {
+    const bits = this.marks?.[place] ?? 0;
+    return this.facts.artefacts.filter(({ bit }) => bits & bit);
+  }
+
+  count(bit) {
+    return this.marks === null ? 0 : this.marks.reduce((sum, bits) => sum + ((bits & bit) !== 0), 0);
+  }
+
+  // Places of all scored tiles, highest score first; of equal scores the first in reading order.
+  get ranking() {
+    if (this.scores === null) return [];
+    this.ranked ??= Uint32Array.from(this.#scoredPlaces()).sort((a, b) => this.scores[b] - this.scores[a] || a - b);
+    return this.ranked;
+  }
+
+  // How many tiles score at least so much.
+  countFrom(threshold) {
+    let [low, high] = [0, this.ranking.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.scores[this.ranking[middle]] >= threshold) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  *#scoredPlaces() {
+    for (let place = 0; place < this.scores.length; place++) if (!Number.isNaN(this.scores[place])) yield place;
+  }
+}

@@ -1,0 +1,188 @@
+// The page: opens slides, and ties the parts together. What is drawn waits for no more than it needs: first the slide,
+// then scores, then what else is known of tiles.
+
+import { fetchFacts, fetchList, fetchOutlines, fetchPlane } from "./api.js";
+import { ColourBar } from "./colour_bar.js";
+import { ColourScale } from "./colours.js";
+import { Controls } from "./controls.js";
+import { count } from "./format.js";
+import { Grid } from "./grid.js";
+import { Heat } from "./heat.js";
+import { listenToKeys } from "./keyboard.js";
+import { Minimap } from "./minimap.js";
+import { Overlay, outlineColour } from "./overlay.js";
+import { contour, frames, rings } from "./paths.js";
+import { Readout } from "./readout.js";
+import { ScaleBar } from "./scale_bar.js";
+import { Settings } from "./settings.js";
+import { SlideList } from "./slide_list.js";
+import { Stage } from "./stage.js";
+import { TileCard } from "./tile_card.js";
+
+const byId = (id) => document.getElementById(id);
+const settings = new Settings();
+const stage = new Stage(byId("stage"));
+const overlay = new Overlay(byId("overlay"), byId("grey"), stage, settings);
+const colourBar = new ColourBar(settings);
+const controls = new Controls(settings);
+const list = new SlideList();
+const readout = new Readout();
+const card = new TileCard();
+const scaleBar = new ScaleBar();
+const minimap = new Minimap(stage);
+
+let table = null;
+let shown = null; // { grid, scale } of the slide on the stage
+
+function tell(text) {
+  byId("notice").hidden = !text;
+  byId("notice-text").textContent = text ?? "";
+}
+
+async function openSlide(name) {
+  list.mark(name);
+  tell(null);
+  const facts = await fetchFacts(name);
+  const [grid, scale] = [new Grid(facts), new ColourScale(table, facts.display_range)];
+  const heat = new Heat(grid, scale);
+  shown = { grid, scale };
+  stage.open(facts);
+  overlay.scene = { heat, contour: null, artefacts: [], outlines: [], hovered: null, chosen: null };
+  location.replace(`#${encodeURIComponent(name)}`);
+  showTitle(facts);
+  tell(facts.message);
+  controls.open(facts);
+  showMap();
+  colourBar.open(grid, scale);
+  card.open(grid, scale);
+  minimap.open(facts);
+  await fill(grid, heat, () => shown.grid === grid);
+}
+
+// What the server needs time for, in the order in which it is wanted; `current` says whether the slide still is.
+async function fill(grid, heat, current) {
+  const { facts } = grid;
+  grid.scores = await fetchPlane(facts.name, "scores");
+  if (!current()) return;
+  heat.paint(threshold());
+  colourBar.draw();
+  overlay.draw();
+  grid.marks = await fetchPlane(facts.name, "marks");
+  if (!current()) return;
+  heat.paintMissing();
+  overlay.scene.contour = contour(grid, "anomalous");
+  overlay.scene.artefacts = facts.artefacts.map(({ bit, colour }, place) => ({ path: frames(grid, bit, place / 12), colour }));
+  controls.showCounts(grid);
+  overlay.draw();
+  grid.pValues = await fetchPlane(facts.name, "p_values");
+  if (!current()) return;
+  card.refresh();
+  const { layers, messages } = await fetchOutlines(facts.name);
+  if (!current()) return;
+  const keyed = layers.map((layer) => ({ ...layer, key: `${layer.title}: ${layer.name}` }));
+  overlay.scene.outlines = keyed.map(({ key, rings: flat }, place) => ({ key, path: rings(flat), colour: outlineColour(place) }));
+  controls.showOutlines(keyed, messages);
+  overlay.draw();
+  document.body.dataset.ready = facts.name;
+}
+
+function showTitle(facts) {
+  byId("slide-name").textContent = facts.name;
+  document.title = `${facts.name} – wsi-haloae`;
+  const words = [`${Number(((facts.width * facts.mpp[0]) / 1000).toPrecision(3))} × ${Number(((facts.height * facts.mpp[1]) / 1000).toPrecision(3))} mm`];
+  if (facts.tiles) words.push(`${count(facts.tiles)} tiles of ${facts.grid.tile_size} px at ${Number(facts.tile_mpp.toPrecision(3))} µm/px`);
+  if (facts.state === "empty") words.push("no tissue found");
+  if (facts.state === "unfinished") words.push("scoring is not finished; reload to see more");
+  byId("slide-facts").textContent = words.join("  ·  ");
+}
+
+const open = (name) => openSlide(name).catch((error) => tell(error.message));
+
+list.addEventListener("choose", ({ detail }) => open(detail));
+stage.addEventListener("move", () => shown && scaleBar.show(shown.grid.facts.mpp[0], stage.transform.scale));
+stage.addEventListener("hover", ({ detail }) => {
+  if (shown === null) return;
+  const place = readout.show(shown.grid, shown.scale, detail);
+  overlay.scene.hovered = place === null ? null : shown.grid.tileRectangle(place);
+  overlay.draw();
+});
+stage.addEventListener("pick", ({ detail }) => {
+  const place = shown?.grid.placeAt(detail.x, detail.y) ?? null;
+  card.choose(place !== null && shown.grid.hasTile(place) ? place : null);
+});
+card.addEventListener("choose", ({ detail }) => {
+  overlay.scene.chosen = detail === null ? null : shown.grid.tileRectangle(detail);
+  overlay.draw();
+});
+card.addEventListener("jump", ({ detail }) => stage.showTile(shown.grid.tileRectangle(detail)));
+
+// Pixels have no threshold: a score is a tile's.
+const threshold = () => (settings.values.kind === "pixels" ? null : settings.values.threshold);
+const showMap = () => stage.showMap(settings.values.heat && settings.values.kind === "pixels", settings.values.opacity);
+let painted = threshold();
+settings.addEventListener("change", () => {
+  showMap();
+  if (threshold() === painted) return;
+  painted = threshold();
+  overlay.scene.heat?.paint(painted);
+  overlay.draw();
+});
+
+const toggle = (name) => () => settings.change({ [name]: !settings.values[name] });
+const fade = (step) => () => settings.change({ opacity: Math.min(1, Math.max(0, Math.round(settings.values.opacity * 20 + step) / 20)) });
+const toggleList = () => document.body.classList.toggle("list-hidden");
+const help = byId("help");
+
+function toggleOutlines() {
+  const boxes = [...document.querySelectorAll("[data-outline]")];
+  const show = !boxes.some((box) => box.checked);
+  for (const box of boxes) settings.toggleOutline(box.dataset.outline, show);
+}
+
+function switchKind() {
+  if (shown?.grid.facts.pixel_map) settings.change({ kind: settings.values.kind === "tiles" ? "pixels" : "tiles" });
+}
+
+listenToKeys({
+  ArrowLeft: () => stage.panBy(-0.15, 0),
+  ArrowRight: () => stage.panBy(0.15, 0),
+  ArrowUp: () => stage.panBy(0, -0.15),
+  ArrowDown: () => stage.panBy(0, 0.15),
+  "+": () => stage.zoomBy(1.5),
+  "=": () => stage.zoomBy(1.5),
+  "-": () => stage.zoomBy(1 / 1.5),
+  0: () => stage.home(),
+  "[": fade(-1),
+  "]": fade(1),
+  ",": () => colourBar.step(-1),
+  ".": () => colourBar.step(1),
+  h: toggle("heat"),
+  m: switchKind,
+  a: toggle("anomalous"),
+  f: toggle("artefacts"),
+  o: toggleOutlines,
+  j: () => card.step(1),
+  k: () => card.step(-1),
+  n: () => list.step(1),
+  p: () => list.step(-1),
+  s: toggleList,
+  "?": () => help.showModal(),
+  Escape: () => card.choose(null),
+});
+byId("zoom-in").addEventListener("click", () => stage.zoomBy(1.5));
+byId("zoom-out").addEventListener("click", () => stage.zoomBy(1 / 1.5));
+byId("zoom-home").addEventListener("click", () => stage.home());
+byId("toggle-list").addEventListener("click", toggleList);
+byId("show-help").addEventListener("click", () => help.showModal());
+byId("help-close").addEventListener("click", () => help.close());
+byId("notice-close").addEventListener("click", () => tell(null));
+
+try {
+  const { slides, colours } = await fetchList();
+  table = colours;
+  list.show(slides);
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  await open(list.has(wanted) ? wanted : list.first);
+} catch (error) {
+  tell(error.message);
+}

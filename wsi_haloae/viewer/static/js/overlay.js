@@ -1,0 +1,82 @@
+// The canvas over the slide: heatmap, hatching, outlines, and the tile under the pointer, from bottom to top.
+//
+// Under it lies another one that takes the tissue's colour away where the heatmap is (layout.css blends it so): a stain
+// mixed with the heatmap would give colours that no scale shows. heatmap.png does the same.
+
+import { rectangle } from "./paths.js";
+
+const OUTLINE_COLOURS = ["#0b7a3e", "#6a1fb0", "#0077b6", "#c2008b", "#4a4e57", "#7a4a00"];
+const FULL_GREY = 0.4; // opacity from which on the tissue under the heatmap is grey
+
+export const outlineColour = (number) => OUTLINE_COLOURS[number % OUTLINE_COLOURS.length];
+
+export class Overlay {
+  #context;
+  #grey;
+  #stage;
+
+  // What is drawn; main.js fills it as answers come in.
+  scene = { heat: null, contour: null, artefacts: [], outlines: [], hovered: null, chosen: null };
+
+  constructor(canvas, greyCanvas, stage, settings) {
+    this.#context = canvas.getContext("2d");
+    this.#grey = greyCanvas.getContext("2d");
+    this.#stage = stage;
+    this.settings = settings;
+    stage.addEventListener("move", () => this.draw());
+    settings.addEventListener("change", () => this.draw());
+  }
+
+  draw() {
+    const { heat, contour, artefacts, outlines, hovered, chosen } = this.scene;
+    const [context, grey] = [cleared(this.#context), cleared(this.#grey)];
+    if (heat === null) return;
+    const { values } = this.settings;
+    const { facts } = heat.grid;
+    const { transform } = this.#stage;
+    const { x, y, scale } = transform;
+    context.save();
+    context.beginPath();
+    context.rect(x, y, facts.width * scale, facts.height * scale);
+    context.clip();
+    if (values.heat) heat.draw(grey, transform, this.#stage.sight, Math.min(1, values.opacity / FULL_GREY));
+    if (values.heat && values.kind === "tiles") heat.draw(context, transform, this.#stage.sight, values.opacity);
+    if (values.heat) heat.drawMissing(context, transform, this.#stage.sight);
+    if (values.artefacts) artefacts.forEach(({ path, colour }) => this.#stroke(path, transform, colour, 1.6));
+    if (values.anomalous && contour) this.#stroke(contour, transform, "#111", 1.5);
+    context.restore();
+    for (const { key, path, colour } of outlines) {
+      if (!values.hidden.has(key)) this.#stroke(path, transform, colour, 2);
+    }
+    if (hovered) this.#stroke(rectangle(hovered), transform, "#111", 1);
+    if (chosen) this.#stroke(rectangle(chosen), transform, "#1f57c3", 3);
+  }
+
+  // A line with a white rim, to be seen on tissue, glass and heatmap alike.
+  #stroke(path, { x, y, scale }, colour, width) {
+    const context = this.#context;
+    context.save();
+    context.translate(x, y);
+    context.scale(scale, scale);
+    context.lineJoin = context.lineCap = "round";
+    for (const [style, wide] of [["rgb(255 255 255 / 85%)", width + 1.8], [colour, width]]) {
+      context.strokeStyle = style;
+      context.lineWidth = wide / scale;
+      context.stroke(path);
+    }
+    context.restore();
+  }
+}
+
+// The canvas as large as it is on the page, empty, and counting in CSS pixels.
+function cleared(context) {
+  const { canvas } = context;
+  const { clientWidth, clientHeight } = canvas;
+  const ratio = window.devicePixelRatio;
+  const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.setTransform(width / clientWidth, 0, 0, height / clientHeight, 0, 0);
+  return context;
+}

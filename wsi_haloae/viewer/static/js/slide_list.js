@@ -1,0 +1,75 @@
+// The list of slides at the left.
+
+import { iconAddress } from "./api.js";
+import { count, share } from "./format.js";
+
+const STATES = { empty: "no tissue found", failed: "failed: see its run.json", unfinished: "not finished" };
+
+export class SlideList extends EventTarget {
+  #names = [];
+  #current = null;
+  #list = document.getElementById("slides");
+
+  show(slides) {
+    this.#names = slides.map(({ name }) => name);
+    this.#list.replaceChildren(...slides.map((slide) => this.#item(slide)));
+    document.getElementById("list-count").textContent = count(slides.length);
+    document.body.classList.toggle("list-hidden", slides.length === 1 || window.innerWidth <= 900);
+  }
+
+  has(name) {
+    return this.#names.includes(name);
+  }
+
+  get first() {
+    return this.#names[0];
+  }
+
+  mark(name) {
+    this.#current = name;
+    for (const button of this.#list.querySelectorAll("button")) {
+      const here = button.dataset.name === name;
+      button.setAttribute("aria-current", String(here));
+      if (here) button.scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  // The slide so many places further on; the ends stay where they are.
+  step(steps) {
+    const place = this.#names.indexOf(this.#current) + steps;
+    if (place >= 0 && place < this.#names.length) this.#choose(this.#names[place]);
+  }
+
+  #choose(name) {
+    this.dispatchEvent(new CustomEvent("choose", { detail: name }));
+  }
+
+  #item({ name, state, tiles, anomalous }) {
+    const item = document.createElement("li");
+    const button = Object.assign(document.createElement("button"), { type: "button", title: name });
+    button.dataset.name = name;
+    button.addEventListener("click", () => this.#choose(name));
+    const icon = Object.assign(document.createElement("img"), { alt: "", loading: "lazy", src: iconAddress(name) });
+    icon.addEventListener("error", () => icon.removeAttribute("src"), { once: true });
+    const words = document.createElement("div");
+    words.append(element("b", name));
+    if (state in STATES) words.append(element("span", STATES[state], "state"));
+    if (tiles) words.append(element("span", `${count(tiles)} tiles`, "faint"));
+    if (tiles && anomalous !== null) words.append(element("span", `${share(anomalous, tiles)} anomalous`, "faint"), bar(anomalous / tiles));
+    button.append(icon, words);
+    item.append(button);
+    return item;
+  }
+}
+
+function element(name, text, className = "") {
+  return Object.assign(document.createElement(name), { textContent: text, className });
+}
+
+function bar(part) {
+  const frame = element("div", "", "share");
+  const fill = document.createElement("i");
+  fill.style.width = `${100 * part}%`;
+  frame.append(fill);
+  return frame;
+}

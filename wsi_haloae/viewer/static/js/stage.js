@@ -1,0 +1,149 @@
+// The slide itself, shown by OpenSeadragon; everything outside of this file speaks in pixels of level 0.
+
+import { mapAddress, zoomAddress } from "./api.js";
+
+const MARGINS = { left: 64, top: 66, right: 300, bottom: 56 };
+const NARROW = { left: 12, top: 66, right: 12, bottom: 56 };
+
+export class Stage extends EventTarget {
+  #viewer;
+  #facts = null;
+  #map = null;
+
+  constructor(element) {
+    super();
+    this.#viewer = OpenSeadragon({
+      element,
+      drawer: "canvas",
+      showNavigationControl: false,
+      keyboardNavEnabled: false, // keyboard.js does it all
+      gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
+      viewportMargins: element.clientWidth > 900 ? MARGINS : NARROW,
+      maxZoomPixelRatio: 4,
+      minZoomImageRatio: 0.6,
+      visibilityRatio: 0.25,
+      zoomPerScroll: 1.35,
+      animationTime: 0.35,
+      springStiffness: 8,
+      immediateRender: true,
+      preserveImageSizeOnResize: true,
+      crossOriginPolicy: false,
+    });
+    this.#viewer.addHandler("update-viewport", () => {
+      if (this.#facts !== null) this.dispatchEvent(new Event("move"));
+    });
+    this.#viewer.addHandler("canvas-click", (event) => {
+      if (event.quick) this.dispatchEvent(new CustomEvent("pick", { detail: this.#toLevel0(event.position) }));
+    });
+    new OpenSeadragon.MouseTracker({
+      element,
+      moveHandler: (event) => this.dispatchEvent(new CustomEvent("hover", { detail: this.#toLevel0(event.position) })),
+      leaveHandler: () => this.dispatchEvent(new CustomEvent("hover", { detail: null })),
+    });
+    this.canvas.setAttribute("role", "application");
+  }
+
+  get canvas() {
+    return this.#viewer.canvas;
+  }
+
+  open(facts) {
+    this.#facts = facts;
+    this.#map = null;
+    this.canvas.setAttribute("aria-label", `Slide ${facts.name}; the keys are explained under ?`);
+    this.#viewer.world.removeAll();
+    const { width, height, tile_size: tileSize, overlap: tileOverlap, max_level: maxLevel } = facts.deep_zoom;
+    const getTileUrl = (level, column, row) => zoomAddress(facts, level, column, row);
+    this.#viewer.viewport.maxZoomLevel = null;
+    this.#viewer.addTiledImage({
+      tileSource: { width, height, tileSize, tileOverlap, minLevel: 0, maxLevel, getTileUrl },
+      width: 1,
+      index: 0,
+      success: () => {
+        this.#measure();
+        this.home(true);
+      },
+    });
+  }
+
+  // The anomaly map's pixels over the slide; loaded when it is first shown.
+  showMap(shown, opacity) {
+    const facts = this.#facts;
+    if (!facts?.pixel_map || (!shown && this.#map === null)) return;
+    if (this.#map !== null) {
+      this.#map.item?.setOpacity(shown ? opacity : 0);
+      this.#map.opacity = shown ? opacity : 0;
+      return;
+    }
+    const map = (this.#map = { item: null, opacity });
+    const { width, height, tile_size: tileSize, max_level: maxLevel, l0_cell_width: cell } = facts.pixel_map;
+    const getTileUrl = (level, column, row) => mapAddress(facts, level, column, row);
+    this.#viewer.addTiledImage({
+      tileSource: { width, height, tileSize, minLevel: 0, maxLevel, getTileUrl },
+      width: (width * cell) / facts.width,
+      opacity,
+      success: ({ item }) => {
+        map.item = item;
+        item.setOpacity(map.opacity);
+      },
+    });
+  }
+
+  // Where the slide is on the page: the corner of level 0, and CSS pixels per pixel of level 0.
+  get transform() {
+    const viewport = this.#viewer.viewport;
+    const corner = viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true);
+    const right = viewport.pixelFromPoint(new OpenSeadragon.Point(1, 0), true);
+    const scale = (right.x - corner.x) / this.#facts.width;
+    return { x: corner.x, y: corner.y, scale };
+  }
+
+  // The part of level 0 that is in sight (x, y, width, height); may reach over the slide.
+  get sight() {
+    const { x, y, scale } = this.transform;
+    const { clientWidth, clientHeight } = this.canvas;
+    return { x: -x / scale, y: -y / scale, width: clientWidth / scale, height: clientHeight / scale };
+  }
+
+  home(immediately = false) {
+    this.#viewer.viewport.goHome(immediately);
+  }
+
+  zoomBy(factor) {
+    this.#viewer.viewport.zoomBy(factor).applyConstraints();
+  }
+
+  // Shares of what is in sight.
+  panBy(right, down) {
+    const bounds = this.#viewer.viewport.getBounds();
+    this.#viewer.viewport
+      .panBy(new OpenSeadragon.Point(right * bounds.width, down * bounds.height))
+      .applyConstraints();
+  }
+
+  panTo(x, y) {
+    const one = this.#facts.width;
+    this.#viewer.viewport.panTo(new OpenSeadragon.Point(x / one, y / one)).applyConstraints();
+  }
+
+  // A tile in the middle, as large as lets its surroundings be seen.
+  showTile({ x, y, width, height }) {
+    const one = this.#facts.width;
+    const room = 4 * Math.max(width, height);
+    const [middleX, middleY] = [x + width / 2, y + height / 2];
+    const around = new OpenSeadragon.Rect((middleX - room / 2) / one, (middleY - room / 2) / one, room / one, room / one);
+    this.#viewer.viewport.fitBoundsWithConstraints(around);
+  }
+
+  // The list may just have come or gone; OpenSeadragon itself looks a moment later.
+  #measure() {
+    const { clientWidth, clientHeight } = this.canvas;
+    this.#viewer.viewport.resize(new OpenSeadragon.Point(clientWidth, clientHeight), true);
+  }
+
+  #toLevel0({ x: pageX, y: pageY }) {
+    if (this.#facts === null) return null;
+    const { x, y, scale } = this.transform;
+    return { x: (pageX - x) / scale, y: (pageY - y) / scale };
+  }
+}

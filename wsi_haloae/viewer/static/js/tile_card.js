@@ -1,0 +1,98 @@
+// The card of the chosen tile: its picture, its anomaly map, its numbers, and the way to the next one by score.
+
+import { tileAddress } from "./api.js";
+import { count, millimetres, MISSING, number } from "./format.js";
+
+const byId = (id) => document.getElementById(id);
+
+export class TileCard extends EventTarget {
+  #grid = null;
+  #scale = null;
+  #place = null;
+
+  constructor() {
+    super();
+    byId("tile-close").addEventListener("click", () => this.choose(null));
+    byId("tile-previous").addEventListener("click", () => this.step(-1));
+    byId("tile-next").addEventListener("click", () => this.step(1));
+    for (const radio of document.getElementsByName("tile-kind")) radio.addEventListener("change", () => this.#showPicture());
+    byId("tile-picture").addEventListener("error", () => this.#showMissing());
+  }
+
+  open(grid, scale) {
+    [this.#grid, this.#scale] = [grid, scale];
+    this.choose(null);
+  }
+
+  // The tile at a place; null closes the card.
+  choose(place) {
+    this.#place = place;
+    byId("tile").hidden = place === null;
+    if (place !== null) this.refresh();
+    this.dispatchEvent(new CustomEvent("choose", { detail: place }));
+  }
+
+  // To the tile so many places further down the ranking; from none to the most anomalous one.
+  step(steps) {
+    const { ranking } = this.#grid;
+    if (!ranking.length) return;
+    const rank = this.#place === null ? -1 : ranking.indexOf(this.#place);
+    const next = rank === -1 ? 0 : Math.min(ranking.length - 1, Math.max(0, rank + steps));
+    this.choose(ranking[next]);
+    this.dispatchEvent(new CustomEvent("jump", { detail: ranking[next] }));
+  }
+
+  // Numbers that came after the card was opened.
+  refresh() {
+    if (this.#place === null) return;
+    const [grid, place] = [this.#grid, this.#place];
+    byId("tile-name").textContent = `Tile in row ${grid.row(place)}, column ${grid.column(place)}`;
+    const facts = [...this.#facts(grid, place)].flatMap(([name, value, field]) => [term("dt", name), term("dd", value, field)]);
+    byId("tile-facts").replaceChildren(...facts);
+    const score = byId("tile-facts").querySelector(".score");
+    const chip = document.createElement("i");
+    chip.style.background = this.#scale.css(grid.scores?.[place] ?? NaN);
+    if (score.textContent !== MISSING) score.prepend(chip);
+    const corner = grid.tileRectangle(place);
+    byId("tile-place").textContent = `${millimetres(corner, grid.facts.mpp)}  ·  pixel ${corner.x}, ${corner.y}`;
+    const rank = grid.ranking.indexOf(place);
+    byId("tile-previous").disabled = rank === 0 || !grid.ranking.length;
+    byId("tile-next").disabled = rank === grid.ranking.length - 1;
+    byId("tile-kind").hidden = !grid.facts.maps;
+    this.#showPicture();
+  }
+
+  *#facts(grid, place) {
+    yield ["Anomaly score", number(grid.scores?.[place] ?? NaN), "score"];
+    const rank = grid.ranking.indexOf(place);
+    if (rank >= 0) yield ["Rank", `${count(rank + 1)} of ${count(grid.ranking.length)}`, "rank"];
+    const p = grid.pValues?.[place] ?? NaN;
+    if (!Number.isNaN(p)) yield ["p-value", `${number(p)}${grid.is(place, "anomalous") ? ", called" : ""}`, "p"];
+    for (const mark of ["unreadable", "pending"]) if (grid.is(place, mark)) yield ["State", mark, "state"];
+    const artefacts = grid.artefacts(place);
+    if (artefacts.length) yield ["Artefacts", artefacts.map(({ name }) => name).join(", "), "flags"];
+  }
+
+  #showPicture() {
+    if (this.#place === null) return;
+    const [grid, place] = [this.#grid, this.#place];
+    const kind = grid.facts.maps ? document.querySelector("[name=tile-kind]:checked").value : "jpg";
+    const picture = byId("tile-picture");
+    byId("tile-missing").hidden = true;
+    picture.hidden = false;
+    picture.classList.toggle("cells", kind === "png");
+    picture.alt = `${kind === "png" ? "Anomaly map" : "Tissue"} of the tile in row ${grid.row(place)}, column ${grid.column(place)}`;
+    const address = tileAddress(grid.facts, grid.row(place), grid.column(place), kind);
+    if (picture.getAttribute("src") !== address) picture.src = address;
+  }
+
+  #showMissing() {
+    byId("tile-picture").hidden = true;
+    byId("tile-missing").hidden = false;
+    byId("tile-missing").textContent = "This tile cannot be read from the slide.";
+  }
+}
+
+function term(kind, textContent, className = "") {
+  return Object.assign(document.createElement(kind), { textContent, className });
+}
