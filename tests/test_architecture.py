@@ -15,6 +15,7 @@ from tests.data_paths import REPOSITORY
 PACKAGE = REPOSITORY / "wsi_haloae"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 350
+HEAVY = {"torch", "torchvision", "zarr", "dask", "skimage", "scipy", "sklearn", "matplotlib", "starlette", "uvicorn"}
 
 HELP = """
 import contextlib, io, json, sys

@@ -1,4 +1,4 @@
-"""The wheel is what users install: it must carry the presets that --config names."""
+"""The wheel is what users install: it must carry the presets that --config names, and the viewer's page."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from wsi_haloae.config import KINDS, MVTEC_BASE, SLIDE_BASE, preset_names
 REPOSITORY = Path(__file__).parents[1]
 
 
-def test_the_wheel_ships_every_preset_and_the_command(tmp_path: Path) -> None:
+def test_the_wheel_ships_presets_page_and_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, check=True, cwd=REPOSITORY, capture_output=True)
     [wheel] = tmp_path.glob("*.whl")
@@ -19,5 +19,14 @@ def test_the_wheel_ships_every_preset_and_the_command(tmp_path: Path) -> None:
         assert {f"wsi_haloae/configs/{kind}/{name}.yaml" for name in preset_names(kind)} <= names
     assert {f"wsi_haloae/configs/{base}" for base in (MVTEC_BASE, SLIDE_BASE)} <= names
     assert "wsi_haloae/py.typed" in names
+    static = {
+        path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "wsi_haloae/viewer/static").rglob("*.*")
+    }
+    assert (
+        {"wsi_haloae/viewer/static/index.html", "wsi_haloae/viewer/static/vendor/openseadragon.min.js"}
+        <= static
+        <= names
+    )
+    assert not any("node_modules" in name or "/web/" in name for name in names)
     [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
     assert "wsi-haloae = wsi_haloae.cli.main:main" in zipfile.ZipFile(wheel).read(entry_points).decode()

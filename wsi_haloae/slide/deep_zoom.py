@@ -86,7 +86,7 @@ def _resized(
 ) -> NDArray[np.uint8]:
     if picture.size == size and box is None:
         return np.asarray(picture)
-    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box=box))
+    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS, box=box))
 
 
 class _Stated:

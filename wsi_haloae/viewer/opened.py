@@ -14,7 +14,7 @@ from wsi_haloae.viewer.catalogue import MAP_NAME, REGIONS_NAME, ScoredFolder
 from wsi_haloae.viewer.outlines import outlines_of
 from wsi_haloae.viewer.picture import SlidePicture
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
-from wsi_haloae.viewer.planes import mark_plane, p_value_plane, score_plane
+from wsi_haloae.viewer.planes import Planes
 
 MOST_OPEN = 4
 """Slides: each has up to four handles with OpenSlide's cache, 128 MB in all."""
@@ -32,19 +32,9 @@ class OpenedSlide:
         self.picture = SlidePicture(Path(path) if isinstance(path, str) else None, self.store)
 
     @cached_property
-    def scores(self) -> bytes:
-        """The score plane, little-endian."""
-        return score_plane(self.store).astype("<f4").tobytes()
-
-    @cached_property
-    def p_values(self) -> bytes:
-        """The plane of p-values, little-endian."""
-        return p_value_plane(self.store).astype("<f4").tobytes()
-
-    @cached_property
-    def marks(self) -> bytes:
-        """The plane of `TileMark`."""
-        return mark_plane(self.store).tobytes()
+    def planes(self) -> Planes:
+        """Scores, p-values and marks on the grid."""
+        return Planes(self.store)
 
     @cached_property
     def pixel_map(self) -> PixelMapPicture | None:

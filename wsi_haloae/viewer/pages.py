@@ -18,7 +18,6 @@ Starlette runs on threads.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,9 +54,9 @@ def viewer_app(slides: OpenedSlides, port: int) -> Starlette:
     routes = [
         Route("/api/slides", pages.list),
         Route(one, pages.facts),
-        Route(f"{one}/scores", pages.plane("scores")),
-        Route(f"{one}/p_values", pages.plane("p_values")),
-        Route(f"{one}/marks", pages.plane("marks")),
+        Route(f"{one}/scores", pages.scores),
+        Route(f"{one}/p_values", pages.p_values),
+        Route(f"{one}/marks", pages.marks),
         Route(f"{one}/outlines", pages.outlines),
         Route(f"{one}/icon.jpg", pages.icon),
         Route(f"{one}/zoom/{zoom}.jpg", pages.zoom_tile),
@@ -66,12 +65,8 @@ def viewer_app(slides: OpenedSlides, port: int) -> Starlette:
         Route(f"{one}/tiles/{{row:int}}_{{column:int}}.png", pages.tile_map),
         *static_files(),
     ]
-    # redirect_slashes would build an address from the request's own Host header.
-    app = Starlette(
-        routes=routes,
-        middleware=[Middleware(Guard, port=port)],
-        exception_handlers={WsiHaloaeError: _told},
-    )
+    middleware, handlers = [Middleware(Guard, port=port)], {WsiHaloaeError: _told}
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return app
 
@@ -93,12 +88,14 @@ class _Pages:
             slide = self._slide(request)
         return JSONResponse(slide_facts(slide), headers=FRESH)
 
-    def plane(self, name: str) -> Callable[[Request], Response]:
-        def answer(request: Request) -> Response:
-            values: bytes = getattr(self._slide(request), name)
-            return Response(values, media_type="application/octet-stream", headers=FRESH)
+    def scores(self, request: Request) -> Response:
+        return _numbers(self._slide(request).planes.scores.astype("<f4"))
 
-        return answer
+    def p_values(self, request: Request) -> Response:
+        return _numbers(self._slide(request).planes.p_values.astype("<f4"))
+
+    def marks(self, request: Request) -> Response:
+        return _numbers(self._slide(request).planes.marks)
 
     def outlines(self, request: Request) -> Response:
         return JSONResponse(self._slide(request).outlines, headers=FRESH)
@@ -157,6 +154,10 @@ def _with_maps(slide: OpenedSlide) -> PixelMapPicture:
 def _told(_request: Request, error: Exception) -> Response:
     """What is wrong with a slide or a store, for the page to show."""
     return JSONResponse({"error": str(error)}, 422, headers=FRESH)
+
+
+def _numbers(values: NDArray[Any]) -> Response:
+    return Response(values.tobytes(), media_type="application/octet-stream", headers=FRESH)
 
 
 def _jpeg(pixels: NDArray[np.uint8], headers: dict[str, str]) -> Response:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -37,32 +38,58 @@ class TileMark(IntFlag):
     TILE = 128  # there is a tile at this place
 
 
-def score_plane(store: ScoreStore) -> NDArray[np.float32]:
-    """Scores (rows, columns); `StoreError` for a grid too fine to be shown."""
-    _require_drawable(store)
-    return assemble_heatmap(store).values
+class Planes:
+    """The planes of one store; a column is read once, when it is first needed.
 
+    Raises `StoreError` for a grid too fine to be shown.
+    """
 
-def p_value_plane(store: ScoreStore) -> NDArray[np.float32]:
-    """P-values (rows, columns)."""
-    _require_drawable(store)
-    return _on_grid(store, _p_values(store), np.nan)
+    def __init__(self, store: ScoreStore) -> None:
+        self._store, self._grid = store, grid_of(store.header)
+        if self._grid.rows * self._grid.columns > MOST_PLACES:
+            raise StoreError(
+                f"{store.path}: the grid has {self._grid.rows:,} x {self._grid.columns:,} places, more than the "
+                f"{MOST_PLACES:,} that a page can show. Score with a larger --stride, or use heatmap.ome.zarr."
+            )
 
+    @cached_property
+    def scores(self) -> NDArray[np.float32]:
+        """Scores (rows, columns)."""
+        return assemble_heatmap(self._store).values
 
-def mark_plane(store: ScoreStore) -> NDArray[np.uint8]:
-    """Bits of `TileMark` (rows, columns)."""
-    _require_drawable(store)
-    states = store.states()
-    marks = np.where(states == TileState.DONE, store.read("flags"), 0).astype(np.uint8)
-    selection = called(store.header, _p_values(store))
-    for mark, has_it in (
-        (TileMark.TILE, np.ones(len(marks), np.bool_)),
-        (TileMark.UNREADABLE, states == TileState.UNREADABLE),
-        (TileMark.PENDING, states == TileState.PENDING),
-        (TileMark.ANOMALOUS, np.zeros(len(marks), np.bool_) if selection is None else selection.chosen),
-    ):
-        marks[has_it] |= np.uint8(mark)
-    return _on_grid(store, marks, 0)
+    @cached_property
+    def p_values(self) -> NDArray[np.float32]:
+        """P-values (rows, columns)."""
+        return self._on_grid(self._tile_p_values, np.nan)
+
+    @cached_property
+    def marks(self) -> NDArray[np.uint8]:
+        """Bits of `TileMark` (rows, columns)."""
+        states = self._states
+        marks = np.where(states == TileState.DONE, self._store.read("flags"), 0).astype(np.uint8)
+        selection = called(self._store.header, self._tile_p_values)
+        for mark, has_it in (
+            (TileMark.TILE, np.ones(len(marks), np.bool_)),
+            (TileMark.UNREADABLE, states == TileState.UNREADABLE),
+            (TileMark.PENDING, states == TileState.PENDING),
+            (TileMark.ANOMALOUS, np.zeros(len(marks), np.bool_) if selection is None else selection.chosen),
+        ):
+            marks[has_it] |= np.uint8(mark)
+        return self._on_grid(marks, 0)
+
+    @cached_property
+    def _states(self) -> NDArray[np.uint8]:
+        return self._store.states()
+
+    @cached_property
+    def _tile_p_values(self) -> NDArray[np.float32]:
+        return np.where(self._states == TileState.DONE, self._store.read("p_value"), np.float32(np.nan))
+
+    def _on_grid(self, values: NDArray[Value], elsewhere: float) -> NDArray[Value]:
+        """Values of all tiles (n,) at their places (rows, columns)."""
+        plane = np.full((self._grid.rows, self._grid.columns), elsewhere, values.dtype)
+        plane[self._store.index.row, self._store.index.column] = values
+        return plane
 
 
 def called(header: ScoreHeader, p_values: NDArray[np.float32]) -> Selection | None:
@@ -79,25 +106,3 @@ def tile_number(store: ScoreStore, row: int, column: int) -> int | None:
     places = store.index.row * columns + store.index.column
     number = int(np.searchsorted(places, row * columns + column))
     return number if number < len(places) and places[number] == row * columns + column else None
-
-
-def _p_values(store: ScoreStore) -> NDArray[np.float32]:
-    done = store.states() == TileState.DONE
-    return np.where(done, store.read("p_value"), np.float32(np.nan))
-
-
-def _on_grid(store: ScoreStore, values: NDArray[Value], elsewhere: float) -> NDArray[Value]:
-    """Values of all tiles (n,) at their places (rows, columns)."""
-    grid = grid_of(store.header)
-    plane = np.full((grid.rows, grid.columns), elsewhere, values.dtype)
-    plane[store.index.row, store.index.column] = values
-    return plane
-
-
-def _require_drawable(store: ScoreStore) -> None:
-    grid = grid_of(store.header)
-    if grid.rows * grid.columns > MOST_PLACES:
-        raise StoreError(
-            f"{store.path}: the grid has {grid.rows:,} x {grid.columns:,} places, more than the {MOST_PLACES:,} that a "
-            "page can show. Score with a larger --stride, or open heatmap.ome.zarr in napari."
-        )

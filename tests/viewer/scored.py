@@ -1,0 +1,125 @@
+"""Scored folders as ``wsi-haloae score`` leaves them, with made-up scores, over a real file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import zarr
+from numpy.typing import NDArray
+
+from tests.export.stores import Scene, make_index
+from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.export.ome_zarr import write_map_zarr
+from wsi_haloae.export.overlay import write_overlay
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.table import write_tile_table
+from wsi_haloae.heatmap.assembly import assemble_heatmap
+from wsi_haloae.heatmap.colours import ColourScale
+from wsi_haloae.heatmap.pixel_map import assemble_map
+from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.thumbnail import read_thumbnail
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.sharded import SlideRecord, TileState
+
+CALIBRATED = CalibrationFacts(tiles=500, groups=20, correlation=0.1, effective_tiles=200.0)
+RANGE = (-1.0, 3.0)
+LOST, WAITING = 7, 11
+"""Numbers of the tile that could not be read, and of the one whose turn has not come."""
+
+
+def ramp(width: int = 1500, height: int = 1100) -> NDArray[np.uint8]:
+    """A picture that says where one is: red grows to the right, green downwards."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x * 255 // width, y * 255 // height, np.full_like(x, 90)], axis=-1).astype(np.uint8)
+
+
+def write_slide(path: Path, pixels: NDArray[np.uint8] | None = None) -> Path:
+    """A tiled TIFF that OpenSlide opens; no pyramid, no pixel size."""
+    tifffile.imwrite(
+        path, ramp() if pixels is None else pixels, tile=(256, 256), photometric="rgb", compression="deflate"
+    )
+    return path
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One slide's folder, and what was put into its store; ``score`` and ``p_value`` are per tile."""
+
+    folder: Path
+    slide: Path
+    scene: Scene
+    store: ScoreStore
+
+
+def score_slide(
+    out: Path, slide: Path, *, tile_size: int = 128, stride: int = 96, scale: float = 1.0, name: str | None = None
+) -> Scored:
+    """Score ``slide`` into ``out/<stem>/``: every tile, by its place, with maps, flags and calibration."""
+    folder = out / (name or slide.stem)
+    opened = open_slide(slide, mpp=0.5)
+    properties = opened.properties
+    scene = Scene(
+        width=properties.width, height=properties.height, tile_size=tile_size, stride=stride, l0_scale_x=scale,
+        l0_scale_y=scale, display_range=RANGE, name=slide.name, calibration=CALIBRATED, map_size=8,
+        mpp_x=properties.mpp_x or 0.5, mpp_y=properties.mpp_y or 0.5,
+    )  # fmt: skip
+    record = SlideRecord(**{**dict(scene.slide), "fingerprint": properties.fingerprint})
+    plan = {"level": 0, "scale_x": scale, "scale_y": scale, "l0_scale_x": scale, "l0_scale_y": scale}
+    mpp = {"mpp_x": scene.mpp_x * scale, "mpp_y": scene.mpp_y * scale}
+    header = scene.header.model_copy(update={"slide": record, "read_plan": plan | mpp})
+    index = make_index(scene)
+    thumbnail = read_thumbnail(opened, 8.0).rgb
+    store = ScoreStore.create(folder / "scores.zarr", header, index, thumbnail, np.ones(thumbnail.shape[:2], np.bool_))
+    opened.close()
+    _fill(folder / "scores.zarr", len(index))
+    store = ScoreStore.open(folder / "scores.zarr")
+    write_run_record(folder, slide, header.slide, len(index))
+    tiles = ScoredTiles.read(store)
+    write_tile_table(folder / "tiles.csv", tiles)
+    write_overlay(folder / "heatmap.overlay.png", assemble_heatmap(store), ColourScale(*RANGE))
+    write_map_zarr(folder / "map.ome.zarr", assemble_map(store), header.slide)
+    return Scored(folder, slide, scene, store)
+
+
+def write_run_record(folder: Path, slide: Path, record: SlideRecord, tiles: int, **more: Any) -> None:
+    document = {
+        "state": "done",
+        "command": "score",
+        "slide": {"path": str(slide), **record.model_dump(mode="json")},
+        "counts": {"tiles": tiles, "unreadable": 1, "anomalous": 3},
+    }
+    (folder / "run.json").write_text(json.dumps(document | more))
+
+
+def _fill(path: Path, tiles: int) -> None:
+    rng = np.random.default_rng(0)
+    state = np.full(tiles, TileState.DONE, np.uint8)
+    state[LOST], state[WAITING] = TileState.UNREADABLE, TileState.PENDING
+    score = rng.permutation(np.linspace(-1.2, 3.2, tiles)).astype(np.float32)
+    columns = {
+        "score": score,
+        "p_value": np.clip(1 - (score + 1.2) / 4.4, 0.005, 1).astype(np.float32),
+        "flags": rng.choice([0, 0, 0, 1, 2, 4, 8, 9], tiles).astype(np.uint8),
+        "anomaly_map": rng.random((tiles, 8, 8)).astype(np.float32),
+        "state": state,
+    }
+    group = zarr.open_group(path, mode="r+")
+    for name, values in columns.items():
+        column = group[name]
+        assert isinstance(column, zarr.Array)
+        column[:] = values
+
+
+def rectangle(x: int, y: int, width: int, height: int, name: str) -> dict[str, Any]:
+    """A QuPath annotation."""
+    ring = [[x, y], [x + width, y], [x + width, y + height], [x, y + height], [x, y]]
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {"objectType": "annotation", "classification": {"name": name, "color": [0, 0, 0]}},
+    }

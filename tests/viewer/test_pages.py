@@ -1,0 +1,211 @@
+"""What the server answers: no more than there is, nothing from elsewhere, and never a traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+
+from tests.export.stores import Scene, make_store
+from tests.viewer.asking import PORT, Answer, ask
+from tests.viewer.scored import LOST, Scored, score_slide, write_run_record, write_slide
+from wsi_haloae.heatmap.colours import COLOUR_TABLE
+from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.tiles.plan import ReadPlan
+from wsi_haloae.viewer.catalogue import find_scored
+from wsi_haloae.viewer.opened import MOST_OPEN, OpenedSlides
+from wsi_haloae.viewer.pages import viewer_app
+
+MOST_BYTES = 1 << 20
+
+
+def picture(answer: Answer) -> np.ndarray:
+    assert answer.status == 200, answer.body
+    with Image.open(io.BytesIO(answer.body)) as image:
+        return np.asarray(image).astype(int)
+
+
+def app_over(out: Path, annotations: Path | None = None) -> Starlette:
+    return viewer_app(OpenedSlides(find_scored(out, pytest.fail), annotations), PORT)
+
+
+def test_the_list_says_what_the_run_records_say(app: Starlette) -> None:
+    document = ask(app, "/api/slides").json()
+    [slide] = document["slides"]
+    assert (slide["name"], slide["state"], slide["anomalous"], slide["unreadable"]) == ("ramp", "done", 3, 1)
+    assert document["colours"] == COLOUR_TABLE.tolist()
+
+
+def test_facts_are_those_of_the_store(app: Starlette, scored: Scored) -> None:
+    facts = ask(app, "/api/slides/ramp").json()
+    grid = scored.scene.grid
+    assert facts["message"] is None
+    assert (facts["grid"]["rows"], facts["grid"]["columns"]) == (grid.rows, grid.columns)
+    assert facts["grid"]["l0_offset_x"] == (128 - 96) / 2
+    assert facts["grid"]["l0_cell_width"] == 96
+    assert facts["display_range"] == [-1.0, 3.0]
+    assert facts["criterion"] == "per-tile error rate of 5%"
+    assert facts["pixel_map"]["l0_cell_width"] == 16
+
+
+def test_every_deep_zoom_tile_is_there_small_and_in_its_place(app: Starlette) -> None:
+    zoom = ask(app, "/api/slides/ramp").json()["deep_zoom"]
+    for level in range(zoom["max_level"] + 1):
+        shrunk = 2 ** (zoom["max_level"] - level)
+        columns, rows = (math.ceil(math.ceil(zoom[side] / shrunk) / zoom["tile_size"]) for side in ("width", "height"))
+        for row in range(rows):
+            for column in range(columns):
+                answer = ask(app, f"/api/slides/ramp/zoom/{level}/{column}_{row}.jpg")
+                assert len(answer.body) <= MOST_BYTES
+                pixels = picture(answer)
+                # The ramp says where the middle of the tile is.
+                middle = pixels[len(pixels) // 2, len(pixels[0]) // 2]
+                left, top = (place * 254 - (place > 0) for place in (column, row))
+                x, y = (left + len(pixels[0]) // 2) * shrunk, (top + len(pixels) // 2) * shrunk
+                assert abs(middle[0] - x * 255 / 1500) < 6 + shrunk * 255 / 1500
+                assert abs(middle[1] - y * 255 / 1100) < 6 + shrunk * 255 / 1100
+        for beyond in (f"{columns}_0", f"0_{rows}", f"{10**30}_0", "-1_0", "0_0.5"):
+            assert ask(app, f"/api/slides/ramp/zoom/{level}/{beyond}.jpg").status == 404
+    assert ask(app, f"/api/slides/ramp/zoom/{zoom['max_level'] + 1}/0_0.jpg").status == 404
+    assert ask(app, "/api/slides/ramp/zoom/-1/0_0.jpg").status == 404
+
+
+def test_map_tiles_are_the_colours_of_the_map(app: Starlette, scored: Scored) -> None:
+    facts = ask(app, "/api/slides/ramp").json()["pixel_map"]
+    cells = picture(ask(app, f"/api/slides/ramp/map/{facts['max_level']}/0_0.png"))
+    assert cells.shape == (facts["height"], facts["width"], 4)
+    known = cells[..., 3] == 255
+    assert 0.9 < known.mean() < 1  # two tiles have none
+    assert set(map(tuple, cells[known][:, :3].tolist())) <= set(map(tuple, COLOUR_TABLE.tolist()))
+    for beyond in (f"{facts['max_level'] + 1}/0_0", f"{facts['max_level']}/1_0", f"{facts['max_level']}/0_{10**30}"):
+        assert ask(app, f"/api/slides/ramp/map/{beyond}.png").status == 404
+
+
+def test_a_tile_is_the_picture_that_was_scored(app: Starlette, scored: Scored) -> None:
+    number = 40
+    row, column = (int(places[number]) for places in (scored.store.index.row, scored.store.index.column))
+    shown = picture(ask(app, f"/api/slides/ramp/tiles/{row}_{column}.jpg"))
+    slide = open_slide(scored.slide)
+    l0_x, l0_y = scored.store.index.location[number].tolist()
+    expected = ReadPlan.of_record(scored.store.header.read_plan).read(slide, l0_x, l0_y, 128).astype(int)
+    slide.close()
+    assert np.abs(shown - expected).max() <= 12  # JPEG
+    assert picture(ask(app, f"/api/slides/ramp/tiles/{row}_{column}.png")).shape == (8, 8, 4)
+    for absent in ("99_0", "0_99", f"{10**30}_0"):
+        assert ask(app, f"/api/slides/ramp/tiles/{absent}.jpg").status == 404
+
+
+def test_the_map_of_a_lost_tile_is_transparent(app: Starlette, scored: Scored) -> None:
+    row, column = scored.store.index.row[LOST], scored.store.index.column[LOST]
+    assert ask(app, f"/api/slides/ramp/tiles/{row}_{column}.png").status == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..", "%2e%2e", ".", "ramp%2f..%2framp", "..%2f..%2fetc", "%2fetc%2fpasswd", "%00", "ramp%00", "ramp%00.jpg",
+        "..%5c..", "C:%5c", "nothing", "%ff", "ramp%0d%0a", "scores.zarr", "%252e%252e",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_not_in_the_list_is_not_found(app: Starlette, name: str) -> None:
+    for rest in ("", "/scores", "/icon.jpg", "/zoom/0/0_0.jpg", "/tiles/0_0.jpg", "/run.json", "/outlines"):
+        assert ask(app, f"/api/slides/{name}{rest}").status == 404, rest
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/static/../pages.py", "/static/%2e%2e/pages.py", "/static/..%2fpages.py", "/static//etc/passwd", "/static/%00",
+        "//etc/passwd", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/static/js/..%5c..%5cpages.py", "/static",
+        "/static/", "/static/js", "/api/slides/ramp/../ramp/scores", "/api/slides/ramp/run.json", "/api/slides/ramp/",
+        "/static/vendor/../../web/package.json", "/web/package.json",
+    ],
+)  # fmt: skip
+def test_nothing_else_can_be_read(app: Starlette, address: str) -> None:
+    assert ask(app, address).status == 404
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    made = score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), tile_size=256, stride=256)
+    elsewhere = tmp_path / "elsewhere"
+    (made.folder / "map.ome.zarr").rename(elsewhere)
+    (made.folder / "map.ome.zarr").symlink_to(elsewhere)
+    (tmp_path / "secret.geojson").write_text("{}")
+    (made.folder / "regions.geojson").symlink_to(tmp_path / "secret.geojson")
+    app = app_over(tmp_path / "out")
+    assert ask(app, "/api/slides/s").json()["pixel_map"] is None
+    assert ask(app, "/api/slides/s/outlines").json() == {"layers": [], "messages": []}
+
+
+def test_a_slide_of_75000_places_is_answered_in_little(tmp_path: Path) -> None:
+    # 274 x 274, as on 70,000 x 70,000 pixels with tiles of 256; a smaller one has a smaller thumbnail to write.
+    scene = Scene(width=4384, height=4384, tile_size=16, stride=16)
+    kept = np.zeros((scene.grid.rows, scene.grid.columns), np.bool_)
+    kept[::50, ::50] = True
+    (tmp_path / "big").mkdir()
+    make_store(tmp_path / "big" / "scores.zarr", scene, kept=kept)
+    app = app_over(tmp_path)
+    assert scene.grid.rows * scene.grid.columns > 75_000
+    for plane, size in (("scores", 4), ("p_values", 4), ("marks", 1)):
+        answer = ask(app, f"/api/slides/big/{plane}")
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert len(answer.body) == size * scene.grid.rows * scene.grid.columns <= MOST_BYTES
+    facts = ask(app, "/api/slides/big")
+    assert facts.json()["state"] == "unfinished"
+    assert len(facts.body) < 4000
+
+
+def test_a_damaged_store_is_told_in_words(tmp_path: Path) -> None:
+    made = score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), tile_size=256, stride=256)
+    attributes = made.folder / "scores.zarr" / "zarr.json"
+    attributes.write_text(attributes.read_text().replace('"format_version": 2', '"format_version": 99'))
+    answer = ask(app_over(tmp_path / "out"), "/api/slides/s")
+    assert answer.status == 422
+    assert "format version 99" in answer.json()["error"]
+
+
+def test_a_slide_that_was_scored_again_is_read_again(tmp_path: Path) -> None:
+    made = score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), tile_size=256, stride=256)
+    app = app_over(tmp_path / "out")
+    assert ask(app, "/api/slides/s").json()["tiles"] == len(made.store)
+    write_run_record(made.folder, tmp_path / "gone.tif", made.store.header.slide, 4711)
+    facts = ask(app, "/api/slides/s").json()
+    assert facts["tiles"] == 4711
+    assert "gone.tif" in facts["message"]
+
+
+def test_only_the_last_few_slides_stay_open(out: Path, scored: Scored) -> None:
+    [folder] = find_scored(out, pytest.fail).values()
+    catalogue = {str(number): folder for number in range(MOST_OPEN + 2)}
+    slides = OpenedSlides(catalogue, None)
+    first = slides.get("0")
+    assert slides.get("0") is first
+    for name in catalogue:
+        slides.get(name)
+    assert slides.get("0") is not first
+    assert first.picture.zoom_tile(0, 0, 0)[1], "who still has it may go on reading"
+    slides.close()
+
+
+def test_annotations_and_regions_are_outlines_at_level_0(tmp_path: Path, scored: Scored, app: Starlette) -> None:
+    [layer] = ask(app, "/api/slides/ramp/outlines").json()["layers"]
+    assert (layer["title"], layer["name"]) == ("Regions", "Anomaly")
+    corners = np.reshape(layer["rings"][0], (-1, 2))
+    assert [*corners.min(axis=0), *corners.max(axis=0)] == [100, 200, 400, 600]
+    (tmp_path / "other.geojson").write_text("[]")
+    told = ask(app_over(scored.folder.parent, tmp_path), "/api/slides/ramp/outlines").json()
+    assert "no ramp.geojson in this folder" in told["messages"][0]
+
+
+def test_json_of_the_list_is_no_script(tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), tile_size=256, stride=256, name=name)
+    answer = ask(app_over(tmp_path / "out"), "/api/slides")
+    assert answer.headers["content-type"].startswith("application/json")
+    assert json.loads(answer.body)["slides"][0]["name"] == name
