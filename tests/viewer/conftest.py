@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
+from tests.data_paths import real_data
 from tests.viewer.asking import PORT
 from tests.viewer.process import running_viewer
 from tests.viewer.scored import Scored, rectangle, score_slide, write_slide
 from wsi_haloae.viewer.catalogue import find_scored
 from wsi_haloae.viewer.opened import OpenedSlides
 from wsi_haloae.viewer.pages import viewer_app
+
+DRAWN = (700, 900, 800, 1000)
+"""An annotation on the real slide: x, y, width, height at level 0."""
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +38,22 @@ def scored(out: Path) -> Scored:
 
 
 @pytest.fixture(scope="session")
-def viewer(out: Path, scored: Scored) -> Iterator[int]:
+def real(tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """A real slide; beside it in the same folder one whose file is gone."""
+    cohort = tmp_path_factory.mktemp("cohort")
+    gone = score_slide(cohort / "out", write_slide(cohort / "gone.tif"))
+    gone.slide.unlink()
+    return score_slide(cohort / "out", real_data("wsi/cmu-1-small-region.svs"))
+
+
+@pytest.fixture(scope="session")
+def viewer(real: Scored) -> Iterator[int]:
     """The port of ``wsi-haloae view``, a process of its own; after the last test it must end well with Ctrl-C."""
-    with running_viewer(out) as (process, port):
+    annotations = real.folder.parent.parent / "annotations"
+    annotations.mkdir()
+    drawn = {"type": "FeatureCollection", "features": [rectangle(*DRAWN, "Tumor")]}
+    (annotations / f"{real.slide.stem}.geojson").write_text(json.dumps(drawn))
+    with running_viewer(real.folder.parent, "--annotations", str(annotations)) as (process, port):
         yield port
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=30)[1]

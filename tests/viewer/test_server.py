@@ -60,7 +60,7 @@ def test_a_foreign_host_learns_nothing_of_it(viewer: int) -> None:
     own.endheaders()
     answer = own.getresponse()
     assert answer.status == 421
-    assert b"ramp" not in answer.read()
+    assert b"cmu" not in answer.read()
     assert "server" not in {name.lower() for name, _ in answer.getheaders()}
     own.close()
 

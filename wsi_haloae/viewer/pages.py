@@ -161,7 +161,11 @@ def _numbers(values: NDArray[Any]) -> Response:
 
 
 def _jpeg(pixels: NDArray[np.uint8], headers: dict[str, str]) -> Response:
-    return Response(_encoded(pixels, format="JPEG", quality=JPEG_QUALITY), media_type="image/jpeg", headers=headers)
+    return Response(
+        _encoded(pixels, format="JPEG", quality=JPEG_QUALITY, subsampling="4:4:4"),
+        media_type="image/jpeg",
+        headers=headers,
+    )
 
 
 def _png(pixels: NDArray[np.uint8], headers: dict[str, str]) -> Response:
