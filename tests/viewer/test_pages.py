@@ -45,7 +45,7 @@ def test_the_list_says_what_the_run_records_say(app: Starlette) -> None:
 def test_facts_are_those_of_the_store(app: Starlette, scored: Scored) -> None:
     facts = ask(app, "/api/slides/ramp").json()
     grid = scored.scene.grid
-    assert facts["message"] is None
+    assert facts["message"] == ""
     assert (facts["grid"]["rows"], facts["grid"]["columns"]) == (grid.rows, grid.columns)
     assert facts["grid"]["l0_offset_x"] == (128 - 96) / 2
     assert facts["grid"]["l0_cell_width"] == 96
@@ -209,3 +209,25 @@ def test_json_of_the_list_is_no_script(tmp_path: Path) -> None:
     answer = ask(app_over(tmp_path / "out"), "/api/slides")
     assert answer.headers["content-type"].startswith("application/json")
     assert json.loads(answer.body)["slides"][0]["name"] == name
+
+
+def test_what_is_damaged_beside_the_scores_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:
+    made = score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), tile_size=256, stride=256)
+    (made.folder / "heatmap.overlay.png").write_bytes((made.folder / "heatmap.overlay.png").read_bytes()[:40])
+    (made.folder / "map.ome.zarr" / "zarr.json").write_text("{")
+    app = app_over(tmp_path / "out")
+    facts = ask(app, "/api/slides/s").json()
+    assert "OME-Zarr file is damaged" in facts["message"]
+    assert facts["pixel_map"] is None
+    assert ask(app, "/api/slides/s/icon.jpg").status == 200
+    assert ask(app, "/api/slides/s/scores").status == 200
+
+
+def test_the_icon_shows_the_heatmap_where_the_tiles_are(app: Starlette, scored: Scored) -> None:
+    icon = picture(ask(app, "/api/slides/ramp/icon.jpg"))
+    assert max(icon.shape) == 280
+    shrunk = 280 / 1500
+    covered = icon[round(16 * shrunk) + 3 : -6, round(16 * shrunk) + 3 : -6]
+    bare = icon[:2, :2]  # overlap leaves a rim without a cell
+    np.testing.assert_allclose(bare.reshape(-1, 3).mean(axis=0), [0, 0, 90], atol=16)
+    assert np.abs(np.diff(covered.astype(int), axis=1)).max() > 40, "cells of different colours"

@@ -38,7 +38,7 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
     selection = called(header, np.empty(0, np.float32))
     return {
         **list_entry(opened.scored),
-        "message": opened.picture.message,
+        "message": " ".join(filter(None, [opened.picture.message, None if pixel_map is None else pixel_map.message])),
         "from_file": opened.picture.from_file,
         "pixels": opened.picture.version,
         "width": slide.width,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from wsi_haloae.heatmap.assembly import Heatmap, grid_of
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.tiles.grid import TileGrid
 
 LONGEST = 280
 """Pixels: twice what the list shows, for screens that have as many."""
@@ -22,24 +23,26 @@ def draw_icon(store: ScoreStore, overlay: Path | None) -> NDArray[np.uint8]:
     shrunk = LONGEST / max(slide.width, slide.height)
     size = max(1, round(slide.width * shrunk)), max(1, round(slide.height * shrunk))
     icon = Image.fromarray(store.thumbnail()).resize(size, Image.Resampling.LANCZOS)
-    if overlay is not None:
-        with Image.open(overlay) as picture:
-            _lay_over(icon, picture.convert("RGBA"), store, size[0] / slide.width, size[1] / slide.height)
+    heat = None if overlay is None else _read(overlay, grid_of(store.header))
+    if heat is not None:
+        _lay_over(icon, heat, store, size[0] / slide.width, size[1] / slide.height)
     return np.asarray(icon)
 
 
+def _read(overlay: Path, grid: TileGrid) -> Image.Image | None:
+    """The exported heatmap; None for one of another run, or half a file: an icon does without it."""
+    try:
+        with Image.open(overlay) as picture:
+            return picture.convert("RGBA") if picture.size == (grid.columns, grid.rows) else None
+    except (OSError, SyntaxError):  # Pillow raises both over damaged files
+        return None
+
+
 def _lay_over(icon: Image.Image, heat: Image.Image, store: ScoreStore, shrunk_x: float, shrunk_y: float) -> None:
-    grid = grid_of(store.header)
-    if heat.size != (grid.columns, grid.rows):  # of another run
-        return
-    place = Heatmap(np.empty((0, 0), np.float32), grid)
+    place = Heatmap(np.empty((0, 0), np.float32), grid_of(store.header))
     left, top = place.l0_offset_x * shrunk_x, place.l0_offset_y * shrunk_y
-    right, bottom = (
-        left + grid.columns * place.l0_cell_width * shrunk_x,
-        top + grid.rows * place.l0_cell_height * shrunk_y,
-    )
-    size = max(1, round(right - left)), max(1, round(bottom - top))
-    heat = heat.resize(size, Image.Resampling.NEAREST)
+    width, height = heat.width * place.l0_cell_width * shrunk_x, heat.height * place.l0_cell_height * shrunk_y
+    heat = heat.resize((max(1, round(width)), max(1, round(height))), Image.Resampling.NEAREST)
     covered, at = heat.getchannel("A"), (round(left), round(top))
-    icon.paste(icon.convert("L").convert("RGB").crop((*at, at[0] + size[0], at[1] + size[1])), at, covered)
+    icon.paste(icon.convert("L").convert("RGB").crop((*at, at[0] + heat.width, at[1] + heat.height)), at, covered)
     icon.paste(heat, at, covered.point(lambda alpha: round(alpha * OPACITY)))

@@ -32,6 +32,7 @@ from starlette.routing import Route
 
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.viewer.catalogue import OVERLAY_NAME
 from wsi_haloae.viewer.facts import list_entry, slide_facts
 from wsi_haloae.viewer.guard import Guard
@@ -101,8 +102,11 @@ class _Pages:
         return JSONResponse(self._slide(request).outlines, headers=FRESH)
 
     def icon(self, request: Request) -> Response:
-        slide = self._slide(request)
-        return _jpeg(draw_icon(slide.store, slide.scored.file(OVERLAY_NAME)), FRESH)
+        scored = self._slides.catalogue.get(request.path_params["name"])
+        if scored is None:
+            raise HTTPException(404)
+        # Not through the opened slides: a long list would push out the one that is looked at.
+        return _jpeg(draw_icon(ScoreStore.open(scored.store), scored.file(OVERLAY_NAME)), FRESH)
 
     def zoom_tile(self, request: Request) -> Response:
         picture, place = self._slide(request).picture, _zoom_place(request)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.errors import StoreError
 from wsi_haloae.export.levels import SMALLEST
 from wsi_haloae.export.ome_zarr import NumberPyramid
 from wsi_haloae.heatmap.assembly import grid_of
@@ -29,7 +30,12 @@ class PixelMapPicture:
 
     def __init__(self, store: ScoreStore, path: Path | None) -> None:
         self._store = store
-        self._pyramid = None if path is None else NumberPyramid(path)
+        self._pyramid: NumberPyramid | None = None
+        self.message: str | None = None
+        try:
+            self._pyramid = None if path is None else NumberPyramid(path)
+        except StoreError as error:  # the rest of the slide can be looked at all the same
+            self.message = str(error)
 
     @cached_property
     def scale(self) -> ColourScale:

@@ -32,6 +32,7 @@ const scaleBar = new ScaleBar();
 const minimap = new Minimap(stage);
 
 let table = null;
+let wanted = null; // name of the slide that was asked for last
 let shown = null; // { grid, scale } of the slide on the stage
 
 function tell(text) {
@@ -40,9 +41,12 @@ function tell(text) {
 }
 
 async function openSlide(name) {
+  wanted = name;
   list.mark(name);
   tell(null);
+  delete document.body.dataset.ready;
   const facts = await fetchFacts(name);
+  if (wanted !== name) return;
   const [grid, scale] = [new Grid(facts), new ColourScale(table, facts.display_range)];
   const heat = new Heat(grid, scale);
   shown = { grid, scale };
@@ -181,8 +185,8 @@ try {
   const { slides, colours } = await fetchList();
   table = colours;
   list.show(slides);
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  await open(list.has(wanted) ? wanted : list.first);
+  const named = decodeURIComponent(location.hash.slice(1));
+  await open(list.has(named) ? named : list.first);
 } catch (error) {
   tell(error.message);
 }

@@ -28,7 +28,10 @@ export class TileCard extends EventTarget {
   choose(place) {
     this.#place = place;
     byId("tile").hidden = place === null;
-    if (place !== null) this.refresh();
+    if (place !== null) {
+      this.refresh();
+      byId("tile").scrollIntoView({ block: "nearest" });
+    }
     this.dispatchEvent(new CustomEvent("choose", { detail: place }));
   }
 
@@ -67,7 +70,8 @@ export class TileCard extends EventTarget {
     const rank = grid.ranking.indexOf(place);
     if (rank >= 0) yield ["Rank", `${count(rank + 1)} of ${count(grid.ranking.length)}`, "rank"];
     const p = grid.pValues?.[place] ?? NaN;
-    if (!Number.isNaN(p)) yield ["p-value", `${number(p)}${grid.is(place, "anomalous") ? ", called" : ""}`, "p"];
+    if (!Number.isNaN(p)) yield ["p-value", number(p), "p"];
+    if (grid.is(place, "anomalous")) yield ["Called", "anomalous", "called"];
     for (const mark of ["unreadable", "pending"]) if (grid.is(place, mark)) yield ["State", mark, "state"];
     const artefacts = grid.artefacts(place);
     if (artefacts.length) yield ["Artefacts", artefacts.map(({ name }) => name).join(", "), "flags"];
@@ -77,6 +81,7 @@ export class TileCard extends EventTarget {
     if (this.#place === null) return;
     const [grid, place] = [this.#grid, this.#place];
     const kind = grid.facts.maps ? document.querySelector("[name=tile-kind]:checked").value : "jpg";
+    if (kind === "jpg" && !grid.facts.from_file) return this.#showMissing();
     const picture = byId("tile-picture");
     byId("tile-missing").hidden = true;
     picture.hidden = false;
@@ -89,7 +94,7 @@ export class TileCard extends EventTarget {
   #showMissing() {
     byId("tile-picture").hidden = true;
     byId("tile-missing").hidden = false;
-    byId("tile-missing").textContent = "This tile cannot be read from the slide.";
+    byId("tile-missing").textContent = this.#grid.facts.from_file ? "This tile cannot be read." : "The slide is not there.";
   }
 }
 
