@@ -4,6 +4,8 @@ At a false-discovery rate (Benjamini and Hochberg 1995), valid for conformal p-v
 their calibration tiles (Bates et al. 2023, theorem 2). With few calibration groups the smallest
 p-value is large, and a rate can only be kept by calling many tiles at once; where that is more
 than 1 % of the tissue, small lesions would be lost, and the per-tile error rate stands in, so named.
+
+Or by a score that people choose: it needs no calibration, and promises no error rate.
 """
 
 from __future__ import annotations
@@ -21,54 +23,106 @@ FDR = 0.1
 TILE_RATE = 0.05
 """The per-tile error rate that stands in: this share of a reference slide's tiles is called, on average."""
 
-Criterion = Literal["false-discovery rate", "per-tile error rate"]
-
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """``chosen`` (n,) bool; ``rate`` is the level of ``criterion``.
+    """The tiles that are called anomalous, ``chosen`` (n,) bool, of those that were ``judged`` (n,) bool.
 
-    ``smallest_share`` of the tiles is the least that the false-discovery rate could have chosen
-    (beyond 1: none at all).
+    ``level`` is that of the criterion: a score, or a rate.
     """
 
     chosen: NDArray[np.bool_]
-    criterion: Criterion
-    rate: float
-    smallest_share: float
-    smallest_p: float
+    judged: NDArray[np.bool_]
+    criterion: Literal["score above", "false-discovery rate", "per-tile error rate"]
+    level: float
 
     @property
-    def possible(self) -> bool:
-        """Whether any tile, however high its score, could be called."""
-        return self.criterion == "false-discovery rate" or self.smallest_p <= self.rate
+    def title(self) -> str:
+        """The criterion in short, for columns and metadata."""
+        return f"{self.criterion} {self.level:g}"
 
     @property
     def words(self) -> str:
         """How the tiles were chosen, for tables and reports."""
+        return self.title
+
+    @property
+    def possible(self) -> bool:
+        """Whether any tile, however high its score, could be called."""
+        return True
+
+    def facts(self) -> dict[str, str | float]:
+        """What the run record keeps."""
+        return {"criterion": self.words}
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorRateSelection(Selection):
+    """By p-values. ``smallest_share`` of the tiles is the least that the false-discovery rate could have chosen
+    (beyond 1: none at all).
+    """
+
+    smallest_share: float
+    smallest_p: float
+
+    @property
+    def words(self) -> str:
+        """The rate, and why it is that one."""
         if self.criterion == "false-discovery rate":
-            return f"false-discovery rate {self.rate:g}"
+            return self.title
         if not self.possible:
             return (
-                f"per-tile error rate {self.rate:g}, at which no tile can be called: the calibration tiles are so few "
+                f"{self.title}, at which no tile can be called: the calibration tiles are so few "
                 f"that no p-value is below {self.smallest_p:.2g}"
             )
         return (
-            f"per-tile error rate {self.rate:g} (no false-discovery rate: the calibration tiles are too few to call "
+            f"{self.title} (no false-discovery rate: the calibration tiles are too few to call "
             f"less than {min(self.smallest_share, 1):.0%} of the tissue)"
         )
+
+    @property
+    def possible(self) -> bool:
+        """Whether the smallest p-value that there can be is small enough."""
+        return self.criterion == "false-discovery rate" or self.smallest_p <= self.level
+
+    def facts(self) -> dict[str, str | float]:
+        """The criterion, and how little it could have chosen."""
+        return {**super().facts(), "smallest_selectable_share": self.smallest_share}
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """What tiles are to be called by: a score above ``threshold`` or, without one, the false-discovery rate ``fdr``."""
+
+    threshold: float | None = None
+    fdr: float = FDR
+
+    def select(
+        self, scores: NDArray[np.float32], p_values: NDArray[np.float32], smallest_p: float | None
+    ) -> Selection | None:
+        """Of n tiles with scores and p-values (n,), NaN where there is none; None where nothing can be said.
+
+        ``smallest_p`` is None for a model without calibration, which leaves the threshold alone.
+        """
+        if self.threshold is not None:
+            return Selection(scores > self.threshold, ~np.isnan(scores), "score above", self.threshold)
+        return None if smallest_p is None else select_tiles(p_values, smallest_p, self.fdr)
+
+
+USUAL = Criterion()
+"""What is called where nobody asked for anything else."""
 
 
 def select_tiles(
     p_values: NDArray[np.float32], smallest_p: float, fdr: float = FDR, tile_rate: float = TILE_RATE
-) -> Selection:
+) -> ErrorRateSelection:
     """Tiles with p-values (n,), NaN for those without a score, which are never chosen and do not count."""
     smallest_share = smallest_p / fdr
     known = ~np.isnan(p_values)
     chosen = np.zeros(len(p_values), bool)
     if smallest_share > LARGEST_SHARE:
         chosen[known] = p_values[known] <= tile_rate
-        return Selection(chosen, "per-tile error rate", tile_rate, smallest_share, smallest_p)
+        return ErrorRateSelection(chosen, known, "per-tile error rate", tile_rate, smallest_share, smallest_p)
     if known.any():
         chosen[known] = stats.false_discovery_control(p_values[known].astype(np.float64)) <= fdr
-    return Selection(chosen, "false-discovery rate", fdr, smallest_share, smallest_p)
+    return ErrorRateSelection(chosen, known, "false-discovery rate", fdr, smallest_share, smallest_p)

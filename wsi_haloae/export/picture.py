@@ -44,7 +44,10 @@ def _caption(tiles: ScoredTiles) -> str:
 def _called(selection: Selection, tiles: int) -> str:
     if not selection.possible:
         return "too few calibration tiles to call any anomalous"
-    return f"{selection.chosen.sum() / tiles:.1%} anomalous at a {selection.criterion} of {selection.rate:.0%}"
+    share = f"{selection.chosen.sum() / tiles:.1%}"
+    if selection.criterion == "score above":
+        return f"{share} with a {selection.title}"
+    return f"{share} anomalous at a {selection.criterion} of {100 * selection.level:g}%"
 
 
 def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.artefacts.flags import ArtefactFlag, words
-from wsi_haloae.calibration.selection import Selection, select_tiles
+from wsi_haloae.calibration.selection import USUAL, Criterion, Selection
 from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import TileIndex, TileState
 
@@ -37,10 +37,11 @@ class ScoredTiles:
     score_paper: NDArray[np.float32]  # (n,)
     p_value: NDArray[np.float32]  # (n,)
     flags: NDArray[np.uint8]  # (n,), bits of ArtefactFlag
+    criterion: Criterion
 
     @classmethod
-    def read(cls, store: ScoreStore) -> Self:
-        """The tiles of a store."""
+    def read(cls, store: ScoreStore, criterion: Criterion = USUAL) -> Self:
+        """The tiles of a store, to be called anomalous by ``criterion``."""
         state, scores = store.states(), store.scores()
         done = state == TileState.DONE
         nan = np.float32(np.nan)
@@ -52,6 +53,7 @@ class ScoredTiles:
             np.where(done, scores.score_paper, nan),
             np.where(done, scores.p_value, nan),
             np.where(done, scores.flags, 0).astype(np.uint8),
+            criterion,
         )
 
     def __len__(self) -> int:
@@ -59,9 +61,9 @@ class ScoredTiles:
 
     @cached_property
     def selection(self) -> Selection | None:
-        """The tiles that are called anomalous, and how; None for a model without calibration."""
+        """The tiles that are called anomalous, and how; None without calibration, unless by a threshold."""
         calibration = self.header.model.calibration
-        return None if calibration is None else select_tiles(self.p_value, calibration.smallest_p)
+        return self.criterion.select(self.score, self.p_value, calibration.smallest_p if calibration else None)
 
     def flag_counts(self) -> dict[str, int]:
         """Tiles with each artefact; a tile may have several."""

@@ -9,9 +9,9 @@
     p_value               conformal p-value of the score; empty without calibration
     flags                 artefacts: out_of_focus, pen, fold, mostly_glass; several are joined by ";"
     state                 scored, unreadable or pending
-    anomalous             yes or no; empty where there is no p-value
-    criterion             what it was called by: a false-discovery rate, or the per-tile error rate
-                          that stands in where the calibration tiles are too few
+    anomalous             yes or no; empty where it cannot be said
+    criterion             what it was called by: a score, a false-discovery rate, or the per-tile error
+                          rate that stands in where the calibration tiles are too few
 
 Numbers have up to nine significant digits, enough for every float32; NaN is an empty field.
 """
@@ -21,8 +21,6 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
-
-import numpy as np
 
 from wsi_haloae.artefacts.flags import words as flag_words
 from wsi_haloae.atomic import replacing
@@ -65,10 +63,8 @@ def _called(tiles: ScoredTiles) -> list[tuple[str, str]]:
     selection = tiles.selection
     if selection is None:
         return [("", "")] * len(tiles)
-    criterion = f"{selection.criterion} {selection.rate:g}"
-    known = (~np.isnan(tiles.p_value)).tolist()
-    pairs = zip(selection.chosen.tolist(), known, strict=True)
-    return [("yes" if chosen else "no", criterion) if there else ("", "") for chosen, there in pairs]
+    pairs = zip(selection.chosen.tolist(), selection.judged.tolist(), strict=True)
+    return [("yes" if chosen else "no", selection.title) if judged else ("", "") for chosen, judged in pairs]
 
 
 def _field(value: float) -> str:

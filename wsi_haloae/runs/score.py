@@ -210,9 +210,7 @@ class ScoreRun:
                 "flagged": tiles.flag_counts(),
             },
             "unreadable": [asdict(tile) for tile in scores.unreadable()],
-            "anomalous": None
-            if selection is None
-            else {"criterion": selection.words, "smallest_selectable_share": selection.smallest_share},
+            "anomalous": selection and selection.facts(),
         }
 
     def _say_done(self, source: SlideInput, folder: Path, scores: ScoreStore, unreadable: int) -> None:
