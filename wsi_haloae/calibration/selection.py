@@ -58,7 +58,9 @@ class Selection:
 
 @dataclass(frozen=True, eq=False)
 class ErrorRateSelection(Selection):
-    """By p-values. ``smallest_share`` of the tiles is the least that the false-discovery rate could have chosen
+    """By p-values.
+
+    ``smallest_share`` of the tiles is the least that the false-discovery rate could have chosen
     (beyond 1: none at all).
     """
 

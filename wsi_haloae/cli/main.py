@@ -11,6 +11,7 @@ import click
 
 from wsi_haloae.cli.demo import demo
 from wsi_haloae.cli.evaluate import evaluate
+from wsi_haloae.cli.export import export
 from wsi_haloae.cli.info import info
 from wsi_haloae.cli.mvtec import mvtec
 from wsi_haloae.cli.score import score
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (info, tile, train_tiles, score, evaluate, view, mvtec, demo):
+for command in (info, tile, train_tiles, score, export, view, evaluate, mvtec, demo):
     cli.add_command(command)
 
 

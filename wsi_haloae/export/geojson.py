@@ -1,7 +1,6 @@
 """tiles.geojson: every tile as an object that QuPath 0.4 to 0.7 imports, coloured by its score.
 
-The rules, each with what QuPath does to a file that breaks it, are those of its reader
-(`QuPathTypeAdapters` and `MeasurementList` in qupath-core). Three choices:
+Three choices:
 
 - Scored tiles carry no classification: QuPath does without, its measurement maps colour them
   all the same, and a class would claim a threshold that nobody has set.
@@ -13,8 +12,6 @@ The rules, each with what QuPath does to a file that breaks it, are those of its
 
 from __future__ import annotations
 
-import json
-import math
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.atomic import replacing
+from wsi_haloae.export.feature_collection import finite, write_features
 from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
 from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState
@@ -35,18 +32,14 @@ P_VALUE_MEASUREMENT = "p-value"
 _STATE_COLOURS = {TileState.PENDING: [200, 200, 200], TileState.UNREADABLE: [128, 128, 128]}
 
 
-def write_tile_geojson(path: Path, tiles: ScoredTiles) -> None:
-    """Write one FeatureCollection, a feature per line, without holding it in memory.
+def write_tile_geojson(path: Path, tiles: ScoredTiles, min_score: float | None = None) -> None:
+    """Write every tile but those with a score below ``min_score``; packed where the name ends with ``.gz``."""
+    write_features(path, tile_features(tiles, ~below(tiles, min_score)))
 
-    A slide without tissue gives a valid collection of no features.
-    """
-    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        file.write('{"type":"FeatureCollection","features":[')
-        for number, feature in enumerate(_features(tiles)):
-            file.write(",\n" if number else "\n")
-            file.write(encode(feature))
-        file.write("\n]}\n")
+
+def below(tiles: ScoredTiles, min_score: float | None) -> NDArray[np.bool_]:
+    """Tiles (n,) with a score below ``min_score``; one without a score is not."""
+    return np.zeros(len(tiles), np.bool_) if min_score is None else tiles.score < min_score
 
 
 def qupath_rectangles(index: TileIndex, slide: SlideRecord) -> NDArray[np.int64]:
@@ -64,7 +57,8 @@ def qupath_rectangles(index: TileIndex, slide: SlideRecord) -> NDArray[np.int64]
     return corners
 
 
-def _features(tiles: ScoredTiles) -> Iterator[dict[str, Any]]:
+def tile_features(tiles: ScoredTiles, wanted: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
+    """A feature for each of the ``wanted`` tiles (n,) that QuPath shows."""
     index, namespace = tiles.index, slide_namespace(tiles.header)
     columns = zip(
         qupath_rectangles(index, tiles.header.slide).tolist(),
@@ -74,10 +68,11 @@ def _features(tiles: ScoredTiles) -> Iterator[dict[str, Any]]:
         tiles.score.tolist(),
         tiles.p_value.tolist(),
         tiles.state.tolist(),
+        wanted.tolist(),
         strict=True,
     )
-    for (left, top, right, bottom), row, column, tissue, score, p_value, state in columns:
-        if right <= left or bottom <= top:
+    for (left, top, right, bottom), row, column, tissue, score, p_value, state, is_wanted in columns:
+        if right <= left or bottom <= top or not is_wanted:
             continue
         ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
         yield {
@@ -89,7 +84,7 @@ def _features(tiles: ScoredTiles) -> Iterator[dict[str, Any]]:
                 "name": f"tile {row}_{column}",
                 "isLocked": True,
                 **_classification(TileState(state)),
-                "measurements": _finite(
+                "measurements": finite(
                     {SCORE_MEASUREMENT: score, P_VALUE_MEASUREMENT: p_value, TISSUE_MEASUREMENT: tissue}
                 ),
             },
@@ -100,8 +95,3 @@ def _classification(state: TileState) -> dict[str, Any]:
     if state is TileState.DONE:
         return {}
     return {"classification": {"name": STATE_WORDS[state].capitalize(), "color": _STATE_COLOURS[state]}}
-
-
-def _finite(measurements: dict[str, float]) -> dict[str, float]:
-    """The measurements that are numbers, to the nine digits that a float32 has."""
-    return {name: float(f"{value:.9g}") for name, value in measurements.items() if math.isfinite(value)}

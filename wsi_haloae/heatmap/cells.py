@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -57,9 +58,20 @@ def outline(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Polygon:
     return union
 
 
+def groups(labels: NDArray[np.integer]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows (n,) and columns (n,) of the cells of each label of (rows, columns), in reading order; 0 is no label."""
+    rows, columns = np.nonzero(labels)
+    order = np.argsort(labels[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    starts = np.flatnonzero(np.diff(labels[rows, columns]))
+    for place in np.split(np.arange(len(rows)), starts + 1):
+        if len(place):
+            yield rows[place], columns[place]
+
+
 def corners(ring: NDArray[np.float64]) -> NDArray[np.float64]:
     """The places (n, 2) of a closed ring (m, 2) where it turns, each once."""
     ring = ring[:-1]
     ahead, behind = np.roll(ring, -1, axis=0) - ring, ring - np.roll(ring, 1, axis=0)
-    turns = ahead[:, 0] * behind[:, 1] != ahead[:, 1] * behind[:, 0]
-    return ring[turns]
+    found: NDArray[np.float64] = ring[ahead[:, 0] * behind[:, 1] != ahead[:, 1] * behind[:, 0]]
+    return found

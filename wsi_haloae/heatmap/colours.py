@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.errors import StoreError
 
-_ANCHORS = (
+ANCHORS = (
     (49, 54, 149),
     (69, 117, 180),
     (116, 173, 209),
@@ -28,6 +28,7 @@ _ANCHORS = (
     (215, 48, 39),
     (165, 0, 38),
 )
+"""The classes, low to high, RGB."""
 
 
 def _interpolated(anchors: tuple[tuple[int, int, int], ...], entries: int) -> NDArray[np.uint8]:
@@ -37,7 +38,7 @@ def _interpolated(anchors: tuple[tuple[int, int, int], ...], entries: int) -> ND
     return np.floor(table + 0.5).astype(np.uint8)
 
 
-COLOUR_TABLE: NDArray[np.uint8] = _interpolated(_ANCHORS, 256)
+COLOUR_TABLE: NDArray[np.uint8] = _interpolated(ANCHORS, 256)
 """(256, 3) RGB; no colour stands in it twice, so a picture can be read back."""
 COLOUR_TABLE.flags.writeable = False
 

@@ -24,7 +24,7 @@ from scipy import ndimage
 from shapely.geometry import Polygon
 
 from wsi_haloae.heatmap.assembly import Heatmap
-from wsi_haloae.heatmap.cells import CellEdges, corners, outline
+from wsi_haloae.heatmap.cells import CellEdges, corners, groups, outline
 
 CURVE_POINTS = 5
 """Points per corner, its ends included."""
@@ -50,12 +50,7 @@ class Region:
 def find_regions(heatmap: Heatmap, chosen: NDArray[np.bool_], edges: CellEdges) -> list[Region]:
     """Regions of the ``chosen`` cells (rows, columns), largest area first; what lies outside ``edges`` is left out."""
     labels, _ = ndimage.label(chosen & edges.visible)  # by default cells hang together by their edges
-    rows, columns = np.nonzero(labels)
-    order = np.argsort(labels[rows, columns], kind="stable")
-    rows, columns = rows[order], columns[order]
-    starts = np.flatnonzero(np.diff(labels[rows, columns], prepend=0))
-    groups = zip(np.split(rows, starts)[1:], np.split(columns, starts)[1:], strict=True)
-    regions = [_region(heatmap, own_rows, own_columns, edges) for own_rows, own_columns in groups]
+    regions = [_region(heatmap, rows, columns, edges) for rows, columns in groups(labels)]
     return sorted(regions, key=lambda region: (-region.polygon.area, region.row, region.column))
 
 
@@ -81,5 +76,6 @@ def _rounded(ring: NDArray[np.float64], edges: CellEdges) -> NDArray[np.float64]
     start, end = places + reach * np.sign(before), places + reach * np.sign(after)
     t = np.linspace(0, 1, CURVE_POINTS)[:, np.newaxis, np.newaxis]
     curves = (1 - t) ** 2 * start + 2 * t * (1 - t) * places + t**2 * end  # (points, corners, 2)
-    points = edges.to_level0(curves.transpose(1, 0, 2).reshape(-1, 2)).round(DECIMALS)
-    return points[(points != np.roll(points, 1, axis=0)).any(axis=1)]  # curves that meet share their end
+    points: NDArray[np.float64] = edges.to_level0(curves.transpose(1, 0, 2).reshape(-1, 2)).round(DECIMALS)
+    once: NDArray[np.bool_] = (points != np.roll(points, 1, axis=0)).any(axis=1)  # curves that meet share their end
+    return points[once]

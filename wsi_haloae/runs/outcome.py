@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,36 @@ class Outcome:
             return NOTHING_USABLE
         return SOME_FAILED if self.failed or self.incomplete else DONE
 
+    def attempt(self, name: str, work: Callable[[], int], failed: Callable[[str], None], reporter: Reporter) -> None:
+        """Carry out ``work`` on one slide, which gives the number of tiles that could not be read.
+
+        ``failed`` is told why it did not come to its end; no exception leaves but an interruption.
+        """
+        try:
+            unreadable = work()
+        except OutputExistsError as error:  # the folder holds another run's results: nothing here has failed
+            reporter.error(str(error))
+            self.failed.append(name)
+        except (WsiHaloaeError, OSError) as error:
+            failed(str(error))
+            self.failed.append(name)
+        except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
+            failed(f"unexpected, please report:\n{traceback.format_exc()}")
+            self.failed.append(name)
+        else:
+            (self.incomplete if unreadable else self.done).append(name)
+
+    def say(self, reporter: Reporter) -> None:
+        """What became of all slides, in a line; nothing where it was one, and it is done."""
+        if len(self.done) == 1 and not self.exit_code:
+            return
+        parts = [f"{len(self.done)} slides done"]
+        if self.incomplete:
+            parts.append(f"with unreadable tiles: {', '.join(self.incomplete)}")
+        if self.failed:
+            parts.append(f"failed: {', '.join(self.failed)}")
+        reporter.line("; ".join(parts))
+
 
 Work = Callable[[SlideInput, Path, RunRecord], int]
 """Takes a slide, its output folder and its record; gives the number of tiles that could not be read."""
@@ -51,36 +83,31 @@ def for_each_slide(
     outcome = Outcome()
     for slide in slides:
         record, folder = RunRecord(command, arguments, reporter), output / slide.name
-        try:
-            with locked(folder):
-                unreadable = work(slide, folder, record)
-        except OutputExistsError as error:  # the folder holds another run's results: leave its record alone
-            reporter.error(str(error))
-            outcome.failed.append(slide.name)
-        except WsiHaloaeError as error:
-            _record_failure(record, folder, slide, str(error), reporter)
-            outcome.failed.append(slide.name)
-        except OSError as error:
-            _record_failure(record, folder, slide, _system_error(error, folder), reporter)
-            outcome.failed.append(slide.name)
-        except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
-            _record_failure(record, folder, slide, f"unexpected, please report:\n{traceback.format_exc()}", reporter)
-            outcome.failed.append(slide.name)
-        else:
-            (outcome.incomplete if unreadable else outcome.done).append(slide.name)
-    if len(slides) > 1 or outcome.exit_code:
-        reporter.line(_summary(outcome))
+        failed = partial(_record_failure, record, folder, slide, reporter)
+        outcome.attempt(slide.name, partial(_under_lock, work, slide, folder, record), failed, reporter)
+    outcome.say(reporter)
     return outcome
 
 
-def _system_error(error: OSError, folder: Path) -> str:
-    """An error of the system; a full disk names no file, so what was being written is said."""
-    if error.errno not in _NO_ROOM:
-        return str(error)
-    return f"{folder}: {error}. Make room there, then run the same command again: it goes on from here."
+@contextmanager
+def naming_a_full_disk(folder: Path) -> Iterator[None]:
+    """The system's error for a full disk names no file: say what was being written, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise WsiHaloaeError(
+            f"{folder}: {error}. Make room there, then run the same command again: it goes on from here."
+        ) from error
 
 
-def _record_failure(record: RunRecord, folder: Path, slide: SlideInput, error: str, reporter: Reporter) -> None:
+def _under_lock(work: Work, slide: SlideInput, folder: Path, record: RunRecord) -> int:
+    with locked(folder), naming_a_full_disk(folder):
+        return work(slide, folder, record)
+
+
+def _record_failure(record: RunRecord, folder: Path, slide: SlideInput, reporter: Reporter, error: str) -> None:
     text = error if str(slide.path) in error else f"{slide.path}: {error}"
     reporter.error(text)
     record.facts["error"] = text
@@ -90,12 +117,3 @@ def _record_failure(record: RunRecord, folder: Path, slide: SlideInput, error: s
         record.write(folder / RECORD_NAME, "failed")
     except OSError as problem:  # a full disk may be why the slide failed
         reporter.error(f"{folder / RECORD_NAME}: the failure could not be recorded ({problem}).")
-
-
-def _summary(outcome: Outcome) -> str:
-    parts = [f"{len(outcome.done)} slides done"]
-    if outcome.incomplete:
-        parts.append(f"with unreadable tiles: {', '.join(outcome.incomplete)}")
-    if outcome.failed:
-        parts.append(f"failed: {', '.join(outcome.failed)}")
-    return "; ".join(parts)

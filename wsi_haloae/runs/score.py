@@ -22,6 +22,7 @@ from wsi_haloae.engine.batch import automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
 from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
@@ -70,7 +71,10 @@ def score_slides(
         )
     device = resolve_device(options.device)
     run = ScoreRun(checkpoint, checkpoint.facts.mpp, device, options, reporter)
-    return for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
+    outcome = for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
+    if outcome.done or outcome.incomplete:
+        write_project_scripts(output)
+    return outcome
 
 
 class ScoreRun:
@@ -117,7 +121,6 @@ class ScoreRun:
                 tiles=tiles,
             )
             record.lap("scoring")
-        chosen.preview(folder)
         write_exports(scores, folder)
         record.lap("exports")
         if not self._options.keep_tiles:

@@ -1,0 +1,79 @@
+"""``wsi-haloae export``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wsi_haloae.cli import options
+from wsi_haloae.export.formats import FORMATS
+
+NAMES = ", ".join(FORMATS)
+
+
+class Score(click.ParamType[float]):
+    """An anomaly score."""
+
+    name = "score"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """A finite number; `nan` would call nothing and say nothing."""
+        try:
+            score = float(value)
+        except ValueError:
+            score = math.nan
+        if not math.isfinite(score):
+            self.fail(f"{value!r} is no score; a finite number is needed, e.g. 3.5", param, ctx)
+        return score
+
+
+@click.command()
+@click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help=f"Only these files; repeatable. One of {NAMES}. Default: all but anndata.",
+)
+@click.option("--threshold", type=Score(), help="Call tiles with a score above this anomalous.")
+@click.option(
+    "--fdr",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Call tiles at this false-discovery rate (default: 0.1). Needs a model with calibration.",
+)
+@click.option("--min-score", type=Score(), help="Leave tiles with a score below this out of tiles.geojson.")
+@click.option("--merge", is_flag=True, help="Make one object of neighbours of one colour in tiles.geojson.")
+@click.option("--gz", is_flag=True, help="Write tiles.geojson.gz instead of tiles.geojson.")
+@options.talk
+def export(
+    scored: Path,
+    formats: tuple[str, ...],
+    threshold: float | None,
+    fdr: float | None,
+    min_score: float | None,
+    merge: bool,
+    gz: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Write the files of the scored slides in OUT again, without scoring: all of them, or by other settings.
+
+    OUT is the folder that 'score -o' wrote, or that of one slide in it.
+    """
+    from wsi_haloae.calibration.selection import FDR, Criterion
+    from wsi_haloae.errors import UsageError
+    from wsi_haloae.export.bundle import ExportSettings
+    from wsi_haloae.export.formats import DEFAULT
+    from wsi_haloae.runs.export import ExportOptions, export_slides
+
+    if threshold is not None and fdr is not None:
+        raise UsageError("--threshold and --fdr were both given; tiles are called by one of them.")
+    criterion = Criterion(threshold, FDR if fdr is None else fdr)
+    settings = ExportSettings(criterion, min_score=min_score, merge=merge, gz=gz)
+    chosen = ExportOptions(formats or DEFAULT, settings)
+    reporter = options.reporter(quiet=quiet, verbose=verbose)
+    return export_slides(scored, chosen, click.get_current_context().params, reporter).exit_code

@@ -1,0 +1,71 @@
+"""GeoJSON files of objects for QuPath, a feature per line, written without holding them in memory.
+
+Their rules, each with what QuPath does to a file that breaks it, are those of its reader (`QuPathTypeAdapters`
+and `MeasurementList` in qupath-core).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, TextIO
+
+from shapely.geometry import Polygon
+
+from wsi_haloae.atomic import replacing
+
+GZIP_LEVEL = 6
+PACKED = ".gz"
+
+
+def write_features(path: Path, features: Iterable[Mapping[str, Any]]) -> None:
+    """One FeatureCollection; no feature gives a valid empty one. Packed where the name ends with ``.gz``.
+
+    The same collection under the other name, packed or not, is removed: it would be of other settings.
+    """
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+    with replacing(path) as partial, _text(partial, packed=path.suffix == PACKED) as file:
+        file.write('{"type":"FeatureCollection","features":[')
+        for number, feature in enumerate(features):
+            file.write(",\n" if number else "\n")
+            file.write(encode(feature))
+        file.write("\n]}\n")
+    twin = path.with_suffix("") if path.suffix == PACKED else path.with_name(path.name + PACKED)
+    twin.unlink(missing_ok=True)
+
+
+def polygon_geometry(polygon: Polygon, left: float, top: float) -> dict[str, Any]:
+    """A polygon with its holes, moved so that (``left``, ``top``) becomes (0, 0); whole numbers without a point."""
+    rings = (polygon.exterior, *polygon.interiors)
+    coordinates = [[[_number(x - left), _number(y - top)] for x, y in ring.coords] for ring in rings]
+    return {"type": "Polygon", "coordinates": coordinates}
+
+
+def finite(measurements: Mapping[str, float]) -> dict[str, float]:
+    """The measurements that are numbers, to the nine digits that a float32 has."""
+    return {name: float(f"{value:.9g}") for name, value in measurements.items() if math.isfinite(value)}
+
+
+def _number(value: float) -> float:
+    rounded = round(value, 2)  # a subtraction may have left more digits
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+@contextmanager
+def _text(path: Path, *, packed: bool) -> Iterator[TextIO]:
+    if not packed:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    # Neither the name nor a date goes into the header, so that equal contents are equal bytes.
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as packer,
+        TextIOWrapper(packer, encoding="utf-8", newline="") as file,
+    ):
+        yield file

@@ -1,0 +1,64 @@
+"""tiles.h5ad: the tiles as AnnData, for scanpy, squidpy and other tools of single-cell analysis.
+
+    obs                 a row per tile, named row_column: the columns of tiles.csv
+    X                   (n, rules) float32, scores by every rule; var names the rules
+    obsm["spatial"]     (n, 2) float64, middles of the tiles in pixels of level 0
+    obsm["layer_residuals"], obsm["layer_dissimilarities"]
+                        (n, layers) float32, what the rules are made from; uns["layers"] names the layers
+    uns                 slide, model, and the criterion by which tiles are called anomalous
+
+A tile without a score has NaN. Needs the package anndata, which is no dependency: it brings pandas and h5py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.atomic import replacing
+from wsi_haloae.errors import UsageError
+from wsi_haloae.export.parquet import record_batch
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.sharded import TileState
+
+
+def write_anndata(path: Path, store: ScoreStore, tiles: ScoredTiles) -> None:
+    """Write every tile; `UsageError` where anndata is not installed."""
+    try:
+        import anndata  # noqa: PLC0415  # an extra
+    except ImportError:
+        raise UsageError(
+            "the format anndata needs the package anndata, which is not installed: pip install 'wsi-haloae[anndata]'."
+        ) from None
+    index, header, scores = tiles.index, tiles.header, store.scores()
+    unscored = (tiles.state != TileState.DONE)[:, np.newaxis]
+    obs = record_batch(tiles, slice(None)).to_pandas()
+    obs["anomalous"] = obs["anomalous"].map({True: "yes", False: "no"}).astype("category")  # HDF5 has no null
+    obs.index = [f"{row}_{column}" for row, column in zip(index.row.tolist(), index.column.tolist(), strict=True)]
+    table = anndata.AnnData(
+        X=_known(np.column_stack([tiles.score, tiles.score_paper, scores.rules]), unscored),
+        obs=obs,
+        obsm={
+            "spatial": index.location + index.size / 2,
+            "layer_residuals": _known(scores.layer_residuals, unscored),
+            "layer_dissimilarities": _known(scores.layer_dissimilarities, unscored),
+        },
+        uns={
+            "layers": np.array(header.layers),
+            "slide": header.slide.model_dump(mode="json", include={"name", "fingerprint", "width", "height"})
+            | {"mpp": [header.slide.mpp_x, header.slide.mpp_y]},
+            "model": header.model.model_dump(mode="json", include={"sha256", "rule", "mpp", "display_range"}),
+            "criterion": "" if tiles.selection is None else tiles.selection.words,
+        },
+    )
+    table.var_names = ["score", "paper", *header.rules]
+    with replacing(path) as partial:
+        table.write_h5ad(partial, compression="gzip")
+
+
+def _known(values: NDArray[np.float32], unscored: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Values (n, k) of scored tiles: what a killed run left of others does not count."""
+    return np.where(unscored, np.float32(np.nan), values)

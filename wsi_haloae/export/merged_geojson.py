@@ -1,0 +1,65 @@
+"""tiles.geojson with neighbours of one colour as one object, for slides with more tiles than QuPath reads quickly.
+
+An object has the mean score of its tiles under the tiles' own name, so that measurement maps colour it as they
+colour a tile. Tiles without a score stay single, and say why.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsi_haloae.export.feature_collection import finite, polygon_geometry, write_features
+from wsi_haloae.export.geojson import SCORE_MEASUREMENT, TISSUE_MEASUREMENT, below, tile_features
+from wsi_haloae.export.identity import slide_namespace
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.heatmap.assembly import Heatmap
+from wsi_haloae.heatmap.cells import CellEdges
+from wsi_haloae.heatmap.colours import ColourScale
+from wsi_haloae.heatmap.merging import MergedCells, merge_equal
+
+COUNT_MEASUREMENT = "Merged tiles"
+
+
+def write_merged_geojson(
+    path: Path, tiles: ScoredTiles, heatmap: Heatmap, scale: ColourScale, min_score: float | None = None
+) -> None:
+    """Write the tiles, but those with a score below ``min_score``; packed where the name ends with ``.gz``."""
+    wanted = np.isfinite(heatmap.values)
+    if min_score is not None:
+        wanted &= heatmap.values >= min_score
+    merged = merge_equal(heatmap, wanted, CellEdges.of(heatmap, tiles.header.slide), scale)
+    single = tile_features(tiles, ~np.isfinite(tiles.score) & ~below(tiles, min_score))
+    write_features(path, chain(_features(tiles, heatmap, merged), single))
+
+
+def _features(tiles: ScoredTiles, heatmap: Heatmap, merged: list[MergedCells]) -> Iterator[dict[str, Any]]:
+    left, top = (tiles.header.slide.bounds or (0, 0))[:2]
+    namespace = slide_namespace(tiles.header)
+    tissue = np.zeros(heatmap.values.shape, np.float32)
+    tissue[tiles.index.row, tiles.index.column] = tiles.index.tissue_fraction
+    for one in merged:
+        row, column, count = int(one.rows[0]), int(one.columns[0]), len(one.rows)
+        scores = heatmap.values[one.rows, one.columns].astype(np.float64)
+        yield {
+            "type": "Feature",
+            "id": str(uuid.uuid5(namespace, f"merged tiles {row} {column}")),
+            "geometry": polygon_geometry(one.polygon, left, top),
+            "properties": {
+                "objectType": "tile",
+                "name": f"tile {row}_{column}" if count == 1 else f"{count} tiles from {row}_{column}",
+                "isLocked": True,
+                "measurements": finite(
+                    {
+                        SCORE_MEASUREMENT: float(scores.mean()),
+                        TISSUE_MEASUREMENT: float(tissue[one.rows, one.columns].mean()),
+                        COUNT_MEASUREMENT: count,
+                    }
+                ),
+            },
+        }

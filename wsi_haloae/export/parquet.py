@@ -1,0 +1,83 @@
+"""tiles.parquet: the columns of tiles.csv with their types, for pandas, polars, DuckDB and R.
+
+Counts are int32 and scores float32, with nulls where the CSV has empty fields; words (flags, state, criterion)
+are dictionary-encoded; ``anomalous`` is a boolean. The schema's metadata names slide, model and criterion.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from wsi_haloae.artefacts.flags import words as flag_words
+from wsi_haloae.atomic import replacing
+from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
+from wsi_haloae.export.table import COLUMNS
+
+ROW_GROUP = 1 << 14
+"""Tiles per row group, and so the most that is held as Arrow arrays at once."""
+_WORD = pa.dictionary(pa.int8(), pa.string())
+_TYPES = {
+    **dict.fromkeys(("x", "y", "width", "height", "row", "column"), pa.int32()),
+    **dict.fromkeys(("tissue_fraction", "score", "score_paper", "p_value"), pa.float32()),
+    **dict.fromkeys(("flags", "state", "criterion"), _WORD),
+    "anomalous": pa.bool_(),
+}
+_SCHEMA = pa.schema([(name, _TYPES[name]) for name in COLUMNS])
+
+
+def write_tile_parquet(path: Path, tiles: ScoredTiles) -> None:
+    """Write every tile, the unreadable ones included; same tiles, same bytes (of one version of pyarrow)."""
+    selection, header = tiles.selection, tiles.header
+    metadata = {
+        "slide": header.slide.name,
+        "slide_fingerprint": header.slide.fingerprint,
+        "model_sha256": header.model.sha256,
+        "rule": header.model.rule,
+        "criterion": "" if selection is None else selection.words,
+    }
+    schema = _SCHEMA.with_metadata(metadata)
+    with replacing(path) as partial, parquet.ParquetWriter(partial, schema, compression="zstd") as writer:
+        for start in range(0, len(tiles), ROW_GROUP):
+            writer.write_batch(record_batch(tiles, slice(start, start + ROW_GROUP)).replace_schema_metadata(metadata))
+
+
+def record_batch(tiles: ScoredTiles, place: slice) -> pa.RecordBatch:
+    """The tiles of ``place`` as Arrow arrays, in the order and with the types of the file."""
+    index, selection = tiles.index, tiles.selection
+    length = len(tiles.state[place])
+    judged = np.zeros(length, np.bool_) if selection is None else selection.judged[place]
+    chosen = judged if selection is None else selection.chosen[place]
+    title = "" if selection is None else selection.title
+    columns = {
+        "x": index.location[place, 0],
+        "y": index.location[place, 1],
+        "width": index.size[place, 0],
+        "height": index.size[place, 1],
+        "row": index.row[place],
+        "column": index.column[place],
+        "tissue_fraction": _numbers(index.tissue_fraction[place]),
+        "score": _numbers(tiles.score[place]),
+        "score_paper": _numbers(tiles.score_paper[place]),
+        "p_value": _numbers(tiles.p_value[place]),
+        "flags": _words(tiles.flags[place], {bits: flag_words(bits) for bits in range(16)}),
+        "state": _words(tiles.state[place], {int(state): word for state, word in STATE_WORDS.items()}),
+        "anomalous": pa.array(chosen, mask=~judged),
+        "criterion": pa.DictionaryArray.from_arrays(pa.array(np.zeros(length, np.int8), mask=~judged), [title]),
+    }
+    return pa.RecordBatch.from_arrays(
+        [pa.array(columns[field.name]).cast(field.type) for field in _SCHEMA], schema=_SCHEMA
+    )
+
+
+def _numbers(values: NDArray[np.float32]) -> pa.Array:
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _words(codes: NDArray[np.uint8], words: dict[int, str]) -> pa.Array:
+    """Codes as words; all words stand in every row group's dictionary, whichever tiles it has."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), list(words.values()))

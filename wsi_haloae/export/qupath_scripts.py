@@ -1,0 +1,81 @@
+"""Scripts for QuPath's editor: two beside each slide's results, two in the folder of all slides.
+
+They look for their files beside themselves, so that a folder of results may be moved, and hold nothing that
+differs between machines. The templates are in ``groovy/``; whatever people name goes in as an escaped literal.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from wsi_haloae.atomic import write_text
+from wsi_haloae.export.region_geojson import REGION_CLASS, REGION_NAME
+from wsi_haloae.heatmap.assembly import Heatmap
+from wsi_haloae.heatmap.colours import ANCHORS, ColourScale
+from wsi_haloae.stores.sharded import SlideRecord
+
+SLIDE_SCRIPTS = ("show_heatmap.groovy", "show_tiles.groovy")
+PROJECT_SCRIPTS = ("import_project.groovy", "export_annotations.groovy")
+
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def write_slide_scripts(folder: Path, slide: SlideRecord, heatmap: Heatmap, scale: ColourScale) -> None:
+    """`SLIDE_SCRIPTS` for one slide, in its folder."""
+    bounds_x, bounds_y, width, height = slide.bounds or (0, 0, slide.width, slide.height)
+    rows, columns = heatmap.values.shape
+    left, right = (_nearest(heatmap.l0_offset_x + n * heatmap.l0_cell_width) - bounds_x for n in (0, columns))
+    top, bottom = (_nearest(heatmap.l0_offset_y + n * heatmap.l0_cell_height) - bounds_y for n in (0, rows))
+    red, green, blue = (list(channel) for channel in zip(*ANCHORS, strict=True))
+    facts = {
+        "slide": slide.name, "slide_width": width, "slide_height": height,
+        "left": left, "top": top, "width": right - left, "height": bottom - top,
+        "low": repr(scale.low), "high": repr(scale.high), "red": red, "green": green, "blue": blue,
+    }  # fmt: skip
+    _write(folder, SLIDE_SCRIPTS, facts)
+
+
+def write_project_scripts(output: Path) -> None:
+    """`PROJECT_SCRIPTS`, in the folder of all slides; the same bytes whatever slides there are."""
+    _write(output, PROJECT_SCRIPTS, {"region_class": REGION_CLASS, "region_name": REGION_NAME})
+
+
+def groovy_literal(text: str) -> str:
+    """Text as a Groovy string in ASCII: single quotes, in which a dollar is a dollar."""
+    return "'" + "".join(_ESCAPES.get(letter) or _in_ascii(letter) for letter in text) + "'"
+
+
+def _in_ascii(letter: str) -> str:
+    if " " <= letter <= "~":
+        return letter
+    units = letter.encode("utf-16-be", errors="surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
+
+
+def _write(folder: Path, names: tuple[str, ...], facts: dict[str, Any]) -> None:
+    environment = Environment(  # noqa: S701  # no HTML: what people name passes through groovy_literal
+        loader=PackageLoader("wsi_haloae.export", "groovy"), undefined=StrictUndefined
+    )
+    environment.filters["groovy"] = groovy_literal
+    for name in names:
+        _put(folder / name, environment.get_template(f"{name}.jinja").render(facts) + "\n")
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file that several runs may write at once, each the same."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    try:
+        write_text(path, text)
+    except FileNotFoundError:
+        # Another run has moved the temporary file, which both have written, to its place.
+        if path.read_text(encoding="utf-8") != text:
+            raise
+
+
+def _nearest(value: float) -> int:
+    return math.floor(value + 0.5)

@@ -1,0 +1,76 @@
+"""regions.geojson: what is called anomalous, as annotations that QuPath 0.4 to 0.7 imports, largest first.
+
+Coordinates are level-0 pixels minus the origin of the slide's bounds, like those of the tiles. No measurement has
+a name that tiles have: QuPath's measurement maps would take their range from both.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsi_haloae.calibration.selection import Selection
+from wsi_haloae.export.feature_collection import finite, polygon_geometry, write_features
+from wsi_haloae.export.identity import slide_namespace
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.heatmap.assembly import Heatmap
+from wsi_haloae.heatmap.cells import CellEdges
+from wsi_haloae.heatmap.regions import Region, find_regions
+from wsi_haloae.stores.score_store import ScoreHeader
+
+REGION_CLASS, REGION_COLOUR = "Anomaly", (200, 30, 30)
+REGION_NAME = "Anomalous region"
+"""How their names begin: by class and name QuPath's scripts tell them from what people draw."""
+
+
+def regions_of(tiles: ScoredTiles, heatmap: Heatmap) -> list[Region]:
+    """The regions of the tiles that are called anomalous; none where nothing can be called."""
+    if tiles.selection is None:
+        return []
+    chosen = np.zeros(heatmap.values.shape, np.bool_)
+    index, called = tiles.index, tiles.selection.chosen
+    chosen[index.row[called], index.column[called]] = True
+    return find_regions(heatmap, chosen, CellEdges.of(heatmap, tiles.header.slide))
+
+
+def write_region_geojson(path: Path, tiles: ScoredTiles, regions: Sequence[Region]) -> None:
+    """Write `regions_of` the tiles; an empty collection where there are none."""
+    write_features(path, () if tiles.selection is None else _features(tiles.header, tiles.selection, regions))
+
+
+def _features(header: ScoreHeader, selection: Selection, regions: Sequence[Region]) -> Iterator[dict[str, Any]]:
+    slide, namespace = header.slide, slide_namespace(header)
+    left, top = (slide.bounds or (0, 0))[:2]
+    classification = {"name": REGION_CLASS, "color": list(REGION_COLOUR)}
+    metadata = {
+        "Model": header.model.sha256,
+        "Rule": header.model.rule,
+        "Criterion": selection.words,
+        "Pixel size of the tiles in µm": f"{header.model.mpp:g}",
+    }
+    for number, region in enumerate(regions, start=1):
+        yield {
+            "type": "Feature",
+            # Of another criterion it is another region, however much of it is the same.
+            "id": str(uuid.uuid5(namespace, f"region {region.row} {region.column} {selection.title}")),
+            "geometry": polygon_geometry(region.polygon, left, top),
+            "properties": {
+                "objectType": "annotation",
+                "name": f"{REGION_NAME} {number}",
+                "isLocked": True,
+                "classification": classification,
+                "measurements": finite(
+                    {
+                        "Region area mm^2": region.polygon.area * slide.mpp_x * slide.mpp_y / 1e6,
+                        "Tiles in region": region.tiles,
+                        "Mean anomaly score": region.mean_score,
+                        "Max anomaly score": region.max_score,
+                    }
+                ),
+                "metadata": metadata,
+            },
+        }
