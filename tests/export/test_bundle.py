@@ -9,47 +9,67 @@ import numpy as np
 import pytest
 
 from tests.export.stores import Scene, make_store
-from wsi_haloae.errors import StoreError
-from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.calibration.selection import Criterion
+from wsi_haloae.errors import StoreError, UsageError
+from wsi_haloae.export.bundle import WRITERS, ExportSettings, write_exports
+from wsi_haloae.export.formats import DEFAULT, FORMATS, check_formats
 from wsi_haloae.stores.sharded import TileState
 
-NAMES = ["tiles.csv", "tiles.geojson", "heatmap.overlay.png", "heatmap.png", "artefacts.png", "heatmap.ome.tif"]
-FOLDERS = ["heatmap.ome.zarr"]
+NAMES = {name for kind in DEFAULT for name in FORMATS[kind]} - {"map.ome.zarr"}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_same_bytes_twice(tmp_path: Path) -> None:
     scene = Scene(width=300 * 64, height=3 * 64)  # wide enough for a pyramid
-    first = write_exports(make_store(tmp_path / "one.zarr", scene), tmp_path / "one")
+    everything = ExportSettings(gz=True), tuple(FORMATS)
+    write_exports(make_store(tmp_path / "one.zarr", scene), tmp_path / "one", *everything)
     time.sleep(1.1)  # a time of day in a file would differ now
-    second = write_exports(make_store(tmp_path / "two.zarr", scene), tmp_path / "two")
-    assert [path.name for path in first] == [*NAMES, *FOLDERS]
-    for one, other in zip(first, second, strict=True):
-        files, twins = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in (one, other))
-        assert [path.name for path in files] == [path.name for path in twins]
-        for file, twin in zip(files, twins, strict=True):
-            assert file.is_dir() or file.read_bytes() == twin.read_bytes(), file
+    write_exports(make_store(tmp_path / "two.zarr", scene), tmp_path / "two", *everything)
+    assert {"tiles.geojson.gz", "tiles.h5ad", "tiles.parquet"} <= set(files(tmp_path / "one"))
+    assert files(tmp_path / "one") == files(tmp_path / "two")
 
 
 def test_rewriting_leaves_nothing_else_behind(tmp_path: Path) -> None:
     store = make_store(tmp_path / "scores.zarr", Scene())
-    write_exports(store, tmp_path / "out")
-    write_exports(store, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*NAMES, *FOLDERS])
+    for gz in (False, True, False):  # packed and not, the tiles are there once
+        write_exports(store, tmp_path / "out", ExportSettings(gz=gz))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == NAMES
+
+
+def test_each_format_writes_its_files_and_no_other(tmp_path: Path) -> None:
+    assert list(WRITERS) == list(FORMATS)
+    store = make_store(tmp_path / "scores.zarr", Scene(width=200, height=130))
+    for name in FORMATS:
+        write_exports(store, tmp_path / name, formats=(name,))
+        assert {path.name for path in (tmp_path / name).iterdir()} == set(FORMATS[name]) - {"map.ome.zarr"}
+
+
+def test_a_format_that_is_none_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UsageError, match="csv, parquet, tiles, regions"):
+        check_formats(("csv", "xlsx"))
 
 
 def test_no_tissue_gives_valid_empty_outputs(tmp_path: Path) -> None:
     scene = Scene()
     nothing = np.zeros((scene.grid.rows, scene.grid.columns), np.bool_)
-    table, geojson, *_ = write_exports(make_store(tmp_path / "scores.zarr", scene, kept=nothing), tmp_path)
-    assert len(table.read_text(encoding="utf-8").splitlines()) == 1
-    assert geojson.read_text(encoding="utf-8").split() == ['{"type":"FeatureCollection","features":[', "]}"]
+    store = make_store(tmp_path / "scores.zarr", scene, kept=nothing)
+    write_exports(store, tmp_path, ExportSettings(Criterion(threshold=1.0)), tuple(FORMATS))
+    assert len((tmp_path / "tiles.csv").read_text(encoding="utf-8").splitlines()) == 1
+    for name in ("tiles", "regions"):
+        text = (tmp_path / f"{name}.geojson").read_text(encoding="utf-8")
+        assert text.split() == ['{"type":"FeatureCollection","features":[', "]}"]
+    write_exports(store, tmp_path, ExportSettings(merge=True), ("tiles",))
+    assert (tmp_path / "tiles.geojson").read_text(encoding="utf-8") == text
     assert all((tmp_path / name).stat().st_size for name in NAMES)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (30, 5000), (5000, 30), (65, 64)])
 def test_odd_slides(tmp_path: Path, size: tuple[int, int]) -> None:
     scene = Scene(width=size[0], height=size[1], name="$odd_{slide}$ 日本 " + "long" * 40)
-    write_exports(make_store(tmp_path / "scores.zarr", scene), tmp_path)
+    write_exports(make_store(tmp_path / "scores.zarr", scene), tmp_path, ExportSettings(Criterion(threshold=-1.0)))
 
 
 def test_all_unreadable(tmp_path: Path) -> None:
@@ -57,10 +77,17 @@ def test_all_unreadable(tmp_path: Path) -> None:
     tiles = scene.grid.rows * scene.grid.columns
     score = np.full(tiles, np.nan, np.float32)
     state = np.full(tiles, TileState.UNREADABLE, np.uint8)
-    write_exports(make_store(tmp_path / "scores.zarr", scene, score=score, state=state), tmp_path)
+    store = make_store(tmp_path / "scores.zarr", scene, score=score, state=state)
+    write_exports(store, tmp_path, ExportSettings(Criterion(threshold=0.0), merge=True), tuple(FORMATS))
 
 
 def test_a_range_that_is_none_is_refused(tmp_path: Path) -> None:
     store = make_store(tmp_path / "scores.zarr", Scene(display_range=(2.0, 2.0)))
     with pytest.raises(StoreError, match="train or calibrate"):
         write_exports(store, tmp_path / "out")
+
+
+def test_a_rate_without_calibration_is_refused(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "scores.zarr", Scene())
+    with pytest.raises(UsageError, match="--threshold"):
+        write_exports(store, tmp_path / "out", ExportSettings(Criterion(fdr=0.2)))

@@ -20,7 +20,7 @@ from wsi_haloae.slide.openslide_slide import open_slide
 
 OUTPUTS = {
     "tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png",
-    "artefacts.png", "heatmap.ome.zarr",
+    "artefacts.png", "heatmap.ome.zarr", "tiles.parquet", "regions.geojson", "show_heatmap.groovy", "show_tiles.groovy",
 }  # fmt: skip
 
 
@@ -50,6 +50,8 @@ def scored(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_leaves_every_file_of_the_contract_and_no_tiles(scored: Path) -> None:
     assert {path.name for path in scored.iterdir()} == {*OUTPUTS, "scores.zarr", "run.json", ".lock"}
+    beside = {"import_project.groovy", "export_annotations.groovy"}
+    assert {path.name for path in scored.parent.iterdir()} == {scored.name, *beside}
     record = json.loads((scored / "run.json").read_text())
     assert record["state"] == "done"
     assert record["counts"]["tiles"] > 50
@@ -241,10 +243,11 @@ def test_real_slides_pass_the_checker_of_qupaths_rules(tiny: Tiny, tmp_path: Pat
     opened = open_slide(slide)
     size = [str(opened.properties.width), str(opened.properties.height)]
     opened.close()
-    command = [sys.executable, str(checker), str(folder / "tiles.geojson"), "--allow-empty"]
-    command += ["--width", size[0], "--height", size[1]]
-    result = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout
+    for kind in ("tiles", "regions"):
+        command = [sys.executable, str(checker), str(folder / f"{kind}.geojson"), "--allow-empty"]
+        command += ["--width", size[0], "--height", size[1]]
+        result = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout
     if "osp_boxes" not in name:
         assert len(table(folder)) > 100
 

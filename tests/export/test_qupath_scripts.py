@@ -1,0 +1,156 @@
+"""The scripts for QuPath, run by Groovy against stand-ins of QuPath's classes where Groovy is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.export.stores import Scene, make_store
+from wsi_haloae.export.bundle import ExportSettings, write_exports
+from wsi_haloae.export.qupath_scripts import groovy_literal, write_project_scripts
+
+HOSTILE = "it's \"$HOME\" ${1/0} \\u0027 C:\\new\\temp 切片.svs"
+STAND_IN = Path(__file__).with_name("qupath_stand_in.groovy")
+SCENE = Scene(bounds=(100, 57, 801, 600), stride=32, tile_size=64, display_range=(-0.5, 1e-3), name=HOSTILE)
+IMAGE = {"name": "slide.svs", "uri": "file:///data/a%20folder/slide.svs", "width": 801, "height": 600}
+OTHER = {"name": "other.svs", "uri": "file:///C:/data/other.svs", "width": 5, "height": 6}
+DRAWN = [
+    {"type": "annotation", "name": None, "pathClass": "Tumor"},
+    {"type": "annotation", "name": "mine", "pathClass": None},
+]
+OURS = [
+    {"type": "annotation", "name": "Anomalous region 7", "pathClass": "Anomaly"},
+    {"type": "tile", "name": "tile 99_99", "pathClass": None},
+    {"type": "tile", "name": "5 tiles from 3_4", "pathClass": None},
+    {"type": "tile", "name": None, "pathClass": None},
+]
+
+
+@pytest.fixture(scope="module")
+def results_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of results with a name that is hard on scripts, and one slide in it."""
+    output = tmp_path_factory.mktemp("qu'path") / "$out \\ 'put'"
+    source = write_exports(
+        make_store(output.parent / "scores.zarr", SCENE), output / "slide",
+        ExportSettings(gz=True), ("tiles", "regions", "overlay", "scripts"),
+    )  # fmt: skip
+    assert source.tiles.selection is None
+    write_project_scripts(output)
+    return output
+
+
+@pytest.fixture(scope="module")
+def ran(results_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What became of each step, in one run of Groovy, whose start takes longer than all of them."""
+    groovy, java = shutil.which("groovy"), shutil.which("java")
+    if groovy is None or java is None:
+        pytest.skip("groovy is not installed (Debian: apt-get install groovy)")
+    slide = results_folder / "slide"
+    heatmap, tiles = slide / "show_heatmap.groovy", slide / "show_tiles.groovy"
+    imports, exports = results_folder / "import_project.groovy", results_folder / "export_annotations.groovy"
+    steps = {
+        "heatmap": {"script": heatmap, "path": heatmap, "image": IMAGE},
+        "heatmap again": {"script": heatmap, "path": heatmap, "image": IMAGE, "leave": True},
+        "heatmap, asked": {"script": heatmap, "image": IMAGE, "answer": slide, "leave": True},
+        "heatmap, cancelled": {"script": heatmap, "image": IMAGE},
+        "heatmap, other image": {"script": heatmap, "path": heatmap, "image": OTHER},
+        "heatmap, no image": {"script": heatmap, "path": heatmap},
+        "tiles": {"script": tiles, "path": tiles, "image": IMAGE, "objects": [*DRAWN, *OURS]},
+        "import": {"script": imports, "path": imports, "image": IMAGE, "objects": [*DRAWN, *OURS]},
+        "import, other": {"script": imports, "path": imports, "image": OTHER},
+        "import, asked": {"script": imports, "image": IMAGE, "answer": results_folder},
+        "import, remembered": {"script": imports, "image": IMAGE, "batch": 1},
+        "export": {"script": exports, "path": exports, "image": OTHER, "objects": [*DRAWN, *OURS]},
+        "export, nothing": {"script": exports, "path": exports, "image": OTHER, "objects": OURS},
+    }
+    folder = tmp_path_factory.mktemp("groovy")
+    (folder / "steps.json").write_text(json.dumps(list(steps.values()), default=str), encoding="utf-8")
+    home = {"JAVA_HOME": str(Path(java).resolve().parents[1]), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        [groovy, STAND_IN, folder / "steps.json", folder / "results.json"],
+        env={**os.environ, **home}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(zip(steps, json.loads((folder / "results.json").read_text(encoding="utf-8")), strict=True))
+
+
+def test_the_heatmap_lies_where_the_overlay_says(ran: dict[str, dict[str, Any]]) -> None:
+    found = ran["heatmap"]
+    # Cells are shifted by half of what a tile exceeds its stride, 16 pixels; QuPath counts from the bounds.
+    place = {"x": 16 - 100, "y": 16 - 57, "width": 31 * 32, "height": 22 * 32}
+    [layer] = found["layers"]
+    assert {key: layer[key] for key in place} == place
+    assert layer["pixels"] == [31, 22]
+    assert layer["first"].startswith("99")  # an opacity of 0.6
+    assert found["options"]["heatmap"]
+    assert HOSTILE in found["said"]
+    assert not found["alerts"]
+
+
+def test_running_again_replaces_the_heatmap_and_another_image_takes_it_away(ran: dict[str, dict[str, Any]]) -> None:
+    assert len(ran["heatmap again"]["layers"]) == 1
+    assert ran["heatmap again"]["left"] == {"layers": 0, "listeners": 0}
+    assert len(ran["heatmap, asked"]["layers"]) == 1
+
+
+@pytest.mark.parametrize("step", ["heatmap, other image", "heatmap, no image", "heatmap, cancelled"])
+def test_what_keeps_the_heatmap_away_is_told(ran: dict[str, dict[str, Any]], step: str) -> None:
+    assert ran[step]["layers"] == []
+    assert len(ran[step]["alerts"]) == 1
+    assert "801 x 600" in ran[step]["alerts"][0] or step != "heatmap, other image"
+
+
+def test_tiles_have_the_colours_and_the_range_of_the_pictures(ran: dict[str, dict[str, Any]]) -> None:
+    measurement, low, high, colours = ran["tiles"]["mapper"]
+    assert (measurement, low, high) == ("Anomaly score", -0.5, 0.001)
+    assert (colours[0], colours[-1]) == ([49, 54, 149], [165, 0, 38])
+    assert ran["tiles"]["options"]["filled"]
+
+
+def test_what_an_earlier_import_left_is_replaced_and_what_people_drew_stays(ran: dict[str, dict[str, Any]]) -> None:
+    for step in ("tiles", "import"):
+        names = [name for _, name, _ in ran[step]["objects"]]
+        assert "mine" in names
+        assert not {"tile 99_99", "5 tiles from 3_4"} & set(names)
+        assert names.count(None) == 2
+        assert "tile 3_4" in names
+    assert "Anomalous region 7" in [name for _, name, _ in ran["tiles"]["objects"]]
+    assert "Anomalous region 7" not in [name for _, name, _ in ran["import"]["objects"]]
+
+
+def test_images_are_found_by_their_files_names(ran: dict[str, dict[str, Any]]) -> None:
+    assert ran["import"]["said"].startswith("slide: 0 regions, ")
+    assert "other: NO RESULTS" in ran["import, other"]["said"]
+    assert ran["import, asked"]["said"] == ran["import, remembered"]["said"] == ran["import"]["said"]
+
+
+def test_annotations_are_exported_for_the_annotations_option_without_our_own(
+    ran: dict[str, dict[str, Any]], results_folder: Path
+) -> None:
+    path = str(results_folder / "annotations" / "other.geojson")
+    assert ran["export"]["exported"] == [{"path": path, "objects": [None, "mine"], "option": "FEATURE_COLLECTION"}]
+    assert ran["export, nothing"]["exported"] == []
+    assert ran["export, nothing"]["said"].strip() == "other: no annotations"
+
+
+def test_scripts_are_the_same_wherever_they_lie(tmp_path: Path, results_folder: Path) -> None:
+    for name in ("one", "two"):
+        write_project_scripts(tmp_path / name)
+        write_exports(make_store(tmp_path / f"{name}.zarr", SCENE), tmp_path / name / "slide", formats=("scripts",))
+    first, second = (sorted((tmp_path / name).rglob("*.groovy")) for name in ("one", "two"))
+    assert len(first) == 4
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+        assert one.read_bytes().isascii()
+        assert str(tmp_path) not in one.read_text()
+
+
+def test_names_become_literals_that_end_where_they_should() -> None:
+    assert groovy_literal("a'b\\c\"$d\n") == "'a\\'b\\\\c\"$d\\n'"
+    assert groovy_literal("é𝄞") == "'\\u00e9\\ud834\\udd1e'"
