@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wsi_haloae.calibration.conformal import ConformalCalibration
-from wsi_haloae.calibration.selection import select_tiles
+from wsi_haloae.calibration.selection import Criterion, select_tiles
 
 FINE = 1e-4
 """Smallest p-value of a large calibration set."""
@@ -70,3 +70,25 @@ def test_where_no_tile_can_be_called_it_is_said() -> None:
     assert "0.056" in found.words
     assert select_tiles(np.array([0.5], np.float32), smallest_p=1 / 20).possible
     assert select_tiles(np.array([0.5], np.float32), FINE).possible
+
+
+def test_a_threshold_calls_what_is_above_it_without_any_calibration() -> None:
+    scores = np.array([1.0, 2.0, np.nan, np.inf, 2.5], np.float32)
+    nothing = np.full(5, np.nan, np.float32)
+    found = Criterion(threshold=2.0).select(scores, nothing, smallest_p=None)
+    assert found is not None
+    assert found.chosen.tolist() == [False, False, False, True, True]
+    assert found.judged.tolist() == [True, True, False, True, True]
+    assert found.title == found.words == "score above 2"
+    assert found.possible
+
+
+def test_a_rate_that_was_asked_for_is_kept_or_falls_back() -> None:
+    p = np.array([0.001, 0.03, 0.9], np.float32)
+    assert Criterion(fdr=0.2).select(p, p, smallest_p=None) is None
+    fine = Criterion(fdr=0.2).select(p, p, FINE)
+    assert fine is not None
+    assert fine.title == "false-discovery rate 0.2"
+    coarse = Criterion(fdr=0.2).select(p, p, smallest_p=0.01)
+    assert coarse is not None
+    assert coarse.title == "per-tile error rate 0.05"

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.export.check_geojson import assert_readable_by_qupath
 from tests.export.stores import Scene, make_store
 from wsi_haloae.export.geojson import write_tile_geojson
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
-
-CHECK_TOOL = Path(__file__).resolve().parents[3] / "shared" / "tools" / "check_qupath_geojson.py"
 
 
 def written(folder: Path, scene: Scene, **columns: Any) -> Path:
@@ -51,16 +49,7 @@ def mixed_columns(scene: Scene) -> dict[str, Any]:
     ids=["plain", "bounds", "bounds over the edge", "overlap"],
 )
 def test_the_check_tool_finds_nothing(tmp_path: Path, scene: Scene) -> None:
-    if not CHECK_TOOL.exists():
-        assert "CI" not in os.environ, f"{CHECK_TOOL} is missing"
-        pytest.skip(f"{CHECK_TOOL} is not on this machine")
-    path = written(tmp_path, scene, **mixed_columns(scene))
-    width, height = (scene.width, scene.height) if scene.bounds is None else scene.bounds[2:]
-    result = subprocess.run(
-        [sys.executable, CHECK_TOOL, path, "--width", str(width), "--height", str(height)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
+    assert_readable_by_qupath(written(tmp_path, scene, **mixed_columns(scene)), scene)
 
 
 def test_scored_tiles_have_measurements_and_no_class(tmp_path: Path) -> None:
@@ -111,3 +100,27 @@ def test_ids_belong_to_slide_and_grid(tmp_path: Path) -> None:
         assert len(set(ids[name])) == len(ids[name])
     assert ids["one"] == ids["again"]
     assert not set(ids["one"]) & set(ids["other grid"])
+
+
+def test_a_packed_file_is_the_same_collection_and_takes_the_place_of_the_other(tmp_path: Path) -> None:
+    plain = written(tmp_path, Scene(), **mixed_columns(Scene()))
+    text, packed = plain.read_bytes(), tmp_path / "tiles.geojson.gz"
+    tiles = ScoredTiles.read(ScoreStore.open(tmp_path / "scores.zarr"))
+    write_tile_geojson(packed, tiles)
+    assert gzip.decompress(packed.read_bytes()) == text
+    assert packed.read_bytes()[3:8] == bytes(5)  # neither a name nor a date in its header
+    assert not plain.exists()
+    assert_readable_by_qupath(packed, Scene())
+    write_tile_geojson(plain, tiles)
+    assert not packed.exists()
+
+
+def test_tiles_below_a_score_are_left_out_and_those_without_one_stay(tmp_path: Path) -> None:
+    written(tmp_path, Scene(), **mixed_columns(Scene()))
+    tiles = ScoredTiles.read(ScoreStore.open(tmp_path / "scores.zarr"))
+    write_tile_geojson(tmp_path / "some.geojson", tiles, min_score=2.5)
+    found = features(tmp_path / "some.geojson")
+    scores = [one["properties"]["measurements"].get("Anomaly score") for one in found]
+    assert sum(score is None for score in scores) == 4  # unreadable, pending, NaN and infinite
+    assert min(score for score in scores if score is not None) >= 2.5
+    assert len(found) == 4 + (tiles.score[np.isfinite(tiles.score)] >= 2.5).sum()

@@ -15,7 +15,7 @@ from tests.export.stores import Scene, make_store
 from wsi_haloae.export.bundle import ExportSettings, write_exports
 from wsi_haloae.export.qupath_scripts import groovy_literal, write_project_scripts
 
-HOSTILE = "it's \"$HOME\" ${1/0} \\u0027 C:\\new\\temp 切片.svs"
+HOSTILE = 'it\'s "$HOME" ${1/0} \\u0027 C:\\new\\temp 切片.svs'
 STAND_IN = Path(__file__).with_name("qupath_stand_in.groovy")
 SCENE = Scene(bounds=(100, 57, 801, 600), stride=32, tile_size=64, display_range=(-0.5, 1e-3), name=HOSTILE)
 IMAGE = {"name": "slide.svs", "uri": "file:///data/a%20folder/slide.svs", "width": 801, "height": 600}

@@ -1,0 +1,47 @@
+"""tiles.h5ad: the tiles as AnnData reads them, and what is said where it is not installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.export.stores import Scene, make_index, make_store
+from wsi_haloae.calibration.selection import Criterion
+from wsi_haloae.errors import UsageError
+from wsi_haloae.export.h5ad import write_anndata
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.stores.sharded import TileState
+
+
+def test_anndata_reads_scores_places_and_facts(tmp_path: Path) -> None:
+    anndata = pytest.importorskip("anndata")
+    scene = Scene(stride=32)
+    index = make_index(scene)
+    state = np.full(len(index), TileState.DONE, np.uint8)
+    state[3] = TileState.PENDING
+    store = make_store(tmp_path / "scores.zarr", scene, state=state)
+    write_anndata(tmp_path / "tiles.h5ad", store, ScoredTiles.read(store, Criterion(threshold=10.0)))
+    found = anndata.read_h5ad(tmp_path / "tiles.h5ad")
+    assert list(found.var_names) == ["score", "paper", "tissue"]
+    score = np.arange(len(index), dtype=np.float32)
+    score[3] = np.nan
+    np.testing.assert_array_equal(found.X, np.stack([score, score / 2, score / 3], axis=1))
+    np.testing.assert_array_equal(found.obsm["spatial"], index.location + index.size / 2)
+    assert found.obsm["layer_residuals"].shape == (len(index), 1)
+    assert found.obs_names[1] == "0_1"
+    assert found.obs["anomalous"].astype(str).tolist()[2:5] == ["no", "nan", "no"]
+    assert found.obs["anomalous"].tolist().count("yes") == len(index) - 11
+    assert found.uns["criterion"] == "score above 10"
+    assert found.uns["slide"]["name"] == "scene.svs"
+    assert found.uns["slide"]["mpp"].tolist() == [0.5, 0.5]
+
+
+def test_without_the_package_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "anndata", None)
+    store = make_store(tmp_path / "scores.zarr", Scene())
+    with pytest.raises(UsageError, match=r"pip install 'wsi-haloae\[anndata\]'"):
+        write_anndata(tmp_path / "tiles.h5ad", store, ScoredTiles.read(store))
+    assert not list(tmp_path.glob("*.h5ad*"))
