@@ -1,0 +1,179 @@
+"""``export`` as a user runs it: the same bytes, other settings, slides that fail."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from tests.data_paths import REPOSITORY
+from tests.export.stores import Scene, make_index, make_store
+from tests.integration.conftest import Tiny
+from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.cli.main import run
+from wsi_haloae.runs.lock import locked
+from wsi_haloae.stores.sharded import TileState
+
+FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
+ALONE = """
+import json, sys
+from wsi_haloae.cli.main import run
+print(json.dumps([run(sys.argv[1:]), "torch" in sys.modules]))
+"""
+
+
+def scored(folder: Path, *, calibrated: bool = True, state: int = TileState.DONE) -> Path:
+    """A slide with two regions: 6 tiles at the upper left and 1 at the lower right score 5, the others 1."""
+    scene = Scene(calibration=FACTS if calibrated else None, name=f"{folder.name}.svs")
+    index = make_index(scene)
+    high = (index.row < 2) & (index.column < 3) | (index.row == 9) & (index.column == 12)
+    states = np.full(len(index), TileState.DONE, np.uint8)
+    states[-1] = state
+    folder.mkdir(parents=True)
+    make_store(
+        folder / "scores.zarr", scene, state=states,
+        score=np.where(high, 5, 1).astype(np.float32), p_value=np.where(high, 0.025, 0.6).astype(np.float32),
+    )  # fmt: skip
+    return folder
+
+
+def damage(folder: Path) -> None:
+    for chunk in (folder / "scores.zarr" / "score" / "c").rglob("*"):
+        if chunk.is_file():
+            chunk.write_bytes(b"no chunk")
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "tiles.csv").read_text(encoding="utf-8").splitlines()))
+
+
+def regions(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((folder / "regions.geojson").read_text(encoding="utf-8"))["features"]
+    return found
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Every file but the record, by its place."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "run.json"
+    }
+
+
+def test_export_without_torch_gives_the_bytes_that_score_wrote(tiny: Tiny, tmp_path: Path) -> None:
+    assert run(["score", str(tiny.slide), "--model", str(tiny.model), "-o", str(tmp_path), "--maps", "-q"]) == 0
+    folder = tmp_path / tiny.slide.stem
+    before, record = outputs(tmp_path), json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    for name in before:
+        if "scores.zarr" not in name and not name.endswith(".lock"):
+            (tmp_path / name).unlink()
+    command = [sys.executable, "-c", ALONE, "export", str(tmp_path), "-q"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
+    assert json.loads(done.stdout) == [0, False], done.stderr
+    assert outputs(tmp_path) == before
+    after = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    export = after.pop("export")
+    assert after == record  # times of the scoring, and all else
+    assert export["anomalous"] == record["anomalous"]
+
+
+def test_files_agree_about_the_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = scored(tmp_path / "a")
+    assert run(["export", str(tmp_path), "--threshold", "4.5"]) == 0
+    assert "7 of them in 2 regions: score above 4.5" in capsys.readouterr().err
+    rows = table(folder)
+    assert [row["anomalous"] for row in rows].count("yes") == 7
+    assert {row["criterion"] for row in rows} == {"score above 4.5"}
+    assert parquet.read_table(folder / "tiles.parquet")["anomalous"].to_pylist().count(True) == 7
+    assert [one["properties"]["measurements"]["Tiles in region"] for one in regions(folder)] == [6, 1]
+    assert regions(folder)[0]["properties"]["metadata"]["Criterion"] == "score above 4.5"
+    by_threshold = (folder / "heatmap.png").read_bytes()
+    assert run(["export", str(tmp_path), "-q"]) == 0
+    assert {row["criterion"] for row in table(folder)} == {"per-tile error rate 0.05"}
+    assert (folder / "heatmap.png").read_bytes() != by_threshold  # its caption says how many were called, and how
+
+
+def test_a_rate_that_cannot_be_kept_says_what_stands_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = scored(tmp_path / "a")
+    assert run(["export", str(tmp_path), "--fdr", "0.2", "--format", "regions"]) == 0
+    assert "per-tile error rate 0.05 (no false-discovery rate: " in capsys.readouterr().err
+    assert len(regions(folder)) == 2
+
+
+def test_without_calibration_there_are_no_regions_and_it_is_said_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = scored(tmp_path / "a", calibrated=False)
+    assert run(["export", str(folder), "--format", "regions"]) == 0
+    assert "no calibration" in capsys.readouterr().err
+    assert regions(folder) == []
+    assert run(["export", str(folder), "--fdr", "0.2"]) == 2
+    assert "--threshold" in capsys.readouterr().err
+
+
+def test_only_the_formats_that_were_named(tmp_path: Path) -> None:
+    folder = scored(tmp_path / "a")
+    options = ["--format", "tiles", "--format", "anndata", "--gz", "--merge", "--min-score", "2"]
+    assert run(["export", str(folder), *options, "-q"]) == 0
+    assert {path.name for path in folder.iterdir()} == {"scores.zarr", "tiles.geojson.gz", "tiles.h5ad", ".lock"}
+    assert list(tmp_path.iterdir()) == [folder]  # the project's scripts lie beside slides, not beside their files
+
+
+def test_a_damaged_store_is_told_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b", "c"):
+        scored(tmp_path / name)
+    damage(tmp_path / "b")
+    assert run(["export", str(tmp_path), "--format", "csv"]) == 1
+    told = capsys.readouterr().err
+    assert "damaged" in told
+    assert "2 slides done; failed: b" in told
+    assert len(table(tmp_path / "c")) == 192
+    assert (tmp_path / "import_project.groovy").exists()
+    shutil.rmtree(tmp_path / "a")
+    shutil.rmtree(tmp_path / "c")
+    assert run(["export", str(tmp_path), "--format", "csv", "-q"]) == 2
+
+
+def test_scoring_that_has_not_come_to_its_end_is_not_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(tmp_path / "a", state=TileState.PENDING)
+    assert run(["export", str(tmp_path)]) == 2
+    assert "64 of 192 tiles are not scored yet" in capsys.readouterr().err
+    assert not (tmp_path / "a" / "tiles.csv").exists()
+
+
+def test_a_folder_that_another_run_writes_to_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = scored(tmp_path / "a")
+    with locked(folder):
+        assert run(["export", str(tmp_path), "-q"]) == 2
+    assert "another run is writing here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--format", "xlsx"], "csv, parquet, tiles, regions"),
+        (["--threshold", "1", "--fdr", "0.1"], "one of them"),
+        (["--threshold", "nan"], "no score"),
+        (["--fdr", "0"], "0<x<1"),
+    ],
+)
+def test_bad_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], told: str) -> None:
+    scored(tmp_path / "a")
+    assert run(["export", str(tmp_path), *options]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_folder_without_scores_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", str(tmp_path)]) == 2
+    assert "no scored slide" in capsys.readouterr().err
