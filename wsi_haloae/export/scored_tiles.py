@@ -42,19 +42,13 @@ class ScoredTiles:
     @classmethod
     def read(cls, store: ScoreStore, criterion: Criterion = USUAL) -> Self:
         """The tiles of a store, to be called anomalous by ``criterion``."""
-        state, scores = store.states(), store.scores()
+        state = store.states()
         done = state == TileState.DONE
-        nan = np.float32(np.nan)
-        return cls(
-            store.header,
-            store.index,
-            state,
-            np.where(done, scores.score, nan),
-            np.where(done, scores.score_paper, nan),
-            np.where(done, scores.p_value, nan),
-            np.where(done, scores.flags, 0).astype(np.uint8),
-            criterion,
+        score, score_paper, p_value = (
+            np.where(done, store.read(name), np.float32(np.nan)) for name in ("score", "score_paper", "p_value")
         )
+        flags = np.where(done, store.read("flags"), 0).astype(np.uint8)
+        return cls(store.header, store.index, state, score, score_paper, p_value, flags, criterion)
 
     def __len__(self) -> int:
         return len(self.index)
