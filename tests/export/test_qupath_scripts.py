@@ -8,10 +8,12 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from tests.export.stores import Scene, make_store
+from wsi_haloae.export import qupath_scripts
 from wsi_haloae.export.bundle import ExportSettings, write_exports
 from wsi_haloae.export.qupath_scripts import groovy_literal, write_project_scripts
 
@@ -154,3 +156,18 @@ def test_scripts_are_the_same_wherever_they_lie(tmp_path: Path, results_folder: 
 def test_names_become_literals_that_end_where_they_should() -> None:
     assert groovy_literal("a'b\\c\"$d\n") == "'a\\'b\\\\c\"$d\\n'"
     assert groovy_literal("é𝄞") == "'\\u00e9\\ud834\\udd1e'"
+
+
+def test_two_runs_may_write_the_scripts_of_a_project_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def overtaken(path: Path, text: str) -> None:
+        path.write_text(text, encoding="utf-8")
+        raise FileNotFoundError(f"{path}.partial")
+
+    monkeypatch.setattr(qupath_scripts, "write_text", overtaken)
+    write_project_scripts(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    for path in tmp_path.iterdir():
+        path.write_text("of another version", encoding="utf-8")
+    monkeypatch.setattr(qupath_scripts, "write_text", Mock(side_effect=FileNotFoundError("no folder")))
+    with pytest.raises(FileNotFoundError):
+        write_project_scripts(tmp_path)

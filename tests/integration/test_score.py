@@ -102,7 +102,12 @@ def test_a_finished_slide_is_skipped_and_another_model_refused(
     assert score(tiny, tmp_path / "out", "--stride", "32") == 2
     assert "--overwrite" in capsys.readouterr().err
     assert digests(tmp_path / "out") == before
+    of_the_old = [tmp_path / "out/tiny" / name for name in ("tiles.h5ad", "tiles.geojson.gz", "map.ome.zarr/0")]
+    for path in of_the_old:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
     assert score(tiny, tmp_path / "out", "--stride", "32", "--overwrite") == 0
+    assert not any(path.exists() for path in of_the_old)
 
 
 def test_a_bad_slide_is_recorded_and_the_rest_goes_on(tiny: Tiny, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wsi_haloae.calibration.selection import USUAL, Criterion
 from wsi_haloae.errors import UsageError
 from wsi_haloae.export.artefact_picture import write_artefact_picture
-from wsi_haloae.export.formats import DEFAULT, FORMATS
+from wsi_haloae.export.formats import DEFAULT, FORMATS, PACKED_TILES
 from wsi_haloae.export.geojson import write_tile_geojson
 from wsi_haloae.export.h5ad import write_anndata
 from wsi_haloae.export.merged_geojson import write_merged_geojson
@@ -103,7 +103,7 @@ def write_exports(
 
 
 def _write_tiles(source: OpenStore, folder: Path) -> None:
-    path = folder / ("tiles.geojson.gz" if source.settings.gz else "tiles.geojson")
+    path = folder / (PACKED_TILES if source.settings.gz else FORMATS["tiles"][0])
     if source.settings.merge:
         write_merged_geojson(path, source.tiles, source.heatmap, source.scale, source.settings.min_score)
     else:

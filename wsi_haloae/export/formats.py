@@ -6,6 +6,7 @@ Only names are here, so that ``--help`` can list them without loading a library;
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from types import MappingProxyType
 
 from wsi_haloae.errors import UsageError
@@ -31,6 +32,16 @@ FORMATS = MappingProxyType(
 
 DEFAULT = tuple(name for name in FORMATS if name != "anndata")
 """What ``score`` writes, and ``export`` without ``--format``; a map only where the store has kept them."""
+
+
+PACKED_TILES = "tiles.geojson.gz"
+"""What ``--gz`` writes instead of tiles.geojson."""
+
+
+def all_files(folder: Path) -> list[Path]:
+    """Whatever may have been written into a slide's folder, there or not."""
+    names = [name for files in FORMATS.values() for name in files]
+    return [folder / name for name in (*names, PACKED_TILES)]
 
 
 def check_formats(names: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.bundle import ExportSettings, OpenStore, write_exports
 from wsi_haloae.export.formats import check_formats
 from wsi_haloae.export.qupath_scripts import write_project_scripts
+from wsi_haloae.export.region_geojson import WHY_NONE
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.outcome import Outcome, naming_a_full_disk
@@ -81,7 +82,7 @@ def _facts(source: OpenStore) -> dict[str, Any]:
 def _words(source: OpenStore) -> str:
     selection, tiles = source.tiles.selection, f"{len(source.tiles):,} tiles"
     if selection is None:
-        return f"{tiles}, no regions: the model has no calibration to call tiles by; --threshold takes a score"
+        return f"{tiles}, {WHY_NONE}"
     return f"{tiles}, {int(selection.chosen.sum()):,} of them in {len(source.regions):,} regions: {selection.words}"
 
 

@@ -21,8 +21,10 @@ from wsi_haloae.atomic import remove_tree
 from wsi_haloae.engine.batch import automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
-from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.bundle import OpenStore, write_exports
+from wsi_haloae.export.formats import all_files
 from wsi_haloae.export.qupath_scripts import write_project_scripts
+from wsi_haloae.export.region_geojson import WHY_NONE
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
@@ -121,15 +123,15 @@ class ScoreRun:
                 tiles=tiles,
             )
             record.lap("scoring")
-        write_exports(scores, folder)
+        exported = write_exports(scores, folder)
         record.lap("exports")
         if not self._options.keep_tiles:
             remove_tree(folder / tile_store.STORE_NAME)
         # What was lost on the thumbnail may have been tissue.
         unreadable = int((scores.states() == TileState.UNREADABLE).sum()) + len(chosen.mask.warnings)
-        record.facts = self._facts(source, scores, chosen, unreadable)
+        record.facts = self._facts(source, exported, chosen, unreadable)
         record.write(folder / RECORD_NAME, "done" if len(scores) else "empty")
-        self._say_done(source, folder, scores, unreadable)
+        self._say_done(source, folder, exported.tiles, unreadable)
         return unreadable
 
     def plan(self, properties: SlideProperties, roi: Path | None) -> tuple[Tiling, ScoreHeader]:
@@ -197,8 +199,8 @@ class ScoreRun:
         record.lap("tiling")
         return tiles
 
-    def _facts(self, source: SlideInput, scores: ScoreStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
-        tiles = ScoredTiles.read(scores)
+    def _facts(self, source: SlideInput, exported: OpenStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
+        scores, tiles = exported.store, exported.tiles
         selection = tiles.selection
         return {
             "slide": {"path": str(source.path.resolve()), **scores.header.slide.model_dump(mode="json")},
@@ -216,16 +218,20 @@ class ScoreRun:
             "anomalous": selection and selection.facts(),
         }
 
-    def _say_done(self, source: SlideInput, folder: Path, scores: ScoreStore, unreadable: int) -> None:
-        if not len(scores):
+    def _say_done(self, source: SlideInput, folder: Path, tiles: ScoredTiles, unreadable: int) -> None:
+        if not len(tiles):
             self._reporter.line(f"{source.path}: no tissue found; empty outputs in {folder}")
             return
         missing = f", {unreadable} of them unreadable" if unreadable else ""
-        self._reporter.line(f"{source.path}: {len(scores):,} tiles scored{missing}; look at {folder / 'heatmap.png'}")
+        self._reporter.line(f"{source.path}: {len(tiles):,} tiles scored{missing}; look at {folder / 'heatmap.png'}")
+        if tiles.selection is None:
+            self._reporter.line(f"{source.path}: {WHY_NONE}")
 
 
 def _remove_outputs(folder: Path) -> None:
-    """``--overwrite``: record and stores; exports are replaced when they are written."""
+    """``--overwrite``: record, stores and exports, those included that only ``export`` writes."""
     (folder / RECORD_NAME).unlink(missing_ok=True)  # first: it is what says that the rest is good
     for name in (score_store.STORE_NAME, tile_store.STORE_NAME):
         remove_tree(folder / name)
+    for path in all_files(folder):
+        remove_tree(path) if path.is_dir() else path.unlink(missing_ok=True)
