@@ -42,6 +42,11 @@ class Selection:
         return f"{self.criterion} {self.level:g}"
 
     @property
+    def phrase(self) -> str:
+        """The same within a sentence: "score above 3.5", "false-discovery rate of 10%"."""
+        return self.title if self.criterion == "score above" else f"{self.criterion} of {100 * self.level:g}%"
+
+    @property
     def words(self) -> str:
         """How the tiles were chosen, for tables and reports."""
         return self.title

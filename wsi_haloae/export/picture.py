@@ -44,10 +44,8 @@ def _caption(tiles: ScoredTiles) -> str:
 def _called(selection: Selection, tiles: int) -> str:
     if not selection.possible:
         return "too few calibration tiles to call any anomalous"
-    share = f"{selection.chosen.sum() / tiles:.1%}"
-    if selection.criterion == "score above":
-        return f"{share} with a {selection.title}"
-    return f"{share} anomalous at a {selection.criterion} of {100 * selection.level:g}%"
+    at = "with" if selection.criterion == "score above" else "anomalous at"
+    return f"{selection.chosen.sum() / tiles:.1%} {at} a {selection.phrase}"
 
 
 def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:

@@ -62,7 +62,7 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
         "rule": header.model.rule,
         "model": header.model.sha256,
         "tile_mpp": slide.mpp_x * grid.l0_scale_x,
-        "criterion": None if selection is None else f"{selection.criterion} of {selection.rate:.0%}",
+        "criterion": None if selection is None else selection.phrase,
         "criterion_words": None if selection is None else selection.words,
         "artefacts": [
             {"bit": int(flag), "name": words(flag).replace("_", " "), "colour": colour}
