@@ -23,8 +23,9 @@ $(READY): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/wsi-haloae demo -o demo
 
+# Several tests at once, with one thread each: torch's threads for models as small as theirs only wait for each other.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -24,21 +24,21 @@ _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(IMPORTED)
 
 
-def start(script: Path, *arguments: str | Path, said: Path, before: Callable[[], object] | None = None) -> BaseProcess:
-    """``python SCRIPT ARGUMENT...``, what it says written to ``said``; ``before`` is the first that it does."""
+def start(script: Path, *arguments: str | Path, said: Path, before: Sequence[Callable[[], object]] = ()) -> BaseProcess:
+    """``python SCRIPT ARGUMENT...``, what it says written to ``said``; what is in ``before`` it does first."""
     given = script, [str(one) for one in arguments], said, before
     process = _server.Process(target=_become, args=given, daemon=True)  # none outlives a test that failed
     process.start()
     return process
 
 
-def _become(script: Path, arguments: list[str], said: Path, before: Callable[[], object] | None) -> None:
+def _become(script: Path, arguments: list[str], said: Path, before: Sequence[Callable[[], object]]) -> None:
     with said.open("wb") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
     sys.argv = [str(script), *arguments]
     # As by default: the codecs' lock would be a named semaphore otherwise, which a kill leaves behind.
     multiprocessing.set_start_method(None, force=True)
-    if before is not None:
-        before()
+    for change in before:
+        change()
     runpy.run_path(str(script), run_name="__main__")

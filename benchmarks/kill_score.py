@@ -38,7 +38,7 @@ def main(kills: int, seed: int, side: int, *, keep_tiles: bool) -> None:
         def score(output: Path) -> BaseProcess:
             arguments = ["score", slide, "--model", model, "-o", output, "-q", "-n", "2", *more]
             counting = partial(count_shards, output.with_suffix(".count"))
-            return start(COMMAND, *arguments, said=output.with_suffix(".txt"), before=counting)
+            return start(COMMAND, *arguments, said=output.with_suffix(".txt"), before=[counting])
 
         row = kill_and_compare(score, folder, kills, seed)
     print_row("kill", keep_tiles=keep_tiles, **row)

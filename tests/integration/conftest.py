@@ -6,11 +6,10 @@ from typing import NamedTuple
 import pytest
 import torch
 
+from benchmarks.forked import start
 from wsi_haloae.cli.main import run
 from wsi_haloae.slide.synthetic import write_synthetic_slide
 
-DEFAULT_THREADS = torch.get_num_threads()
-"""Of this process before any test."""
 TINY = [
     "--config", "demo", "--set", "training.steps=6", "--set", "training.steps_per_epoch=2",
     "--set", "training.statistics_tiles=16", "--set", "training.select_tiles=4",
@@ -24,9 +23,12 @@ class Tiny(NamedTuple):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def default_threads() -> None:
+def default_threads(tmp_path_factory: pytest.TempPathFactory) -> None:
     """As many threads as a process of its own uses: unit tests may have left fewer, and counts are recorded."""
-    torch.set_num_threads(DEFAULT_THREADS)
+    folder = tmp_path_factory.mktemp("threads")
+    (folder / "count.py").write_text("import torch; print(torch.get_num_threads())")
+    start(folder / "count.py", said=folder / "said.txt").join()
+    torch.set_num_threads(int((folder / "said.txt").read_text()))
 
 
 @pytest.fixture(scope="session")

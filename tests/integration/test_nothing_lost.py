@@ -8,7 +8,7 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -30,7 +30,7 @@ from wsi_haloae.tiles.reading import SlideTiles
 
 
 def scoring(
-    tiny: Tiny, output: Path, *more: str, before: Callable[[], object] | None = None
+    tiny: Tiny, output: Path, *more: str, before: Sequence[Callable[[], object]] = ()
 ) -> tuple[BaseProcess, Path]:
     """`score` in a process of its own, and the file with what it says."""
     said = output.with_suffix(".txt")
@@ -45,7 +45,8 @@ def test_killed_at_random_moments(kills: int, keep: list[str], tiny: Tiny, tmp_p
     """Few kills here; benchmarks/kill_score.py does the same 20 times for docs/performance.md."""
 
     def counted(output: Path) -> BaseProcess:
-        return scoring(tiny, output, *keep, before=partial(count_shards, output.with_suffix(".count")))[0]
+        changes = [partial(torch.set_num_threads, 2), partial(count_shards, output.with_suffix(".count"))]
+        return scoring(tiny, output, *keep, before=changes)[0]
 
     row = kill_and_compare(counted, tmp_path, kills, seed=0)
     assert row["differing"] == []
@@ -83,7 +84,7 @@ def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> N
     assert score(tiny, tmp_path / "quiet") == 0
     # Tests in the background of a shell ignore Ctrl-C, and so would a child.
     listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
-    process, said = scoring(tiny, tmp_path / "out", before=listening)
+    process, said = scoring(tiny, tmp_path / "out", before=[listening])
     _wait_for((tmp_path / "out/tiny/scores.zarr/state/c").exists, process)
     _signal(process, signal.SIGINT)
     process.join(60)
@@ -97,7 +98,7 @@ def test_a_full_disk_is_said_and_the_rerun_completes(tiny: Tiny, tmp_path: Path)
     """A limit on the size of files stands in for the disk: the kernel refuses to write in the same way."""
     limit = 200_000  # bytes: less than a shard of pixels
     small = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit))
-    process, said = scoring(tiny, tmp_path / "out", "--keep-tiles", before=small)
+    process, said = scoring(tiny, tmp_path / "out", "--keep-tiles", before=[small])
     process.join(60)
     assert process.exitcode == 2
     assert "File too large" in said.read_text()

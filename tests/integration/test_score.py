@@ -99,14 +99,14 @@ def test_a_finished_slide_is_skipped_and_another_model_refused(
     before = digests(tmp_path / "out")
     assert run(["score", str(tiny.slide), "--model", str(tiny.model), "-o", str(tmp_path / "out")]) == 0
     assert "nothing to do" in capsys.readouterr().err
-    assert score(tiny, tmp_path / "out", "--stride", "32") == 2
+    assert score(tiny, tmp_path / "out", "--stride", "48") == 2
     assert "--overwrite" in capsys.readouterr().err
     assert digests(tmp_path / "out") == before
     of_the_old = [tmp_path / "out/tiny" / name for name in ("tiles.h5ad", "tiles.geojson.gz", "map.ome.zarr/0")]
     for path in of_the_old:
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    assert score(tiny, tmp_path / "out", "--stride", "32", "--overwrite") == 0
+    assert score(tiny, tmp_path / "out", "--stride", "48", "--overwrite") == 0
     assert not any(path.exists() for path in of_the_old)
 
 
@@ -125,7 +125,8 @@ def test_twins_are_refused_before_any_work(tiny: Tiny, tmp_path: Path, capsys: p
     assert score(tiny, tmp_path / "out", str(twin)) == 2
     assert "--name-by parent" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    assert score(tiny, tmp_path / "out", str(twin), "--name-by", "parent") == 0
+    limits = ["--roi", str(_square(tmp_path, 512, 512, 600))]
+    assert score(tiny, tmp_path / "out", str(twin), "--name-by", "parent", *limits) == 0
     assert (tmp_path / "out" / "a_tiny" / "heatmap.png").exists()
 
 
@@ -204,7 +205,7 @@ def test_roi_limits_the_tiles_and_maps_are_kept(tiny: Tiny, scored: Path, tmp_pa
 
 
 def test_a_region_that_misses_the_slide_is_no_empty_slide(tiny: Tiny, tmp_path: Path) -> None:
-    far = _corner(tmp_path)  # drawn for a slide that is larger
+    far = _square(tmp_path, 4000, 8000, 4000)  # drawn for a slide that is larger
     assert score(tiny, tmp_path / "out", "--roi", str(far)) == 2
 
 
@@ -231,19 +232,22 @@ def test_missing_and_contradicting_pixel_sizes(tiny: Tiny, tmp_path: Path, capsy
 
 
 @pytest.mark.parametrize(
-    ("name", "mpp"),
+    ("name", "mpp", "part"),
     [
-        ("cmu-1-small-region.svs", None),
-        ("tcga-cr-7395-01a-01-ts1.svs", "0.5"),
-        ("hpylori_IHC_pathologyatlas.tiff", "0.5"),
-        ("osp_boxes_dicom/osp_boxes_0.dcm", "0.5"),
+        ("cmu-1-small-region.svs", None, None),
+        ("tcga-cr-7395-01a-01-ts1.svs", "0.5", (3343, 1500, 1100)),
+        ("hpylori_IHC_pathologyatlas.tiff", "0.5", (4000, 8000, 4000)),
+        ("osp_boxes_dicom/osp_boxes_0.dcm", "0.5", None),
     ],
 )
-def test_real_slides_pass_the_checker_of_qupaths_rules(tiny: Tiny, tmp_path: Path, name: str, mpp: str | None) -> None:
+def test_real_slides_pass_the_checker_of_qupaths_rules(
+    tiny: Tiny, tmp_path: Path, name: str, mpp: str | None, part: tuple[int, int, int] | None
+) -> None:
+    """Large ones in part: this is no benchmark."""
     slide, checker = real_data(f"wsi/{name}"), real_data("../tools/check_qupath_geojson.py")
     pixel_size = ["--override-mpp", mpp] if mpp else []
-    big = ["--roi", str(_corner(tmp_path))] if "hpylori" in name else []  # a part of it: this is no benchmark
-    assert score(tiny, tmp_path / "out", *pixel_size, *big, slide=slide) == 0
+    limits = ["--roi", str(_square(tmp_path, *part))] if part else []
+    assert score(tiny, tmp_path / "out", *pixel_size, *limits, slide=slide) == 0
     folder = tmp_path / "out" / slide.stem
     opened = open_slide(slide)
     size = [str(opened.properties.width), str(opened.properties.height)]
@@ -257,9 +261,10 @@ def test_real_slides_pass_the_checker_of_qupaths_rules(tiny: Tiny, tmp_path: Pat
         assert len(table(folder)) > 100
 
 
-def _corner(folder: Path) -> Path:
-    square = [[4000, 8000], [8000, 8000], [8000, 12000], [4000, 12000], [4000, 8000]]
-    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [square]}, "properties": {}}
+def _square(folder: Path, left: int, top: int, side: int) -> Path:
+    right, bottom = left + side, top + side
+    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": {}}
     path = folder / "roi.geojson"
     path.write_text(json.dumps(feature))
     return path
