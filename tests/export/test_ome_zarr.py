@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 import zarr
 from ome_zarr_models.v05.image import Image
 
 from tests.export.stores import Scene, make_store
+from wsi_haloae.errors import StoreError
 from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.ome_zarr import NumberPyramid, write_map_zarr
 from wsi_haloae.heatmap import pixel_map
+from wsi_haloae.heatmap.pixel_map import PixelMap
 
 SIDE = 16
 
@@ -69,3 +73,24 @@ def test_each_level_is_the_mean_of_the_one_before(written: Path) -> None:
     full, half = (np.asarray(array[:]) for _, array in sorted(group.arrays()))
     assert full.shape == (248, 328)
     np.testing.assert_allclose(half, full.reshape(124, 2, 164, 2).mean(axis=(1, 3)), rtol=1e-6)
+
+
+def test_a_map_is_read_back_square_by_square(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((700, 300)).astype(np.float32)
+    pixels = PixelMap(da.from_array(values, chunks=256), 1.0, 1.0)
+    write_map_zarr(tmp_path / "map.ome.zarr", pixels, Scene().slide)
+    read = NumberPyramid(tmp_path / "map.ome.zarr")
+    assert read.shapes == [(700, 300), (350, 150), (175, 75)]
+    np.testing.assert_array_equal(read.read(0, 1, 1), values[256:512, 256:])
+    np.testing.assert_array_equal(read.read(0, 2, 0), values[512:, :256])
+    np.testing.assert_allclose(read.read(2, 0, 0)[0, 0], values[:4, :4].mean(), rtol=1e-6)
+    assert read.read(0, 5, 0).size == 0
+
+
+def test_what_is_no_map_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no OME-Zarr file here"):
+        NumberPyramid(tmp_path / "nothing")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "zarr.json").write_text("{")
+    with pytest.raises(StoreError, match="damaged"):
+        NumberPyramid(tmp_path / "bad")

@@ -8,18 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from tests.data_paths import real_data
 from tests.viewer.asking import PORT
 from tests.viewer.process import running_viewer
-from tests.viewer.scored import Scored, rectangle, score_slide, write_slide
+from tests.viewer.scored import DRAWN, Scored, rectangle, score_slide, write_slide
 from wsi_haloae.viewer.catalogue import find_scored
 from wsi_haloae.viewer.opened import OpenedSlides
 from wsi_haloae.viewer.pages import viewer_app
-
-DRAWN = (700, 900, 800, 1000)
-"""An annotation on the real slide: x, y, width, height at level 0."""
 
 
 @pytest.fixture(scope="session")
@@ -70,5 +67,5 @@ def slides(out: Path, scored: Scored) -> Iterator[OpenedSlides]:
 
 
 @pytest.fixture(scope="session")
-def app(slides: OpenedSlides) -> Starlette:
+def app(slides: OpenedSlides) -> ASGIApp:
     return viewer_app(slides, PORT)

@@ -28,6 +28,8 @@ from wsi_haloae.stores.sharded import SlideRecord, TileState
 
 CALIBRATED = CalibrationFacts(tiles=500, groups=20, correlation=0.1, effective_tiles=200.0)
 RANGE = (-1.0, 3.0)
+DRAWN = (700, 900, 800, 1000)
+"""An annotation on the real slide: x, y, width, height at level 0."""
 LOST, WAITING = 7, 11
 """Numbers of the tile that could not be read, and of the one whose turn has not come."""
 

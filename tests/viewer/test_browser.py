@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.viewer.conftest import DRAWN
-from tests.viewer.scored import LOST, RANGE, Scored
+from tests.viewer.scored import DRAWN, LOST, RANGE, Scored
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.slide.openslide_slide import open_slide

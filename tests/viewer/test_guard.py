@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from tests.viewer.asking import PORT, ask
 
@@ -11,7 +11,7 @@ OWN = f"127.0.0.1:{PORT}"
 
 
 @pytest.mark.parametrize("host", [OWN, "127.0.0.1", f"localhost:{PORT}", "LOCALHOST", f"[::1]:{PORT}"])
-def test_its_own_names_are_answered(app: Starlette, host: str) -> None:
+def test_its_own_names_are_answered(app: ASGIApp, host: str) -> None:
     assert ask(app, "/", headers={"host": host}).status == 200
 
 
@@ -28,13 +28,13 @@ def test_its_own_names_are_answered(app: Starlette, host: str) -> None:
     ],
 )
 @pytest.mark.parametrize("address", ["/", "/api/slides", "/static/css/theme.css", "/nothing"])
-def test_a_foreign_host_is_refused(app: Starlette, host: str, address: str) -> None:
+def test_a_foreign_host_is_refused(app: ASGIApp, host: str, address: str) -> None:
     answer = ask(app, address, headers={"host": host})
     assert answer.status == 421
     assert b"slide" not in answer.body
 
 
-def test_a_request_without_a_host_is_refused(app: Starlette) -> None:
+def test_a_request_without_a_host_is_refused(app: ASGIApp) -> None:
     assert ask(app, "/", headers={}).status == 421
 
 
@@ -50,14 +50,14 @@ def test_a_request_without_a_host_is_refused(app: Starlette) -> None:
         {"sec-fetch-site": "anything"},
     ],
 )
-def test_other_sites_are_refused(app: Starlette, headers: dict[str, str]) -> None:
+def test_other_sites_are_refused(app: ASGIApp, headers: dict[str, str]) -> None:
     for address in ("/", "/api/slides", "/api/slides/ramp/scores"):
         answer = ask(app, address, headers={"host": OWN} | headers)
         assert answer.status == 403, address
         assert not any(name.startswith("access-control") for name in answer.headers)
 
 
-def test_a_link_to_the_page_may_be_followed_but_not_to_what_it_shows(app: Starlette) -> None:
+def test_a_link_to_the_page_may_be_followed_but_not_to_what_it_shows(app: ASGIApp) -> None:
     followed = {"host": OWN, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     assert ask(app, "/", headers=followed).status == 200
     assert ask(app, "/api/slides", headers=followed).status == 403
@@ -66,17 +66,17 @@ def test_a_link_to_the_page_may_be_followed_but_not_to_what_it_shows(app: Starle
 @pytest.mark.parametrize(
     "headers", [{"origin": f"http://{OWN}"}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}]
 )
-def test_its_own_page_is_answered(app: Starlette, headers: dict[str, str]) -> None:
+def test_its_own_page_is_answered(app: ASGIApp, headers: dict[str, str]) -> None:
     assert ask(app, "/api/slides", headers={"host": OWN} | headers).status == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"])
-def test_nothing_but_reading(app: Starlette, method: str) -> None:
+def test_nothing_but_reading(app: ASGIApp, method: str) -> None:
     assert ask(app, "/api/slides", method).status == 405
 
 
 @pytest.mark.parametrize("address", ["/", "/api/slides", "/api/slides/ramp/icon.jpg", "/static/js/main.js", "/nothing"])
-def test_every_answer_carries_the_headers_that_forbid(app: Starlette, address: str) -> None:
+def test_every_answer_carries_the_headers_that_forbid(app: ASGIApp, address: str) -> None:
     headers = ask(app, address).headers
     policy = headers["content-security-policy"]
     assert policy.startswith("default-src 'self'; ")
@@ -88,6 +88,6 @@ def test_every_answer_carries_the_headers_that_forbid(app: Starlette, address: s
     assert not any(name.startswith("access-control") for name in headers)
 
 
-def test_head_is_answered_without_a_body(app: Starlette) -> None:
+def test_head_is_answered_without_a_body(app: ASGIApp) -> None:
     answer = ask(app, "/api/slides", "HEAD")
     assert answer.status == 200

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from tests.export.stores import Scene, make_store
 from tests.viewer.asking import PORT, Answer, ask
@@ -31,18 +31,18 @@ def picture(answer: Answer) -> np.ndarray:
         return np.asarray(image).astype(int)
 
 
-def app_over(out: Path, annotations: Path | None = None) -> Starlette:
+def app_over(out: Path, annotations: Path | None = None) -> ASGIApp:
     return viewer_app(OpenedSlides(find_scored(out, pytest.fail), annotations), PORT)
 
 
-def test_the_list_says_what_the_run_records_say(app: Starlette) -> None:
+def test_the_list_says_what_the_run_records_say(app: ASGIApp) -> None:
     document = ask(app, "/api/slides").json()
     [slide] = document["slides"]
     assert (slide["name"], slide["state"], slide["anomalous"], slide["unreadable"]) == ("ramp", "done", 3, 1)
     assert document["colours"] == COLOUR_TABLE.tolist()
 
 
-def test_facts_are_those_of_the_store(app: Starlette, scored: Scored) -> None:
+def test_facts_are_those_of_the_store(app: ASGIApp, scored: Scored) -> None:
     facts = ask(app, "/api/slides/ramp").json()
     grid = scored.scene.grid
     assert facts["message"] == ""
@@ -54,7 +54,7 @@ def test_facts_are_those_of_the_store(app: Starlette, scored: Scored) -> None:
     assert facts["pixel_map"]["l0_cell_width"] == 16
 
 
-def test_every_deep_zoom_tile_is_there_small_and_in_its_place(app: Starlette) -> None:
+def test_every_deep_zoom_tile_is_there_small_and_in_its_place(app: ASGIApp) -> None:
     zoom = ask(app, "/api/slides/ramp").json()["deep_zoom"]
     for level in range(zoom["max_level"] + 1):
         shrunk = 2 ** (zoom["max_level"] - level)
@@ -76,7 +76,7 @@ def test_every_deep_zoom_tile_is_there_small_and_in_its_place(app: Starlette) ->
     assert ask(app, "/api/slides/ramp/zoom/-1/0_0.jpg").status == 404
 
 
-def test_map_tiles_are_the_colours_of_the_map(app: Starlette, scored: Scored) -> None:
+def test_map_tiles_are_the_colours_of_the_map(app: ASGIApp, scored: Scored) -> None:
     facts = ask(app, "/api/slides/ramp").json()["pixel_map"]
     cells = picture(ask(app, f"/api/slides/ramp/map/{facts['max_level']}/0_0.png"))
     assert cells.shape == (facts["height"], facts["width"], 4)
@@ -87,7 +87,7 @@ def test_map_tiles_are_the_colours_of_the_map(app: Starlette, scored: Scored) ->
         assert ask(app, f"/api/slides/ramp/map/{beyond}.png").status == 404
 
 
-def test_a_tile_is_the_picture_that_was_scored(app: Starlette, scored: Scored) -> None:
+def test_a_tile_is_the_picture_that_was_scored(app: ASGIApp, scored: Scored) -> None:
     number = 40
     row, column = (int(places[number]) for places in (scored.store.index.row, scored.store.index.column))
     shown = picture(ask(app, f"/api/slides/ramp/tiles/{row}_{column}.jpg"))
@@ -101,7 +101,7 @@ def test_a_tile_is_the_picture_that_was_scored(app: Starlette, scored: Scored) -
         assert ask(app, f"/api/slides/ramp/tiles/{absent}.jpg").status == 404
 
 
-def test_the_map_of_a_lost_tile_is_transparent(app: Starlette, scored: Scored) -> None:
+def test_the_map_of_a_lost_tile_is_transparent(app: ASGIApp, scored: Scored) -> None:
     row, column = scored.store.index.row[LOST], scored.store.index.column[LOST]
     assert ask(app, f"/api/slides/ramp/tiles/{row}_{column}.png").status == 200
 
@@ -113,7 +113,7 @@ def test_the_map_of_a_lost_tile_is_transparent(app: Starlette, scored: Scored) -
         "..%5c..", "C:%5c", "nothing", "%ff", "ramp%0d%0a", "scores.zarr", "%252e%252e",
     ],
 )  # fmt: skip
-def test_a_name_that_is_not_in_the_list_is_not_found(app: Starlette, name: str) -> None:
+def test_a_name_that_is_not_in_the_list_is_not_found(app: ASGIApp, name: str) -> None:
     for rest in ("", "/scores", "/icon.jpg", "/zoom/0/0_0.jpg", "/tiles/0_0.jpg", "/run.json", "/outlines"):
         assert ask(app, f"/api/slides/{name}{rest}").status == 404, rest
 
@@ -127,7 +127,7 @@ def test_a_name_that_is_not_in_the_list_is_not_found(app: Starlette, name: str) 
         "/static/vendor/../../web/package.json", "/web/package.json",
     ],
 )  # fmt: skip
-def test_nothing_else_can_be_read(app: Starlette, address: str) -> None:
+def test_nothing_else_can_be_read(app: ASGIApp, address: str) -> None:
     assert ask(app, address).status == 404
 
 
@@ -193,7 +193,7 @@ def test_only_the_last_few_slides_stay_open(out: Path, scored: Scored) -> None:
     slides.close()
 
 
-def test_annotations_and_regions_are_outlines_at_level_0(tmp_path: Path, scored: Scored, app: Starlette) -> None:
+def test_annotations_and_regions_are_outlines_at_level_0(tmp_path: Path, scored: Scored, app: ASGIApp) -> None:
     [layer] = ask(app, "/api/slides/ramp/outlines").json()["layers"]
     assert (layer["title"], layer["name"]) == ("Regions", "Anomaly")
     corners = np.reshape(layer["rings"][0], (-1, 2))
@@ -223,7 +223,7 @@ def test_what_is_damaged_beside_the_scores_is_told_and_the_rest_is_shown(tmp_pat
     assert ask(app, "/api/slides/s/scores").status == 200
 
 
-def test_the_icon_shows_the_heatmap_where_the_tiles_are(app: Starlette, scored: Scored) -> None:
+def test_the_icon_shows_the_heatmap_where_the_tiles_are(app: ASGIApp, scored: Scored) -> None:
     icon = picture(ask(app, "/api/slides/ramp/icon.jpg"))
     assert max(icon.shape) == 280
     shrunk = 280 / 1500

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
@@ -48,7 +48,7 @@ FOR_A_WHILE = {"Cache-Control": "private, max-age=3600"}
 """For pictures, whose addresses carry what they were made from (``?of=``)."""
 
 
-def viewer_app(slides: OpenedSlides, port: int) -> Starlette:
+def viewer_app(slides: OpenedSlides, port: int) -> ASGIApp:
     """The application over some slides; answers only to requests for ``port`` on this machine."""
     pages = _Pages(slides)
     one, zoom = "/api/slides/{name}", "{level:int}/{column:int}_{row:int}"
@@ -66,10 +66,9 @@ def viewer_app(slides: OpenedSlides, port: int) -> Starlette:
         Route(f"{one}/tiles/{{row:int}}_{{column:int}}.png", pages.tile_map),
         *static_files(),
     ]
-    middleware, handlers = [Middleware(Guard, port=port)], {WsiHaloaeError: _told}
-    app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+    app = Starlette(routes=routes, exception_handlers={WsiHaloaeError: _told})
     app.router.redirect_slashes = False
-    return app
+    return Guard(app, port)
 
 
 class _Pages:
