@@ -74,3 +74,9 @@ class ConformalCalibration:
         share = np.minimum(above[np.searchsorted(self.scores, scores, side="left")], 1.0)
         values = (self.facts.effective_tiles * share + 1) / (self.facts.effective_tiles + 1)
         return np.where(np.isnan(scores), np.nan, values).astype(np.float32)
+
+    def quantiles(self, count: int) -> NDArray[np.float32]:
+        """``count`` equally spaced quantiles of the weighted scores, rising: each a score that was seen."""
+        levels = (np.arange(count) + 0.5) / count
+        places = np.searchsorted(np.cumsum(self.weights), levels)
+        return self.scores[np.minimum(places, len(self.scores) - 1)]

@@ -40,8 +40,9 @@ _MEAN_MAP, _IMAGE_MAP, _RANGE = (f"statistics.{name}" for name in ("mean_map", "
 class CheckpointFacts(BaseModel):
     """What is known about a model beside its weights; kept as JSON in the file's header.
 
-    ``mpp`` is micrometres per pixel of the tile, None for images that have no scale (MVTec). ``stains`` are
-    those that slides are brought to, None where they stay what they are.
+    ``mpp`` is micrometres per pixel of the tile, None for images that have no scale (MVTec). ``map_range`` are the
+    ends of the colour bar of anomaly maps, as ``display_range`` those of scores; None before calibration. ``stains``
+    are those that slides are brought to, None where they stay what they are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +51,7 @@ class CheckpointFacts(BaseModel):
     tile_size: int
     mpp: float | None
     display_range: tuple[float, float]
+    map_range: tuple[float, float] | None = None
     backbone_source: str
     training: dict[str, Any]
     calibration: CalibrationFacts | None = None

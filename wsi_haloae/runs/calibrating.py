@@ -28,10 +28,12 @@ from wsi_haloae.scoring.summaries import ROUNDS, SUMMARIES
 from wsi_haloae.training.batches import read_tiles
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.split import Split
-from wsi_haloae.training.statistics import draw
+from wsi_haloae.training.statistics import draw, evenly
 
 DISPLAY_PERCENTILES = (1.0, 99.5)
-"""Of the select tiles' scores: the ends of the colour bar (contract, Score)."""
+"""Of the select tiles' scores, and of the cells of their maps: the ends of the colour bars (contract, Score)."""
+MAP_TILES = 128
+"""Select tiles whose maps are looked at: they have thousands of cells each."""
 BATCH = 16
 
 
@@ -47,9 +49,11 @@ def calibrate(
     select, kept = split.tiles["select"], split.tiles["calibrate"]
     teachers = {"select": select, "train": draw(split.tiles["train"], checkpoint.facts.config)}
     passes = sum(len(teachers[SUMMARIES[names[0]].taught_by]) for names in ROUNDS)
-    with reporter.track("Calibrating", passes + len(select) + len(kept), "tiles") as advance:
+    mapped = evenly(select, MAP_TILES)
+    with reporter.track("Calibrating", passes + len(select) + len(mapped) + len(kept), "tiles") as advance:
         with_rules = learn_rules(checkpoint, source, teachers, device, advance)
-        with_range = set_display_range(with_rules, source, select, device, advance)
+        with_scale = set_display_range(with_rules, source, select, device, advance)
+        with_range = set_map_range(with_scale, source, mapped, device, advance)
         scores = _scores(with_range, source, kept, device, advance)
     calibration = ConformalCalibration.fit(scores, np.asarray(groups)[kept])
     reporter.line(describe(calibration.facts))
@@ -92,6 +96,16 @@ def set_display_range(
     if not low < high:
         raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
     return _with_facts(checkpoint, display_range=(float(low), float(high)))
+
+
+def set_map_range(
+    checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
+) -> Checkpoint:
+    """The same for anomaly maps, cell by cell; none where all cells are alike, as with an untrained model."""
+    maps = score_source(Scorer(checkpoint, device, BATCH), source, select, advance, keep_maps=True).anomaly_map
+    assert maps is not None, "they were asked for"
+    low, high = np.percentile(maps, DISPLAY_PERCENTILES)
+    return _with_facts(checkpoint, map_range=(float(low), float(high)) if low < high else None)
 
 
 def describe(facts: CalibrationFacts) -> str:

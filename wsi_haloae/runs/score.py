@@ -44,6 +44,9 @@ from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.annotations import find_annotations, read_annotations
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 
+REFERENCE_QUANTILES = 256
+"""Of the calibration scores, kept in each store: enough for a histogram to be laid beside the slide's."""
+
 
 @dataclass(frozen=True)
 class ScoreOptions:
@@ -111,7 +114,7 @@ class ScoreRun:
                 )
         record.lap("tissue")
         scores = self._open_scores(folder, header, chosen)
-        if scores.pending_shards():
+        if not scores.finished:
             tiles = self._tiles(source, folder / tile_store.STORE_NAME, chosen, record)
             score_slide(
                 source,
@@ -147,6 +150,7 @@ class ScoreRun:
                 rule=rule_words(facts.config.scoring),
                 mpp=self._mpp,
                 display_range=facts.display_range,
+                map_range=facts.map_range,
                 calibration=facts.calibration,
                 artefacts=facts.artefacts,
             ),
@@ -164,16 +168,18 @@ class ScoreRun:
             return False
         store = ScoreStore.open(path)
         store.require_same(header)
-        return is_finished(folder, "score") and not store.pending_shards()
+        return is_finished(folder, "score") and store.finished
 
     def _open_scores(self, folder: Path, header: ScoreHeader, chosen: ChosenTiles) -> ScoreStore:
         path = folder / score_store.STORE_NAME
         if not path.exists():
-            return ScoreStore.create(path, header, chosen.index, chosen.mask.thumbnail, chosen.mask.mask)
+            calibration = self._checkpoint.calibration
+            reference = None if calibration is None else calibration.quantiles(REFERENCE_QUANTILES)
+            return ScoreStore.create(path, header, chosen.index, chosen.mask.thumbnail, chosen.mask.mask, reference)
         store = ScoreStore.open(path)
         store.require_same(header, chosen.index)
         store.remove_leftovers()
-        if store.pending_shards() and store.header.compute.device != self._device.type:
+        if not store.finished and store.header.compute.device != self._device.type:
             raise OutputExistsError(
                 f"{path}: begun on {store.header.compute.device}, but this run is on {self._device.type}, whose "
                 f"numbers differ in the last digits. Pass --device {store.header.compute.device} to go on, "

@@ -1,6 +1,6 @@
 """One slide through the model: from the tiles that a score store lists to their scores in it.
 
-    slide -> readers -> a few shards ahead -> stains -> Scorer -> ScoreStore
+    slide -> readers -> a few shards ahead -> stains -> Scorer -> ScoreStore -> its gallery
 
 Nothing but the store is written, and it knows all that decides a number: tiles, read plan, batch size,
 precision and threads. So this can be called anywhere, a Dask worker included: it starts threads, never
@@ -22,6 +22,7 @@ from wsi_haloae.engine.inference import PRECISIONS
 from wsi_haloae.errors import RegionReadError, WsiHaloaeError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.gallery import make_gallery
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.stain_matching import SAMPLED, slide_matcher
 from wsi_haloae.scoring.scorer import Scorer
@@ -45,13 +46,13 @@ def score_slide(
     reporter: Reporter,
     tiles: TileStore | None = None,
 ) -> None:
-    """Score every pending shard of ``store`` on ``device``, reading ahead on ``readers`` threads.
+    """Score every pending shard of ``store`` on ``device``, reading ahead on ``readers`` threads; then its gallery.
 
     Pixels come from ``slide``, or from ``tiles``, a finished store of the same tiles. A shard that does
     not fit into memory is begun again in smaller batches. Raises `SlideError` for a slide that is gone.
     """
     torch.set_num_threads(store.header.compute.threads)
-    pending = store.pending_shards()
+    pending, keep_maps = store.pending_shards(), store.header.map_size is not None
     label = f"Scoring {store.header.slide.name}"
     with (
         _source(slide, store, tiles) as source,
@@ -68,12 +69,14 @@ def score_slide(
 
         with read_ahead(prepare, pending, readers) as shards:
             for read, pixels, quantities in shards:
-                scores = scorer.score(pixels, quantities)
+                scores = scorer.score(pixels, quantities, keep_maps=keep_maps)
                 store.write_shard(read.shard, _without_unreadable(scores, read.states), read.states, read.reasons)
                 advance(len(read.states))
                 if tiles is None:  # the tiler has said so already
                     for reason in filter(None, read.reasons):
                         reporter.warn(reason)
+        if not store.finished:
+            store.write_gallery(make_gallery(store, source.read_tile, lambda pixels: scorer.maps(match(pixels))))
 
 
 class _StoredTiles:
@@ -119,9 +122,16 @@ class _Patient:
         """Quantities behind the artefact flags, (k, 4)."""
         return self._scorer.measure(pixels)
 
-    def score(self, pixels: Batch, quantities: NDArray[np.float32]) -> TileScores:
+    def maps(self, pixels: Batch) -> NDArray[np.float32]:
+        """Anomaly maps (k, m, m) of tiles (k, s, s, 3)."""
+        if not len(pixels):
+            return np.empty((0, self._scorer.map_size, self._scorer.map_size), np.float32)
+        maps = self.score(pixels, self.measure(pixels), keep_maps=True).anomaly_map
+        assert maps is not None, "they were asked for"
+        return maps
+
+    def score(self, pixels: Batch, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
         """Of one shard; `WsiHaloaeError` where not even one tile fits."""
-        keep_maps = self._store.header.map_size is not None
         while True:
             try:
                 return self._scorer.score(pixels, keep_maps=keep_maps, quantities=quantities)

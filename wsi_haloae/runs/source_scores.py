@@ -12,11 +12,13 @@ from wsi_haloae.training.batches import read_tiles
 from wsi_haloae.training.sources import TileSource
 
 
-def score_source(scorer: Scorer, source: TileSource, numbers: NDArray[np.int64], advance: Advance) -> TileScores:
+def score_source(
+    scorer: Scorer, source: TileSource, numbers: NDArray[np.int64], advance: Advance, *, keep_maps: bool = False
+) -> TileScores:
     """Results of tiles ``numbers`` (n,), at least one, in their order; one batch of tiles is held at a time."""
     parts = []
     for start in range(0, len(numbers), scorer.batch_size):
         batch = numbers[start : start + scorer.batch_size]
-        parts.append(scorer.score(read_tiles(source, batch).numpy()))
+        parts.append(scorer.score(read_tiles(source, batch).numpy(), keep_maps=keep_maps))
         advance(len(batch))
     return TileScores.joined(parts)

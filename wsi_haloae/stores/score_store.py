@@ -15,6 +15,8 @@ scores.zarr/
   anomaly_map       (n, m, m)    float32   with --maps: normalised residual map of each tile
   thumbnail         (h, w, 3)    uint8     for the pictures
   tissue_mask       (h, w)       bool
+  reference_scores  (k,)         float32   what held-out reference tiles score: quantiles; none without calibration
+  gallery/                                 pixels and maps of a few tiles (see gallery.py); made when all are scored
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from pydantic import BaseModel, ConfigDict
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.artefacts.quantities import TileQuantities
 from wsi_haloae.calibration.conformal import CalibrationFacts
-from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex, create_column
+from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
+from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex, create_column, damage_told
 
 STORE_NAME = "scores.zarr"
 
@@ -45,6 +48,7 @@ class ModelRecord(BaseModel):
     rule: str
     mpp: float
     display_range: tuple[float, float]
+    map_range: tuple[float, float] | None = None  # the same for anomaly maps; None for models from before it was kept
     calibration: CalibrationFacts | None
     artefacts: ArtefactLimits | None
 
@@ -108,8 +112,9 @@ class ScoreStore(ShardedStore):
     """Scores of one slide, on disk."""
 
     kind: ClassVar[str] = "wsi-haloae score store"
+    format_version: ClassVar[int] = 3
     header_type: ClassVar[type[StoreHeader]] = ScoreHeader
-    pictures: ClassVar[frozenset[str]] = frozenset({"thumbnail", "tissue_mask"})
+    slide_wide: ClassVar[frozenset[str]] = frozenset({"thumbnail", "tissue_mask", "reference_scores"})
     header: ScoreHeader
 
     @classmethod
@@ -120,8 +125,9 @@ class ScoreStore(ShardedStore):
         index: TileIndex,
         thumbnail: NDArray[np.uint8],
         tissue_mask: NDArray[np.bool_],
+        reference_scores: NDArray[np.float32] | None = None,
     ) -> ScoreStore:
-        """A new store with every tile pending."""
+        """A new store with every tile pending; ``reference_scores`` (k,) are None for a model without calibration."""
         group = cls._create(path, header, index)
         length = len(index)
         for name in ("score", "score_paper", "p_value"):
@@ -142,6 +148,8 @@ class ScoreStore(ShardedStore):
             )
         group.create_array("thumbnail", data=thumbnail, chunks=thumbnail.shape)
         group.create_array("tissue_mask", data=tissue_mask, chunks=tissue_mask.shape)
+        known = np.empty(0, np.float32) if reference_scores is None else reference_scores
+        group.create_array("reference_scores", data=known, chunks=(max(1, len(known)),))
         return cls._publish(path)
 
     def write_shard(
@@ -181,6 +189,26 @@ class ScoreStore(ShardedStore):
     def tissue_mask(self) -> NDArray[np.bool_]:
         """The tissue mask on the thumbnail, (h, w)."""
         return self.read("tissue_mask")
+
+    def reference_scores(self) -> NDArray[np.float32]:
+        """Equally spaced quantiles of held-out reference tiles' scores, rising, (k,); (0,) without calibration."""
+        return self.read("reference_scores")
+
+    @property
+    def finished(self) -> bool:
+        """Whether all is there that scoring leaves: every shard, and then the gallery."""
+        return not self.pending_shards() and (self.path / GALLERY_NAME).is_dir()
+
+    def write_gallery(self, gallery: Gallery) -> None:
+        """The last thing that scoring leaves: whole or not at all."""
+        write_gallery(self.path, gallery)
+
+    def gallery(self) -> Gallery | None:
+        """The gallery; None where scoring has not come that far. `StoreError` for a damaged one."""
+        if not (self.path / GALLERY_NAME).is_dir():
+            return None
+        with damage_told(self.path, self.kind):
+            return read_gallery(self.path, tiles=len(self), tile_size=self.header.grid.tile_size)
 
 
 def _wide_columns(header: ScoreHeader) -> dict[str, int]:

@@ -26,7 +26,6 @@ from zarr.errors import GroupNotFoundError
 from wsi_haloae.config import differences
 from wsi_haloae.errors import OutputExistsError, StoreError, WsiHaloaeError
 
-FORMAT_VERSION = 2
 SHARD_TILES = 64
 """Tiles per shard: 12 MiB of 256-pixel tiles, the most work that a crash repeats per worker."""
 MOST_TILES = 1 << 26
@@ -122,9 +121,11 @@ class ShardedStore:
     """Base of `TileStore` and `ScoreStore`; open one with `open` or make one with `create`."""
 
     kind: ClassVar[str]
+    format_version: ClassVar[int]
+    """Raised whenever the layout changes; a store of any other version is refused."""
     header_type: ClassVar[type[StoreHeader]]
-    pictures: ClassVar[frozenset[str]] = frozenset()
-    """Arrays that are not one entry per tile."""
+    slide_wide: ClassVar[frozenset[str]] = frozenset()
+    """Arrays that belong to the slide as a whole, and have no entry per tile."""
 
     def __init__(self, path: Path, group: zarr.Group, header: StoreHeader) -> None:
         self.path = path
@@ -145,9 +146,9 @@ class ShardedStore:
         if attributes.get("kind") != cls.kind:
             raise StoreError(f"{path}: this is no {cls.kind} (kind: {attributes.get('kind')!r}).")
         version = attributes.get("format_version")
-        if version != FORMAT_VERSION:
+        if version != cls.format_version:
             raise StoreError(
-                f"{path}: format version {version!r}, but this wsi-haloae reads version {FORMAT_VERSION}. "
+                f"{path}: format version {version!r}, but this wsi-haloae reads version {cls.format_version}. "
                 "Use the version of wsi-haloae that wrote it, or make it again with --overwrite."
             )
         with damage_told(path, cls.kind):
@@ -164,7 +165,7 @@ class ShardedStore:
         partial.parent.mkdir(parents=True, exist_ok=True)
         group = zarr.create_group(partial, zarr_format=3)
         group.attrs.update(
-            {"kind": cls.kind, "format_version": FORMAT_VERSION, "header": header.model_dump(mode="json")}
+            {"kind": cls.kind, "format_version": cls.format_version, "header": header.model_dump(mode="json")}
         )
         for field in fields(TileIndex):
             values = getattr(index, field.name)
@@ -196,11 +197,11 @@ class ShardedStore:
 
     def _require_lengths(self) -> None:
         """Every array that has an entry per tile has as many, before any of them is read."""
-        lengths = {name: array.shape[0] for name, array in self._arrays.items() if name not in self.pictures}
+        lengths = {name: array.shape[0] for name, array in self._arrays.items() if name not in self.slide_wide}
         if len(set(lengths.values())) != 1 or not 0 <= lengths["row"] <= MOST_TILES:
             raise ValueError(f"its arrays are of different or impossible lengths: {lengths}")
-        if any(self._arrays[name].size > MOST_PIXELS for name in self.pictures):
-            raise ValueError("a picture in it is too large")
+        if any(self._arrays[name].size > MOST_PIXELS for name in self.slide_wide):
+            raise ValueError("an array in it is too large")
 
     def require_same(self, header: StoreHeader, index: TileIndex | None = None) -> None:
         """`OutputExistsError` unless this store was made from exactly what ``header`` says.

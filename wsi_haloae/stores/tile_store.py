@@ -29,6 +29,7 @@ class TileStore(ShardedStore):
     """Tiles of one slide, on disk. Shards may be written from several threads."""
 
     kind: ClassVar[str] = "wsi-haloae tile store"
+    format_version: ClassVar[int] = 2
     header_type: ClassVar[type[StoreHeader]] = StoreHeader
 
     @classmethod

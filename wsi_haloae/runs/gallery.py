@@ -1,0 +1,65 @@
+"""Which tiles a report shows, and their pixels and maps: read and computed once more, when all scores are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.stores.gallery import Gallery, GalleryRole
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.sharded import TileState
+
+SIDE_BY_SIDE = 12
+"""The most anomalous tiles, and the least."""
+FLAGGED = 6
+"""The most anomalous tiles with an artefact: are they artefacts, and does one hide something?"""
+
+
+def make_gallery(
+    store: ScoreStore,
+    read_tile: Callable[[int], NDArray[np.uint8]],
+    maps_of: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+) -> Gallery:
+    """The gallery of a store whose shards are all scored.
+
+    ``read_tile`` gives the pixels (s, s, 3) of a tile by its number; ``maps_of`` the maps (k, m, m) of tiles
+    (k, s, s, 3), and is only asked where the store has not kept them. Both are asked in the same order for the same
+    scores, so a second call gives the same bytes.
+    """
+    scores = store.scores()
+    chosen = choose(scores.score, scores.flags, store.states() == TileState.DONE)
+    numbers = np.concatenate(list(chosen.values()))
+    size = store.header.grid.tile_size
+    pixels = np.array([read_tile(number) for number in numbers.tolist()], np.uint8).reshape(-1, size, size, 3)
+    maps = maps_of(pixels) if store.header.map_size is None else _kept_maps(store, numbers)
+    roles = np.repeat(np.array(list(chosen), np.uint8), [len(some) for some in chosen.values()])
+    return Gallery(roles, numbers, pixels, maps)
+
+
+def choose(
+    scores: NDArray[np.float32], flags: NDArray[np.uint8], scored: NDArray[np.bool_]
+) -> dict[GalleryRole, NDArray[np.int64]]:
+    """Numbers of the tiles to show, of n with ``scores``, ``flags`` and ``scored`` (n,); equals by their number.
+
+    The most and the least anomalous come from the tiles without an artefact: a pen mark would fill all places with
+    itself. Those with one are shown for themselves. No tile is shown twice.
+    """
+    clean, flagged = np.flatnonzero(scored & (flags == 0)), np.flatnonzero(scored & (flags != 0))
+    most = _highest(scores, clean, min(SIDE_BY_SIDE, -(-len(clean) // 2)))
+    return {
+        GalleryRole.MOST_ANOMALOUS: most,
+        GalleryRole.LEAST_ANOMALOUS: _highest(-scores, np.setdiff1d(clean, most), SIDE_BY_SIDE),
+        GalleryRole.FLAGGED: _highest(scores, flagged, FLAGGED),
+    }
+
+
+def _highest(scores: NDArray[np.float32], numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Those of ``numbers``, which rise, with the highest scores, highest first."""
+    return numbers[np.argsort(-scores[numbers], kind="stable")[:count]]
+
+
+def _kept_maps(store: ScoreStore, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+    side = store.header.map_size
+    return np.array([store.anomaly_map(number) for number in numbers.tolist()], np.float32).reshape(-1, side, side)

@@ -1,0 +1,85 @@
+"""Gallery: a few tiles of a slide with their pixels and maps, so that a report needs neither slide nor model.
+
+    scores.zarr/gallery/
+      role      (k,)           uint8    why a tile is here: `GalleryRole`
+      number    (k,)           int64    its place in the store's index
+      pixels    (k, s, s, 3)   uint8    as the slide shows them
+      map       (k, m, m)      float32  its anomaly map
+
+It is made beside the store and renamed into it, when every tile has its score: it is there whole, or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+GALLERY_NAME = "gallery"
+MOST_TILES = 256
+"""No gallery has more: a file that claims so is damaged."""
+
+
+class GalleryRole(IntEnum):
+    """Why a tile is in the gallery."""
+
+    MOST_ANOMALOUS = 0
+    LEAST_ANOMALOUS = 1
+    FLAGGED = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """k tiles; those of one role stand together, in the order in which they are shown."""
+
+    role: NDArray[np.uint8]  # (k,), values of GalleryRole
+    number: NDArray[np.int64]  # (k,)
+    pixels: NDArray[np.uint8]  # (k, s, s, 3)
+    maps: NDArray[np.float32]  # (k, m, m)
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+
+def write_gallery(store: Path, gallery: Gallery) -> None:
+    """Put ``gallery`` into the store at a path; replaces what an interrupted call left."""
+    partial = store.with_name(f"{GALLERY_NAME}.zarr.partial")  # beside it: a store is opened with all that is in it
+    if partial.exists():
+        shutil.rmtree(partial)
+    group = zarr.create_group(partial, zarr_format=3)
+    arrays: dict[str, NDArray[Any]] = {
+        "role": gallery.role,
+        "number": gallery.number,
+        "pixels": gallery.pixels,
+        "map": gallery.maps,
+    }
+    for name, values in arrays.items():
+        group.create_array(name, data=values, chunks=(max(1, len(values)), *values.shape[1:]))
+    os.replace(partial, store / GALLERY_NAME)
+
+
+def read_gallery(store: Path, *, tiles: int, tile_size: int) -> Gallery:
+    """The gallery of a store with so many tiles; `ValueError` for one that cannot be this store's."""
+    arrays = dict(zarr.open_group(store / GALLERY_NAME, mode="r", zarr_format=3).arrays())
+    count, side = arrays["number"].shape[0], arrays["map"].shape[-1]
+    layout = {
+        "role": ((count,), np.uint8),
+        "number": ((count,), np.int64),
+        "pixels": ((count, tile_size, tile_size, 3), np.uint8),
+        "map": ((count, side, side), np.float32),
+    }
+    fits = all((arrays[name].shape, arrays[name].dtype) == known for name, known in layout.items())
+    if not (fits and count <= MOST_TILES and 0 < side <= tile_size):
+        raise ValueError("its gallery is misshapen")
+    gallery = Gallery(*(np.asarray(arrays[name][:]) for name in layout))
+    numbers = gallery.number
+    if not (np.isin(gallery.role, list(GalleryRole)).all() and (numbers >= 0).all() and (numbers < tiles).all()):
+        raise ValueError("its gallery shows tiles that it does not have")
+    return gallery
