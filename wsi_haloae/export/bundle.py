@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wsi_haloae.calibration.selection import USUAL, Criterion
 from wsi_haloae.errors import UsageError
 from wsi_haloae.export.artefact_picture import write_artefact_picture
-from wsi_haloae.export.formats import DEFAULT, FORMATS, PACKED_TILES
+from wsi_haloae.export.formats import DEFAULT, FORMATS, REPORT_SHOWS, PACKED_TILES
 from wsi_haloae.export.geojson import write_tile_geojson
 from wsi_haloae.export.h5ad import write_anndata
 from wsi_haloae.export.merged_geojson import write_merged_geojson
@@ -30,7 +30,9 @@ from wsi_haloae.export.picture import write_heatmap_picture
 from wsi_haloae.export.preview import write_preview
 from wsi_haloae.export.qupath_scripts import write_slide_scripts
 from wsi_haloae.export.region_geojson import regions_of, write_region_geojson
+from wsi_haloae.export.report import write_report
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.small_picture import write_small_picture
 from wsi_haloae.export.table import write_tile_table
 from wsi_haloae.heatmap.assembly import Heatmap, assemble_heatmap, grid_of
 from wsi_haloae.heatmap.colours import ColourScale
@@ -96,8 +98,9 @@ def write_exports(
             "calibration, so there are no p-values. Pass --threshold with a score instead."
         )
     folder.mkdir(parents=True, exist_ok=True)
+    chosen = {*formats, *(REPORT_SHOWS if "report" in formats else ())}
     for name in FORMATS:
-        if name in formats:
+        if name in chosen:
             WRITERS[name](source, folder)
     return source
 
@@ -112,6 +115,11 @@ def _write_tiles(source: OpenStore, folder: Path) -> None:
 
 def _write_picture(source: OpenStore, folder: Path) -> None:
     write_heatmap_picture(folder / "heatmap.png", source.tiles, source.heatmap, source.scale, source.thumbnail)
+
+
+def _write_small(source: OpenStore, folder: Path) -> None:
+    path = folder / FORMATS["small"][0]
+    write_small_picture(path, source.tiles, source.heatmap, source.scale, source.thumbnail)
 
 
 def _write_preview(source: OpenStore, folder: Path) -> None:
@@ -137,12 +145,14 @@ WRITERS: Mapping[str, Writer] = MappingProxyType(
         "overlay": lambda s, folder: write_overlay(folder / "heatmap.overlay.png", s.heatmap, s.scale),
         "scripts": lambda s, folder: write_slide_scripts(folder, s.header.slide, s.heatmap, s.scale),
         "heatmap": _write_picture,
+        "small": _write_small,
         "preview": _write_preview,
         "artefacts": lambda s, folder: write_artefact_picture(folder / "artefacts.png", s.tiles, s.thumbnail),
         "ome-tiff": lambda s, folder: write_ome_tiff(folder / "heatmap.ome.tif", s.heatmap, s.header),
         "ome-zarr": lambda s, folder: write_heatmap_zarr(folder / "heatmap.ome.zarr", s.heatmap, s.header.slide),
         "map": _write_map,
         "anndata": lambda s, folder: write_anndata(folder / "tiles.h5ad", s.store, s.tiles),
+        "report": lambda s, folder: write_report(folder / "report.html", s.store, s.tiles),
     }
 )
 """By the names of `FORMATS`."""

@@ -20,12 +20,14 @@ FORMATS = MappingProxyType(
         "overlay": ("heatmap.overlay.png",),
         "scripts": ("show_heatmap.groovy", "show_tiles.groovy"),
         "heatmap": ("heatmap.png",),
+        "small": ("heatmap.small.jpg",),
         "preview": ("preview.png",),
         "artefacts": ("artefacts.png",),
         "ome-tiff": ("heatmap.ome.tif",),
         "ome-zarr": ("heatmap.ome.zarr",),
         "map": ("map.ome.zarr",),
         "anndata": ("tiles.h5ad",),
+        "report": ("report.html",),  # last: it lists what stands beside it
     }
 )
 """Name -> files in a slide's folder, in the order in which they are written."""
@@ -33,6 +35,9 @@ FORMATS = MappingProxyType(
 DEFAULT = tuple(name for name in FORMATS if name != "anndata")
 """What ``score`` writes, and ``export`` without ``--format``; a map only where the store has kept them."""
 
+
+REPORT_SHOWS = ("heatmap", "artefacts")
+"""What report.html takes into it, so that it is written anew with it."""
 
 PACKED_TILES = "tiles.geojson.gz"
 """What ``--gz`` writes instead of tiles.geojson."""

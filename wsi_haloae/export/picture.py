@@ -36,16 +36,16 @@ def _caption(tiles: ScoredTiles) -> str:
     words = f"{len(tiles):,} tiles of {grid.tile_size} px at {mpp:.3g} µm/px"
     if tiles.not_scored:
         words += f"  ·  {tiles.not_scored:,} not scored (hatched)"
-    if tiles.selection is not None and len(tiles):
-        words += f"  ·  {_called(tiles.selection, len(tiles))}"
+    if tiles.selection is not None and tiles.scored:
+        words += f"  ·  {_called(tiles.selection, tiles.scored)}"
     return words
 
 
-def _called(selection: Selection, tiles: int) -> str:
+def _called(selection: Selection, scored: int) -> str:
     if not selection.possible:
         return "too few calibration tiles to call any anomalous"
     at = "with" if selection.criterion == "score above" else "anomalous at"
-    return f"{selection.chosen.sum() / tiles:.1%} {at} a {selection.phrase}"
+    return f"{selection.chosen.sum() / scored:.1%} {at} a {selection.phrase}"
 
 
 def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:

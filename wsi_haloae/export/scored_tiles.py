@@ -64,6 +64,11 @@ class ScoredTiles:
         return {words(flag): int(((self.flags & flag) > 0).sum()) for flag in ArtefactFlag}
 
     @property
+    def scored(self) -> int:
+        """Number of tiles with a score."""
+        return len(self) - self.not_scored
+
+    @property
     def not_scored(self) -> int:
         """Number of tiles that could not be read, or whose turn has not come."""
         return int((self.state != TileState.DONE).sum())

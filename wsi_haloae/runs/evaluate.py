@@ -15,7 +15,6 @@ from wsi_haloae.atomic import write_text
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.errors import AnnotationError, UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.region_overlap import RegionOverlap, region_overlap
-from wsi_haloae.evaluation.slide_page import write_page
 from wsi_haloae.evaluation.slide_pictures import write_calibration, write_class_scores, write_roc
 from wsi_haloae.evaluation.slide_result import (
     LabelledTiles,
@@ -27,7 +26,9 @@ from wsi_haloae.evaluation.slide_result import (
 )
 from wsi_haloae.evaluation.tile_labels import BLOCK, NO_CLASS, block_names, label_tiles
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.pages import write_page
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.slide_index import EVALUATION, write_index
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.stores.sharded import TileState
@@ -35,7 +36,8 @@ from wsi_haloae.tiles.annotations import find_annotations, read_annotations
 
 ENOUGH_SLIDES = 5
 """From as many slides on intervals are over slides; below, over blocks of tiles."""
-RESULT_NAME = "evaluation.json"
+RESULT_NAME, PAGE_NAME = "evaluation.json", "evaluation.html"
+PAGE = "evaluation/evaluation.html.jinja"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Rep
             "nothing about other patients."
         )
     _write(output, result, tiles, warnings)
+    if output / PAGE_NAME == scored / EVALUATION:
+        write_index(scored)  # which links to it
     for line in (*warnings, _summary(result), f"{output}: tables, pictures and evaluation.html"):
         reporter.line(line)
     return 1 if failed else 0
@@ -173,7 +177,8 @@ def _write(output: Path, result: SlideResult, tiles: LabelledTiles, warnings: Se
     if result.calibration:
         pictures["p-values of reference tiles"] = output / "calibration.png"
         write_calibration(pictures["p-values of reference tiles"], result.calibration)
-    write_page(output / "evaluation.html", result, warnings, pictures)
+    encoded = {title: path.read_bytes() for title, path in pictures.items()}
+    write_page(output / PAGE_NAME, PAGE, result=result, warnings=warnings, pictures=encoded)
     told = {"warnings": list(warnings), **asdict(result)}
     write_text(output / RESULT_NAME, json.dumps(told, indent=2) + "\n")
 

@@ -33,7 +33,11 @@ def make_gallery(
     numbers = np.concatenate(list(chosen.values()))
     size = store.header.grid.tile_size
     pixels = np.array([read_tile(number) for number in numbers.tolist()], np.uint8).reshape(-1, size, size, 3)
-    maps = maps_of(pixels) if store.header.map_size is None else _kept_maps(store, numbers)
+    side = store.header.map_size
+    if side is None:
+        maps = maps_of(pixels)
+    else:
+        maps = np.array([store.anomaly_map(n) for n in numbers.tolist()], np.float32).reshape(-1, side, side)
     roles = np.repeat(np.array(list(chosen), np.uint8), [len(some) for some in chosen.values()])
     return Gallery(roles, numbers, pixels, maps)
 
@@ -58,8 +62,3 @@ def choose(
 def _highest(scores: NDArray[np.float32], numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Those of ``numbers``, which rise, with the highest scores, highest first."""
     return numbers[np.argsort(-scores[numbers], kind="stable")[:count]]
-
-
-def _kept_maps(store: ScoreStore, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-    side = store.header.map_size
-    return np.array([store.anomaly_map(number) for number in numbers.tolist()], np.float32).reshape(-1, side, side)

@@ -33,6 +33,7 @@ from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, for_each_slide
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished, read_record
 from wsi_haloae.runs.score_slide import score_slide
+from wsi_haloae.runs.slide_index import write_index
 from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
 from wsi_haloae.scoring.rules import rule_words
 from wsi_haloae.scoring.scorer import available_rules
@@ -67,7 +68,7 @@ class ScoreOptions:
 def score_slides(
     slides: Sequence[SlideInput], output: Path, options: ScoreOptions, arguments: Mapping[str, Any], reporter: Reporter
 ) -> Outcome:
-    """Score every slide into ``output/<name>/``. Raises what makes all of them impossible."""
+    """Score every slide into ``output/<name>/``, and index them. Raises what makes all of them impossible."""
     checkpoint = Checkpoint.load(options.model)
     if checkpoint.facts.mpp is None:
         raise CheckpointError(
@@ -79,6 +80,7 @@ def score_slides(
     outcome = for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
     if outcome.done or outcome.incomplete:
         write_project_scripts(output)
+    write_index(output)
     return outcome
 
 
@@ -216,6 +218,7 @@ class ScoreRun:
             "counts": {
                 "grid": chosen.tiling.grid.rows * chosen.tiling.grid.columns,
                 "tiles": len(scores),
+                "scored": tiles.scored,
                 "unreadable": unreadable,
                 **({} if selection is None else {"anomalous": int(selection.chosen.sum())}),
                 "flagged": tiles.flag_counts(),
@@ -229,7 +232,7 @@ class ScoreRun:
             self._reporter.line(f"{source.path}: no tissue found; empty outputs in {folder}")
             return
         missing = f", {unreadable} of them unreadable" if unreadable else ""
-        self._reporter.line(f"{source.path}: {len(tiles):,} tiles scored{missing}; look at {folder / 'heatmap.png'}")
+        self._reporter.line(f"{source.path}: {len(tiles):,} tiles scored{missing}; look at {folder / 'report.html'}")
         if tiles.selection is None:
             self._reporter.line(f"{source.path}: {WHY_NONE}")
 

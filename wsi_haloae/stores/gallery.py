@@ -69,11 +69,11 @@ def read_gallery(store: Path, *, tiles: int, tile_size: int) -> Gallery:
     """The gallery of a store with so many tiles; `ValueError` for one that cannot be this store's."""
     arrays = dict(zarr.open_group(store / GALLERY_NAME, mode="r", zarr_format=3).arrays())
     count, side = arrays["number"].shape[0], arrays["map"].shape[-1]
-    layout = {
-        "role": ((count,), np.uint8),
-        "number": ((count,), np.int64),
-        "pixels": ((count, tile_size, tile_size, 3), np.uint8),
-        "map": ((count, side, side), np.float32),
+    layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
+        "role": ((count,), np.dtype(np.uint8)),
+        "number": ((count,), np.dtype(np.int64)),
+        "pixels": ((count, tile_size, tile_size, 3), np.dtype(np.uint8)),
+        "map": ((count, side, side), np.dtype(np.float32)),
     }
     fits = all((arrays[name].shape, arrays[name].dtype) == known for name, known in layout.items())
     if not (fits and count <= MOST_TILES and 0 < side <= tile_size):

@@ -1,0 +1,48 @@
+"""index.html: all slides of a folder, with their pictures and figures and a way to each report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wsi_haloae.pages import write_page
+
+NAME = "index.html"
+TEMPLATE = "export/index.html.jinja"
+
+State = Literal["done", "no tissue", "failed", "not finished"]
+
+
+@dataclass(frozen=True)
+class IndexedSlide:
+    """A line of the index. Figures are None where a slide has none; ``picture`` is a JPEG."""
+
+    name: str
+    state: State
+    error: str = ""
+    tiles: int | None = None
+    scored: int = 0
+    unreadable: int = 0
+    anomalous: int | None = None
+    called_by: str = ""
+    flagged: Sequence[tuple[str, int]] = ()
+    picture: bytes | None = None
+
+    @property
+    def has_report(self) -> bool:
+        """Whether there is a page on this slide."""
+        return self.state in {"done", "no tissue"}
+
+    @property
+    def share(self) -> float | None:
+        """Share of the scored tiles that are called anomalous."""
+        return self.anomalous / self.scored if self.anomalous is not None and self.scored else None
+
+
+def write_index_page(path: Path, slides: Sequence[IndexedSlide], evaluation: str | None) -> None:
+    """Write the page, slides by name; ``evaluation`` is the path of the page of ``evaluate``, relative to the index."""
+    ordered = sorted(slides, key=lambda slide: slide.name)
+    write_page(path, TEMPLATE, slides=ordered, states=Counter(slide.state for slide in ordered), evaluation=evaluation)

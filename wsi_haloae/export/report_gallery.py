@@ -1,0 +1,79 @@
+"""The gallery of a report: tiles beside their maps, as pictures that a page holds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsi_haloae.artefacts.flags import words as flag_words
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
+from wsi_haloae.pages import data_uri
+from wsi_haloae.stores.gallery import Gallery, GalleryRole
+
+JPEG_QUALITY = 88
+OWN_PERCENTILES = (1.0, 99.5)
+"""Of the shown maps' cells: the ends of their colour bar where the model has none."""
+
+
+@dataclass(frozen=True)
+class GalleryTile:
+    """One tile as the page shows it; pictures are data URIs."""
+
+    name: str
+    score: float
+    p_value: float | None
+    flags: str
+    pixels: str
+    anomaly_map: str
+
+
+@dataclass(frozen=True)
+class ShownGallery:
+    """Tiles by their role, and the colour scale of their maps: the model's, or else (not ``fixed``) their own."""
+
+    tiles: Mapping[GalleryRole, Sequence[GalleryTile]]
+    scale: ColourScale
+    fixed: bool
+
+
+def show_gallery(gallery: Gallery, tiles: ScoredTiles) -> ShownGallery:
+    """The gallery, not empty, of these tiles. Raises `StoreError` where the model's range of maps is no range."""
+    known = tiles.header.model.map_range
+    low, high = known or np.percentile(gallery.maps, OWN_PERCENTILES).tolist()
+    scale = ColourScale(low, high if known or high > low else low + 1)  # maps that are all alike have no range
+    shown = {
+        role: [_show(gallery, int(place), tiles, scale) for place in np.flatnonzero(gallery.role == role)]
+        for role in GalleryRole
+    }
+    return ShownGallery(shown, scale, known is not None)
+
+
+def colour_bar() -> str:
+    """The colour table as a picture of one row, low on the left; a page stretches it."""
+    return data_uri(_encoded(COLOUR_TABLE[np.newaxis], "PNG"))
+
+
+def _show(gallery: Gallery, place: int, tiles: ScoredTiles, scale: ColourScale) -> GalleryTile:
+    number = int(gallery.number[place])
+    p_value = float(tiles.p_value[number])
+    coloured = scale.rgba(gallery.maps[place])[..., :3]
+    return GalleryTile(
+        name=f"tile {tiles.index.row[number]}_{tiles.index.column[number]}",  # as QuPath calls it
+        score=float(tiles.score[number]),
+        p_value=None if np.isnan(p_value) else p_value,
+        flags=flag_words(int(tiles.flags[number])).replace("_", " ").replace(";", ", "),
+        pixels=data_uri(_encoded(gallery.pixels[place], "JPEG", quality=JPEG_QUALITY, subsampling=0), "jpeg"),
+        anomaly_map=data_uri(_encoded(coloured, "PNG")),
+    )
+
+
+def _encoded(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, format=kind, **options)
+    return stream.getvalue()

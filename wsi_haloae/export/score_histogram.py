@@ -1,0 +1,102 @@
+"""Scores of a slide's tiles against those of held-out reference tiles, on an axis that is the same for every slide.
+
+share of tiles
+|        ▂▅▇▅▂        the reference, a line
+|    ▂▃▅▇▇▅▃▁▁▂▂▁ ▁   the slide, bars in the colours of the heatmap
++----|--------|-----> score
+     display range
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsi_haloae.export.frame import DPI, FAINT_INK, INK, font
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
+from wsi_haloae.pages import percent
+
+WIDTH, HEIGHT = 1440, 520
+BINS = 50
+BELOW, ABOVE = 0.5, 2.0
+"""How far the axis reaches beyond the display range, in its lengths. What lies farther is in the last bin."""
+
+
+def score_edges(scale: ColourScale) -> NDArray[np.float64]:
+    """The edges of the bins, (BINS + 1,)."""
+    length = scale.high - scale.low
+    return np.linspace(scale.low - BELOW * length, scale.high + ABOVE * length, BINS + 1)
+
+
+def shares(scores: NDArray[np.float32], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the scores (n,), at least one, in each bin; those beyond the edges are in the first and the last."""
+    return np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0] / len(scores)
+
+
+def draw_histogram(tiles: ScoredTiles, reference: NDArray[np.float32], scale: ColourScale) -> bytes:
+    """A PNG of the scored tiles, at least one, and of ``reference`` (k,), which may be none."""
+    edges = score_edges(scale)
+    scores = tiles.score[~np.isnan(tiles.score)]
+    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
+    axes = figure.add_axes((0.065, 0.17, 0.92, 0.77))
+    middles = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
+    axes.bar(
+        edges[:-1], shares(scores, edges), np.diff(edges), align="edge",
+        color=COLOUR_TABLE[scale.entries(middles)] / 255, edgecolor="#8a94a0", linewidth=0.4,
+    )  # fmt: skip
+    if len(reference):
+        axes.stairs(shares(reference, edges), edges, color=INK, linewidth=1.4, label="held-out reference tiles")
+    _mark_called(axes, tiles)
+    _note_beyond(axes, scores, edges)
+    _style(axes, edges)
+    return _png(figure)
+
+
+def _mark_called(axes: Axes, tiles: ScoredTiles) -> None:
+    if tiles.selection is not None and tiles.selection.chosen.any():
+        lowest = float(tiles.score[tiles.selection.chosen].min())
+        axes.axvline(lowest, color="#a50026", linewidth=1.2, linestyle=(0, (4, 3)), label="anomalous from here on")
+
+
+def _note_beyond(axes: Axes, scores: NDArray[np.float32], edges: NDArray[np.float64]) -> None:
+    beyond = float((scores > edges[-1]).mean())
+    if beyond:
+        words = f"the last bar holds {percent(beyond)} of the tiles, whose scores lie farther →"
+        axes.text(
+            0.995, 0.62, words, transform=axes.transAxes, fontproperties=font(8), color=FAINT_INK,
+            horizontalalignment="right",
+        )  # fmt: skip
+
+
+def _style(axes: Axes, edges: NDArray[np.float64]) -> None:
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_xlabel("anomaly score (low = like the reference)", fontproperties=font(9), color=INK)
+    axes.set_ylabel("share of tiles", fontproperties=font(9), color=INK)
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.tick_params(color=FAINT_INK, length=4, width=0.6)
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set(fontproperties=font(8.5), color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set(color="#c9ced6")
+    bars = Patch(facecolor="#c9ced6", edgecolor="#8a94a0", linewidth=0.4, label="this slide, in the heatmap's colours")
+    lines = axes.get_legend_handles_labels()[0]
+    axes.legend(handles=[bars, *lines], prop=font(9), loc="upper right", frameon=False, labelcolor=INK)
+
+
+def _png(figure: Figure) -> bytes:
+    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
+    canvas.draw()
+    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format="PNG")
+    return stream.getvalue()

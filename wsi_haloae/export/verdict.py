@@ -1,0 +1,123 @@
+"""What a report says first, in plain words: what was found, how far it can be trusted, and what to look out for.
+
+All of it comes from the store and nothing from a clock, so that a report has the same bytes whenever it is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.calibration.selection import Selection
+from wsi_haloae.export.report_facts import count_of_groups
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.pages import percent
+from wsi_haloae.stores.sharded import TileState
+
+USUAL_AT_MOST = 0.95
+"""Quantile of the reference scores: a slide whose median lies above it is unlike the reference as a whole."""
+MANY_FLAGGED = 0.1
+"""Share of a slide's tiles; each flag is meant to be set on 1 in 200 reference tiles."""
+FEW_GROUPS = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A headline, and what it means."""
+
+    headline: str
+    meaning: str
+
+
+def verdict(tiles: ScoredTiles) -> Verdict:
+    """What was found, or why nothing can be said, in plain words."""
+    if not len(tiles):
+        return Verdict("No tissue was found", "Nothing was scored. preview.png shows what was looked at.")
+    if not tiles.scored:
+        return Verdict("No tile was scored", f"Of {len(tiles):,} tiles none has a score; the warnings say why.")
+    if tiles.selection is None or tiles.header.model.calibration is None:
+        return Verdict(
+            f"{_tiles(tiles.scored)} scored, none called",
+            "The model was not calibrated, so there are no p-values and nothing says from which score on a tile is "
+            "anomalous. Scores still put the tiles in order.",
+        )
+    return _called(tiles.selection, tiles.scored, tiles.header.model.calibration)
+
+
+def _called(selection: Selection, scored: int, calibration: CalibrationFacts) -> Verdict:
+    rate = f"{selection.criterion} of {percent(selection.rate)}"
+    if not selection.possible:
+        return Verdict(
+            f"{_tiles(scored)} scored, too few calibration tiles to call any anomalous",
+            f"At a {rate} a tile needs a p-value of {selection.rate:g} or less. {_worth(calibration)}, "
+            f"so no p-value can be below {selection.smallest_p:.2g}, however strange the tile. "
+            "Scores still put the tiles in order.",
+        )
+    count = int(selection.chosen.sum())
+    share = f" ({percent(count / scored)})" if count else ""
+    headline = f"{count if count else 'None'} of {_tiles(scored)}{share} called anomalous at a {rate}"
+    if selection.criterion == "false-discovery rate":
+        return Verdict(
+            headline, f"Of the tiles that are called, about {percent(selection.rate)} may be reference tiles after all."
+        )
+    expected = max(1, round(selection.rate * scored))
+    return Verdict(
+        headline,
+        f"On a slide that is all reference about {percent(selection.rate)} of the tiles ({expected:,} here) would be "
+        "called as well: read the number against that. A false-discovery rate would be the better measure, but with "
+        f"these calibration tiles it would call {percent(min(selection.smallest_share, 1))} of the tissue or nothing.",
+    )
+
+
+def warnings(tiles: ScoredTiles, reference: NDArray[np.float32]) -> list[str]:
+    """What to keep in mind with this slide; ``reference`` (k,) are scores of held-out reference tiles, or none."""
+    told = []
+    unreadable, pending = (int((tiles.state == state).sum()) for state in (TileState.UNREADABLE, TileState.PENDING))
+    if unreadable:
+        told.append(f"{_tiles(unreadable)} could not be read, and have no score: they are hatched, and listed below.")
+    if pending:
+        told.append(
+            f"{_tiles(pending)} are still to be scored: the run was interrupted, and goes on when it is repeated."
+        )
+    if tiles.header.roi_sha256:
+        told.append("Only tiles inside the regions that were given (--roi) were scored.")
+    told += _of_calibration(tiles.header.model.calibration)
+    told += _of_the_whole_slide(tiles, reference)
+    if not tiles.header.model.artefacts and len(tiles):
+        told.append("The model knows no artefact limits, so no tile is flagged: look out for folds, pen and blur.")
+    return told
+
+
+def _of_calibration(calibration: CalibrationFacts | None) -> list[str]:
+    if calibration is None or calibration.groups >= FEW_GROUPS:
+        return []
+    known = f"{count_of_groups(calibration)} only (patients, slides, or parts of one slide)"
+    return [f"The calibration tiles come from {known}: p-values know little of how patients differ."]
+
+
+def _of_the_whole_slide(tiles: ScoredTiles, reference: NDArray[np.float32]) -> list[str]:
+    told = []
+    scores = tiles.score[~np.isnan(tiles.score)]
+    if len(scores) and len(reference) and np.median(scores) > np.quantile(reference, USUAL_AT_MOST):
+        told.append(
+            f"More than half of the tiles score above {percent(USUAL_AT_MOST)} of the reference tiles. So does a slide "
+            "that is mostly something else, and so does one that was stained or scanned in another way: compare it "
+            "with a slide of the same laboratory that is known to be reference."
+        )
+    if len(scores) and int((tiles.flags > 0).sum()) > MANY_FLAGGED * len(scores):
+        told.append(f"{percent((tiles.flags > 0).sum() / len(scores))} of the tiles are flagged as artefacts.")
+    return told
+
+
+def _tiles(count: int) -> str:
+    return f"{count:,} tile{'' if count == 1 else 's'}"
+
+
+def _worth(calibration: CalibrationFacts) -> str:
+    return (
+        f"The {_tiles(calibration.tiles)} kept for calibration come from {count_of_groups(calibration)} and are worth "
+        f"{calibration.effective_tiles:.3g} independent ones"
+    )
