@@ -16,7 +16,10 @@ from typing import Any
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import TileScores
 
-STAGES = ("tiles.zarr", "scores.zarr", "scores.zarr/state/c", "preview.png", "tiles.csv", "heatmap.ome.tif")
+STAGES = (
+    "tiles.zarr", "scores.zarr", "scores.zarr/state/c", "scores.zarr/gallery",
+    "tiles.csv", "heatmap.ome.tif", "report.html",
+)  # fmt: skip
 """In the order in which a run makes them."""
 
 

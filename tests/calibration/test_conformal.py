@@ -82,3 +82,10 @@ def test_p_values_fall_as_scores_rise_and_nan_stays() -> None:
 def test_without_finite_scores_there_is_no_calibration(scores: list[float]) -> None:
     with pytest.raises(UsageError, match="calibration scores"):
         ConformalCalibration.fit(np.array(scores, np.float32), np.array(["a"] * len(scores)))
+
+
+def test_quantiles_are_scores_that_were_seen_and_weigh_groups_alike() -> None:
+    scores, groups = np.array([1, 2, 3, 10], np.float32), np.array(["a", "a", "a", "b"])
+    calibration = ConformalCalibration.fit(scores, groups)
+    np.testing.assert_array_equal(calibration.quantiles(6), np.array([1, 2, 3, 10, 10, 10], np.float32))
+    np.testing.assert_array_equal(calibration.quantiles(1000)[[0, -1]], np.array([1, 10], np.float32))

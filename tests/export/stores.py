@@ -9,6 +9,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import GridRecord, SlideRecord, TileIndex, TileState
@@ -32,6 +33,9 @@ class Scene:
     name: str = "scene.svs"
     calibration: CalibrationFacts | None = None
     map_size: int | None = None
+    map_range: tuple[float, float] | None = None
+    artefacts: ArtefactLimits | None = None
+    roi_sha256: str | None = None
 
     @property
     def grid(self) -> TileGrid:
@@ -64,14 +68,15 @@ class Scene:
                 rule="test",
                 mpp=0.5,
                 display_range=self.display_range,
+                map_range=self.map_range,
                 calibration=self.calibration,
-                artefacts=None,
+                artefacts=self.artefacts,
             ),
             compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
             layers=("layer1",),
             rules=("tissue",),
             map_size=self.map_size,
-            roi_sha256=None,
+            roi_sha256=self.roi_sha256,
         )
 
 
@@ -94,6 +99,7 @@ def make_store(
     p_value: NDArray[np.float32] | None = None,
     flags: NDArray[np.uint8] | None = None,
     maps: NDArray[np.float32] | None = None,
+    reference: NDArray[np.float32] | None = None,
 ) -> ScoreStore:
     """A store whose scores are 0, 1, 2, ... and whose tiles are all done, unless told otherwise.
 
@@ -103,7 +109,8 @@ def make_store(
     score = np.arange(len(index), dtype=np.float32) if score is None else score
     state = np.full(len(index), TileState.DONE, np.uint8) if state is None else state
     thumbnail = np.full((max(1, scene.height // 10), max(1, scene.width // 10), 3), 255, np.uint8)
-    store = ScoreStore.create(path, scene.header, index, thumbnail, np.ones(thumbnail.shape[:2], np.bool_))
+    tissue = np.ones(thumbnail.shape[:2], np.bool_)
+    store = ScoreStore.create(path, scene.header, index, thumbnail, tissue, reference)
     group = zarr.open_group(path, mode="r+")
     columns = {"score": score, "score_paper": score / 2, "rules": score[:, None] / 3, "state": state}
     if p_value is not None:

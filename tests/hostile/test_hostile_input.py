@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.model.tiny import tiny_checkpoint
-from tests.stores.make import make_score_store, make_tile_store
+from tests.stores.make import make_gallery, make_score_store, make_tile_store
 from wsi_haloae.config import load_config
 from wsi_haloae.errors import AnnotationError, WsiHaloaeError
 from wsi_haloae.export.scored_tiles import ScoredTiles
@@ -190,7 +190,8 @@ def test_a_checkpoint_that_is_a_pickle_runs_no_code(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stores")
-    make_score_store(folder / "scores.zarr", 70, map_size=2)
+    scores = make_score_store(folder / "scores.zarr", 70, map_size=2)
+    scores.write_gallery(make_gallery(3))
     tiles = make_tile_store(folder / "tiles.zarr", 70)
     tiles.write_shard(1, np.zeros((6, tiles.tile_size, tiles.tile_size, 3), np.uint8), np.ones(6, np.uint8))
     return folder
@@ -221,6 +222,8 @@ def _use(store: ScoreStore | TileStore) -> None:
         assemble_map(store).values.compute()
         store.thumbnail()
         store.tissue_mask()
+        store.reference_scores()
+        store.gallery()
     else:
         for shard in range(store.shards):
             store.read_shard(shard)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.export.pages import Page
 from tests.export.stores import Scene, make_index, make_store
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.cli.main import run
@@ -74,10 +75,12 @@ def test_one_slide_gives_figures_pictures_and_a_page(tmp_path: Path) -> None:
     for name in ("roc.png", "calibration.png", "classes.png"):
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 300
-    page = (folder / "evaluation.html").read_text()
-    assert "Stroma" in page
-    assert page.count("data:image/png;base64,") == 3
-    assert "http" not in page.replace("http-equiv", "")
+    page, index = Page(folder / "evaluation.html"), Page(folder.parent / "index.html")
+    assert "Stroma 64" in page.words
+    assert len(page.values("img", "src")) == 3
+    assert index.values("a", "href") == ["evaluation/evaluation.html"]
+    for one in (page, index):
+        one.assert_self_contained()
 
 
 def test_the_same_command_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -94,6 +94,24 @@ def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> N
     assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
 
 
+def test_killed_between_the_last_score_and_the_gallery(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every tile has its score then; the rerun only makes the gallery, and what is made from it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ScoreStore, "write_gallery", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert score(tiny, tmp_path / "out") == 130
+    begun = ScoreStore.open(tmp_path / "out/tiny/scores.zarr")
+    assert begun.pending_shards() == []
+    assert not begun.finished
+    plain, calls = Scorer.score, []
+    monkeypatch.setattr(Scorer, "score", lambda *tiles, **more: calls.append(1) or plain(*tiles, **more))
+    assert score(tiny, tmp_path / "out") == 0
+    assert len(calls) == 1
+    assert score(tiny, tmp_path / "quiet") == 0
+    assert digests(tmp_path / "out") == digests(tmp_path / "quiet")
+
+
 def test_a_full_disk_is_said_and_the_rerun_completes(tiny: Tiny, tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: the kernel refuses to write in the same way."""
     limit = 200_000  # bytes: less than a shard of pixels

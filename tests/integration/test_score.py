@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from tests.data_paths import real_data
+from tests.export.pages import Page
 from tests.integration.conftest import Tiny
 from wsi_haloae.cli.main import run
 from wsi_haloae.slide.openslide_slide import open_slide
@@ -21,6 +22,7 @@ from wsi_haloae.slide.openslide_slide import open_slide
 OUTPUTS = {
     "tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png",
     "artefacts.png", "heatmap.ome.zarr", "tiles.parquet", "regions.geojson", "show_heatmap.groovy", "show_tiles.groovy",
+    "artefacts.png", "heatmap.ome.zarr", "heatmap.small.jpg", "report.html",
 }  # fmt: skip
 
 
@@ -87,9 +89,45 @@ def test_scores_are_those_of_the_pixels_at_their_place(tiny: Tiny, scored: Path)
     slide.close()
 
 
+def test_the_gallery_is_the_ends_of_the_table_with_the_slides_pixels(tiny: Tiny, scored: Path) -> None:
+    """Its tiles are read again by hand, and their maps computed one by one."""
+    import torch
+
+    from wsi_haloae.model.checkpoint import Checkpoint
+    from wsi_haloae.scoring.scorer import Scorer
+    from wsi_haloae.stores.gallery import GalleryRole
+    from wsi_haloae.stores.score_store import ScoreStore
+
+    shown, rows = ScoreStore.open(scored / "scores.zarr").gallery(), table(scored)
+    assert shown is not None
+    clean = [number for number, row in enumerate(rows) if not row["flags"]]
+    ranked = sorted(clean, key=lambda number: -float(rows[number]["score"]))
+    assert shown.number[shown.role == GalleryRole.MOST_ANOMALOUS].tolist() == ranked[:12]
+    assert shown.number[shown.role == GalleryRole.LEAST_ANOMALOUS].tolist() == ranked[:-13:-1]
+    scorer, slide = Scorer(Checkpoint.load(tiny.model), torch.device("cpu"), 16), open_slide(tiny.slide)
+    for place in (0, 7, len(shown) - 1):
+        row = rows[shown.number[place]]
+        tile = slide.read_region(int(row["x"]), int(row["y"]), 0, 64, 64)
+        np.testing.assert_array_equal(shown.pixels[place], tile)
+        own = scorer.score(tile[None], keep_maps=True).anomaly_map
+        assert own is not None
+        np.testing.assert_allclose(shown.maps[place], own[0], rtol=1e-4, atol=1e-5)
+    slide.close()
+
+
+def test_the_report_and_the_index_are_whole(tiny: Tiny, scored: Path) -> None:
+    report, index = Page(scored / "report.html"), Page(scored.parent / "index.html")
+    for page in (report, index):
+        page.assert_self_contained()
+    assert {path.name for path in scored.iterdir()} >= set(report.values("a", "href")) - {"../index.html"}
+    assert "tiny/report.html" in index.values("a", "href")
+    told = json.loads((scored / "run.json").read_text())["counts"]
+    assert f"{told['anomalous']} of {told['scored']} tiles" in report.words.replace("None of", "0 of")
+
+
 def test_two_runs_give_the_same_bytes(tiny: Tiny, scored: Path, tmp_path: Path) -> None:
     assert score(tiny, tmp_path, "--num-workers", "1") == 0
-    assert digests(tmp_path / tiny.slide.stem) == digests(scored)
+    assert digests(tmp_path) == digests(scored.parent)
 
 
 def test_a_finished_slide_is_skipped_and_another_model_refused(
@@ -115,6 +153,10 @@ def test_a_bad_slide_is_recorded_and_the_rest_goes_on(tiny: Tiny, tmp_path: Path
     broken.write_bytes(b"no slide")
     assert score(tiny, tmp_path / "out", str(broken)) == 1
     assert json.loads((tmp_path / "out/broken/run.json").read_text())["state"] == "failed"
+    index = Page(tmp_path / "out/index.html")
+    index.assert_self_contained()
+    assert "2 slides: 1 done, 1 failed" in index.words
+    assert "broken.svs: this is no slide" in index.words
     assert (tmp_path / "out/tiny/heatmap.png").exists()
     assert score(tiny, tmp_path / "other", slide=broken) == 2
 
@@ -154,6 +196,9 @@ def test_an_unreadable_tile_is_a_hole_in_every_output_and_an_exit_code(
     place = {(row["row"], row["column"]): row["score"] for row in rows}
     assert all(row["score"] == place[row["row"], row["column"]] for row in again if row["state"] == "scored")
     assert json.loads((tmp_path / "out/tiny/run.json").read_text())["counts"]["unreadable"] == len(lost)
+    report = Page(tmp_path / "out/tiny/report.html")
+    assert f"{len(lost)} tile" in report.words
+    assert report.words.count("cannot be decoded") == len(lost)
 
 
 def test_glass_alone_is_empty_and_no_failure(tiny: Tiny, tmp_path: Path) -> None:
@@ -166,6 +211,8 @@ def test_glass_alone_is_empty_and_no_failure(tiny: Tiny, tmp_path: Path) -> None
     assert json.loads((folder / "run.json").read_text())["state"] == "empty"
     assert json.loads((folder / "tiles.geojson").read_text())["features"] == []
     assert {path.name for path in folder.iterdir()} >= OUTPUTS
+    assert "No tissue was found" in Page(folder / "report.html").words
+    assert "1 slide: 1 no tissue" in Page(tmp_path / "out/index.html").words
 
 
 def test_a_slide_that_cannot_be_decoded_is_a_failure_and_not_empty(tiny: Tiny, tmp_path: Path) -> None:
@@ -201,6 +248,9 @@ def test_roi_limits_the_tiles_and_maps_are_kept(tiny: Tiny, scored: Path, tmp_pa
     store = ScoreStore.open(tmp_path / "tiny/scores.zarr")
     assert 0 < len(store) < len(ScoreStore.open(scored / "scores.zarr"))
     assert np.isfinite(store.anomaly_map(0)).all()
+    shown = store.gallery()
+    assert shown is not None
+    assert all((shown.maps[place] == store.anomaly_map(number)).all() for place, number in enumerate(shown.number))
     assert (tmp_path / "tiny/tiles.zarr").is_dir()
 
 
@@ -259,6 +309,8 @@ def test_real_slides_pass_the_checker_of_qupaths_rules(
         assert result.returncode == 0, result.stdout
     if "osp_boxes" not in name:
         assert len(table(folder)) > 100
+    Page(folder / "report.html").assert_self_contained()
+    assert (folder / "report.html").stat().st_size < 6_000_000
 
 
 def _square(folder: Path, left: int, top: int, side: int) -> Path:

@@ -116,6 +116,11 @@ def test_a_slides_tiles_are_scored_with_the_stains_of_the_training_tiles(tiny: T
     expected = scorer.score(match(raw)).score
     np.testing.assert_allclose(scores.scores().score[: len(raw)], expected, rtol=1e-5)
     assert np.abs(scorer.score(raw).score - expected).mean() > 0.01 * expected.std()
+    shown = scores.gallery()
+    assert shown is not None
+    own = np.stack([tiles.read_tile(number) for number in shown.number.tolist()])
+    np.testing.assert_array_equal(shown.pixels, own)  # people see the slide, the model what it was trained on
+    np.testing.assert_allclose(shown.maps, scorer.score(match(own), keep_maps=True).anomaly_map, rtol=1e-5, atol=1e-6)
 
 
 def test_the_histology_recipe_matches_stains_where_there_are_any(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ def test_leaves_checkpoint_curve_pictures_and_record(tiny: Tiny) -> None:
     assert facts.tile_size == 64
     assert facts.mpp == pytest.approx(0.5, rel=1e-3)
     assert facts.display_range[0] < facts.display_range[1]
+    assert facts.map_range is not None
+    assert facts.map_range[0] < facts.map_range[1]
     assert sum(facts.training["tiles"].values()) > 20
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wsi_haloae.stores.gallery import Gallery, GalleryRole
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import GridRecord, SlideRecord, StoreHeader, TileIndex
 from wsi_haloae.stores.tile_store import TileStore
@@ -63,3 +64,14 @@ def make_tile_store(path: Path, count: int, **header: object) -> TileStore:
 def make_score_store(path: Path, count: int, **header: object) -> ScoreStore:
     thumbnail = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
     return ScoreStore.create(path, score_header(**header), make_index(count), thumbnail, thumbnail[..., 0] % 2 == 0)
+
+
+def make_gallery(count: int, map_size: int = 2) -> Gallery:
+    """The first ``count`` tiles, in roles that take turns."""
+    random = np.random.default_rng(count)
+    return Gallery(
+        role=np.sort(np.arange(count, dtype=np.uint8) % len(GalleryRole)),
+        number=np.arange(count, dtype=np.int64),
+        pixels=random.integers(0, 255, (count, SIDE, SIDE, 3), dtype=np.uint8),
+        maps=random.random((count, map_size, map_size), np.float32),
+    )

@@ -58,17 +58,16 @@ def _called(selection: Selection, scored: int, calibration: CalibrationFacts) ->
         )
     count = int(selection.chosen.sum())
     share = f" ({percent(count / scored)})" if count else ""
-    headline = f"{count if count else 'None'} of {_tiles(scored)}{share} called anomalous at a {rate}"
+    headline = f"{f'{count:,}' if count else 'None'} of {_tiles(scored)}{share} called anomalous at a {rate}"
     if selection.criterion == "false-discovery rate":
-        return Verdict(
-            headline, f"Of the tiles that are called, about {percent(selection.rate)} may be reference tiles after all."
-        )
+        held = f"Of the tiles that are called, about {percent(selection.rate)} may be reference tiles after all."
+        return Verdict(headline, held if count else "No tile scores so high that it stands out from reference tiles.")
     expected = max(1, round(selection.rate * scored))
     return Verdict(
         headline,
         f"On a slide that is all reference about {percent(selection.rate)} of the tiles ({expected:,} here) would be "
         "called as well: read the number against that. A false-discovery rate would be the better measure, but with "
-        f"these calibration tiles it would call {percent(min(selection.smallest_share, 1))} of the tissue or nothing.",
+        f"these calibration tiles it would call {_least(selection)}.",
     )
 
 
@@ -77,11 +76,9 @@ def warnings(tiles: ScoredTiles, reference: NDArray[np.float32]) -> list[str]:
     told = []
     unreadable, pending = (int((tiles.state == state).sum()) for state in (TileState.UNREADABLE, TileState.PENDING))
     if unreadable:
-        told.append(f"{_tiles(unreadable)} could not be read, and have no score: they are hatched, and listed below.")
+        told.append(f"{_tiles(unreadable)} could not be read: hatched in the heatmap, and listed below.")
     if pending:
-        told.append(
-            f"{_tiles(pending)} are still to be scored: the run was interrupted, and goes on when it is repeated."
-        )
+        told.append(f"{_tiles(pending)} without a score yet: the run was interrupted; the same command goes on.")
     if tiles.header.roi_sha256:
         told.append("Only tiles inside the regions that were given (--roi) were scored.")
     told += _of_calibration(tiles.header.model.calibration)
@@ -114,6 +111,11 @@ def _of_the_whole_slide(tiles: ScoredTiles, reference: NDArray[np.float32]) -> l
 
 def _tiles(count: int) -> str:
     return f"{count:,} tile{'' if count == 1 else 's'}"
+
+
+def _least(selection: Selection) -> str:
+    share = selection.smallest_share
+    return f"{percent(share)} of the tissue or more, or nothing" if share <= 1 else "nothing"
 
 
 def _worth(calibration: CalibrationFacts) -> str:

@@ -31,6 +31,10 @@ class _Calling(BaseModel):
     called_by: str
     possible: bool
 
+    @property
+    def words(self) -> str:
+        return self.called_by if self.possible else "none can be: too few calibration tiles"
+
 
 class _Record(BaseModel):
     """What the index needs of a slide's run.json: nothing that another run would change."""
@@ -69,7 +73,7 @@ def _read(folder: Path) -> IndexedSlide | None:
         scored=counts.scored,
         unreadable=counts.unreadable,
         anomalous=counts.anomalous if calling and calling.possible else None,
-        called_by=calling.called_by if calling else "",
+        called_by=calling.words if calling else "",
         flagged=[(name.replace("_", " "), count) for name, count in counts.flagged.items() if count],
         picture=picture.read_bytes() if picture.exists() else None,
     )

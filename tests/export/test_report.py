@@ -1,0 +1,232 @@
+"""report.html: everything inside, the same bytes, and words that fit what is in the store."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.export.pages import Page
+from tests.export.stores import Scene, make_store
+from wsi_haloae.artefacts.flags import ArtefactFlag
+from wsi_haloae.artefacts.limits import ArtefactLimits
+from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
+from wsi_haloae.export.score_histogram import score_edges, shares
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
+from wsi_haloae.runs.gallery import make_gallery
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.sharded import TileState
+
+LIMITS = ArtefactLimits(focus=0.1, ink_share=0.02, fold_ratio=0.9, tiles=300)
+COARSE = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
+FINE = CalibrationFacts(tiles=9000, groups=3000, correlation=0.0, effective_tiles=8999)
+HOPELESS = CalibrationFacts(tiles=9, groups=3, correlation=1.0, effective_tiles=3)
+SCENE = Scene(
+    width=640, height=640, display_range=(0.0, 80.0), map_range=(0.0, 1.0), calibration=COARSE, artefacts=LIMITS
+)  # 100 tiles, that score 0 to 99
+REFERENCE = np.linspace(0, 60, 256, dtype=np.float32)
+
+
+def p_values(smallest: float, count: int = 100) -> np.ndarray:
+    """The ten highest scores are rare."""
+    return np.where(np.arange(count) >= count - 10, smallest, 0.5).astype(np.float32)
+
+
+def make(folder: Path, scene: Scene = SCENE, **columns: np.ndarray | None) -> ScoreStore:
+    return make_store(folder / "scores.zarr", scene, **{"p_value": p_values(0.025), "reference": REFERENCE, **columns})
+
+
+def add_gallery(store: ScoreStore) -> None:
+    """Each tile is grey, as bright as its number; so is its map."""
+    size = store.header.grid.tile_size
+
+    def read(number: int) -> np.ndarray:
+        return np.full((size, size, 3), number, np.uint8)
+
+    store.write_gallery(make_gallery(store, read, lambda pixels: pixels[:, ::16, ::16, 0].astype(np.float32) / 100))
+
+
+def report(store: ScoreStore) -> Page:
+    """The page, beside stand-ins for the files that it takes in or leads to."""
+    folder = store.path.parent / "out" / "slide"
+    folder.mkdir(parents=True)
+    for name in ("heatmap.png", "artefacts.png"):
+        Image.new("RGB", (8, 8)).save(folder / name)
+    for name in ("run.json", "../index.html", "tiles.csv"):
+        (folder / name).write_text("", encoding="utf-8")
+    write_report(folder / "report.html", store, ScoredTiles.read(store))
+    return Page(folder / "report.html")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    flags = np.zeros(100, np.uint8)
+    flags[[3, 98]] = ArtefactFlag.PEN, ArtefactFlag.FOLD | ArtefactFlag.OUT_OF_FOCUS
+    store = make(tmp_path_factory.mktemp("report"), flags=flags)
+    add_gallery(store)
+    return report(store)
+
+
+def test_nothing_is_fetched_and_every_link_has_its_file(page: Page) -> None:
+    page.assert_self_contained()
+    assert set(page.values("a", "href")) == {"../index.html", "run.json", "heatmap.png", "artefacts.png", "tiles.csv"}
+    assert page.path.stat().st_size < 2_000_000
+    assert "no medical device" in page.words
+
+
+def test_the_verdict_and_the_numbers(page: Page) -> None:
+    assert "10 of 100 tiles (10 %) called anomalous at a per-tile error rate of 5 %" in page.words
+    assert "(5 here) would be called as well" in page.words
+    assert "60 of 30 groups" in page.words
+    assert "640 x 640 px (0.32 x 0.32 mm)" in page.words
+    assert "a" * 64 in page.words
+
+
+def test_the_gallery_is_the_ends_of_the_ranking_without_artefacts(page: Page) -> None:
+    shown = [float(score) for score in re.findall(r"score (\d+\.\d\d)", page.words)]
+    assert shown == [99, *range(97, 86, -1), 0, 1, 2, *range(4, 13), 98, 3]
+    assert re.findall(r"tile \d+_\d+ · ([a-z ,]+?) score", page.words) == ["out of focus, fold"]
+    names = re.findall(r"· (tile \d+_\d+)", page.words)
+    assert names[:2] == ["tile 9_9", "tile 9_7"]  # by row and column, as in QuPath
+
+
+def test_tiles_and_maps_are_those_of_the_gallery_in_the_fixed_colours(page: Page) -> None:
+    by_alt = dict(zip(page.values("img", "alt"), page.values("img", "src"), strict=True))
+    tile, anomaly_map = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(by_alt[alt].partition(",")[2]))))
+        for alt in ("tile 9_7 of the slide", "anomaly map of tile 9_7")
+    )
+    assert np.abs(tile.astype(int) - 97).max() <= 1
+    assert tile.shape == (64, 64, 3)
+    assert (anomaly_map == COLOUR_TABLE[round(0.97 * 255)]).all()
+    assert "The maps' colours are the same on every slide" in page.words
+
+
+def test_flags_are_counted_and_explained(page: Page) -> None:
+    assert "pen 1 1 % ink of a marker" in page.words
+    assert "fold 1 1 % a dark band" in page.words
+    assert "mostly glass 0 0 %" in page.words
+
+
+def test_the_same_store_gives_the_same_bytes(page: Page, tmp_path: Path) -> None:
+    flags = np.zeros(100, np.uint8)
+    flags[[3, 98]] = ArtefactFlag.PEN, ArtefactFlag.FOLD | ArtefactFlag.OUT_OF_FOCUS
+    store = make(tmp_path, flags=flags)
+    add_gallery(store)
+    assert report(store).path.read_bytes() == page.path.read_bytes()
+
+
+HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}{% x %}\u202e$.svs"
+
+
+def test_a_hostile_name_is_only_a_name(tmp_path: Path) -> None:
+    page = report(make(tmp_path, replace(SCENE, name=HOSTILE)))
+    page.assert_self_contained()
+    assert HOSTILE in page.words
+
+
+def test_a_name_that_is_no_unicode_is_shown_as_well_as_it_goes(tmp_path: Path) -> None:
+    page = report(make(tmp_path, replace(SCENE, name="caf\udce9.svs")))
+    assert "caf?.svs" in page.words
+
+
+def test_a_slide_without_tissue_has_a_page(tmp_path: Path) -> None:
+    nothing = np.zeros((10, 10), np.bool_)
+    store = make(tmp_path, kept=nothing, p_value=None)
+    add_gallery(store)
+    page = report(store)
+    page.assert_self_contained()
+    assert "No tissue was found" in page.words
+    assert "Histogram" not in " ".join(page.values("img", "alt"))
+
+
+def test_a_model_without_calibration_calls_nothing(tmp_path: Path) -> None:
+    store = make(tmp_path, replace(SCENE, calibration=None), p_value=None, reference=None)
+    add_gallery(store)
+    page = report(store)
+    page.assert_self_contained()
+    assert "100 tiles scored, none called" in page.words
+    assert "no reference tiles to compare with" in page.words
+    assert "p-value" not in page.words.replace("there are no p-values", "").replace("position, score, p-value", "")
+
+
+def test_a_model_that_can_call_nothing_says_why(tmp_path: Path) -> None:
+    page = report(make(tmp_path, replace(SCENE, calibration=HOPELESS), p_value=p_values(0.25)))
+    assert "too few calibration tiles to call any anomalous" in page.words
+    assert "9 tiles kept for calibration come from 3 groups and are worth 3 independent ones" in page.words
+    assert "no p-value can be below 0.25" in page.words
+    assert "3 groups only" in page.words
+
+
+def test_a_false_discovery_rate_where_it_can_be_kept(tmp_path: Path) -> None:
+    page = report(make(tmp_path, replace(SCENE, calibration=FINE), p_value=p_values(0.0001)))
+    assert "10 of 100 tiles (10 %) called anomalous at a false-discovery rate of 10 %" in page.words
+    assert "about 10 % may be reference tiles after all" in page.words
+
+
+def test_nothing_called_is_a_result(tmp_path: Path) -> None:
+    page = report(make(tmp_path, replace(SCENE, calibration=FINE), p_value=p_values(0.4)))
+    assert "None of 100 tiles called anomalous" in page.words
+
+
+def test_unreadable_tiles_are_listed_up_to_a_limit(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    count = LISTED_UNREADABLE + 3
+    state = np.full(64, TileState.DONE, np.uint8)
+    state[:count] = TileState.UNREADABLE
+    store._commit(0, state, [f"<b>no. {n}</b>" if n < count else "" for n in range(64)])
+    page = report(store)
+    page.assert_self_contained()
+    assert f"{count} tiles could not be read" in page.words
+    assert page.words.count("<b>no.") == LISTED_UNREADABLE
+    assert "And 3 more" in page.words
+    assert f"{100 - count} tiles scored" in page.words
+
+
+def test_a_slide_of_which_nothing_could_be_read(tmp_path: Path) -> None:
+    store = make(tmp_path, state=np.full(100, TileState.UNREADABLE, np.uint8), p_value=None)
+    assert "No tile was scored" in report(store).words
+
+
+def test_an_unfinished_store_says_that_it_is(tmp_path: Path) -> None:
+    state = np.full(100, TileState.DONE, np.uint8)
+    state[64:] = TileState.PENDING
+    page = report(make(tmp_path, state=state))
+    assert "36 tiles without a score yet" in page.words
+    assert "pictures of single tiles are made when all are scored" in page.words
+
+
+def test_maps_without_a_fixed_scale_say_so(tmp_path: Path) -> None:
+    store = make(tmp_path, replace(SCENE, map_range=None))
+    add_gallery(store)
+    assert "differ from slide to slide" in report(store).words
+
+
+def test_what_is_odd_about_the_whole_slide_is_a_warning(tmp_path: Path) -> None:
+    scene = replace(SCENE, roi_sha256="b" * 64)
+    flags = np.where(np.arange(100) < 20, np.uint8(ArtefactFlag.OUT_OF_FOCUS), np.uint8(0)).astype(np.uint8)
+    page = report(make(tmp_path, scene, flags=flags, reference=REFERENCE / 2))
+    assert "More than half of the tiles score above 95 % of the reference tiles" in page.words
+    assert "20 % of the tiles are flagged" in page.words
+    assert "--roi" in page.words
+
+
+def test_an_ordinary_slide_warns_of_nothing(page: Page) -> None:
+    assert not [attributes for _, attributes in page.tags if attributes.get("class") == "notice"]
+
+
+def test_the_histogram_counts_every_tile_once() -> None:
+    edges = score_edges(ColourScale(0.0, 10.0))
+    assert (edges[0], edges[-1]) == (-5.0, 30.0)
+    found = shares(np.array([-99, -5, 3.01, 29.9, 30, 1e9], np.float32), edges)
+    assert found.sum() == pytest.approx(1)
+    assert found[0] == pytest.approx(2 / 6)
+    assert found[-1] == pytest.approx(3 / 6)

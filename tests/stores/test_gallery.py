@@ -1,0 +1,83 @@
+"""The gallery of a score store: whole or not there, and refused where it cannot be the store's."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.stores.make import SIDE, make_gallery, make_score_store
+from wsi_haloae.errors import StoreError
+from wsi_haloae.stores import gallery
+from wsi_haloae.stores.gallery import Gallery
+from wsi_haloae.stores.score_store import ScoreStore
+
+LEFTOVER = "gallery.zarr.partial"
+
+
+@pytest.mark.parametrize("count", [0, 1, 30])
+def test_a_gallery_comes_back_as_it_was_given(count: int, tmp_path: Path) -> None:
+    store, given = make_score_store(tmp_path / "scores.zarr", 70), make_gallery(count)
+    assert store.gallery() is None
+    store.write_gallery(given)
+    found = ScoreStore.open(store.path).gallery()
+    assert found is not None
+    assert len(found) == count
+    for field in fields(Gallery):
+        np.testing.assert_array_equal(getattr(found, field.name), getattr(given, field.name))
+    assert not (tmp_path / LEFTOVER).exists()
+
+
+def test_scores_are_finished_with_their_gallery(tmp_path: Path) -> None:
+    store = make_score_store(tmp_path / "scores.zarr", 0)
+    assert store.pending_shards() == []
+    assert not store.finished
+    store.write_gallery(make_gallery(0))
+    assert store.finished
+
+
+def test_a_gallery_of_a_store_with_pending_tiles_does_not_finish_it(tmp_path: Path) -> None:
+    store = make_score_store(tmp_path / "scores.zarr", 3)
+    store.write_gallery(make_gallery(3))
+    assert not store.finished
+
+
+def test_what_a_killed_write_left_is_no_gallery_and_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_score_store(tmp_path / "scores.zarr", 9)
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(gallery, "os", SimpleNamespace(replace=kill))  # there alone: zarr renames too
+        store.write_gallery(make_gallery(9))
+    assert ScoreStore.open(store.path).gallery() is None
+    store.write_gallery(make_gallery(5))
+    found = store.gallery()
+    assert found is not None
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": np.array([0, 1, 99])},
+        {"number": np.array([-1, 1, 2])},
+        {"role": np.array([0, 1, 7], np.uint8)},
+        {"role": np.array([0, 1], np.uint8)},
+        {"pixels": np.zeros((3, SIDE + 1, SIDE + 1, 3), np.uint8)},
+        {"pixels": np.zeros((3, SIDE, SIDE, 3), np.float32)},
+        {"maps": np.zeros((3, 2, 3), np.float32)},
+        {"maps": np.zeros((3, 0, 0), np.float32)},
+    ],
+)
+def test_a_gallery_that_cannot_be_this_stores_is_refused(change: dict[str, np.ndarray], tmp_path: Path) -> None:
+    store = make_score_store(tmp_path / "scores.zarr", 9)
+    store.write_gallery(replace(make_gallery(3), **change))
+    with pytest.raises(StoreError, match=r"damaged \(its gallery.*--overwrite"):
+        store.gallery()
