@@ -46,7 +46,8 @@ def link(name: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share for people: 5 %, 7.2 %, 72 %; what is little but not nothing is no 0."""
+    """A share for people, with a space that does not break: 5 %, 7.2 %, 72 %; a little is not nothing."""
     if 0 < share < 0.0005:
-        return "< 0.1 %"
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{round(100 * share, 1):g} %"
+        return "<\N{NO-BREAK SPACE}0.1\N{NO-BREAK SPACE}%"
+    number = f"{100 * share:.0f}" if share >= 0.1 else f"{round(100 * share, 1):g}"
+    return f"{number}\N{NO-BREAK SPACE}%"

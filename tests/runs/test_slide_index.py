@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.export.pages import Page
 from wsi_haloae.runs.slide_index import write_index
 
-CALLING = {"called_by": "false-discovery rate of 10 %", "possible": True, "criterion": "..."}
+CALLING = {"called_by": "false-discovery rate", "rate": 0.1, "possible": True, "criterion": "..."}
 
 
 def record(folder: Path, state: str, **facts: object) -> None:

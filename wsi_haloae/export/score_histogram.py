@@ -47,7 +47,7 @@ def draw_histogram(tiles: ScoredTiles, reference: NDArray[np.float32], scale: Co
     edges = score_edges(scale)
     scores = tiles.score[~np.isnan(tiles.score)]
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
-    axes = figure.add_axes((0.065, 0.17, 0.92, 0.77))
+    axes = figure.add_axes((0.085, 0.17, 0.9, 0.77))
     middles = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
     axes.bar(
         edges[:-1], shares(scores, edges), np.diff(edges), align="edge",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from wsi_haloae.export import index_page, small_picture
 from wsi_haloae.export.index_page import IndexedSlide, State, write_index_page
+from wsi_haloae.pages import percent
 from wsi_haloae.runs.lock import LOCK_NAME
 from wsi_haloae.runs.record import RECORD_NAME, read_record
 from wsi_haloae.stores.score_store import STORE_NAME
@@ -29,11 +30,14 @@ class _Counts(BaseModel):
 
 class _Calling(BaseModel):
     called_by: str
+    rate: float
     possible: bool
 
     @property
     def words(self) -> str:
-        return self.called_by if self.possible else "none can be: too few calibration tiles"
+        if not self.possible:
+            return "none can be: too few calibration tiles"
+        return f"{self.called_by} of {percent(self.rate)}"
 
 
 class _Record(BaseModel):
@@ -73,7 +77,7 @@ def _read(folder: Path) -> IndexedSlide | None:
         scored=counts.scored,
         unreadable=counts.unreadable,
         anomalous=counts.anomalous if calling and calling.possible else None,
-        called_by=calling.words if calling else "",
+        called_by=calling.words if calling and counts.scored else "",
         flagged=[(name.replace("_", " "), count) for name, count in counts.flagged.items() if count],
         picture=picture.read_bytes() if picture.exists() else None,
     )
