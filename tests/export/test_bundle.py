@@ -12,7 +12,7 @@ from tests.export.stores import Scene, make_store
 from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.bundle import WRITERS, ExportSettings, write_exports
-from wsi_haloae.export.formats import DEFAULT, FORMATS, check_formats
+from wsi_haloae.export.formats import DEFAULT, FORMATS, REPORT_SHOWS, check_formats
 from wsi_haloae.stores.sharded import TileState
 
 NAMES = {name for kind in DEFAULT for name in FORMATS[kind]} - {"map.ome.zarr"}
@@ -44,7 +44,9 @@ def test_each_format_writes_its_files_and_no_other(tmp_path: Path) -> None:
     store = make_store(tmp_path / "scores.zarr", Scene(width=200, height=130))
     for name in FORMATS:
         write_exports(store, tmp_path / name, formats=(name,))
-        assert {path.name for path in (tmp_path / name).iterdir()} == set(FORMATS[name]) - {"map.ome.zarr"}
+        shown = REPORT_SHOWS if name == "report" else ()
+        expected = {file for one in (name, *shown) for file in FORMATS[one]} - {"map.ome.zarr"}
+        assert {path.name for path in (tmp_path / name).iterdir()} == expected
 
 
 def test_a_format_that_is_none_is_refused_with_those_that_are() -> None:

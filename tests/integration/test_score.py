@@ -22,7 +22,7 @@ from wsi_haloae.slide.openslide_slide import open_slide
 OUTPUTS = {
     "tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png",
     "artefacts.png", "heatmap.ome.zarr", "tiles.parquet", "regions.geojson", "show_heatmap.groovy", "show_tiles.groovy",
-    "artefacts.png", "heatmap.ome.zarr", "heatmap.small.jpg", "report.html",
+    "heatmap.small.jpg", "report.html",
 }  # fmt: skip
 
 

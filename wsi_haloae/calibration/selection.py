@@ -56,9 +56,9 @@ class Selection:
         """Whether any tile, however high its score, could be called."""
         return True
 
-    def facts(self) -> dict[str, str | float]:
+    def facts(self) -> dict[str, str | float | bool]:
         """What the run record keeps."""
-        return {"criterion": self.words}
+        return {"criterion": self.words, "phrase": self.phrase, "possible": self.possible}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ class ErrorRateSelection(Selection):
         """Whether the smallest p-value that there can be is small enough."""
         return self.criterion == "false-discovery rate" or self.smallest_p <= self.level
 
-    def facts(self) -> dict[str, str | float]:
+    def facts(self) -> dict[str, str | float | bool]:
         """The criterion, and how little it could have chosen."""
         return {**super().facts(), "smallest_selectable_share": self.smallest_share}
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wsi_haloae.calibration.selection import USUAL, Criterion
 from wsi_haloae.errors import UsageError
 from wsi_haloae.export.artefact_picture import write_artefact_picture
-from wsi_haloae.export.formats import DEFAULT, FORMATS, REPORT_SHOWS, PACKED_TILES
+from wsi_haloae.export.formats import DEFAULT, FORMATS, PACKED_TILES, REPORT_SHOWS
 from wsi_haloae.export.geojson import write_tile_geojson
 from wsi_haloae.export.h5ad import write_anndata
 from wsi_haloae.export.merged_geojson import write_merged_geojson

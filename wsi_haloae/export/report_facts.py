@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from wsi_haloae.artefacts.flags import ArtefactFlag
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
-from wsi_haloae.calibration.selection import LARGEST_SHARE, Selection
+from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, Selection
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.score_store import ScoreHeader
 
@@ -65,15 +65,16 @@ def model_facts(header: ScoreHeader) -> dict[str, str]:
 
 def calibration_facts(calibration: CalibrationFacts, selection: Selection) -> dict[str, str]:
     """How fine p-values are, and what can be called with them."""
+    smallest_share = min(calibration.smallest_p / FDR, 1.0)
     return {
         "calibration tiles": f"{calibration.tiles:,} of {count_of_groups(calibration)} "
         "(patients, slides, or parts of one slide)",
         "worth, as independent tiles": f"{calibration.effective_tiles:.3g}",
-        "smallest p-value there can be": f"{selection.smallest_p:.2g}",
-        "smallest share that a false-discovery rate could call": f"{percent(min(selection.smallest_share, 1))} of the "
-        f"slide's tiles (up to {percent(LARGEST_SHARE)} is taken for enough)",
-        "called by": f"{selection.criterion} of {percent(selection.rate)}"
-        + ("" if selection.possible else ": none can be"),
+        "smallest p-value there can be": f"{calibration.smallest_p:.2g}",
+        f"smallest share that a false-discovery rate of {percent(FDR)} could call": (
+            f"{percent(smallest_share)} of the slide's tiles (up to {percent(LARGEST_SHARE)} is taken for enough)"
+        ),
+        "called by": selection.phrase + ("" if selection.possible else ": none can be"),
     }
 
 

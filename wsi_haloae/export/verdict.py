@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.calibration.conformal import CalibrationFacts
-from wsi_haloae.calibration.selection import Selection
+from wsi_haloae.calibration.selection import ErrorRateSelection, Selection
 from wsi_haloae.export.report_facts import count_of_groups
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.pages import percent
@@ -38,34 +38,39 @@ def verdict(tiles: ScoredTiles) -> Verdict:
         return Verdict("No tissue was found", "Nothing was scored. preview.png shows what was looked at.")
     if not tiles.scored:
         return Verdict("No tile was scored", f"Of {len(tiles):,} tiles none has a score; the warnings say why.")
-    if tiles.selection is None or tiles.header.model.calibration is None:
+    selection, calibration = tiles.selection, tiles.header.model.calibration
+    if isinstance(selection, ErrorRateSelection) and calibration is not None:
+        return _called(selection, tiles.scored, calibration)
+    if selection is None:
         return Verdict(
             f"{_tiles(tiles.scored)} scored, none called",
             "The model was not calibrated, so there are no p-values and nothing says from which score on a tile is "
             "anomalous. Scores still put the tiles in order.",
         )
-    return _called(tiles.selection, tiles.scored, tiles.header.model.calibration)
+    return Verdict(
+        f"{_share(selection, tiles.scored)} with a {selection.phrase}",
+        "The score was chosen by hand, so no error rate is promised: what share of reference tiles scores as high is "
+        "not known from it.",
+    )
 
 
-def _called(selection: Selection, scored: int, calibration: CalibrationFacts) -> Verdict:
-    rate = f"{selection.criterion} of {percent(selection.rate)}"
+def _called(selection: ErrorRateSelection, scored: int, calibration: CalibrationFacts) -> Verdict:
+    rate = selection.phrase
     if not selection.possible:
         return Verdict(
             f"{_tiles(scored)} scored, too few calibration tiles to call any anomalous",
-            f"At a {rate} a tile needs a p-value of {selection.rate:g} or less. {_worth(calibration)}, "
+            f"At a {rate} a tile needs a p-value of {selection.level:g} or less. {_worth(calibration)}, "
             f"so no p-value can be below {selection.smallest_p:.2g}, however strange the tile. "
             "Scores still put the tiles in order.",
         )
-    count = int(selection.chosen.sum())
-    share = f" ({percent(count / scored)})" if count else ""
-    headline = f"{f'{count:,}' if count else 'None'} of {_tiles(scored)}{share} called anomalous at a {rate}"
+    count, headline = int(selection.chosen.sum()), f"{_share(selection, scored)} called anomalous at a {rate}"
     if selection.criterion == "false-discovery rate":
-        held = f"Of the tiles that are called, about {percent(selection.rate)} may be reference tiles after all."
+        held = f"Of the tiles that are called, about {percent(selection.level)} may be reference tiles after all."
         return Verdict(headline, held if count else "No tile scores so high that it stands out from reference tiles.")
-    expected = max(1, round(selection.rate * scored))
+    expected = max(1, round(selection.level * scored))
     return Verdict(
         headline,
-        f"On a slide that is all reference about {percent(selection.rate)} of the tiles ({expected:,} here) would be "
+        f"On a slide that is all reference about {percent(selection.level)} of the tiles ({expected:,} here) would be "
         "called as well: read the number against that. A false-discovery rate would be the better measure, but with "
         f"these calibration tiles it would call {_least(selection)}.",
     )
@@ -113,7 +118,12 @@ def _tiles(count: int) -> str:
     return f"{count:,} tile{'' if count == 1 else 's'}"
 
 
-def _least(selection: Selection) -> str:
+def _share(selection: Selection, scored: int) -> str:
+    count = int(selection.chosen.sum())
+    return f"{count:,} of {_tiles(scored)} ({percent(count / scored)})" if count else f"None of {_tiles(scored)}"
+
+
+def _least(selection: ErrorRateSelection) -> str:
     share = selection.smallest_share
     return f"{percent(share)} of the tissue or more, or nothing" if share <= 1 else "nothing"
 

@@ -21,6 +21,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.outcome import Outcome, naming_a_full_disk
 from wsi_haloae.runs.record import RECORD_NAME, read_record
+from wsi_haloae.runs.slide_index import write_index
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 
 
@@ -45,6 +46,7 @@ def export_slides(scored: Path, options: ExportOptions, arguments: Mapping[str, 
         outcome.attempt(folder.name, work, partial(_say_failure, folder, reporter), reporter)
     if outcome.done and not alone:
         write_project_scripts(scored)
+        write_index(scored)
     outcome.say(reporter)
     return outcome
 
@@ -63,6 +65,7 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
         facts = _facts(source)
         told = {
             "arguments": arguments,
+            "formats": list(options.formats),
             "started": begun.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - clock, 3),
             **facts,

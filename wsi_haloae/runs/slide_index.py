@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import FileLock
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
+from wsi_haloae.config.whole import merge
 from wsi_haloae.export import index_page, small_picture
 from wsi_haloae.export.index_page import IndexedSlide, State, write_index_page
-from wsi_haloae.pages import percent
 from wsi_haloae.runs.lock import LOCK_NAME
 from wsi_haloae.runs.record import RECORD_NAME, read_record
 from wsi_haloae.stores.score_store import STORE_NAME
@@ -29,15 +29,12 @@ class _Counts(BaseModel):
 
 
 class _Calling(BaseModel):
-    called_by: str
-    rate: float
+    phrase: str
     possible: bool
 
     @property
     def words(self) -> str:
-        if not self.possible:
-            return "none can be: too few calibration tiles"
-        return f"{self.called_by} of {percent(self.rate)}"
+        return self.phrase if self.possible else "none can be: too few calibration tiles"
 
 
 class _Record(BaseModel):
@@ -64,7 +61,7 @@ def write_index(output: Path) -> None:
 def _read(folder: Path) -> IndexedSlide | None:
     """A slide's line; None for a folder that is none of a scored slide."""
     try:
-        record = _Record.model_validate(read_record(folder / RECORD_NAME))
+        record = _Record.model_validate(_as_exported(read_record(folder / RECORD_NAME)))
     except ValidationError:  # killed before its record was written, or another command's
         return IndexedSlide(folder.name, "not finished") if (folder / STORE_NAME).is_dir() else None
     counts, calling, picture = record.counts, record.anomalous, folder / small_picture.NAME
@@ -81,3 +78,11 @@ def _read(folder: Path) -> IndexedSlide | None:
         flagged=[(name.replace("_", " "), count) for name, count in counts.flagged.items() if count],
         picture=picture.read_bytes() if picture.exists() else None,
     )
+
+
+def _as_exported(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record with what ``export`` called anomalous, where it wrote the report anew."""
+    export = record.get("export")
+    if not isinstance(export, Mapping) or "report" not in export.get("formats", ()):
+        return record
+    return merge(record, {name: export[name] for name in ("anomalous", "counts") if name in export})

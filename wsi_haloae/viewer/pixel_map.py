@@ -1,7 +1,7 @@
 """The anomaly map of pixels as coloured tiles, and the map of one tile.
 
-A map's residuals are not scores, so the checkpoint's display range is not theirs. No range is recorded for them:
-colours run from the 1st to the 99.5th percentile of a sample of this slide's own tiles, and the page says that.
+A map's residuals are not scores, and have a range of their own in the checkpoint. Stores of models from before it was
+kept are shown from the 1st to the 99.5th percentile of a sample of the slide's own tiles, and the page says that.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ class PixelMapPicture:
     @cached_property
     def scale(self) -> ColourScale:
         """Residuals to colours; 0 to 1 where no tile has been scored."""
+        known = self._store.header.model.map_range
+        if known is not None:
+            return ColourScale(*known)
         done = np.flatnonzero(self._store.states() == TileState.DONE)
         chosen = done[np.linspace(0, len(done) - 1, min(SAMPLED, len(done))).astype(np.int64)]
         if not len(chosen):
@@ -62,6 +65,7 @@ class PixelMapPicture:
             "max_level": len(self._pyramid.shapes) - 1,
             "tile_size": SMALLEST,
             "range": [self.scale.low, self.scale.high],
+            "of_this_slide": self._store.header.model.map_range is None,
         }
 
     def zoom_tile(self, level: int, column: int, row: int) -> NDArray[np.uint8] | None:
