@@ -90,8 +90,11 @@ export class Controls {
     byId("scale").hidden = Boolean(pixels);
     if (!pixels) return;
     const [low, high] = this.#facts.pixel_map.range;
+    const words = this.#facts.pixel_map.of_this_slide
+      ? "this slide's own range, not to be compared between slides"
+      : "the range of reference tiles, the same for every slide";
     byId("threshold-words").textContent =
-      `Residual of each pixel, blue ${number(low)} to red ${number(high)}: this slide's own range, not to be compared between slides.`;
+      `Residual of each pixel, blue ${number(low)} to red ${number(high)}: ${words}.`;
   }
 }
 
