@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.export.pages import Page
 from wsi_haloae.runs.slide_index import write_index
 
-CALLING = {"called_by": "false-discovery rate", "rate": 0.1, "possible": True, "criterion": "..."}
+CALLING = {"phrase": "false-discovery rate of 10 %", "possible": True, "criterion": "..."}
 
 
 def record(folder: Path, state: str, **facts: object) -> None:
@@ -66,3 +66,12 @@ def test_a_slide_on_which_nothing_can_be_called_has_no_share(tmp_path: Path) -> 
     record(tmp_path / "a", "done", counts=counts, anomalous={**CALLING, "possible": False})
     (tmp_path / "a/report.html").touch()
     assert "none can be: too few calibration tiles" in words(tmp_path)
+
+
+def test_what_an_export_called_is_in_it_once_the_report_says_so(tmp_path: Path) -> None:
+    calling = {"phrase": "score above 3", "possible": True, "criterion": "score above 3"}
+    export = {"anomalous": calling, "counts": {"anomalous": 40}}
+    done(tmp_path / "a", export={**export, "formats": ["csv"]})
+    assert "10 % false-discovery rate of 10 %" in words(tmp_path)
+    done(tmp_path / "a", export={**export, "formats": ["csv", "report"]})
+    assert "20 % score above 3" in words(tmp_path)

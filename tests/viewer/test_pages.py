@@ -17,6 +17,7 @@ from tests.viewer.asking import PORT, Answer, ask
 from tests.viewer.scored import LOST, Scored, score_slide, write_run_record, write_slide
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.tiles.plan import ReadPlan
 from wsi_haloae.viewer.catalogue import find_scored
 from wsi_haloae.viewer.opened import MOST_OPEN, OpenedSlides
@@ -50,7 +51,7 @@ def test_facts_are_those_of_the_store(app: ASGIApp, scored: Scored) -> None:
     assert facts["grid"]["l0_offset_x"] == (128 - 96) / 2
     assert facts["grid"]["l0_cell_width"] == 96
     assert facts["display_range"] == [-1.0, 3.0]
-    assert facts["criterion"] == "per-tile error rate of 5%"
+    assert facts["criterion"] == "per-tile error rate of 5\N{NO-BREAK SPACE}%"
     assert facts["pixel_map"]["l0_cell_width"] == 16
 
 
@@ -164,7 +165,8 @@ def test_a_slide_of_75000_places_is_answered_in_little(tmp_path: Path) -> None:
 def test_a_damaged_store_is_told_in_words(tmp_path: Path) -> None:
     made = score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), tile_size=256, stride=256)
     attributes = made.folder / "scores.zarr" / "zarr.json"
-    attributes.write_text(attributes.read_text().replace('"format_version": 2', '"format_version": 99'))
+    present = f'"format_version": {ScoreStore.format_version}'
+    attributes.write_text(attributes.read_text().replace(present, '"format_version": 99'))
     answer = ask(app_over(tmp_path / "out"), "/api/slides/s")
     assert answer.status == 422
     assert "format version 99" in answer.json()["error"]

@@ -43,8 +43,10 @@ class Selection:
 
     @property
     def phrase(self) -> str:
-        """The same within a sentence: "score above 3.5", "false-discovery rate of 10%"."""
-        return self.title if self.criterion == "score above" else f"{self.criterion} of {100 * self.level:g}%"
+        """The same within a sentence: "score above 3.5", "false-discovery rate of 10 %"."""
+        if self.criterion == "score above":
+            return self.title
+        return f"{self.criterion} of {100 * self.level:g}\N{NO-BREAK SPACE}%"
 
     @property
     def words(self) -> str:

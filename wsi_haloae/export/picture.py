@@ -15,6 +15,7 @@ from wsi_haloae.export.frame import FAINT_INK, INK, SlideFigure, enlarged_or_red
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
+from wsi_haloae.pages import percent
 
 
 def write_heatmap_picture(
@@ -45,7 +46,7 @@ def _called(selection: Selection, scored: int) -> str:
     if not selection.possible:
         return "too few calibration tiles to call any anomalous"
     at = "with" if selection.criterion == "score above" else "anomalous at"
-    return f"{selection.chosen.sum() / scored:.1%} {at} a {selection.phrase}"
+    return f"{percent(selection.chosen.sum() / scored)} {at} a {selection.phrase}"
 
 
 def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:
