@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 from wsi_haloae.evaluation.labelled_scores import require_labelled_scores
 
@@ -16,4 +16,6 @@ def auroc(scores: NDArray[np.floating], anomalous: NDArray[np.bool_], *, of: str
     (tile, image, pixel). Raises `UsageError` when one class is absent or a score is not a number.
     """
     require_labelled_scores(scores, anomalous, measure="AUROC", of=of)
-    return float(roc_auc_score(anomalous, scores))
+    ranks, count = rankdata(scores), int(anomalous.sum())
+    higher = ranks[anomalous].sum() - count * (count + 1) / 2  # pairs: Mann and Whitney's U
+    return float(higher / (count * (len(scores) - count)))
