@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -87,13 +88,22 @@ def test_the_same_tiles_elsewhere_give_the_same_bytes(tiny: Tiny, tmp_path: Path
     assert model.read_bytes() == tiny.model.read_bytes()
 
 
+def link(images: Iterable[Path], folder: Path) -> Path:
+    """A folder of some images of another."""
+    folder.mkdir()
+    for image in images:
+        (folder / image.name).symlink_to(image)
+    return folder
+
+
 def test_trains_on_real_tiles_by_patient_with_real_weights(tmp_path: Path) -> None:
-    """GlaS, the small preset and VGG19, for two steps: the whole path on real input."""
-    tiles, weights = real_data("tiles/glas_colon/train/malignant"), real_data("../weights/vgg19_features.safetensors")
-    model = tmp_path / "m.safetensors"
+    """Some of GlaS, the small preset and VGG19, for two steps: the whole path on real input."""
+    images, weights = real_data("tiles/glas_colon/train/malignant"), real_data("../weights/vgg19_features.safetensors")
+    tiles, model = link(sorted(images.glob("*_00.jpeg")), tmp_path / "tiles"), tmp_path / "m.safetensors"
     command = ["train-tiles", str(tiles), "-o", str(model), "--config", "haloae-small", "--weights", str(weights)]
     command += ["--mpp", "0.62", "--group-regex", "p[0-9]+", "--set", "training.steps=2", "-q"]
     command += ["--set", "training.statistics_tiles=8", "--set", "training.select_tiles=2"]
+    command += ["--set", "training.originals_per_batch=2"]
     assert run(command) == 0
     facts = Checkpoint.load(model).facts
     assert (facts.tile_size, facts.mpp) == (256, 0.62)
@@ -113,10 +123,10 @@ def test_images_without_pixel_size_and_unknown_classes_are_errors(
 
 
 def test_a_manifest_names_groups_and_parts(tmp_path: Path) -> None:
-    tiles = real_data("tiles/lc25000_lung/val/tumour")
+    tiles = link(sorted(real_data("tiles/lc25000_lung/val/tumour").glob("*.jpeg"))[:40], tmp_path / "tiles")
     lines = ["path,patient,split"]
-    for number, file in enumerate(sorted(tiles.glob("*.jpeg"))):
-        part = ("train", "select", "calibrate")[min(number // 60, 2) if number < 100 else 2]
+    for number, file in enumerate(sorted(tiles.iterdir())):
+        part = "train" if number < 20 else "select" if number < 32 else "calibrate"
         lines.append(f"{file},{part}-patient,{part}")
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("\n".join(lines))
@@ -124,7 +134,7 @@ def test_a_manifest_names_groups_and_parts(tmp_path: Path) -> None:
     command = ["train-tiles", str(tiles), "-o", str(model), "--mpp", "0.5", "--manifest", str(manifest)]
     assert run([*command, *TINY, "-q"]) == 0
     record = json.loads((tmp_path / "m.training/run.json").read_text())
-    assert record["checkpoint"]["training"]["tiles"] == {"train": 60, "select": 40, "calibrate": 20}
+    assert record["checkpoint"]["training"]["tiles"] == {"train": 20, "select": 12, "calibrate": 8}
 
 
 def write_images(folder: Path, source: MemorySource) -> Path:
