@@ -224,9 +224,15 @@ def test_an_ordinary_slide_warns_of_nothing(page: Page) -> None:
 
 
 def test_the_histogram_counts_every_tile_once() -> None:
-    edges = score_edges(ColourScale(0.0, 10.0))
+    scores = np.array([-99, *[3.01] * 40, -5, 29.9, 1e9], np.float32)
+    edges = score_edges(ColourScale(0.0, 10.0), scores)
     assert (edges[0], edges[-1]) == (-5.0, 30.0)
-    found = shares(np.array([-99, -5, 3.01, 29.9, 30, 1e9], np.float32), edges)
+    found = shares(scores, edges)
     assert found.sum() == pytest.approx(1)
-    assert found[0] == pytest.approx(2 / 6)
-    assert found[-1] == pytest.approx(3 / 6)
+    assert found[0] == pytest.approx(2 / 44)
+    assert found[-1] == pytest.approx(2 / 44)
+
+
+@pytest.mark.parametrize(("score", "end"), [(30, 30), (31, 70), (71, 190), (191, 550), (1e6, 550)])
+def test_the_axis_grows_with_slides_that_are_altogether_unlike_the_reference(score: float, end: float) -> None:
+    assert score_edges(ColourScale(0.0, 10.0), np.full(5, score, np.float32))[-1] == end

@@ -56,10 +56,10 @@ def model_facts(header: ScoreHeader) -> dict[str, str]:
         "checkpoint (SHA-256)": model.sha256,
         "score": model.rule,
         "colours of scores": f"{model.display_range[0]:.3g} to {model.display_range[1]:.3g}",
-        "computed on": f"{header.compute.device}, {header.compute.dtype}",
     }
     if model.map_range:
         facts["colours of maps"] = f"{model.map_range[0]:.3g} to {model.map_range[1]:.3g}"
+    facts["computed on"] = f"{header.compute.device}, {header.compute.dtype}"
     return facts
 
 

@@ -1,4 +1,4 @@
-"""Scores of a slide's tiles against those of held-out reference tiles, on an axis that is the same for every slide.
+"""Scores of a slide's tiles against those of held-out reference tiles, on an axis that slides have in common.
 
 share of tiles
 |        ▂▅▇▅▂        the reference, a line
@@ -27,14 +27,25 @@ from wsi_haloae.pages import percent
 
 WIDTH, HEIGHT = 1440, 520
 BINS = 50
-BELOW, ABOVE = 0.5, 2.0
-"""How far the axis reaches beyond the display range, in its lengths. What lies farther is in the last bin."""
+BELOW = 0.5
+REACHES = (2.0, 6.0, 18.0, 54.0)
+"""How far the axis may reach beyond the display range, in its lengths: the first that has room for the slide."""
+OUTSIDE_AT_MOST = 0.05
+"""Share of the tiles for which there may be no room; they are in the last bin."""
+HEADROOM = 1.35
+"""For the legend, over the highest bar."""
 
 
-def score_edges(scale: ColourScale) -> NDArray[np.float64]:
-    """The edges of the bins, (BINS + 1,)."""
+def score_edges(scale: ColourScale, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The edges of the bins, (BINS + 1,), for scores (n,), at least one.
+
+    Most slides have the first axis, and can be compared at a glance; one that is altogether unlike the reference would
+    be a single bar on it.
+    """
     length = scale.high - scale.low
-    return np.linspace(scale.low - BELOW * length, scale.high + ABOVE * length, BINS + 1)
+    highest = float(np.quantile(scores, 1 - OUTSIDE_AT_MOST))
+    reach = next((one for one in REACHES if highest <= scale.high + one * length), REACHES[-1])
+    return np.linspace(scale.low - BELOW * length, scale.high + reach * length, BINS + 1)
 
 
 def shares(scores: NDArray[np.float32], edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -44,8 +55,8 @@ def shares(scores: NDArray[np.float32], edges: NDArray[np.float64]) -> NDArray[n
 
 def draw_histogram(tiles: ScoredTiles, reference: NDArray[np.float32], scale: ColourScale) -> bytes:
     """A PNG of the scored tiles, at least one, and of ``reference`` (k,), which may be none."""
-    edges = score_edges(scale)
     scores = tiles.score[~np.isnan(tiles.score)]
+    edges = score_edges(scale, scores)
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
     axes = figure.add_axes((0.085, 0.17, 0.9, 0.77))
     middles = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
@@ -70,15 +81,14 @@ def _mark_called(axes: Axes, tiles: ScoredTiles) -> None:
 def _note_beyond(axes: Axes, scores: NDArray[np.float32], edges: NDArray[np.float64]) -> None:
     beyond = float((scores > edges[-1]).mean())
     if beyond:
-        words = f"the last bar holds {percent(beyond)} of the tiles, whose scores lie farther →"
         axes.text(
-            0.995, 0.62, words, transform=axes.transAxes, fontproperties=font(8), color=FAINT_INK,
-            horizontalalignment="right",
+            1, -0.17, f"{percent(beyond)} of the tiles lie farther →", transform=axes.transAxes,
+            fontproperties=font(8.5), color=FAINT_INK, horizontalalignment="right", verticalalignment="top",
         )  # fmt: skip
 
 
 def _style(axes: Axes, edges: NDArray[np.float64]) -> None:
-    axes.set_xlim(edges[0], edges[-1])
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, HEADROOM * axes.dataLim.ymax))
     axes.set_xlabel("anomaly score (low = like the reference)", fontproperties=font(9), color=INK)
     axes.set_ylabel("share of tiles", fontproperties=font(9), color=INK)
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
