@@ -1,4 +1,4 @@
-"""The wheel is what users install: it must carry the presets that --config names, and the viewer's page."""
+"""The wheel is what users install: it must carry the presets that --config names, and pages with their templates."""
 
 import subprocess
 import sys
@@ -19,6 +19,8 @@ def test_the_wheel_ships_presets_page_and_command(tmp_path: Path) -> None:
     for kind in KINDS:
         assert {f"wsi_haloae/configs/{kind}/{name}.yaml" for name in preset_names(kind)} <= names
     assert {f"wsi_haloae/configs/{base}" for base in (MVTEC_BASE, SLIDE_BASE)} <= names
+    templates = (path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "wsi_haloae").rglob("*.jinja"))
+    assert set(templates) <= names
     assert "wsi_haloae/py.typed" in names
     static = {
         path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "wsi_haloae/viewer/static").rglob("*.*")

@@ -58,10 +58,10 @@ def score(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Score each SLIDE with a trained model: heatmap, table and QuPath files in OUTPUT/<name>/.
+    """Score each SLIDE with a trained model: report, heatmap, table and QuPath files in OUTPUT/<name>/.
 
-    SLIDE is a file, a folder, a glob, or a CSV manifest with a column 'path'. A slide that is
-    done is skipped; one that was interrupted goes on where it stopped.
+    OUTPUT/index.html leads to all of them. SLIDE is a file, a folder, a glob, or a CSV manifest with
+    a column 'path'. A slide that is done is skipped; one that was interrupted goes on where it stopped.
     """
     from wsi_haloae.runs.inputs import find_slides
 

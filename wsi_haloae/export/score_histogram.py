@@ -75,14 +75,16 @@ def draw_histogram(tiles: ScoredTiles, reference: NDArray[np.float32], scale: Co
 def _mark_called(axes: Axes, tiles: ScoredTiles) -> None:
     if tiles.selection is not None and tiles.selection.chosen.any():
         lowest = float(tiles.score[tiles.selection.chosen].min())
-        axes.axvline(lowest, color="#a50026", linewidth=1.2, linestyle=(0, (4, 3)), label="anomalous from here on")
+        axes.axvline(
+            lowest, color="#a50026", linewidth=1.2, linestyle=(0, (4, 3)), label="lowest score called anomalous"
+        )
 
 
 def _note_beyond(axes: Axes, scores: NDArray[np.float32], edges: NDArray[np.float64]) -> None:
     beyond = float((scores > edges[-1]).mean())
     if beyond:
         axes.text(
-            1, -0.17, f"{percent(beyond)} of the tiles lie farther →", transform=axes.transAxes,
+            1, -0.1, f"{percent(beyond)} of the tiles lie farther →", transform=axes.transAxes,
             fontproperties=font(8.5), color=FAINT_INK, horizontalalignment="right", verticalalignment="top",
         )  # fmt: skip
 
