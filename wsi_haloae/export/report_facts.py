@@ -20,6 +20,8 @@ FILES: Mapping[str, str] = {
     "tiles.geojson": "the tiles for QuPath",
     "tiles.geojson.gz": "the tiles for QuPath, packed",
     "regions.geojson": "the anomalous regions for QuPath",
+    "show_heatmap.groovy": "dragged onto QuPath, lays the heatmap over the slide",
+    "show_tiles.groovy": "dragged onto QuPath, shows the tiles in their colours",
     "heatmap.overlay.png": "one pixel per tile, to be laid over the slide",
     "heatmap.ome.tif": "the scores as numbers, one pixel per tile",
     "heatmap.ome.zarr": "the same as OME-Zarr",
