@@ -36,8 +36,10 @@ check: setup
 bench: setup
 	for benchmark in benchmarks/bench_*.py benchmarks/train_step.py; do $(BIN)/python $$benchmark || exit 1; done
 
+DOCUMENTED = api slide tiles stores model training scoring calibration heatmap export evaluation
+
 docs: setup
-	$(BIN)/pdoc --output-directory build/docs --docformat markdown wsi_haloae
+	$(BIN)/pdoc --output-directory build/docs --docformat markdown $(DOCUMENTED:%=wsi_haloae.%)
 	@echo "open build/docs/index.html"
 
 # For the tests of the viewer's page, which are skipped where there is no Chromium.
