@@ -23,8 +23,8 @@ from wsi_haloae.tiles.grid import TileGrid
 ROWS, COLUMNS, TILE = 250, 300, 256
 
 
-def scored_store(folder: Path) -> ScoreStore:
-    """A store in which every tile of the grid has a score."""
+def scored_store(folder: Path, map_size: int | None = None) -> ScoreStore:
+    """A store in which every tile of the grid has a score, and a map if they have a size."""
     grid = TileGrid(COLUMNS * TILE, ROWS * TILE, TILE, TILE, 1.0, 1.0)
     rows, columns = grid.all_indices()
     index = TileIndex(
@@ -45,7 +45,7 @@ def scored_store(folder: Path) -> ScoreStore:
         compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
         layers=("one",),
         rules=("one",),
-        map_size=None,
+        map_size=map_size,
         roi_sha256=None,
     )
     thumbnail = np.full((ROWS * 4, COLUMNS * 4, 3), 240, np.uint8)
@@ -64,7 +64,7 @@ def scored_store(folder: Path) -> ScoreStore:
             np.repeat(score[:, None], 4, axis=1),
             np.zeros(len(score), np.uint8),
             np.ones(len(score), np.int32),
-            None,
+            None if map_size is None else random.random((len(score), map_size, map_size), np.float32),
         )
         store.write_shard(shard, result, np.full(len(score), TileState.DONE, np.uint8))
     return store
