@@ -54,7 +54,8 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     write_truth_picture(output / "demo.png", scores, truth.region(REFERENCE), REFERENCE)
     lines = [f"AUROC of {ANOMALOUS.lower()} against {REFERENCE.lower()} on a slide that was not trained on:"]
     lines += [f"  {name:<14}{value:.3f}" for name, value in rows.items()]
-    lines += [f"Look at {output / 'demo.png'}; QuPath opens {second} and {output / second.stem / 'tiles.geojson'}."]
+    report = output / second.stem / "report.html"
+    lines += [f"Look at {output / 'demo.png'} and {report}, or give: wsi-haloae view {output}"]
     return "\n".join(lines)
 
 
