@@ -51,7 +51,11 @@ def test_a_slide_tells_its_facts_and_cuts_itself_into_tiles(tiny: Tiny) -> None:
 
 def test_the_table_is_that_of_the_command(scored: wsi_haloae.ScoredSlide) -> None:
     ours, written = scored.table(), pd.read_csv(scored.folder / "tiles.csv", keep_default_na=False, na_values=[""])
-    shared = [name for name in written.columns if name in ours.columns]
+    assert set(written.columns) <= set(ours.columns)
+    ours["anomalous"] = ours["anomalous"].map({True: "yes", False: "no"})  # as people read it
+    words = ["flags", "state", "criterion"]
+    ours[words] = ours[words].astype(object)
+    shared = list(written.columns)
     assert {"x", "y", "score", "p_value", "flags", "state"} <= set(shared)
     written["flags"] = written["flags"].fillna("")
     pd.testing.assert_frame_equal(ours[shared], written[shared], check_dtype=False, rtol=1e-6)
@@ -86,7 +90,7 @@ def test_plots_into_axes_or_makes_them(scored: wsi_haloae.ScoredSlide) -> None:
     with pyplot.rc_context({"backend": "agg"}):
         axes = scored.plot()
         assert axes.get_xlim() == (0, pytest.approx(scored.store.header.slide.width * 0.5 / 1000, rel=1))
-        assert len(axes.images) == 2
+        assert len(axes.images) == 1
         assert scored.plot(pyplot.figure().add_subplot()).get_xlabel() == "mm"
         pyplot.close("all")
 

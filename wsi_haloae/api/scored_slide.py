@@ -15,13 +15,16 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from numpy.typing import NDArray
 
-from wsi_haloae.artefacts.flags import words as flag_words
 from wsi_haloae.errors import StoreError
-from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
+from wsi_haloae.export.blend import blended
+from wsi_haloae.export.frame import enlarged_or_reduced
+from wsi_haloae.export.parquet import record_batch
+from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.heatmap.pixel_map import assemble_map
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
+from wsi_haloae.stores.sharded import TileState
 
 UM_PER_MM = 1000
 
@@ -39,24 +42,11 @@ class ScoredSlide:
         return ScoredTiles.read(self.store)
 
     def table(self) -> pd.DataFrame:
-        """A row per tile: place (pixels of level 0), scores, p-value, flags, state, every rule's score."""
-        tiles, index = self.tiles, self.tiles.index
-        rules = self.store.scores().rules  # (n, rules)
-        return pd.DataFrame(
-            {
-                **dict(zip(("x", "y"), index.location.T, strict=True)),
-                **dict(zip(("width", "height"), index.size.T, strict=True)),
-                "row": index.row,
-                "column": index.column,
-                "tissue_fraction": index.tissue_fraction,
-                "score": tiles.score,
-                "score_paper": tiles.score_paper,
-                "p_value": tiles.p_value,
-                "flags": [flag_words(bits) for bits in tiles.flags.tolist()],
-                "state": [STATE_WORDS[state] for state in tiles.state.tolist()],
-                **{f"rule_{name}": rules[:, place] for place, name in enumerate(self.store.header.rules)},
-            }
-        )
+        """The columns of tiles.parquet, and the score by every other rule, ``rule_<name>``; a row per tile."""
+        rules = np.where(self.tiles.state[:, np.newaxis] == TileState.DONE, self.store.read("rules"), np.nan)
+        table: pd.DataFrame = record_batch(self.tiles, slice(None)).to_pandas()
+        names = [f"rule_{name}" for name in self.store.header.rules]
+        return table.join(pd.DataFrame(rules, columns=names))
 
     def heatmap(self, column: Literal["score", "score_paper"] = "score") -> xr.DataArray:
         """Scores laid out on the slide: dimensions (y, x), centres of cells in micrometres, NaN where none is."""
@@ -74,18 +64,17 @@ class ScoredSlide:
         whole = assemble_map(self.store)
         return self._array(whole.values, "residual", (0.0, 0.0), (whole.l0_cell_height, whole.l0_cell_width))
 
-    def plot(self, axes: Axes | None = None, *, opacity: float = 0.62) -> Axes:
-        """The heatmap over the slide, in millimetres, in the colours and on the range of ``heatmap.png``."""
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """The heatmap over the slide, in millimetres: the picture of ``heatmap.png``, colours and range alike."""
         if axes is None:
             axes = pyplot.subplots(figsize=(8, 6), layout="constrained")[1]
-        slide, heat = self.store.header.slide, self.heatmap()
+        slide, scale = self.store.header.slide, ColourScale(*self.store.header.model.display_range)
         width, height = slide.width * slide.mpp_x / UM_PER_MM, slide.height * slide.mpp_y / UM_PER_MM
-        scale = ColourScale(*self.store.header.model.display_range)
-        axes.imshow(self.store.thumbnail(), extent=(0, width, height, 0))
-        axes.imshow(scale.rgba(heat.values), extent=_extent(heat), alpha=opacity, interpolation="nearest")
-        axes.set(xlim=(0, width), ylim=(height, 0), xlabel="mm", ylabel="mm", title=slide.name)
+        base = enlarged_or_reduced(self.store.thumbnail(), slide)
+        axes.imshow(blended(base, self.tiles, assemble_heatmap(self.store), scale), extent=(0, width, height, 0))
+        axes.set(xlabel="mm", ylabel="mm", title=slide.name)
         colours = ScalarMappable(Normalize(scale.low, scale.high), ListedColormap(COLOUR_TABLE / 255))
-        axes.get_figure().colorbar(colours, ax=axes, extend="both", label="Anomaly score")  # type: ignore[union-attr]
+        axes.figure.colorbar(colours, ax=axes, extend="both", label="Anomaly score")
         return axes
 
     def _array(
@@ -112,15 +101,3 @@ class ScoredSlide:
 def open_scored(folder: str | Path) -> ScoredSlide:
     """The scored slide in ``folder``, ``OUT/<slide>/``; `StoreError` where there is none."""
     return ScoredSlide(Path(folder))
-
-
-def _extent(heat: xr.DataArray) -> tuple[float, float, float, float]:
-    """Left, right, bottom, top edge of the cells in mm."""
-    (left, right), (top, bottom) = (_edges(heat[axis].values) for axis in ("x", "y"))
-    return left, right, bottom, top
-
-
-def _edges(centres: NDArray[np.float64]) -> tuple[float, float]:
-    # A single cell has no neighbour to tell its size by, but it starts at 0.
-    half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else centres[0]
-    return float(centres[0] - half) / UM_PER_MM, float(centres[-1] + half) / UM_PER_MM

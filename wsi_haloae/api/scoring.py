@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from wsi_haloae.api.scored_slide import ScoredSlide
 from wsi_haloae.api.whole_slide import WholeSlide, open_slide
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.cores import available_cores
 from wsi_haloae.runs.score import ScoreOptions, score_slides
 
 
@@ -39,7 +39,7 @@ def score(
         precision=None,
         batch_size=None,
         stride=stride,
-        workers=num_workers or os.cpu_count() or 1,
+        workers=num_workers or available_cores(),
         roi=None if roi is None else Path(roi),
         keep_maps=maps,
         keep_tiles=False,

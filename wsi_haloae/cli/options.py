@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.cores import available_cores
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,11 +28,6 @@ class PixelSize(click.ParamType[float]):
         if not 0.01 <= mpp <= 100:
             self.fail(f"{mpp} is no pixel size; 0.25 is typical of 40x, 0.5 of 20x (micrometres per pixel)", param, ctx)
         return mpp
-
-
-def _available_cores() -> int:
-    """Cores that this process may use (a cluster may grant fewer than the machine has)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def talk(command: Command) -> Command:
@@ -106,7 +101,7 @@ def device(command: Command) -> Command:
 def workers(command: Command) -> Command:
     """``-n``."""
     return click.option(
-        "-n", "--num-workers", type=click.IntRange(1), default=_available_cores, show_default="cores", help="Readers."
+        "-n", "--num-workers", type=click.IntRange(1), default=available_cores, show_default="cores", help="Readers."
     )(command)
 
 

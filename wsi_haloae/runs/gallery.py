@@ -28,8 +28,7 @@ def make_gallery(
     (k, s, s, 3), and is only asked where the store has not kept them. Both are asked in the same order for the same
     scores, so a second call gives the same bytes.
     """
-    scores = store.scores()
-    chosen = choose(scores.score, scores.flags, store.states() == TileState.DONE)
+    chosen = choose(store.read("score"), store.read("flags"), store.states() == TileState.DONE)
     numbers = np.concatenate(list(chosen.values()))
     size = store.header.grid.tile_size
     pixels = np.array([read_tile(number) for number in numbers.tolist()], np.uint8).reshape(-1, size, size, 3)
