@@ -10,6 +10,7 @@ from tests.model.tiny import TILE, tiny_checkpoint
 from tests.training.tiles import MemorySource
 from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import InferenceModel, default_precision
+from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.scoring.scorer import Scorer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -42,3 +43,21 @@ def test_the_automatic_batch_fits(device: torch.device) -> None:
     batch = automatic_batch_size(model, TILE, device)
     assert 1 <= batch <= LARGEST
     model.reconstruct(model.features(torch.zeros(batch, 3, TILE, TILE, device=device)))
+
+
+def test_recorded_graphs_give_what_kernels_one_by_one_give(device: torch.device) -> None:
+    plain = InferenceModel(tiny_checkpoint().model, device)
+    replayed = InferenceModel(tiny_checkpoint().model, device).replayed()
+    with torch.inference_mode():
+        for seed in range(3):
+            images = torch.randn(4, 3, TILE, TILE, generator=torch.Generator().manual_seed(seed)).to(device)
+            features = plain.features(images)
+            assert torch.equal(replayed.features(images), features)
+            assert torch.equal(replayed.reconstruct(features), plain.reconstruct(features))
+
+
+def test_batches_arrive_whole_and_in_order(device: torch.device) -> None:
+    tiles = np.random.default_rng(0).integers(0, 256, (37, 64, 64, 3), dtype=np.uint8)
+    arrived = torch.cat([batch.cpu() for batch in batches_on(device, tiles, 8)])
+    np.testing.assert_array_equal(arrived[:37], tiles)
+    assert not arrived[37:].any()

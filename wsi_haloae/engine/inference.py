@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsi_haloae.engine.block_c import for_scoring
+from wsi_haloae.engine.replay import Replayed
 from wsi_haloae.model.haloae import HaloAE, stretched
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -42,15 +44,29 @@ class InferenceModel(nn.Module):
         self._filled_up = max(self._channels, next(convolutions, 0))
         self.requires_grad_(requires_grad=False)
         self.to(device).to(memory_format=torch.channels_last).eval()
+        self._features: Callable[[Tensor], Tensor] = self._block_b
+        self._reconstruct: Callable[[Tensor], Tensor] = self._block_c
+
+    def replayed(self) -> InferenceModel:
+        """Itself, on a CUDA device by recorded graphs from now on: for batches of one size."""
+        if next(self.parameters()).is_cuda:
+            self._features, self._reconstruct = Replayed(self._block_b), Replayed(self._block_c)
+        return self
 
     def features(self, images: Tensor) -> Tensor:
         """Block B: normalised images (B, 3, s, s) -> features (B, C, m, m), standardised, float32."""
+        return self._features(images)
+
+    def reconstruct(self, features: Tensor) -> Tensor:
+        """Block C: features (B, C, m, m) -> their reconstruction, (B, C, m, m), float32."""
+        return self._reconstruct(features)
+
+    def _block_b(self, images: Tensor) -> Tensor:
         images = images.to(self._dtype, memory_format=torch.channels_last)
         standardised: Tensor = self.standardise(self.backbone(images).float())
         return standardised
 
-    def reconstruct(self, features: Tensor) -> Tensor:
-        """Block C: features (B, C, m, m) -> their reconstruction, (B, C, m, m), float32."""
+    def _block_c(self, features: Tensor) -> Tensor:
         features = features.to(self._dtype)
         missing = self._filled_up - self._channels
         filled = F.pad(features, (0, 0, 0, 0, 0, missing)) if missing else features

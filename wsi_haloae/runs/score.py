@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from wsi_haloae.atomic import remove_tree
-from wsi_haloae.engine.batch import automatic_batch_size
+from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
 from wsi_haloae.export.bundle import OpenStore, write_exports
@@ -197,6 +197,9 @@ class ScoreRun:
         if batch_size is None:
             model = InferenceModel(self._checkpoint.model, self._device, PRECISIONS[precision])
             batch_size = automatic_batch_size(model, self._checkpoint.facts.tile_size, self._device)
+        elif batch_size > LARGEST:
+            self._reporter.line(f"--batch-size {batch_size}: a shard has {LARGEST} tiles, so batches of {LARGEST}")
+            batch_size = LARGEST
         return ComputeRecord(batch_size=batch_size, dtype=precision, device=self._device.type, threads=self._threads)
 
     def _tiles(self, source: SlideInput, path: Path, chosen: ChosenTiles, record: RunRecord) -> TileStore | None:

@@ -144,10 +144,10 @@ class _Patient:
         if size == 1:
             raise WsiHaloaeError(f"{self._device}: out of memory with a single tile ({reason}). Choose --device cpu.")
         self._reporter.warn(f"out of memory with {size} tiles at once, going on with {size // 2} ({reason})")
+        self._store.lower_batch_size(size // 2)
+        self._scorer = self._made()  # the old one, gone with this, held its recorded graphs' memory
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-        self._store.lower_batch_size(size // 2)
-        self._scorer = self._made()
 
 
 def _stain_matcher(

@@ -17,6 +17,7 @@ from wsi_haloae.artefacts.flags import flags
 from wsi_haloae.artefacts.quantities import measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
 from wsi_haloae.engine.inference import InferenceModel
+from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.preprocessing import tissue_cells, to_unit
 from wsi_haloae.model.residuals import residuals
@@ -33,7 +34,7 @@ class Scorer:
     ) -> None:
         self.batch_size = batch_size
         self._device, self._config = device, checkpoint.facts.config
-        self._model = InferenceModel(checkpoint.model, device, dtype)
+        self._model = InferenceModel(checkpoint.model, device, dtype).replayed()
         self._mean_map = checkpoint.scoring_mean_map().to(device)
         self._feature_range = checkpoint.feature_range.to(device)
         self._gaussians = {name: gaussian.to(self._mean_map) for name, gaussian in checkpoint.gaussians.items()}
@@ -64,8 +65,12 @@ class Scorer:
         """
         measured = self.measure(tiles) if quantities is None else quantities
         places = [slice(start, start + self.batch_size) for start in range(0, len(tiles), self.batch_size)]
+        batches = batches_on(self._device, tiles, self.batch_size)
         return TileScores.joined(
-            [self._score_batch(tiles[place], measured[place], keep_maps=keep_maps) for place in places]
+            [
+                self._score_batch(batch, measured[place], keep_maps=keep_maps)
+                for batch, place in zip(batches, places, strict=True)
+            ]
         )
 
     def measure(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -75,13 +80,14 @@ class Scorer:
     @torch.inference_mode()
     def summaries(self, names: Sequence[str], tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """The numbers that summary rules look at, (n, d) each, for n tiles: a batch or fewer."""
-        measured = self._measure(tiles)
+        (batch,) = batches_on(self._device, tiles, self.batch_size)
+        measured = self._measure(batch)
         return {name: _numpy(SUMMARIES[name].numbers(measured, self._gaussians))[: len(tiles)] for name in names}
 
     @torch.inference_mode()
-    def _score_batch(self, tiles: NDArray[np.uint8], quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
-        rule, count = self._config.scoring, len(tiles)
-        on_tissue = self._measure(tiles)
+    def _score_batch(self, batch: Tensor, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
+        rule, count = self._config.scoring, len(quantities)
+        on_tissue = self._measure(batch)
         found, tissue = on_tissue.found, on_tissue.cells
         everywhere = Measured(found, torch.ones_like(tissue))
         asked = list(dict.fromkeys((rule, *self._rules.values())))  # the score's rule is mostly a named one
@@ -105,15 +111,10 @@ class Scorer:
             anomaly_map=_numpy(final_map(rule, found, self._mean_map))[:count] if keep_maps else None,
         )
 
-    def _measure(self, tiles: NDArray[np.uint8]) -> Measured:
-        """Residuals of one batch, padded to full size, over its tissue cells."""
+    def _measure(self, batch: Tensor) -> Measured:
+        """Residuals of one batch of full size, uint8 on the device, over its tissue cells."""
         rule = self._config.scoring
-        padded = np.zeros((self.batch_size, *tiles.shape[1:]), dtype=np.uint8)
-        padded[: len(tiles)] = tiles
-        batch = torch.from_numpy(padded)
-        if self._device.type == "cuda":  # from pinned memory the copy runs beside the last batch's arithmetic
-            batch = batch.pin_memory()
-        unit = to_unit(batch.to(self._device, non_blocking=True))
+        unit = to_unit(batch)
         tissue = tissue_cells(unit, self._model.map_size, rule.glass_level)
         decode = rule.source == "image" or rule.pooling == "classifier"
         found = residuals(self._model, unit, self._feature_range, self._config, decode=decode, ssim=True)
