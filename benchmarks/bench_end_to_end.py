@@ -47,9 +47,9 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
         source = SlideInput(make_slide(folder, side), "slide", None, override_mpp=False)
         checkpoint = Checkpoint.load(path)
         options = ScoreOptions(path, device_name, None, None, None, readers, None, False, False, False)
-        run = ScoreRun(checkpoint, checkpoint.facts.mpp or 0.5, device, options, quiet)
+        run = ScoreRun.of(options)
         with closing(source.open()) as slide:
-            tiling, header = run.plan(slide.properties, None)
+            tiling, header = run.plan(slide.properties, None, quiet)
             chosen = choose_tiles(slide, tiling, quiet)
 
         def new_store() -> ScoreStore:

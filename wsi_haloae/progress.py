@@ -18,16 +18,17 @@ from rich.text import Text
 PLAIN_LINE_SECONDS = 10.0
 
 Advance = Callable[[int], None]
+SlidesAdvance = Callable[[float, int], None]
 
 
 class Reporter:
     """Where the parts of a run say what they do; everything goes to stderr."""
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, console: Console | None = None) -> None:
         self.quiet, self.verbose = quiet, verbose
         self.warnings: list[str] = []
         self.errors: list[str] = []
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
 
     def line(self, text: str) -> None:
         """A line about what is going on; silent with ``--quiet``."""
@@ -61,32 +62,74 @@ class Reporter:
         else:
             yield self._plain_lines(label, total, unit, done)
 
-    def _bar(self, unit: str) -> Progress:
+    @contextmanager
+    def track_slides(self, label: str, total: int) -> Iterator[SlidesAdvance]:
+        """Progress of many slides at once: call what is given with the slides and the tiles just finished.
+
+        A slide may be finished in parts, 0.1 of it at a time.
+        """
+        if self.quiet:
+            yield lambda _slides, _tiles: None
+        elif self._console.is_terminal:
+            with self._bar("slides", TextColumn("{task.fields[tiles]}")) as bar:
+                task = bar.add_task(escape(label), total=total, tiles="")
+                shown = _Rate("tiles")
+
+                def advance(slides: float, tiles: int) -> None:
+                    bar.update(task, advance=slides, tiles=shown.after(tiles))
+
+                yield advance
+        else:
+            yield self._plain_slides(label, total)
+
+    def _bar(self, unit: str, *more: ProgressColumn) -> Progress:
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             _RateColumn(unit),
+            *more,
             TimeRemainingColumn(),
             console=self._console,
         )
 
     def _plain_lines(self, label: str, total: int, unit: str, done: int) -> Advance:
-        start = last = time.monotonic()
-        count = done
+        say = self._now_and_then(label, total, unit, done)
+        return lambda count: say(count, "")
 
-        def advance(step: int) -> None:
+    def _plain_slides(self, label: str, total: int) -> SlidesAdvance:
+        say, shown = self._now_and_then(label, total, "slides", 0), _Rate("tiles")
+        return lambda slides, tiles: say(slides, f"{shown.after(tiles)}, ")
+
+    def _now_and_then(self, label: str, total: int, unit: str, done: int) -> Callable[[float, str], None]:
+        start = last = time.monotonic()
+        count: float = done
+
+        def advance(step: float, more: str) -> None:
             nonlocal count, last
             count += step
             now = time.monotonic()
-            if now - last < PLAIN_LINE_SECONDS and count < total:
+            if now - last < PLAIN_LINE_SECONDS and count < total - 1e-6:  # parts of slides add up to nearly one
                 return
             last = now
             rate = (count - done) / max(now - start, 1e-9)
-            left = (total - count) / max(rate, 1e-9)
-            self.line(f"{label}: {count}/{total} {unit}, {rate:.1f} {unit}/s, {_duration(left)} left")
+            left = _duration((total - count) / rate) if rate else "?"
+            each = f"{rate:.1f} {unit}/s" if rate >= 0.1 or not rate else f"{1 / rate:.0f} s each"
+            self.line(f"{label}: {count + 1e-6:.0f}/{total} {unit}, {each}, {more}{left} left")
 
         return advance
+
+
+class _Rate:
+    """Units per second since the first."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit, self._count, self._start = unit, 0, time.monotonic()
+
+    def after(self, count: int) -> str:
+        """The rate, with ``count`` more."""
+        self._count += count
+        return f"{self._count / max(time.monotonic() - self._start, 1e-9):.0f} {self._unit}/s"
 
 
 class _RateColumn(ProgressColumn):
@@ -101,4 +144,5 @@ class _RateColumn(ProgressColumn):
 
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

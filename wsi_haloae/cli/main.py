@@ -15,6 +15,7 @@ from wsi_haloae.cli.export import export
 from wsi_haloae.cli.info import info
 from wsi_haloae.cli.mvtec import mvtec
 from wsi_haloae.cli.score import score
+from wsi_haloae.cli.status import status
 from wsi_haloae.cli.tile import tile
 from wsi_haloae.cli.train_tiles import train_tiles
 from wsi_haloae.cli.view import view
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (info, tile, train_tiles, score, export, view, evaluate, mvtec, demo):
+for command in (info, tile, train_tiles, score, status, export, view, evaluate, mvtec, demo):
     cli.add_command(command)
 
 

@@ -35,6 +35,10 @@ from wsi_haloae.cli import options
     type=click.Choice(["float32", "bfloat16"]),
     help="Default: bfloat16 where a GPU has it.",
 )
+@click.option("--slides-at-once", type=click.IntRange(1), help="Each in a process of its own. Default: as fits.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Score on the workers of this Dask scheduler, e.g. tcp://node1:8786."
+)
 @options.workers
 @options.device
 @options.overwrite
@@ -52,6 +56,8 @@ def score(
     keep_tiles: bool,
     batch_size: int | None,
     precision: str | None,
+    slides_at_once: int | None,
+    scheduler: str | None,
     num_workers: int,
     device: str,
     overwrite: bool,
@@ -62,6 +68,8 @@ def score(
 
     OUTPUT/index.html leads to all of them. SLIDE is a file, a folder, a glob, or a CSV manifest with
     a column 'path'. A slide that is done is skipped; one that was interrupted goes on where it stopped.
+    Several slides are handed out to Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' tell how far they
+    are.
     """
     from wsi_haloae.runs.inputs import find_slides
 
@@ -83,4 +91,11 @@ def score(
         overwrite=overwrite,
     )
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    return score_slides(found, output, chosen, arguments, reporter).exit_code
+    if len(found) == 1 and scheduler is None:  # no cluster for one slide
+        return score_slides(found, output, chosen, arguments, reporter).exit_code
+
+    from wsi_haloae.cohort.cluster import ClusterOptions
+    from wsi_haloae.cohort.score import score_cohort
+
+    where = ClusterOptions(scheduler, slides_at_once)
+    return score_cohort(found, output, chosen, where, arguments, reporter).exit_code

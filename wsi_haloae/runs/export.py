@@ -19,7 +19,7 @@ from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.region_geojson import WHY_NONE
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.lock import locked
-from wsi_haloae.runs.outcome import Outcome, naming_a_full_disk
+from wsi_haloae.runs.outcome import Outcome, attempt, naming_a_full_disk
 from wsi_haloae.runs.record import RECORD_NAME, read_record
 from wsi_haloae.runs.slide_index import write_index
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
@@ -43,7 +43,7 @@ def export_slides(scored: Path, options: ExportOptions, arguments: Mapping[str, 
     outcome = Outcome()
     for folder in folders:
         work = partial(_export_one, folder, options, arguments, reporter)
-        outcome.attempt(folder.name, work, partial(_say_failure, folder, reporter), reporter)
+        outcome.add(attempt(folder.name, work, partial(_say_failure, folder, reporter), reporter))
     if outcome.done and not alone:
         write_project_scripts(scored)
         write_index(scored)

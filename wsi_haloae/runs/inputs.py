@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.runs.manifest import read_manifest
+from wsi_haloae.runs.manifest import ManifestRow, read_manifest
 from wsi_haloae.slide.openslide_slide import OpenSlideSlide, open_slide
 
 SLIDE_SUFFIXES = frozenset(
@@ -20,12 +20,17 @@ NameBy = Literal["stem", "parent"]
 
 @dataclass(frozen=True)
 class SlideInput:
-    """A slide file, the pixel size that the user names for it, and the name of its output folder."""
+    """A slide file, the pixel size that the user names for it, and the name of its output folder.
+
+    ``patient`` and ``group`` are those of a manifest: who it is of, and with whom it is compared.
+    """
 
     path: Path
     name: str
     mpp: float | None
     override_mpp: bool
+    patient: str | None = None
+    group: str | None = None
 
     def open(self) -> OpenSlideSlide:
         """The slide, opened; raises `SlideError` or `UsageError`."""
@@ -44,9 +49,16 @@ def find_slides(
         raise UsageError("--mpp and --override-mpp were both given; one of them is enough.")
     given = override_mpp if override_mpp is not None else mpp
     found = [
-        SlideInput(path, _name(path, name_by), given if given is not None else own_mpp, override_mpp is not None)
+        SlideInput(
+            path=row.path,
+            name=_name(row.path, name_by),
+            mpp=given if given is not None else row.mpp,
+            override_mpp=override_mpp is not None,
+            patient=row.patient,
+            group=row.group,
+        )
         for argument in arguments
-        for path, own_mpp in _expand(argument)
+        for row in _expand(argument)
     ]
     slides = list({slide.path.resolve(): slide for slide in found}.values())
     if not slides:
@@ -55,15 +67,16 @@ def find_slides(
     return slides
 
 
-def _expand(argument: str) -> Iterable[tuple[Path, float | None]]:
+def _expand(argument: str) -> Iterable[ManifestRow]:
     path = Path(argument)
     if path.is_dir():
-        return [(slide, None) for slide in _slides_in(path)]
+        return [ManifestRow(slide) for slide in _slides_in(path)]
     if path.suffix.lower() == ".csv" and path.is_file():
-        return [(row.path, row.mpp) for row in read_manifest(path)]
+        return read_manifest(path)
     if path.exists() or not glob.has_magic(argument):
-        return [(path, None)]
-    return [(Path(match), None) for match in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207  # absolute too
+        return [ManifestRow(path)]
+    found = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207  # absolute too
+    return [ManifestRow(Path(match)) for match in found]
 
 
 def _slides_in(folder: Path) -> list[Path]:

@@ -1,7 +1,13 @@
 """CSV manifests: one row per slide or tile, with columns that users of other tools know.
 
-``path`` is required; ``mpp``, ``slide``, ``patient`` and ``split`` are understood where present.
-Relative paths count from the manifest's own folder.
+``path`` is required; the others are understood where present. Relative paths count from the manifest's own folder.
+
+    mpp               µm per pixel of level 0, where the file states none
+    slide, patient    what must stay together when tiles are split
+    site              where the slide was made, e.g. the hospital
+    group             what slides are compared by, e.g. the grade
+    annotations       the slide's QuPath GeoJSON
+    split             train, select or calibrate
 """
 
 from __future__ import annotations
@@ -18,13 +24,16 @@ class ManifestRow:
     """One row; empty cells are None."""
 
     path: Path
-    mpp: float | None
-    slide: str | None
-    patient: str | None
-    split: str | None
+    mpp: float | None = None
+    slide: str | None = None
+    patient: str | None = None
+    site: str | None = None
+    group: str | None = None
+    annotations: Path | None = None
+    split: str | None = None
 
     @property
-    def group(self) -> str:
+    def unit(self) -> str:
         """What must stay together in a split: the patient, else the slide, else the file."""
         return self.patient or self.slide or str(self.path)
 
@@ -51,7 +60,7 @@ def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow
     written = cell("path")
     if written is None:
         raise UsageError(f"{manifest}, line {line}: the path is empty.")
-    if "\0" in written:
+    if "\0" in written + (cell("annotations") or ""):
         raise UsageError(f"{manifest}, line {line}: the path {written!r} holds a null character.")
     mpp = cell("mpp")
     try:
@@ -60,4 +69,14 @@ def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow
         raise UsageError(f"{manifest}, line {line}: mpp {mpp!r} is no number.") from None
     if value is not None and not 0 < value < 1000:
         raise UsageError(f"{manifest}, line {line}: mpp {value} is not a pixel size in micrometres.")
-    return ManifestRow(manifest.parent / written, value, cell("slide"), cell("patient"), cell("split"))
+    annotations = cell("annotations")
+    return ManifestRow(
+        path=manifest.parent / written,
+        mpp=value,
+        slide=cell("slide"),
+        patient=cell("patient"),
+        site=cell("site"),
+        group=cell("group"),
+        annotations=None if annotations is None else manifest.parent / annotations,
+        split=cell("split"),
+    )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.progress import Reporter
@@ -19,6 +19,35 @@ from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
 
 DONE, SOME_FAILED, NOTHING_USABLE = 0, 1, 2
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one slide: done, incomplete (tiles that could not be read) or failed, and why."""
+
+    name: str
+    state: Literal["done", "incomplete", "failed"]
+    error: str = ""
+
+
+def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], reporter: Reporter) -> Result:
+    """Carry out ``work`` on one slide, which gives the number of tiles that could not be read.
+
+    ``failed`` is told why it did not come to its end; no exception leaves but an interruption.
+    """
+    try:
+        unreadable = work()
+    except OutputExistsError as error:  # the folder holds another run's results: nothing here has failed
+        reporter.error(str(error))
+        return Result(name, "failed", str(error))
+    except (WsiHaloaeError, OSError) as error:
+        told = str(error)
+    except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
+        told = f"unexpected, please report:\n{traceback.format_exc()}"
+    else:
+        return Result(name, "incomplete" if unreadable else "done")
+    failed(told)
+    return Result(name, "failed", told)
 
 
 @dataclass
@@ -36,24 +65,9 @@ class Outcome:
             return NOTHING_USABLE
         return SOME_FAILED if self.failed or self.incomplete else DONE
 
-    def attempt(self, name: str, work: Callable[[], int], failed: Callable[[str], None], reporter: Reporter) -> None:
-        """Carry out ``work`` on one slide, which gives the number of tiles that could not be read.
-
-        ``failed`` is told why it did not come to its end; no exception leaves but an interruption.
-        """
-        try:
-            unreadable = work()
-        except OutputExistsError as error:  # the folder holds another run's results: nothing here has failed
-            reporter.error(str(error))
-            self.failed.append(name)
-        except (WsiHaloaeError, OSError) as error:
-            failed(str(error))
-            self.failed.append(name)
-        except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
-            failed(f"unexpected, please report:\n{traceback.format_exc()}")
-            self.failed.append(name)
-        else:
-            (self.incomplete if unreadable else self.done).append(name)
+    def add(self, result: Result) -> None:
+        """Count a slide in."""
+        {"done": self.done, "incomplete": self.incomplete, "failed": self.failed}[result.state].append(result.name)
 
     def say(self, reporter: Reporter) -> None:
         """What became of all slides, in a line; nothing where it was one, and it is done."""
@@ -82,11 +96,18 @@ def for_each_slide(
     """Attempt every slide: one that fails is reported and recorded, and the rest goes on."""
     outcome = Outcome()
     for slide in slides:
-        record, folder = RunRecord(command, arguments, reporter), output / slide.name
-        failed = partial(_record_failure, record, folder, slide, reporter)
-        outcome.attempt(slide.name, partial(_under_lock, work, slide, folder, record), failed, reporter)
+        outcome.add(attempt_slide(slide, output / slide.name, work, command, arguments, reporter))
     outcome.say(reporter)
     return outcome
+
+
+def attempt_slide(
+    slide: SlideInput, folder: Path, work: Work, command: str, arguments: Mapping[str, Any], reporter: Reporter
+) -> Result:
+    """One slide, in the folder that is its own; a failure is said and recorded there."""
+    record = RunRecord(command, arguments, reporter)
+    failed = partial(_record_failure, record, folder, slide, reporter)
+    return attempt(slide.name, partial(_under_lock, work, slide, folder, record), failed, reporter)
 
 
 @contextmanager

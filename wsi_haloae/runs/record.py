@@ -28,7 +28,7 @@ class RunRecord:
     def __init__(
         self, command: str, arguments: Mapping[str, Any], reporter: Reporter, first_warning: int | None = None
     ) -> None:
-        self._command, self._arguments, self._reporter = command, arguments, reporter
+        self._command, self._arguments, self.reporter = command, arguments, reporter
         self._first_warning = len(reporter.warnings) if first_warning is None else first_warning
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
@@ -51,7 +51,7 @@ class RunRecord:
             "seconds": self.seconds,
             "host": {"name": platform.node(), "system": platform.platform(), "processors": os.cpu_count()},
             "versions": {"python": platform.python_version(), **_versions()},
-            "warnings": self._reporter.warnings[self._first_warning :],
+            "warnings": self.reporter.warnings[self._first_warning :],
             **self.facts,
         }
         write_text(path, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")

@@ -63,9 +63,9 @@ class ReferenceReader:
         """Groups whose part the manifest names."""
         fixed: dict[str, str] = {}
         for row in self._rows.values():
-            if row.split and fixed.setdefault(row.group, row.split) != row.split:
+            if row.split and fixed.setdefault(row.unit, row.split) != row.split:
                 raise UsageError(
-                    f"{self._options.manifest}: group {row.group!r} is in {fixed[row.group]!r} and in {row.split!r}; "
+                    f"{self._options.manifest}: group {row.unit!r} is in {fixed[row.unit]!r} and in {row.split!r}; "
                     "a group belongs to one part."
                 )
         return fixed
@@ -113,7 +113,7 @@ class ReferenceReader:
         if self._options.group_regex:
             groups = group_by_regex(files, folder, self._options.group_regex)
         elif self._rows:
-            groups = [self._row_of(file).group for file in files]
+            groups = [self._row_of(file).unit for file in files]
         else:
             groups = [file.relative_to(folder).as_posix() for file in files]
             self._reporter.warn(
@@ -153,7 +153,7 @@ class ReferenceReader:
         rows = [row for place, row in self._rows.items() if place == path.resolve() or place.name == slide]
         if len(rows) != 1:
             raise UsageError(f"{path}: {len(rows)} rows of {self._options.manifest} name it; exactly one is needed.")
-        return rows[0].group
+        return rows[0].unit
 
     def _row_of(self, file: Path) -> ManifestRow:
         row = self._rows.get(file.resolve())

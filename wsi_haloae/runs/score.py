@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -69,46 +69,58 @@ def score_slides(
     slides: Sequence[SlideInput], output: Path, options: ScoreOptions, arguments: Mapping[str, Any], reporter: Reporter
 ) -> Outcome:
     """Score every slide into ``output/<name>/``, and index them. Raises what makes all of them impossible."""
-    checkpoint = Checkpoint.load(options.model)
-    if checkpoint.facts.mpp is None:
-        raise CheckpointError(
-            f"{options.model}: trained on images without a pixel size, so it cannot be laid on a slide. "
-            "Train with 'wsi-haloae train-tiles' and --mpp."
-        )
-    device = resolve_device(options.device)
-    run = ScoreRun(checkpoint, checkpoint.facts.mpp, device, options, reporter)
+    run = ScoreRun.of(options)
     outcome = for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
+    write_overview(output, outcome)
+    return outcome
+
+
+def write_overview(output: Path, outcome: Outcome) -> None:
+    """What belongs to no single slide: the index, and QuPath's scripts for a whole project."""
     if outcome.done or outcome.incomplete:
         write_project_scripts(output)
     write_index(output)
-    return outcome
 
 
 class ScoreRun:
     """One call of ``score``: the model, loaded once, and the steps of a slide."""
 
-    def __init__(
-        self, checkpoint: Checkpoint, mpp: float, device: torch.device, options: ScoreOptions, reporter: Reporter
-    ) -> None:
-        self._checkpoint, self._mpp, self._device = checkpoint, mpp, device
-        self._options, self._reporter = options, reporter
+    def __init__(self, checkpoint: Checkpoint, mpp: float, device: torch.device, options: ScoreOptions) -> None:
+        self._checkpoint, self._mpp, self._device, self._options = checkpoint, mpp, device, options
         self._threads = torch.get_num_threads()  # before a resumed slide brings its own
         # "float32" in a store means float32, not the 10-bit products that cuDNN would take by itself.
         torch.backends.cudnn.allow_tf32 = False
 
+    @classmethod
+    def of(cls, options: ScoreOptions) -> Self:
+        """The model loaded; `CheckpointError` or `UsageError` for what makes every slide impossible."""
+        checkpoint = Checkpoint.load(options.model)
+        if checkpoint.facts.mpp is None:
+            raise CheckpointError(
+                f"{options.model}: trained on images without a pixel size, so it cannot be laid on a slide. "
+                "Train with 'wsi-haloae train-tiles' and --mpp."
+            )
+        return cls(checkpoint, checkpoint.facts.mpp, resolve_device(options.device), options)
+
+    @property
+    def model_sha256(self) -> str:
+        """Of the checkpoint's file."""
+        return self._checkpoint.sha256
+
     def score_one(self, source: SlideInput, folder: Path, record: RunRecord) -> int:
         """All stages of one slide; gives the number of tiles that could not be read."""
+        reporter = record.reporter
         with closing(source.open()) as slide:
             roi = find_annotations(self._options.roi, source.path) if self._options.roi else None
-            tiling, header = self.plan(slide.properties, roi)
+            tiling, header = self.plan(slide.properties, roi, reporter)
             region = read_annotations(roi, slide.properties.bounds).everything() if roi else None
             if self._options.overwrite:  # only now: whatever was wrong with the command has been said
                 _remove_outputs(folder)
             if self._finished(folder, header):
-                self._reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
+                reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                 return int(read_record(folder / RECORD_NAME).get("counts", {}).get("unreadable", 0))
             (folder / RECORD_NAME).unlink(missing_ok=True)
-            chosen = choose_tiles(slide, tiling, self._reporter, region)
+            chosen = choose_tiles(slide, tiling, reporter, region)
             if roi and not len(chosen.index):
                 raise AnnotationError(
                     f"{roi}: no tile of {source.path} has tissue and half of its area inside these polygons. "
@@ -124,7 +136,7 @@ class ScoreRun:
                 scores,
                 readers=self._options.workers,
                 device=self._device,
-                reporter=self._reporter,
+                reporter=reporter,
                 tiles=tiles,
             )
             record.lap("scoring")
@@ -136,10 +148,10 @@ class ScoreRun:
         unreadable = int((scores.states() == TileState.UNREADABLE).sum()) + len(chosen.mask.warnings)
         record.facts = self._facts(source, exported, chosen, unreadable)
         record.write(folder / RECORD_NAME, "done" if len(scores) else "empty")
-        self._say_done(source, folder, exported.tiles, unreadable)
+        _say_done(source, folder, exported.tiles, unreadable, reporter)
         return unreadable
 
-    def plan(self, properties: SlideProperties, roi: Path | None) -> tuple[Tiling, ScoreHeader]:
+    def plan(self, properties: SlideProperties, roi: Path | None, reporter: Reporter) -> tuple[Tiling, ScoreHeader]:
         """Where the tiles of a slide lie, and all that decides their scores."""
         facts, options = self._checkpoint.facts, self._options
         settings = TilingSettings(self._mpp, facts.tile_size, options.stride)
@@ -156,7 +168,7 @@ class ScoreRun:
                 calibration=facts.calibration,
                 artefacts=facts.artefacts,
             ),
-            compute=self._compute,
+            compute=self._compute(reporter),
             layers=model.backbone.layers,
             rules=tuple(available_rules(self._checkpoint)),
             map_size=model.map_size if options.keep_maps else None,
@@ -190,15 +202,20 @@ class ScoreRun:
         return store
 
     @cached_property
-    def _compute(self) -> ComputeRecord:
+    def _automatic_batch(self) -> int:
+        model = InferenceModel(self._checkpoint.model, self._device, PRECISIONS[self._precision])
+        return automatic_batch_size(model, self._checkpoint.facts.tile_size, self._device)
+
+    @property
+    def _precision(self) -> str:
+        return self._options.precision or default_precision(self._device)
+
+    def _compute(self, reporter: Reporter) -> ComputeRecord:
         """How new slides are computed; the automatic batch size is found once."""
-        precision = self._options.precision or default_precision(self._device)
-        batch_size = self._options.batch_size
-        if batch_size is None:
-            model = InferenceModel(self._checkpoint.model, self._device, PRECISIONS[precision])
-            batch_size = automatic_batch_size(model, self._checkpoint.facts.tile_size, self._device)
-        elif batch_size > LARGEST:
-            self._reporter.line(f"--batch-size {batch_size}: a shard has {LARGEST} tiles, so batches of {LARGEST}")
+        precision = self._precision
+        batch_size = self._options.batch_size or self._automatic_batch
+        if batch_size > LARGEST:
+            reporter.line(f"--batch-size {batch_size}: a shard has {LARGEST} tiles, so batches of {LARGEST}")
             batch_size = LARGEST
         return ComputeRecord(batch_size=batch_size, dtype=precision, device=self._device.type, threads=self._threads)
 
@@ -206,7 +223,7 @@ class ScoreRun:
         """The slide's pixels on disk, where they are wanted or there already; else they come from the slide."""
         if not self._options.keep_tiles and not path.exists():
             return None
-        tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, self._options.workers, self._reporter)
+        tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, self._options.workers, record.reporter)
         record.lap("tiling")
         return tiles
 
@@ -230,14 +247,15 @@ class ScoreRun:
             "anomalous": selection and selection.facts(),
         }
 
-    def _say_done(self, source: SlideInput, folder: Path, tiles: ScoredTiles, unreadable: int) -> None:
-        if not len(tiles):
-            self._reporter.line(f"{source.path}: no tissue found; empty outputs in {folder}")
-            return
-        missing = f", {unreadable} of them unreadable" if unreadable else ""
-        self._reporter.line(f"{source.path}: {len(tiles):,} tiles scored{missing}; look at {folder / 'report.html'}")
-        if tiles.selection is None:
-            self._reporter.line(f"{source.path}: {WHY_NONE}")
+
+def _say_done(source: SlideInput, folder: Path, tiles: ScoredTiles, unreadable: int, reporter: Reporter) -> None:
+    if not len(tiles):
+        reporter.line(f"{source.path}: no tissue found; empty outputs in {folder}")
+        return
+    missing = f", {unreadable} of them unreadable" if unreadable else ""
+    reporter.line(f"{source.path}: {len(tiles):,} tiles scored{missing}; look at {folder / 'report.html'}")
+    if tiles.selection is None:
+        reporter.line(f"{source.path}: {WHY_NONE}")
 
 
 def _remove_outputs(folder: Path) -> None:

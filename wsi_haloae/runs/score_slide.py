@@ -33,6 +33,8 @@ from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.reading import ShardPixels, SlideTiles, read_ahead
 from wsi_haloae.training.statistics import evenly
 
+SCORING = "Scoring"
+"""How the label of this stage's progress begins."""
 Batch = NDArray[np.uint8]
 
 
@@ -53,7 +55,7 @@ def score_slide(
     """
     torch.set_num_threads(store.header.compute.threads)
     pending, keep_maps = store.pending_shards(), store.header.map_size is not None
-    label = f"Scoring {store.header.slide.name}"
+    label = f"{SCORING} {store.header.slide.name}"
     with (
         _source(slide, store, tiles) as source,
         reporter.track(label, len(store), "tiles", done=len(store) - store.count_tiles(pending)) as advance,

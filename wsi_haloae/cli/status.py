@@ -1,0 +1,17 @@
+"""``wsi-haloae status``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
+def status(scored: Path) -> None:
+    """Say how far the slides in OUT are: from its files alone, while 'score' is at work or after."""
+    from wsi_haloae.cohort.status import describe
+
+    for line in describe(scored):
+        click.echo(line)

@@ -1,0 +1,113 @@
+"""Where slides are scored: on a Dask cluster of this machine, or on one that runs already."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dask
+import psutil
+import torch
+from distributed import Client, LocalCluster
+
+from wsi_haloae.errors import UsageError
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.cores import available_cores
+
+GPU = "GPU"
+"""The Dask resource of a worker that scores, where a cluster has other workers too."""
+LOOPBACK = "127.0.0.1"
+WORKER_BYTES = 3 << 30
+"""What a worker may take: the model and torch, shards read ahead, and the exports of a large slide."""
+CONNECT_SECONDS = 30
+INNOCENT_DEATHS = 100
+"""Dask blames every slide that a dead worker had been given; `cohort.attempts` knows which was begun."""
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """``--scheduler`` and ``--slides-at-once``; None is this machine, and as many as fit it."""
+
+    scheduler: str | None
+    slides_at_once: int | None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A connected client, what a slide needs of a worker, and how a machine is shared where it is one.
+
+    ``threads`` of the processor compute a slide (None: the worker decides), and ``sharing`` slides share the readers.
+    """
+
+    client: Client
+    resources: Mapping[str, float]
+    threads: int | None = None
+    sharing: int = 1
+
+
+@contextmanager
+def connected(options: ClusterOptions, device: torch.device, slides: int, reporter: Reporter) -> Iterator[Cluster]:
+    """A cluster for ``slides`` slides; a local one ends with this."""
+    if options.scheduler is not None:
+        with _remote(options.scheduler, reporter) as cluster:
+            yield cluster
+        return
+    with _local(options.slides_at_once, device, slides, reporter) as cluster:
+        yield cluster
+
+
+@contextmanager
+def _remote(address: str, reporter: Reporter) -> Iterator[Cluster]:
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--scheduler {address}: no Dask scheduler answers there ({error}).") from None
+    with client:
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        resources = {GPU: 1.0} if any(GPU in worker["resources"] for worker in workers) else {}
+        where = " with a GPU" if resources else ""
+        able = sum(GPU in worker["resources"] or not resources for worker in workers)
+        reporter.line(f"scheduler {address}: {able} workers{where}; dashboard {client.dashboard_link}")
+        if not workers:
+            reporter.warn(f"scheduler {address}: no workers yet; slides are scored as soon as there are some.")
+        yield Cluster(client, resources)
+
+
+@contextmanager
+def _local(asked: int | None, device: torch.device, slides: int, reporter: Reporter) -> Iterator[Cluster]:
+    workers = min(slides, asked or fitting_workers(device))
+    threads = max(1, available_cores() // workers)
+    numeric = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    settings = {
+        # Dask's own has glibc give every freed block back at once: a model takes twice as long then.
+        "distributed.nanny.pre-spawn-environ": numeric,
+        "distributed.scheduler.allowed-failures": INNOCENT_DEATHS,
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host=LOOPBACK,
+            dashboard_address=f"{LOOPBACK}:0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        each = "1 thread" if threads == 1 else f"{threads} threads"
+        reporter.line(f"{workers} slides at once, {each} each; dashboard {client.dashboard_link}")
+        yield Cluster(client, {}, threads, sharing=workers)
+
+
+def fitting_workers(device: torch.device) -> int:
+    """Slides at once on this machine: one for each GPU, or as many as its cores and memory carry."""
+    if device.type == "cuda":
+        return torch.cuda.device_count() if device.index is None else 1
+    if device.type != "cpu":
+        return 1
+    by_memory = psutil.virtual_memory().available // WORKER_BYTES
+    # One core each: tissue and exports keep no second one busy.
+    return int(max(1, min(available_cores(), by_memory)))

@@ -1,0 +1,151 @@
+"""``wsi-haloae score`` of many slides: handed out to workers, watched, and put together.
+
+    slides -> tasks -> Dask's scheduler -> workers (`work.score_on_worker`) -> reports -> cohort.csv
+
+Which worker has which slide, and what happens when one vanishes, is Dask's business; what is inside a slide is
+`runs.score`'s. A slide's outputs depend on neither.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from distributed import Future, KilledWorker, as_completed
+
+from wsi_haloae.cohort.attempts import MOST_DEATHS, SET_ASIDE, begun
+from wsi_haloae.cohort.cluster import Cluster, ClusterOptions, connected
+from wsi_haloae.cohort.table import CohortTable
+from wsi_haloae.cohort.watch import Watch
+from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker
+from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.model.device import resolve_device
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.inputs import SlideInput
+from wsi_haloae.runs.outcome import Outcome, Result
+from wsi_haloae.runs.score import ScoreOptions, ScoreRun, write_overview
+
+
+def score_cohort(
+    slides: Sequence[SlideInput],
+    output: Path,
+    options: ScoreOptions,
+    where: ClusterOptions,
+    arguments: Mapping[str, Any],
+    reporter: Reporter,
+) -> Outcome:
+    """Score every slide into ``output/<name>/`` on Dask workers. Raises what makes all of them impossible."""
+    sha256 = ScoreRun.of(replace(options, device="cpu")).model_sha256  # refuses what no worker could use
+    output.mkdir(parents=True, exist_ok=True)
+    table, outcome = CohortTable(output, slides), Outcome()
+    try:
+        device = resolve_device(options.device if where.scheduler is None else "cpu")
+        with (
+            connected(where, device, len(slides), reporter) as cluster,
+            reporter.track_slides("Scoring", len(slides)) as advance,
+        ):
+            run = uuid.uuid4().hex
+            watch = Watch(table, advance, reporter)
+            cluster.client.subscribe_topic(f"{TOPIC}-{run}", watch.hear)
+            tasks = [_task(slide, output, run, options, sha256, cluster, arguments) for slide in slides]
+            _Cohort(cluster, watch, outcome, reporter).go_through(tasks)
+    finally:
+        table.write()
+    write_overview(output, outcome)
+    outcome.say(reporter)
+    return outcome
+
+
+class _Cohort:
+    """Hands out the tasks of a run, and takes their reports."""
+
+    def __init__(self, cluster: Cluster, watch: Watch, outcome: Outcome, reporter: Reporter) -> None:
+        self._cluster, self._watch, self._outcome, self._reporter = cluster, watch, outcome, reporter
+        self._handed_out: dict[str, tuple[SlideTask, Future[SlideReport]]] = {}
+
+    def go_through(self, tasks: Sequence[SlideTask]) -> None:
+        """To the last slide; an interruption takes back what is not begun."""
+        try:
+            reports = as_completed([self._submit(task) for task in tasks], loop=self._cluster.client.loop)
+            for future in reports:
+                again = self._take(future)
+                if again is not None:
+                    reports.add(self._submit(again))
+        except BaseException:
+            self._cluster.client.cancel([future for _, future in self._handed_out.values()])
+            raise
+
+    def _submit(self, task: SlideTask) -> Future[SlideReport]:
+        key = f"score-{task.slide.name}-{uuid.uuid4().hex[:8]}"
+        resources = dict(self._cluster.resources)
+        future = self._cluster.client.submit(score_on_worker, task, key=key, pure=False, resources=resources)
+        self._handed_out[key] = task, future
+        return future
+
+    def _take(self, future: Future[SlideReport]) -> SlideTask | None:
+        """Count one in, and let the scheduler forget it; gives a task that must be handed out again."""
+        task, _ = self._handed_out.pop(str(future.key))
+        if future.status == "finished":
+            self._report(future.result())
+            return None
+        error = future.exception() if future.status == "error" else None
+        if error is None:
+            raise WsiHaloaeError(
+                "the scheduler is gone; slides that are done stay done. Start it, and give the same command again."
+            )
+        deaths = begun(task.folder, task.run)
+        if isinstance(error, KilledWorker) and deaths < MOST_DEATHS:  # blamed for another slide's crash
+            return task
+        self._fail(task.slide.name, f"{SET_ASIDE if deaths else 'not scored'}: {error}", deaths)
+        return None
+
+    def _report(self, report: SlideReport) -> None:
+        result = report.result
+        if result.error:
+            self._reporter.error(f"{result.name}: {result.error}")
+        self._outcome.add(result)
+        self._watch.end(
+            result.name,
+            state=report.state,
+            error=result.error,
+            attempts=report.attempts,
+            seconds=report.seconds,
+            tiles=report.tiles,
+            worker=report.worker,
+        )
+
+    def _fail(self, name: str, error: str, attempts: int) -> None:
+        self._reporter.error(f"{name}: {error}")
+        self._outcome.add(Result(name, "failed", error))
+        state = SET_ASIDE if error.startswith(SET_ASIDE) else "failed"
+        self._watch.end(name, state=state, error=error, attempts=attempts)
+
+
+def _task(
+    slide: SlideInput,
+    output: Path,
+    run: str,
+    options: ScoreOptions,
+    model_sha256: str,
+    cluster: Cluster,
+    arguments: Mapping[str, Any],
+) -> SlideTask:
+    """With absolute paths."""
+    absolute = replace(
+        options,
+        model=options.model.resolve(),
+        roi=None if options.roi is None else options.roi.resolve(),
+        workers=max(1, options.workers // cluster.sharing),
+    )
+    return SlideTask(
+        slide=replace(slide, path=slide.path.resolve()),
+        folder=output.resolve() / slide.name,
+        run=run,
+        options=absolute,
+        model_sha256=model_sha256,
+        threads=cluster.threads,
+        arguments=arguments,
+    )

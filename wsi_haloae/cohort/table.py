@@ -1,0 +1,103 @@
+"""cohort.csv: a row for each slide that was ever tried in an output folder, and what became of it.
+
+    name, path        the slide's folder here, and its file
+    patient, group    as the manifest has them
+    state             waiting, running, done, incomplete (unreadable tiles), empty (no tissue), failed or set aside
+    error             why, where it failed
+    attempts          how often it was begun in its last run; more than one: a worker vanished
+    seconds           of the last attempt
+    tiles             with tissue
+    worker            who had it last
+
+Several runs may write into one folder, each about its own slides: they take turns, and the rows of others stay.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from wsi_haloae.atomic import write_text
+from wsi_haloae.runs.inputs import SlideInput
+from wsi_haloae.runs.lock import LOCK_NAME
+
+NAME = "cohort.csv"
+LOG_NAME = "score.log"
+"""Of a slide, beside its outputs."""
+WRITE_SECONDS = 2.0
+ENDED = frozenset({"done", "incomplete", "empty", "failed", "set aside"})
+
+
+@dataclass(frozen=True)
+class Row:
+    """One slide; "" is what is not known."""
+
+    name: str
+    path: str = ""
+    patient: str = ""
+    group: str = ""
+    state: str = "waiting"
+    error: str = ""
+    attempts: str = ""
+    seconds: str = ""
+    tiles: str = ""
+    worker: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+class CohortTable:
+    """The rows of one run's slides, on disk at most `WRITE_SECONDS` behind."""
+
+    def __init__(self, output: Path, slides: Iterable[SlideInput]) -> None:
+        self._output = output
+        self._rows = {
+            slide.name: Row(slide.name, str(slide.path.resolve()), slide.patient or "", slide.group or "")
+            for slide in slides
+        }
+        self._written = 0.0
+        self.write()
+
+    def update(self, name: str, **changes: Any) -> None:
+        """Change a slide's row; None is nothing known."""
+        told = {key: "" if value is None else str(value) for key, value in changes.items()}
+        self._rows[name] = replace(self._rows[name], **told)
+        if time.monotonic() - self._written >= WRITE_SECONDS:
+            self.write()
+
+    def state(self, name: str) -> str:
+        """What has become of a slide so far."""
+        return self._rows[name].state
+
+    def write(self) -> None:
+        """Now, whatever the time."""
+        with FileLock(self._output / LOCK_NAME):
+            rows = {**read_cohort(self._output), **self._rows}
+            write_text(self._output / NAME, _as_csv(rows))
+        self._written = time.monotonic()
+
+
+def read_cohort(output: Path) -> dict[str, Row]:
+    """The rows by the slides' names; none where there is no table, or none of ours."""
+    try:
+        with (output / NAME).open(newline="", encoding="utf-8") as stream:
+            rows = [{column: line.get(column) or "" for column in COLUMNS} for line in csv.DictReader(stream)]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return {}
+    return {row["name"]: Row(**row) for row in rows if row["name"]}
+
+
+def _as_csv(rows: Mapping[str, Row]) -> str:
+    stream = io.StringIO()
+    table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(asdict(rows[name]) for name in sorted(rows))
+    return stream.getvalue()

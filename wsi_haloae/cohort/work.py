@@ -1,0 +1,108 @@
+"""What a worker does: one slide at a time, with a model that it loads once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from distributed import Worker, get_worker
+
+from wsi_haloae.cohort.attempts import SET_ASIDE, attempted
+from wsi_haloae.cohort.log import Told, slide_log
+from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.runs.cores import available_cores
+from wsi_haloae.runs.inputs import SlideInput
+from wsi_haloae.runs.outcome import Result, attempt_slide
+from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
+from wsi_haloae.runs.score import ScoreOptions, ScoreRun
+
+TOPIC = "wsi-haloae"
+
+
+@dataclass(frozen=True)
+class SlideTask:
+    """One slide of a run: paths are absolute, for workers stand elsewhere.
+
+    ``threads`` of the processor compute a slide; None shares the worker's cores among its slots.
+    """
+
+    slide: SlideInput
+    folder: Path
+    run: str
+    options: ScoreOptions
+    model_sha256: str
+    threads: int | None
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SlideReport:
+    """What became of a slide, and what it took."""
+
+    result: Result
+    state: str
+    attempts: int
+    seconds: float
+    tiles: int | None
+    worker: str
+
+
+def score_on_worker(task: SlideTask) -> SlideReport:
+    """Score one slide; whatever is wrong with it is in the report, and no exception leaves."""
+    worker, begun = get_worker(), time.monotonic()
+    attempts = 1
+
+    def work(source: SlideInput, folder: Path, record: RunRecord) -> int:
+        nonlocal attempts
+        with attempted(folder, task.run) as attempts:
+            told = Told(task.slide.name, worker.address, attempts)
+            tell(worker, task.run, told)
+            record.reporter.line(f"attempt {attempts}, on {worker.address}")
+            options = replace(task.options, device=own_device(task.options.device, worker.name))
+            run = _loaded(options, task.model_sha256, threads_for(task.threads, worker))
+            return run.score_one(source, folder, record)
+
+    def progress(done: int, tiles: int, new: int) -> None:
+        tell(worker, task.run, Told(task.slide.name, worker.address, attempts, done, tiles, new))
+
+    with slide_log(task.folder, progress) as log:
+        result = attempt_slide(task.slide, task.folder, work, "score", task.arguments, log)
+    record = read_record(task.folder / RECORD_NAME) if result.state != "failed" else {}
+    seconds, tiles = round(time.monotonic() - begun, 3), record.get("counts", {}).get("tiles")
+    return SlideReport(result, _state(result, record), attempts, seconds, tiles, worker.address)
+
+
+def _state(result: Result, record: Mapping[str, Any]) -> str:
+    if result.error.startswith(SET_ASIDE):
+        return SET_ASIDE
+    return "empty" if record.get("state") == "empty" else result.state
+
+
+def tell(worker: Worker, run: str, told: Told) -> None:
+    """Everybody who listens to this run."""
+    worker.log_event(f"{TOPIC}-{run}", asdict(told))
+
+
+def own_device(device: str, worker_name: object) -> str:
+    """A local worker's own GPU, by its number; elsewhere the device as it was asked for."""
+    count = torch.cuda.device_count() if device in {"auto", "cuda"} else 0
+    return f"cuda:{worker_name % count}" if count > 1 and isinstance(worker_name, int) else device
+
+
+def threads_for(asked: int | None, worker: Worker) -> int:
+    """Threads that compute a slide on this worker."""
+    return asked or max(1, available_cores() // worker.state.nthreads)
+
+
+@lru_cache(maxsize=1)
+def _loaded(options: ScoreOptions, model_sha256: str, threads: int) -> ScoreRun:
+    torch.set_num_threads(threads)
+    run = ScoreRun.of(options)
+    if run.model_sha256 != model_sha256:
+        raise WsiHaloaeError(f"{options.model}: this worker reads another file by this name than the command did.")
+    return run
