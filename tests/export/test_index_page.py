@@ -30,7 +30,7 @@ def index(folder: Path, slides: list[IndexedSlide], evaluation: str | None = Non
         if slide.has_report:
             (folder / slide.name).mkdir(parents=True, exist_ok=True)
             (folder / slide.name / "report.html").touch()
-    write_index_page(folder / "index.html", slides, evaluation)
+    write_index_page(folder / "index.html", slides, evaluation, cohort=None)
     return Page(folder / "index.html")
 
 
@@ -76,5 +76,5 @@ def test_a_stamp_is_small_whatever_the_slide_and_has_its_colours(tmp_path: Path)
 def test_the_index_of_a_thousand_slides_is_as_large_as_their_stamps(tmp_path: Path) -> None:
     stamp = bytes(8_000)
     slides = [IndexedSlide(f"s{n:04d}", "done", tiles=1, scored=1, picture=stamp) for n in range(1000)]
-    write_index_page(tmp_path / "index.html", slides, None)
+    write_index_page(tmp_path / "index.html", slides, None, None)
     assert (tmp_path / "index.html").stat().st_size < 1000 * (4 / 3 * len(stamp) + 1000)

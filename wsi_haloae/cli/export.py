@@ -65,6 +65,7 @@ def export(
     OUT is the folder that 'score -o' wrote, or that of one slide in it.
     """
     from wsi_haloae.calibration.selection import FDR, Criterion
+    from wsi_haloae.cohort.overview import write_cohort
     from wsi_haloae.errors import UsageError
     from wsi_haloae.export.bundle import ExportSettings
     from wsi_haloae.export.formats import DEFAULT
@@ -76,4 +77,7 @@ def export(
     settings = ExportSettings(criterion, min_score=min_score, merge=merge, gz=gz)
     chosen = ExportOptions(formats or DEFAULT, settings)
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    return export_slides(scored, chosen, click.get_current_context().params, reporter).exit_code
+    outcome = export_slides(scored, chosen, click.get_current_context().params, reporter)
+    if outcome.done:
+        write_cohort(scored, reporter)
+    return outcome.exit_code

@@ -11,6 +11,8 @@ import dask
 import psutil
 import torch
 from distributed import Client, LocalCluster
+from distributed.comm.addressing import parse_address
+from distributed.comm.registry import get_backend
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
@@ -21,7 +23,7 @@ GPU = "GPU"
 LOOPBACK = "127.0.0.1"
 WORKER_BYTES = 3 << 30
 """What a worker may take: the model and torch, shards read ahead, and the exports of a large slide."""
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 10
 INNOCENT_DEATHS = 100
 """Dask blames every slide that a dead worker had been given; `cohort.attempts` knows which was begun."""
 
@@ -61,6 +63,7 @@ def connected(options: ClusterOptions, device: torch.device, slides: int, report
 @contextmanager
 def _remote(address: str, reporter: Reporter) -> Iterator[Cluster]:
     try:
+        get_backend(parse_address(address)[0])  # or a client that cannot be made complains when it is thrown away
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"--scheduler {address}: no Dask scheduler answers there ({error}).") from None

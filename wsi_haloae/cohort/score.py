@@ -18,6 +18,7 @@ from distributed import Future, KilledWorker, as_completed
 
 from wsi_haloae.cohort.attempts import MOST_DEATHS, SET_ASIDE, begun
 from wsi_haloae.cohort.cluster import Cluster, ClusterOptions, connected
+from wsi_haloae.cohort.overview import write_cohort
 from wsi_haloae.cohort.table import CohortTable
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker
@@ -54,6 +55,7 @@ def score_cohort(
             _Cohort(cluster, watch, outcome, reporter).go_through(tasks)
     finally:
         table.write()
+    write_cohort(output, reporter)
     write_overview(output, outcome)
     outcome.say(reporter)
     return outcome

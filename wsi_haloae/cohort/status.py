@@ -35,7 +35,7 @@ class Progress:
 
 
 def gather(output: Path) -> list[Row]:
-    """A row for each slide of a folder; `UsageError` where there is none.
+    """A row for each slide of a folder.
 
     Slides that were scored one by one have no row in cohort.csv, and are told by their folders.
     """
@@ -43,8 +43,6 @@ def gather(output: Path) -> list[Row]:
     for folder in sorted(path.parent for name in (RECORD_NAME, STORE_NAME) for path in output.glob(f"*/{name}")):
         if folder.name not in rows:
             rows[folder.name] = _by_its_folder(folder)
-    if not rows:
-        raise UsageError(f"{output}: no slides here; name the folder that 'wsi-haloae score -o' writes to.")
     return [rows[name] for name in sorted(rows)]
 
 
@@ -54,8 +52,10 @@ def in_progress(output: Path, rows: Sequence[Row]) -> list[Progress]:
 
 
 def describe(output: Path) -> list[str]:
-    """What a person wants to know, in lines."""
+    """What a person wants to know, in lines; `UsageError` for a folder without slides."""
     rows = gather(output)
+    if not rows:
+        raise UsageError(f"{output}: no slides here; name the folder that 'wsi-haloae score -o' writes to.")
     counts = Counter(row.state for row in rows)
     parts = [f"{counts[state]:,} {state}" for state in ORDER if counts[state]]
     lines = [f"{output}: {len(rows):,} slides: {', '.join(parts)}"]

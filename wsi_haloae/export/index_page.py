@@ -42,7 +42,11 @@ class IndexedSlide:
         return self.anomalous / self.scored if self.anomalous is not None and self.scored else None
 
 
-def write_index_page(path: Path, slides: Sequence[IndexedSlide], evaluation: str | None) -> None:
-    """Write the page, slides by name; ``evaluation`` is the path of the page of ``evaluate``, relative to the index."""
+def write_index_page(path: Path, slides: Sequence[IndexedSlide], evaluation: str | None, cohort: str | None) -> None:
+    """Write the page, slides by name.
+
+    ``evaluation`` and ``cohort`` are the paths of other pages on these slides, relative to the index.
+    """
     ordered = sorted(slides, key=lambda slide: slide.name)
-    write_page(path, TEMPLATE, slides=ordered, states=Counter(slide.state for slide in ordered), evaluation=evaluation)
+    states = Counter(slide.state for slide in ordered)
+    write_page(path, TEMPLATE, slides=ordered, states=states, evaluation=evaluation, cohort=cohort)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from wsi_haloae.export.bundle import ExportSettings, OpenStore, write_exports
 from wsi_haloae.export.formats import check_formats
 from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.region_geojson import WHY_NONE
+from wsi_haloae.export.summary import summarise
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.outcome import Outcome, attempt, naming_a_full_disk
@@ -76,10 +77,11 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
 
 
 def _facts(source: OpenStore) -> dict[str, Any]:
-    selection = source.tiles.selection
+    selection, summary = source.tiles.selection, asdict(summarise(source.tiles))
     if selection is None:
-        return {"anomalous": None}
-    return {"anomalous": selection.facts(), "counts": {"anomalous": int(selection.chosen.sum())}}
+        return {"anomalous": None, "summary": summary}
+    counts = {"anomalous": int(selection.chosen.sum())}
+    return {"anomalous": selection.facts(), "counts": counts, "summary": summary}
 
 
 def _words(source: OpenStore) -> str:

@@ -26,6 +26,7 @@ from wsi_haloae.export.formats import all_files
 from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.region_geojson import WHY_NONE
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.summary import summarise
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
@@ -243,6 +244,7 @@ class ScoreRun:
                 **({} if selection is None else {"anomalous": int(selection.chosen.sum())}),
                 "flagged": tiles.flag_counts(),
             },
+            "summary": asdict(summarise(tiles)),
             "unreadable": [asdict(tile) for tile in scores.unreadable()],
             "anomalous": selection and selection.facts(),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,9 @@ from wsi_haloae.runs.record import RECORD_NAME, read_record
 from wsi_haloae.stores.score_store import STORE_NAME
 
 EVALUATION = "evaluation/evaluation.html"
+COHORT_PAGE = "cohort.html"
+MOST_PICTURES = 2000
+"""Of some 8 kB each: a page with more of them opens slowly. The montage has them all."""
 _STATES: Mapping[str, State] = {"done": "done", "empty": "no tissue", "failed": "failed"}
 
 
@@ -54,14 +58,16 @@ def write_index(output: Path) -> None:
     """
     with FileLock(output / LOCK_NAME):
         slides = [slide for folder in sorted(output.iterdir()) if (slide := _read(folder))]
-        evaluation = EVALUATION if (output / EVALUATION).exists() else None
-        write_index_page(output / index_page.NAME, slides, evaluation)
+        if len(slides) > MOST_PICTURES:
+            slides = [replace(slide, picture=None) for slide in slides]
+        evaluation, cohort = (name if (output / name).exists() else None for name in (EVALUATION, COHORT_PAGE))
+        write_index_page(output / index_page.NAME, slides, evaluation, cohort)
 
 
 def _read(folder: Path) -> IndexedSlide | None:
     """A slide's line; None for a folder that is none of a scored slide."""
     try:
-        record = _Record.model_validate(_as_exported(read_record(folder / RECORD_NAME)))
+        record = _Record.model_validate(as_exported(read_record(folder / RECORD_NAME)))
     except ValidationError:  # killed before its record was written, or another command's
         return IndexedSlide(folder.name, "not finished") if (folder / STORE_NAME).is_dir() else None
     counts, calling, picture = record.counts, record.anomalous, folder / small_picture.NAME
@@ -80,9 +86,9 @@ def _read(folder: Path) -> IndexedSlide | None:
     )
 
 
-def _as_exported(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record with what ``export`` called anomalous, where it wrote the report anew."""
+def as_exported(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run.json with what ``export`` called anomalous, where it wrote the report anew."""
     export = record.get("export")
     if not isinstance(export, Mapping) or "report" not in export.get("formats", ()):
         return record
-    return merge(record, {name: export[name] for name in ("anomalous", "counts") if name in export})
+    return merge(record, {name: export[name] for name in ("anomalous", "counts", "summary") if name in export})

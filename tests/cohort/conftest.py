@@ -1,0 +1,66 @@
+"""Small slides, and a model for them, made once for all tests of cohorts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from tests.integration.conftest import TINY
+from wsi_haloae.cli.main import run
+from wsi_haloae.runs.cores import available_cores
+from wsi_haloae.slide.synthetic import write_synthetic_slide
+
+SLIDES = 4
+AT_ONCE = 2
+
+
+class Study(NamedTuple):
+    folder: Path
+    slides: list[Path]
+    model: Path
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("study")
+    slide, truth, model = folder / "train.tif", folder / "train.geojson", folder / "model.safetensors"
+    write_synthetic_slide(slide, width=2048, height=1536, seed=3).write_geojson(truth)
+    command = ["train-tiles", str(slide), "-o", str(model), "--annotations", str(truth), "--class", "Tumor"]
+    assert run([*command, "--tile-size", "64", *TINY, "-q"]) == 0
+    slides = [folder / f"slide{seed}.tif" for seed in range(SLIDES)]
+    for seed, path in enumerate(slides):
+        write_synthetic_slide(path, width=1536, height=1024, seed=seed)
+    return Study(folder, slides, model)
+
+
+@pytest.fixture(scope="session")
+def quiet(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every slide scored by itself, undisturbed, in one process with a worker's threads."""
+    output, before = tmp_path_factory.mktemp("quiet"), torch.get_num_threads()
+    torch.set_num_threads(threads())
+    for slide in study.slides:
+        assert run(["score", str(slide), "-m", str(study.model), "-o", str(output), "-q"]) == 0
+    torch.set_num_threads(before)
+    return output
+
+
+def threads() -> int:
+    """Of a worker, where two share this machine."""
+    return max(1, available_cores() // AT_ONCE)
+
+
+def command(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``wsi-haloae`` in a process of its own, to its end."""
+    return subprocess.run(
+        spelled(*arguments), check=False, capture_output=True, text=True, env={**os.environ, **environment}
+    )
+
+
+def spelled(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "wsi_haloae", *(str(one) for one in arguments)]

@@ -1,0 +1,270 @@
+"""The files of a study: rows that several runs write, notes of attempts, status, tables, montage and page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.export.pages import Page
+from wsi_haloae.cli.main import run
+from wsi_haloae.cohort import montage
+from wsi_haloae.cohort.attempts import MOST_DEATHS, NOTE_NAME, WorkerKillerError, attempted, begun
+from wsi_haloae.cohort.log import Told, slide_log
+from wsi_haloae.cohort.montage import write_montage
+from wsi_haloae.cohort.overview import write_cohort
+from wsi_haloae.cohort.slides import StudySlide
+from wsi_haloae.cohort.status import describe, gather
+from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort
+from wsi_haloae.cohort.watch import Watch
+from wsi_haloae.cohort.work import own_device
+from wsi_haloae.heatmap.colours import COLOUR_TABLE
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.inputs import SlideInput
+from wsi_haloae.runs.slide_index import write_index
+
+
+def inputs(*names: str) -> list[SlideInput]:
+    return [SlideInput(Path(f"/slides/{name}.svs"), name, None, False, f"patient of {name}", "g") for name in names]
+
+
+class TestAttempts:
+    def test_a_slide_that_ends_leaves_no_note(self, tmp_path: Path) -> None:
+        with attempted(tmp_path, "run") as number:
+            assert number == 1
+            assert begun(tmp_path, "run") == 1
+        assert not (tmp_path / NOTE_NAME).exists()
+
+    def test_a_slide_that_fails_leaves_none_either(self, tmp_path: Path) -> None:
+        with pytest.raises(OSError, match="gone"), attempted(tmp_path, "run"):
+            raise OSError("gone")
+        assert begun(tmp_path, "run") == 0
+
+    def test_workers_that_vanish_are_counted_and_then_it_is_set_aside(self, tmp_path: Path) -> None:
+        for number in range(MOST_DEATHS):
+            vanishing = attempted(tmp_path, "run")
+            assert vanishing.__enter__() == number + 1
+            kept = (tmp_path / NOTE_NAME).read_text()
+            vanishing.__exit__(None, None, None)
+            (tmp_path / NOTE_NAME).write_text(kept)  # as a kill leaves it
+        with pytest.raises(WorkerKillerError, match="set aside: 2 workers vanished"), attempted(tmp_path, "run"):
+            raise AssertionError("begun all the same")
+
+    @pytest.mark.parametrize("note", ["", "{", "[]", '{"run": "run"}', '{"run": "other", "begun": 2}'])
+    def test_another_runs_note_or_a_damaged_one_does_not_count(self, note: str, tmp_path: Path) -> None:
+        (tmp_path / NOTE_NAME).write_text(note)
+        with attempted(tmp_path, "run") as number:
+            assert number == 1
+
+
+class TestTable:
+    def test_runs_about_other_slides_keep_each_others_rows(self, tmp_path: Path) -> None:
+        one, other = CohortTable(tmp_path, inputs("a", "b")), CohortTable(tmp_path, inputs("c"))
+        one.update("a", state="done", tiles=7)
+        other.update("c", state="failed", error='no, "really"\nnot')
+        one.write()
+        other.write()
+        rows = read_cohort(tmp_path)
+        assert list(rows) == ["a", "b", "c"]
+        assert (rows["a"].state, rows["a"].tiles, rows["b"].state) == ("done", "7", "waiting")
+        assert rows["c"].error == 'no, "really"\nnot'
+        assert rows["a"].patient == "patient of a"
+
+    @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"path\nx\n", b'"', b"name\n\n", b"name,state\na\n,b\n"])
+    def test_a_file_that_is_no_table_of_ours_does_no_harm(self, content: bytes, tmp_path: Path) -> None:
+        (tmp_path / NAME).write_bytes(content)
+        assert set(read_cohort(tmp_path)) <= {"a"}
+
+
+class TestWatch:
+    def test_parts_and_ends_add_up_to_the_slides(self, tmp_path: Path) -> None:
+        told: list[tuple[float, int]] = []
+        table = CohortTable(tmp_path, inputs("a", "b"))
+        watch = Watch(table, lambda slides, tiles: told.append((slides, tiles)), reporter := Reporter(quiet=True))
+        for event in (
+            Told("a", "w", 1),
+            Told("a", "w", 1, 10, 100, 10),
+            Told("a", "v", 2),
+            Told("a", "v", 2, 50, 100, 40),
+        ):
+            watch.hear((0.0, event.__dict__))
+        assert 0 < sum(slides for slides, _ in told) < 0.5
+        watch.end("a", state="done")
+        watch.hear((0.0, Told("a", "v", 2, 99, 100, 9).__dict__))  # late
+        assert sum(slides for slides, _ in told) == pytest.approx(1)
+        assert sum(tiles for _, tiles in told) == 50
+        assert table.state("a") == "done"
+        assert any("its worker vanished" in warning for warning in reporter.warnings)
+
+
+def test_a_log_has_the_time_on_every_line_and_progress_is_told(tmp_path: Path) -> None:
+    told: list[tuple[int, int, int]] = []
+    with slide_log(tmp_path / "a", lambda *progress: told.append(progress)) as log:
+        log.line("one\ntwo")
+        log.warn("three")
+        with log.track("Scoring a.svs", 100, "tiles", done=40) as advance:
+            for _ in range(6):
+                advance(10)
+        with log.track("Tissue", 10, "rows") as advance:
+            advance(10)
+    lines = (tmp_path / "a/score.log").read_text().splitlines()
+    assert all(line[:2] == "20" and line[10] == " " for line in lines)
+    assert [line[21:] for line in lines[:3]] == ["one", "two", "warning: three"]
+    assert told == [(100, 100, 60)]
+
+
+def test_each_local_worker_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    assert [own_device("auto", name) for name in range(6)] == [f"cuda:{k % 4}" for k in range(6)]
+    assert own_device("cuda:2", 1) == "cuda:2"
+    assert own_device("cpu", 1) == "cpu"
+    assert own_device("cuda", "tcp://node:1") == "cuda", "a scheduler's worker sees what it was given"
+
+
+def scored(output: Path, name: str, *, share: float, model: str = "m", score: float = 1.0, **changes: object) -> None:
+    folder = output / name
+    folder.mkdir(parents=True)
+    summary = {
+        "tissue_mm2": 2.0, "anomalous_mm2": 2 * share, "anomalous_share": share, "p_below": share,
+        "above_display": share / 2, "median_score": score, "p95_score": score + 1,
+    }  # fmt: skip
+    record = {
+        "command": "score", "state": "done", "counts": {"tiles": 10, "scored": 10, "unreadable": 0, "anomalous": 3},
+        "anomalous": {"phrase": "false-discovery rate of 10 %", "possible": True}, "summary": summary,
+        "model": {"sha256": model, "display_range": [0, 2]}, **changes,
+    }  # fmt: skip
+    (folder / "run.json").write_text(json.dumps(record))
+    Image.new("RGB", (200, 120), (0, 128, 255)).save(folder / "heatmap.small.jpg")
+    (folder / "report.html").touch()
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    table = CohortTable(tmp_path, inputs("a", "b", "c", "d"))
+    for name, share in (("a", 0.1), ("b", 0.5), ("c", 0.4)):
+        scored(tmp_path, name, share=share)
+        table.update(name, state="done", tiles=10, seconds=20)
+    table.update("d", state="failed", error="d.svs: damaged\nlong story")
+    table.write()
+    return tmp_path
+
+
+class TestStatus:
+    def test_what_became_of_each(self, output: Path) -> None:
+        assert describe(output) == [
+            f"{output}: 4 slides: 3 done, 1 failed",
+            "failed: d: d.svs: damaged",
+        ]
+
+    def test_one_that_runs_and_one_that_is_silent(self, output: Path) -> None:
+        table = CohortTable(output, inputs("e", "f"))
+        table.update("e", state="running", worker="tcp://node:1")
+        table.write()
+        (output / "e").mkdir()
+        log = output / "e/score.log"
+        log.touch()
+        lines = describe(output)
+        assert lines[0].endswith("6 slides: 3 done, 1 running, 1 waiting, 1 failed")
+        assert lines[1] == "running: e: looking for tissue, on tcp://node:1"
+        assert lines[2] == "about 0:00:40 left, by the slides that are done"
+        os.utime(log, (1e9, 1e9))
+        assert "no sign of life" in describe(output)[1]
+
+    def test_slides_scored_one_by_one_are_told_by_their_folders(self, tmp_path: Path) -> None:
+        scored(tmp_path, "a", share=0.1)
+        scored(tmp_path, "b", share=0.1, counts={"tiles": 10, "scored": 9, "unreadable": 1})
+        scored(tmp_path, "c", share=0.1, state="failed", error="c: gone")
+        assert [(row.name, row.state, row.error) for row in gather(tmp_path)] == [
+            ("a", "done", ""),
+            ("b", "incomplete", ""),
+            ("c", "failed", "c: gone"),
+        ]
+
+    def test_a_folder_without_slides_is_refused(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["status", str(tmp_path)]) == 2
+        assert "no slides here" in capsys.readouterr().err
+
+
+class TestOverview:
+    def test_table_page_and_montage(self, output: Path) -> None:
+        write_cohort(output, Reporter(quiet=True))
+        rows = list(csv.DictReader(io.StringIO((output / "slides.csv").read_text())))
+        assert [(row["name"], row["group"], row["p_below"], row["state"]) for row in rows] == [
+            ("a", "g", "0.1", "done"),
+            ("b", "g", "0.5", "done"),
+            ("c", "g", "0.4", "done"),
+            ("d", "g", "", "failed"),
+        ]
+        write_index(output)
+        page = Page(output / "cohort.html")
+        page.assert_self_contained()
+        assert "4 slides." in page.words
+        assert "g 3 33 %" in page.words
+        told = json.loads((output / "comparison.json").read_text())
+        assert told["measure"] == "p_below"
+        assert told["groups"][0]["values"] == [0.1, 0.5, 0.4]
+        assert "side by side" in Page(output / "index.html").words
+
+    def test_the_same_records_give_the_same_bytes(self, output: Path) -> None:
+        names = ("slides.csv", "cohort.html", "montage.png", "comparison.json", "comparison.png")
+        kept = []
+        for _ in range(2):
+            write_cohort(output, Reporter(quiet=True))
+            kept.append([(output / name).read_bytes() for name in names])
+        assert kept[0] == kept[1]
+
+    def test_slides_of_another_model_are_not_compared(self, output: Path) -> None:
+        scored(output, "e", share=0.9, model="other")
+        table = CohortTable(output, inputs("e"))
+        table.update("e", state="done")
+        table.write()
+        write_cohort(output, reporter := Reporter(quiet=True))
+        assert any("2 models" in warning for warning in reporter.warnings)
+        told = json.loads((output / "comparison.json").read_text())
+        assert len(told["groups"][0]["patients"]) == 3
+
+    def test_without_calibration_the_colour_bars_end_is_asked_for(self, output: Path) -> None:
+        summary = {"tissue_mm2": 1.0, "above_display": 0.25, "median_score": 0.0, "p95_score": 1.0}
+        scored(output, "e", share=0.0, summary=summary)
+        CohortTable(output, inputs("e"))
+        write_cohort(output, Reporter(quiet=True))
+        assert json.loads((output / "comparison.json").read_text())["measure"] == "above_display"
+
+    def test_one_slide_is_no_study(self, tmp_path: Path) -> None:
+        scored(tmp_path, "a", share=0.1)
+        write_cohort(tmp_path, Reporter(quiet=True))
+        assert not (tmp_path / "cohort.html").exists()
+
+
+class TestMontage:
+    def test_every_picture_stands_once_in_its_group(self, tmp_path: Path) -> None:
+        slides = []
+        for number in range(7):
+            name = f"s{number}"
+            (tmp_path / name).mkdir()
+            Image.new("RGB", (200, 150), (30 * number, 255, 0)).save(tmp_path / name / "heatmap.small.jpg", quality=100)
+            slides.append(StudySlide(name, "", "xy"[number % 2], "done", median_score=-number))
+        write_montage(tmp_path / montage.NAME, tmp_path, slides, (0.0, 2.0))
+        with Image.open(tmp_path / montage.NAME) as sheet:
+            pixels = np.asarray(sheet).astype(int)
+        assert (pixels[montage.MARGIN, montage.MARGIN : montage.MARGIN + 256] == COLOUR_TABLE).all()
+        centres = {}
+        for number in range(7):
+            alike = np.abs(pixels - (30 * number, 255, 0)).max(axis=2) < 8
+            assert alike.sum() >= 0.9 * 200 * 150
+            centres[number] = np.argwhere(alike).mean(axis=0).round(-1).tolist()
+        assert [k for k, _ in sorted(centres.items(), key=lambda item: item[1])] == [6, 4, 2, 0, 5, 3, 1], (
+            "group x before y, and within a group by rising score"
+        )
+
+    def test_thousands_of_slides_fit_on_a_sheet(self, tmp_path: Path) -> None:
+        slides = [StudySlide(f"s{number}", "", "", "done") for number in range(3000)]
+        write_montage(tmp_path / montage.NAME, tmp_path, slides, None)
+        with Image.open(tmp_path / montage.NAME) as sheet:
+            assert sheet.width * sheet.height < 2 * montage.SHEET_PIXELS

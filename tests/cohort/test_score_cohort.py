@@ -1,0 +1,198 @@
+"""Many slides on workers in processes of their own: killed, given corrupt slides, asked again, on another scheduler."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cohort.conftest import AT_ONCE, Study, command, spelled
+from tests.integration.test_score import digests
+
+KILLED = 3
+
+
+def rows(output: Path) -> dict[str, dict[str, str]]:
+    with (output / "cohort.csv").open(newline="", encoding="utf-8") as stream:
+        return {row["name"]: row for row in csv.DictReader(stream)}
+
+
+def same_as_quiet(study: Study, output: Path, quiet: Path) -> None:
+    for slide in study.slides:
+        assert digests(output / slide.stem) == digests(quiet / slide.stem), slide.stem
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Processes below a command that compute: all that were spawned."""
+    try:
+        return [
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+    except psutil.Error:
+        return []
+
+
+def until(what: Callable[[], object], process: subprocess.Popen[str] | None = None, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        assert process is None or process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def test_workers_killed_at_random_and_slides_corrupt(study: Study, quiet: Path, tmp_path: Path) -> None:
+    """Every whole slide ends with the bytes of a quiet run; the others are told apart, and the exit code says so."""
+    broken = tmp_path / "broken.tif"
+    broken.write_bytes(study.slides[0].read_bytes()[:4000])
+    manifest, output = tmp_path / "study.csv", tmp_path / "out"
+    paths = [*study.slides[:2], broken, *study.slides[2:], tmp_path / "missing.tif"]
+    manifest.write_text("path,patient,group\n" + "".join(f"{path},p{i // 2},g\n" for i, path in enumerate(paths)))
+    asked = spelled("score", manifest, "-m", study.model, "-o", output, "--slides-at-once", str(AT_ONCE))
+    process = subprocess.Popen(asked, stderr=subprocess.PIPE, text=True)
+    draw = random.Random(0)
+    for _ in range(KILLED):
+        begun = list(output.glob("*/.begun"))
+        until(lambda before=begun: [note for note in output.glob("*/.begun") if note not in before], process)
+        time.sleep(draw.uniform(0, 1.5))
+        for victim in draw.sample(workers_of(process), 1):
+            victim.kill()
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 1, said
+    same_as_quiet(study, output, quiet)
+    found = rows(output)
+    assert [found[slide.stem]["state"] for slide in study.slides] == ["done"] * len(study.slides)
+    assert found["broken"]["state"] == found["missing"]["state"] == "failed"
+    assert "no slide that OpenSlide" in found["broken"]["error"]
+    assert found["slide0"]["patient"] == "p0"
+    assert "failed: broken, missing" in said.splitlines()[-1] or "failed: missing, broken" in said.splitlines()[-1]
+    assert "dashboard http://127.0.0.1" in said
+
+    stamps = {slide.stem: (output / slide.stem / "run.json").stat().st_mtime_ns for slide in study.slides}
+    shutil.copy(study.slides[0], broken)
+    again = command("score", manifest, "-m", study.model, "-o", output)
+    assert again.returncode == 1
+    assert {name: (output / name / "run.json").stat().st_mtime_ns for name in stamps} == stamps, "done again"
+    assert rows(output)["broken"]["state"] == "done"
+    assert "missing" in again.stderr
+
+    told = command("status", output)
+    assert told.returncode == 0
+    assert f"{len(paths)} slides: {len(paths) - 1} done, 1 failed" in told.stdout
+    assert "failed: missing" in told.stdout
+
+
+KILLER = """
+import os, signal
+from wsi_haloae.runs.score import ScoreRun
+
+def score_one(self, source, folder, record):
+    if source.name == "slide1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return self.undisturbed(source, folder, record)
+
+if not hasattr(ScoreRun, "undisturbed"):  # Dask runs this for nanny and worker
+    ScoreRun.undisturbed, ScoreRun.score_one = ScoreRun.score_one, score_one
+"""
+
+
+def test_a_slide_that_kills_its_worker_twice_is_set_aside(study: Study, quiet: Path, tmp_path: Path) -> None:
+    (tmp_path / "killer.py").write_text(KILLER)
+    output = tmp_path / "out"
+    asked = ["score", *study.slides, "-m", study.model, "-o", output, "--slides-at-once", str(AT_ONCE)]
+    done = command(*asked, DASK_DISTRIBUTED__WORKER__PRELOAD=str(tmp_path / "killer.py"))
+    assert done.returncode == 1, done.stderr
+    found = rows(output)
+    assert found["slide1"]["state"] == "set aside"
+    assert "2 workers vanished" in found["slide1"]["error"]
+    others = [slide for slide in study.slides if slide.stem != "slide1"]
+    assert [found[slide.stem]["state"] for slide in others] == ["done"] * len(others)
+    for slide in others:
+        assert digests(output / slide.stem) == digests(quiet / slide.stem)
+    assert (output / "slide1/score.log").read_text().count("attempt") == 2
+    assert "set aside: slide1: set aside" in command("status", output).stdout
+
+    assert command(*asked).returncode == 0, "the same command tries it again"
+    same_as_quiet(study, output, quiet)
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """A scheduler and two workers, one of which has a GPU, or says so; gives the address."""
+    file = folder / "scheduler.json"
+    scheduler = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    worker = ["distributed.cli.dask_worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard"]
+    known = ["--scheduler-file", str(file)]
+    commands = [
+        [*scheduler, *known],
+        [*worker, *known, "--name", "plain"],
+        [*worker, *known, "--name", "able", "--resources", "GPU=1"],
+    ]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = [
+        subprocess.Popen([sys.executable, "-m", *one], stderr=subprocess.DEVNULL, cwd=folder, env=variables)
+        for one in commands
+    ]
+    try:
+        until(file.exists)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(60)
+
+
+def test_a_scheduler_that_runs_already(study: Study, tmp_path: Path) -> None:
+    """Slides go to its workers with a GPU, where it has some; relative paths are the command's own."""
+    with cluster(tmp_path) as address:
+        from distributed import Client
+
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=120)
+            workers = client.scheduler_info(n_workers=-1)["workers"]
+        able = next(where for where, worker in workers.items() if worker["name"] == "able")
+        asked = ["score", *study.slides[:2], "-m", study.model, "-o", "out", "--scheduler", address]
+        done = subprocess.run(spelled(*asked), check=False, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "1 workers with a GPU" in done.stderr
+        assert {row["worker"] for row in rows(tmp_path / "out").values()} == {able}
+        assert {row["state"] for row in rows(tmp_path / "out").values()} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers"),
+        (["--scheduler", "nonsense://x"], "no Dask scheduler answers"),
+        (["--device", "cuda:77"], "not usable on this machine"),
+    ],
+)
+def test_what_makes_every_slide_impossible(
+    asked: list[str], told: str, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = command(
+        "score",
+        *study.slides[:2],
+        "-m",
+        study.model,
+        "-o",
+        tmp_path,
+        *asked,
+        DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="2",
+    )
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,90 @@
+"""montage.png: the heatmaps of all slides on one sheet and one colour scale, group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from matplotlib import font_manager
+from PIL import Image, ImageDraw, ImageFont
+
+from wsi_haloae.atomic import replacing
+from wsi_haloae.cohort.slides import StudySlide
+from wsi_haloae.export import small_picture
+from wsi_haloae.heatmap.colours import COLOUR_TABLE
+
+NAME = "montage.png"
+SHEET_PIXELS = 12e6
+"""Of all pictures together: a browser and a printer still take it."""
+LARGEST, SMALLEST = small_picture.LONGEST, 40
+MARGIN, NAME_HEIGHT, HEADING_HEIGHT, BAR_HEIGHT = 12, 15, 26, 46
+FEWEST_COLUMNS = 3
+INK, FAINT, PAPER = (29, 39, 51), (90, 104, 118), (255, 255, 255)
+
+
+def write_montage(
+    path: Path, output: Path, slides: Sequence[StudySlide], display_range: tuple[float, float] | None
+) -> None:
+    """One picture per slide, in the order of groups and then of rising median score; ``output`` holds their folders.
+
+    ``display_range`` are the scores at the ends of the colour bar, that of the slides' one model.
+    """
+    ordered = sorted(slides, key=lambda slide: (slide.group, slide.median_score or 0.0, slide.name))
+    groups = [(name, list(members)) for name, members in groupby(ordered, key=lambda slide: slide.group)]
+    side = int(np.clip((SHEET_PIXELS / max(1, len(slides))) ** 0.5, SMALLEST, LARGEST))
+    columns = max(FEWEST_COLUMNS, round((1.6 * len(slides)) ** 0.5))
+    named = side >= LARGEST // 2
+    cell = side + (NAME_HEIGHT if named else 0) + MARGIN // 2
+    heights = [HEADING_HEIGHT * bool(name) + cell * -(-len(members) // columns) for name, members in groups]
+    width = 2 * MARGIN + columns * (side + MARGIN // 2)
+    sheet = Image.new("RGB", (width, 2 * MARGIN + BAR_HEIGHT + sum(heights)), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    _draw_bar(sheet, draw, display_range)
+    top = MARGIN + BAR_HEIGHT
+    for (name, members), height in zip(groups, heights, strict=True):
+        if name:
+            draw.text((MARGIN, top + 4), f"{name} ({len(members)})", INK, _font(15))
+        start = top + HEADING_HEIGHT * bool(name)
+        for number, slide in enumerate(members):
+            row, column = divmod(number, columns)
+            corner = MARGIN + column * (side + MARGIN // 2), start + row * cell
+            _draw_slide(sheet, draw, output / slide.name / small_picture.NAME, corner, side)
+            if named:
+                draw.text((corner[0], corner[1] + side + 1), _cut(slide.name, side), FAINT, _font(11))
+        top += height
+    with replacing(path) as partial:
+        sheet.save(partial, format="PNG", optimize=True)
+
+
+def _draw_slide(sheet: Image.Image, draw: ImageDraw.ImageDraw, path: Path, corner: tuple[int, int], side: int) -> None:
+    """In the middle of its square; a frame where there is no picture."""
+    if not path.exists():
+        draw.rectangle((*corner, corner[0] + side - 1, corner[1] + side - 1), outline=FAINT)
+        return
+    with Image.open(path) as picture:
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        sheet.paste(picture, (corner[0] + (side - picture.width) // 2, corner[1] + (side - picture.height) // 2))
+
+
+def _draw_bar(sheet: Image.Image, draw: ImageDraw.ImageDraw, display_range: tuple[float, float] | None) -> None:
+    bar = Image.fromarray(np.broadcast_to(COLOUR_TABLE[None], (12, 256, 3)).copy())
+    sheet.paste(bar, (MARGIN, MARGIN))
+    if display_range is not None:
+        low, high = (f"{value:.3g}" for value in display_range)
+        draw.text((MARGIN, MARGIN + 14), f"{low}: like the reference", FAINT, _font(11))
+        draw.text((MARGIN + 256, MARGIN + 14), f"{high}: anomalous", FAINT, _font(11), anchor="ra")
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings along: the same letters on every machine."""
+    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size)
+
+
+def _cut(name: str, side: int) -> str:
+    """As much of a name as fits under a picture, its end rather than its beginning, which slides often share."""
+    font = _font(11)
+    while len(name) > 1 and font.getlength(name) > side:
+        name = "\N{HORIZONTAL ELLIPSIS}" + name.lstrip("\N{HORIZONTAL ELLIPSIS}")[1:]
+    return name

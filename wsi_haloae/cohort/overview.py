@@ -1,0 +1,102 @@
+"""cohort.html, slides.csv and montage.png: the slides of a folder beside one another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from matplotlib.figure import Figure
+
+from wsi_haloae.atomic import write_text
+from wsi_haloae.cohort import montage, slides
+from wsi_haloae.cohort.compare import SMALLEST_STUDY, Difference, GroupValues, differences, group_values
+from wsi_haloae.cohort.montage import write_montage
+from wsi_haloae.cohort.slides import StudySlide, comparable, read_slides, write_slides
+from wsi_haloae.cohort.status import gather
+from wsi_haloae.figures import save_figure
+from wsi_haloae.pages import write_page
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.lock import LOCK_NAME
+from wsi_haloae.runs.slide_index import COHORT_PAGE
+
+TEMPLATE = "cohort/cohort.html.jinja"
+COMPARISON, PLOT = "comparison.json", "comparison.png"
+CALIBRATED, ELSE = "p_below", "above_display"
+MEASURES = {
+    CALIBRATED: "share of the tissue in tiles with p \N{LESS-THAN OR EQUAL TO} 0.05",
+    ELSE: "share of the tissue above the colour bar",
+}
+
+
+def write_cohort(output: Path, reporter: Reporter) -> None:
+    """All three, from the records of the slides' runs; nothing for a folder with a single slide."""
+    with FileLock(output / LOCK_NAME):
+        rows = gather(output)
+        if len(rows) < 2:
+            return
+        found = read_slides(output, rows)
+        write_slides(output / slides.NAME, found)
+        compared = comparable(found, reporter)
+        measure = CALIBRATED if all(slide.p_below is not None for slide in compared) else ELSE
+        groups = group_values(compared, measure)
+        pairs = differences(groups)
+        _write_comparison(output, measure, groups, pairs)
+        if compared:
+            write_montage(output / montage.NAME, output, compared, _display_range(compared))
+        write_page(
+            output / COHORT_PAGE,
+            TEMPLATE,
+            slides=found,
+            montage=(output / montage.NAME).read_bytes() if compared else None,
+            measure=MEASURES[measure],
+            groups=groups,
+            pairs=pairs,
+            plot=(output / PLOT).read_bytes() if groups else None,
+            small=min((len(group.values) for group in groups), default=0) < SMALLEST_STUDY,
+            by_patient=any(slide.patient for slide in compared),
+        )
+
+
+def _display_range(compared: Sequence[StudySlide]) -> tuple[float, float] | None:
+    low, high = compared[0].display_low, compared[0].display_high
+    return None if low is None or high is None else (low, high)
+
+
+def _write_comparison(output: Path, measure: str, groups: Sequence[GroupValues], pairs: Sequence[Difference]) -> None:
+    """comparison.json and .png; an older one goes where there are no groups any more."""
+    if not groups:
+        for name in (COMPARISON, PLOT):
+            (output / name).unlink(missing_ok=True)
+        return
+    told = {
+        "measure": measure,
+        "groups": [{**asdict(group), "values": group.values.tolist()} for group in groups],
+        "differences": [asdict(pair) for pair in pairs],
+    }
+    write_text(output / COMPARISON, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    save_figure(_figure(measure, groups), output / PLOT)
+
+
+def _figure(measure: str, groups: Sequence[GroupValues]) -> Figure:
+    """Every patient as a dot, the mean and its interval beside them."""
+    figure = Figure(figsize=(1.6 + 1.5 * len(groups), 3.6), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    random = np.random.default_rng(0)
+    for place, group in enumerate(groups):
+        spread = random.uniform(-0.12, 0.12, len(group.values))
+        axes.scatter(place + spread, group.values, s=18, color="#4575b4", alpha=0.7, linewidths=0)
+        if group.interval is not None:
+            axes.vlines(place + 0.25, group.interval.low, group.interval.high, color="#1d2733", lw=2)
+        axes.plot(place + 0.25, group.mean, "o", ms=6, color="#1d2733")
+    if measure == CALIBRATED:
+        axes.axhline(0.05, color="#999999", lw=1, ls=":")
+    axes.set_xticks(range(len(groups)), [f"{group.name}\n({len(group.values)})" for group in groups])
+    axes.set_xlim(-0.5, len(groups) - 0.3)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(MEASURES[measure].replace(" in tiles", "\nin tiles"))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure

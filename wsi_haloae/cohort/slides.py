@@ -1,0 +1,135 @@
+"""slides.csv: what the slides of a folder say, side by side on one scale.
+
+    name, patient, group   as in cohort.csv
+    state                  done, incomplete, empty or failed
+    tiles, scored          with tissue, and with a score
+    tissue_mm2             area of the scored tissue
+    anomalous              tiles that are called anomalous, anomalous_mm2 their tissue, and anomalous_share its share
+    p_below                share of the tissue in tiles with p <= 0.05: the same question to every slide, and about 0.05
+                           for a slide like the reference
+    above_display          share of the tissue in tiles with a score above the colour bar's end
+    median_score, p95_score
+    criterion              what tiles were called by
+    model                  SHA-256 of the checkpoint
+    display_low, display_high   scores at the ends of the colour bar, the model's
+
+Scores of one model are on one scale, for their parts are standardised by its own held-out reference tiles. Those of two
+models are not.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from wsi_haloae.atomic import write_text
+from wsi_haloae.cohort.table import Row
+from wsi_haloae.export.summary import SlideSummary
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.record import RECORD_NAME, read_record
+from wsi_haloae.runs.slide_index import as_exported
+
+NAME = "slides.csv"
+
+
+@dataclass(frozen=True)
+class StudySlide:
+    """A line of the table; None is an empty field."""
+
+    name: str
+    patient: str
+    group: str
+    state: str
+    tiles: int | None = None
+    scored: int | None = None
+    tissue_mm2: float | None = None
+    anomalous: int | None = None
+    anomalous_mm2: float | None = None
+    anomalous_share: float | None = None
+    p_below: float | None = None
+    above_display: float | None = None
+    median_score: float | None = None
+    p95_score: float | None = None
+    criterion: str = ""
+    model: str = ""
+    display_low: float | None = None
+    display_high: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is independent of other slides: the patient, or the slide of nobody that is named."""
+        return self.patient or self.name
+
+
+def read_slides(output: Path, rows: Sequence[Row]) -> list[StudySlide]:
+    """The slides of a folder, from the records of their runs."""
+    return [_read(row, as_exported(read_record(output / row.name / RECORD_NAME))) for row in rows]
+
+
+def write_slides(path: Path, slides: Sequence[StudySlide]) -> None:
+    """Write the table; numbers have nine significant digits."""
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(field.name for field in fields(StudySlide))
+    table.writerows([_cell(value) for value in asdict(slide).values()] for slide in slides)
+    write_text(path, stream.getvalue())
+
+
+def comparable(slides: Sequence[StudySlide], reporter: Reporter) -> list[StudySlide]:
+    """The slides with scores of one model: that of most of them; says so where there are others."""
+    scored = [slide for slide in slides if slide.tissue_mm2]
+    models = Counter(slide.model for slide in scored)
+    if len(models) > 1:
+        reporter.warn(
+            f"the slides were scored by {len(models)} models, whose scores are on different scales: only those of the "
+            "model of most slides are compared."
+        )
+    return [slide for slide in scored if slide.model == models.most_common(1)[0][0]]
+
+
+def _read(row: Row, record: Mapping[str, Any]) -> StudySlide:
+    known = StudySlide(row.name, row.patient, row.group, row.state)
+    summary, counts = record.get("summary"), record.get("counts")
+    calling = record.get("anomalous")
+    if not (isinstance(summary, Mapping) and isinstance(counts, Mapping)) or row.state in {"failed", "set aside"}:
+        return known
+    numbers = {field.name: _number(summary.get(field.name)) for field in fields(SlideSummary)}
+    facts: dict[str, Any] = {
+        **numbers,
+        **_model_facts(record.get("model")),
+        "tiles": _count(counts.get("tiles")),
+        "scored": _count(counts.get("scored")),
+        "anomalous": None if numbers["anomalous_mm2"] is None else _count(counts.get("anomalous")),
+        "criterion": str(calling.get("phrase", "")) if isinstance(calling, Mapping) else "",
+    }
+    return replace(known, **facts)
+
+
+def _model_facts(model: Any) -> dict[str, Any]:
+    if not isinstance(model, Mapping):
+        return {}
+    low, high = ends if isinstance(ends := model.get("display_range"), list) and len(ends) == 2 else (None, None)
+    return {
+        "model": str(model.get("sha256", "")),
+        "display_low": _number(low),
+        "display_high": _number(high),
+    }
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)

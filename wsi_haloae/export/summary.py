@@ -1,0 +1,64 @@
+"""One slide in a few numbers that can be laid beside those of other slides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.calibration.selection import TILE_RATE
+from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.stores.sharded import GridRecord
+
+
+@dataclass(frozen=True)
+class SlideSummary:
+    """Areas in mm² of tissue, shares of the scored tissue's area; None where a slide has no such number.
+
+    ``anomalous`` is what the run's criterion calls, which looks at the slide as a whole. ``p_below`` (the share with
+    p <= `TILE_RATE`) and ``above_display`` (above the colour bar's upper end) ask the same of every slide.
+    """
+
+    tissue_mm2: float
+    anomalous_mm2: float | None
+    anomalous_share: float | None
+    p_below: float | None
+    above_display: float | None
+    median_score: float | None
+    p95_score: float | None
+
+
+def summarise(tiles: ScoredTiles) -> SlideSummary:
+    """Of all scored tiles; a slide without any has no shares."""
+    scored = ~np.isnan(tiles.score)
+    area, score = tissue_area(tiles)[scored], tiles.score[scored].astype(np.float64)
+    selection, calibrated = tiles.selection, tiles.header.model.calibration is not None
+    if not scored.any():
+        return SlideSummary(0.0, None, None, None, None, None, None)
+    total = float(area.sum())
+
+    def share(chosen: NDArray[np.bool_]) -> float:
+        return float(area[chosen].sum()) / total
+
+    called = None if selection is None or not selection.possible else selection.chosen[scored]
+    return SlideSummary(
+        tissue_mm2=total,
+        anomalous_mm2=None if called is None else float(area[called].sum()),
+        anomalous_share=None if called is None else share(called),
+        p_below=share(tiles.p_value[scored] <= TILE_RATE) if calibrated else None,
+        above_display=share(score > tiles.header.model.display_range[1]),
+        median_score=float(np.median(score)),
+        p95_score=float(np.percentile(score, 95)),
+    )
+
+
+def tissue_area(tiles: ScoredTiles) -> NDArray[np.float64]:
+    """Tissue in mm² that each tile stands for, (n,): of overlapping tiles, its share of what they cover."""
+    slide, size = tiles.header.slide, tiles.index.size.astype(np.float64)
+    own = size[:, 0] * size[:, 1] * _own_share(tiles.header.grid)
+    return own * slide.mpp_x * slide.mpp_y * 1e-6 * tiles.index.tissue_fraction
+
+
+def _own_share(grid: GridRecord) -> float:
+    return (min(grid.stride, grid.tile_size) / grid.tile_size) ** 2
