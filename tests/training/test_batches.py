@@ -8,13 +8,16 @@ import torch
 
 from tests.model.tiny import TILE, tiny_config
 from tests.training.tiles import MemorySource
+from wsi_haloae.errors import UsageError
 from wsi_haloae.training.batches import TrainingBatches, read_tiles, stream
 from wsi_haloae.training.cutpaste import paste_patch, paste_scar
+from wsi_haloae.training.order import Passes
+from wsi_haloae.training.ranks import Ranks
 
 
 def batches(steps: int = 9, source: MemorySource | None = None, **training: object) -> TrainingBatches:
     tiles = np.array([1, 2, 4, 5, 7, 9])
-    return TrainingBatches(source or MemorySource(), tiles, tiny_config(**training).training, steps)
+    return TrainingBatches(source or MemorySource(), Passes(tiles, 0), tiny_config(**training).training, steps)
 
 
 def test_a_batch_holds_each_original_with_a_patch_and_a_scar() -> None:
@@ -24,9 +27,8 @@ def test_a_batch_holds_each_original_with_a_patch_and_a_scar() -> None:
     assert tiles.dtype == torch.uint8
     assert damaged.tolist() == [False, True, True] * 2
     first, second = source.seen
-    random = np.random.default_rng((0, 1, 3))
-    for start, number in ((0, first), (3, second)):
-        original = source.tiles[number]
+    for slot, start, number in ((0, 0, first), (1, 3, second)):
+        original, random = source.tiles[number], np.random.default_rng((0, 1, 3, slot))
         random.uniform(size=3)  # the jitter of strength 0
         np.testing.assert_array_equal(tiles[start], original)
         np.testing.assert_array_equal(tiles[start + 1], paste_patch(original, random))
@@ -41,10 +43,31 @@ def test_only_some_originals_may_come_with_copies() -> None:
 
 def test_without_classification_there_are_no_copies() -> None:
     numbers = np.array([1, 2, 4])
-    plain = TrainingBatches(MemorySource(), numbers, tiny_config().training, 3, copies=False)
+    plain = TrainingBatches(MemorySource(), Passes(numbers, 0), tiny_config().training, 3, copies=False)
     tiles, damaged = plain[0]
     assert damaged.tolist() == [False, False]
     assert tiles.shape[0] == 2
+
+
+def test_processes_share_each_batch_among_them() -> None:
+    config = tiny_config(originals_per_batch=4, damaged_per_batch=2).training
+    shares = [
+        TrainingBatches(MemorySource(), Passes(np.arange(9), 0), config, 3, ranks=Ranks(rank, world))[2]
+        for world in (1, 2)
+        for rank in range(world)
+    ]
+    (whole, damaged), *parts = shares
+    assert damaged.tolist() == [False, True, True, False, True, True, False, False]
+    assert [part[1].tolist() for part in parts] == [[False, True, True, False]] * 2
+    together = torch.cat([part[0] for part in parts])
+    for view in whole:
+        assert sum(torch.equal(view, other) for other in together) == 1
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused() -> None:
+    config = tiny_config(originals_per_batch=6, damaged_per_batch=3).training
+    with pytest.raises(UsageError, match=r"damaged_per_batch is 3, which 2 .*=4"):
+        TrainingBatches(MemorySource(), Passes(np.arange(9), 0), config, 3, ranks=Ranks(0, 2))
 
 
 @pytest.mark.parametrize("start", [0, 1, 5, 8, 9])

@@ -16,6 +16,7 @@ from wsi_haloae.stain.density import change_stains
 from wsi_haloae.training.augmentation import jitter_colour
 from wsi_haloae.training.batches import TrainingBatches
 from wsi_haloae.training.cutpaste import paste_patch
+from wsi_haloae.training.order import Passes
 from wsi_haloae.training.stain import jitter_stain
 
 
@@ -56,7 +57,7 @@ def test_more_strength_changes_more() -> None:
 
 def test_batches_jitter_colour_first_and_stain_then() -> None:
     source, settings_ = MemorySource(), tiny_config(flip=False, colour_jitter=0.1, stain_jitter=0.05).training
-    views, _ = TrainingBatches(source, np.arange(6), settings_, 4)[2]
+    views, _ = TrainingBatches(source, Passes(np.arange(6), settings_.seed), settings_, 4)[2]
     random = np.random.default_rng((0, 1, 2))
     expected = jitter_stain(jitter_colour(source.tiles[source.seen[0]], 0.1, random), 0.05, random)
     np.testing.assert_array_equal(views[0], expected)
@@ -65,13 +66,13 @@ def test_batches_jitter_colour_first_and_stain_then() -> None:
 
 def test_without_stain_jitter_nothing_is_drawn_for_it() -> None:
     given_zero, as_before = (
-        TrainingBatches(MemorySource(), np.arange(6), tiny_config(**extra).training, 4)[1][0]
+        TrainingBatches(MemorySource(), Passes(np.arange(6), 0), tiny_config(**extra).training, 4)[1][0]
         for extra in ({"stain_jitter": 0.0}, {})
     )
     assert torch.equal(given_zero, as_before)
     random = np.random.default_rng((0, 1, 1))
     source, config = MemorySource(), tiny_config(flip=False).training
-    views, _ = TrainingBatches(source, np.arange(6), config, 4)[1]
+    views, _ = TrainingBatches(source, Passes(np.arange(6), config.seed), config, 4)[1]
     expected = jitter_colour(source.tiles[source.seen[0]], config.colour_jitter, random)
     np.testing.assert_array_equal(views[1], paste_patch(expected, random))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -45,9 +46,15 @@ from wsi_haloae.cli import options
 @click.option(
     "--manifest",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV with columns path and patient or slide; optionally split (train, select, calibrate).",
+    help="CSV with columns path and patient or slide; optionally site, annotations, split (train, select, calibrate).",
 )
 @click.option("--group-regex", help="The part of a file's path that names its patient, e.g. 'p[0-9]+'.")
+@click.option(
+    "--balance",
+    type=click.Choice(["slide", "patient", "site"]),
+    help="Train on each slide, patient or site as often as on any other, however many tiles it has. Patients and sites "
+    "are named by --manifest.",
+)
 @click.option("--baselines", is_flag=True, help="Also say what the model adds to plain statistics of its own features.")
 @click.option(
     "--anomalous-dir",
@@ -75,6 +82,7 @@ def train_tiles(
     min_coverage: float,
     manifest: Path | None,
     group_regex: str | None,
+    balance: Literal["slide", "patient", "site"] | None,
     baselines: bool,
     anomalous_dir: Path | None,
     num_workers: int,
@@ -87,7 +95,8 @@ def train_tiles(
 
     SOURCE is a tile store or a folder of them (from 'wsi-haloae tile'), a folder of images
     (with --mpp), or a slide with --annotations and --class. Interrupted training goes on from
-    its last epoch when the command is given again.
+    its last epoch when the command is given again. On several GPUs:
+    torchrun --nproc-per-node 4 -m wsi_haloae train-tiles ...
     """
     from wsi_haloae.config import SLIDE_BASE, load_config
 
@@ -117,6 +126,7 @@ def train_tiles(
         reference=reference,
         baselines=baselines or anomalous_dir is not None,
         anomalous=anomalous_dir,
+        balance=balance,
         overwrite=overwrite,
     )
     arguments = click.get_current_context().params

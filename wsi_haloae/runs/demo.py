@@ -89,7 +89,7 @@ def _train(slide: Path, model: Path, device: str, reporter: Reporter) -> None:
         workers=WORKERS,
     )
     options = TrainOptions(
-        weights=None, device=device, reference=reference, baselines=False, anomalous=None, overwrite=False
+        weights=None, device=device, reference=reference, baselines=False, anomalous=None, balance=None, overwrite=False
     )
     train_tiles([str(slide)], model, load_config("demo", base=SLIDE_BASE), options, {"demo": True}, reporter)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from wsi_haloae.model.encoder import HaloEncoder
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.principal_start import start_at_principal_axes
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.helping import Helpers, Job
 from wsi_haloae.training.batches import read_tiles
 from wsi_haloae.training.pictures import write_curve, write_reconstructions
+from wsi_haloae.training.ranks import ALONE
 from wsi_haloae.training.statistics import draw, measure_axes, measure_features, measure_mean_maps
 from wsi_haloae.training.trainer import EpochRecord, Trainer, TrainingData
 
@@ -30,7 +32,10 @@ STATE_NAME = "state.pt"
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Where and how to train; ``mpp`` is None for images without a scale, ``facts`` go into the checkpoint."""
+    """Where and how to train; ``mpp`` is None for images without a scale, ``facts`` go into the checkpoint.
+
+    ``helpers`` are the other processes of a ``torchrun``.
+    """
 
     weights: Path | None
     device: torch.device
@@ -39,6 +44,7 @@ class FitOptions:
     workers: int
     mpp: float | None
     facts: Mapping[str, Any]
+    helpers: Helpers = field(default_factory=lambda: Helpers(ALONE))
 
 
 def fit(
@@ -59,11 +65,14 @@ def fit(
     feature_range = _measure(data, measured, config, model, device, reporter)
     if config.model.autoencoder.start == "principal":
         _start_linear(data, measured, model, device, reporter)
+    state_path, workers = options.folder / STATE_NAME, options.workers if device.type == "cuda" else 0
+    start = {name: values.cpu() for name, values in model.state_dict().items()}
+    options.helpers.begin(
+        Job(config, data, source.tile_size, start, feature_range, device, state_path, options.identity, workers)
+    )
     trainer = Trainer(
         config, model, data, feature_range, device,
-        state_path=options.folder / STATE_NAME,
-        identity=options.identity,
-        workers=options.workers if device.type == "cuda" else 0,
+        state_path=state_path, identity=options.identity, workers=workers, ranks=options.helpers.ranks,
     )  # fmt: skip
     curve = trainer.fit(reporter)
     write_curve(options.folder, curve)

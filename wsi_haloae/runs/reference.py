@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
@@ -24,6 +25,9 @@ from wsi_haloae.training.sources import (
     group_by_regex,
     list_images,
 )
+
+Stratum = Literal["slide", "patient", "site"]
+"""What tiles can be balanced by."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,25 @@ class ReferenceReader:
                     "a group belongs to one part."
                 )
         return fixed
+
+    def strata(self, source: CombinedSource, by: Stratum) -> list[str]:
+        """The slide, patient or site of each tile of what was read; `UsageError` where the manifest lacks one."""
+        return [label for part in source.parts for label in self._strata_of(part, by)]
+
+    def _strata_of(self, part: TileSource, by: Stratum) -> Sequence[str]:
+        if isinstance(part, ImageFolderSource):
+            labels = [_label(self._rows.get(file.resolve()), by) for file in part.files]
+        else:
+            slide = part.slide if isinstance(part, TileStoreSource) else part.name
+            row = next(iter(self._rows_of(Path(part.name).parent, slide)), None)
+            labels = [_label(row, by) or (slide if by == "slide" else None)] * len(part.groups)
+        known = [label for label in labels if label]
+        if len(known) < len(labels):
+            raise UsageError(
+                f"--balance {by}: nothing names the {by} of {part.name}. "
+                f"Give --manifest with the columns path and {by}."
+            )
+        return known
 
     def _refuse_twins(self, paths: Sequence[Path]) -> None:
         """Tiles of annotated slides are kept by the slide's stem."""
@@ -123,14 +146,17 @@ class ReferenceReader:
         return ImageFolderSource(folder, self._options.mpp, files, groups)
 
     def _open_slide(self, path: Path) -> TileSource:
-        options = self._options
-        if options.annotations is None or options.class_name is None:
-            raise UsageError(f"{path}: to train on a slide, name its annotations: --annotations FILE --class NAME.")
-        row = self._rows.get(path.resolve())
+        options, row = self._options, self._rows.get(path.resolve())
+        named = (row.annotations if row else None) or options.annotations
+        if named is None or options.class_name is None:
+            raise UsageError(
+                f"{path}: to train on a slide, name its annotations: --annotations FILE --class NAME, or the column "
+                "'annotations' of the manifest, and --class NAME."
+            )
         mpp = options.override_mpp or options.mpp or (row.mpp if row else None)
         source = SlideInput(path, path.stem, mpp, options.override_mpp is not None)
         with closing(source.open()) as slide:
-            annotations = read_annotations(find_annotations(options.annotations, path), slide.properties.bounds)
+            annotations = read_annotations(find_annotations(named, path), slide.properties.bounds)
             region = annotations.region(options.class_name)
             tiling = Tiling.of(slide.properties, options.settings, self._tissue)
             chosen = choose_tiles(slide, tiling, self._reporter, region, min_coverage=options.min_coverage)
@@ -150,16 +176,26 @@ class ReferenceReader:
             return group_by_regex([path], path.parent, self._options.group_regex)[0]
         if not self._rows:
             return None
-        rows = [row for place, row in self._rows.items() if place == path.resolve() or place.name == slide]
+        rows = self._rows_of(path, slide)
         if len(rows) != 1:
             raise UsageError(f"{path}: {len(rows)} rows of {self._options.manifest} name it; exactly one is needed.")
         return rows[0].unit
+
+    def _rows_of(self, path: Path, slide: str) -> list[ManifestRow]:
+        """Of a slide, by its path or the name of its file."""
+        return [row for place, row in self._rows.items() if place == path.resolve() or place.name == slide]
 
     def _row_of(self, file: Path) -> ManifestRow:
         row = self._rows.get(file.resolve())
         if row is None:
             raise UsageError(f"{file}: not in the manifest {self._options.manifest}; every image needs a row.")
         return row
+
+
+def _label(row: ManifestRow | None, by: Stratum) -> str | None:
+    if row is None:
+        return None
+    return {"slide": row.slide or row.path.name, "patient": row.patient, "site": row.site}[by]
 
 
 def read_anomalous(folder: Path, source: TileSource, options: ReferenceOptions, reporter: Reporter) -> TileSource:

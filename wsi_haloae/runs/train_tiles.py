@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from wsi_haloae.atomic import remove_tree
 from wsi_haloae.config import Config
@@ -21,10 +21,12 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.added_value import report_added_value
 from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.helping import Helpers, help_train
 from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord
-from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, choose_groups, read_anomalous
+from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, Stratum, choose_groups, read_anomalous
 from wsi_haloae.runs.stain_matching import as_trained, match_stains, stain_target
+from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.sources import CombinedSource, TileSource
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.trainer import TrainingData, plan_steps
@@ -39,6 +41,7 @@ class TrainOptions:
     reference: ReferenceOptions
     baselines: bool
     anomalous: Path | None
+    balance: Stratum | None
     overwrite: bool
 
 
@@ -50,49 +53,103 @@ def train_tiles(
     arguments: Mapping[str, Any],
     reporter: Reporter,
 ) -> None:
-    """Train and write ``output`` (safetensors), with curve, pictures and record in ``<stem>.training/``."""
-    folder = output.parent / f"{output.stem}.training"
-    with locked(folder):
-        _train_tiles(sources, output, folder, config, options, RunRecord("train-tiles", arguments, reporter), reporter)
+    """Train and write ``output`` (safetensors), with curve, pictures and record in ``<stem>.training/``.
+
+    Of the processes of a ``torchrun``, the first does so; the others help it train.
+    """
+    folder, record = output.parent / f"{output.stem}.training", RunRecord("train-tiles", arguments, reporter)
+    with joined_ranks() as ranks:
+        if not ranks.first:
+            help_train(ranks)
+            return
+        helpers = Helpers(ranks)
+        try:
+            with locked(folder):
+                _train_tiles(sources, output, folder, config, options, helpers, record, reporter)
+        finally:
+            helpers.dismiss()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Reference tiles, the group of each, their split, and the stratum of each tile to train on, if asked for."""
+
+    source: CombinedSource
+    groups: Sequence[str]
+    split: Split
+    strata: Sequence[str] | None
+
+    @classmethod
+    def read(
+        cls, sources: Sequence[str], config: Config, options: TrainOptions, folder: Path, reporter: Reporter
+    ) -> Self:
+        """Annotated slides are tiled below ``folder`` first."""
+        reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter)
+        source = reader.read(sources)
+        check_tile_size(config.model, source.tile_size)
+        groups = choose_groups(source, len(PARTS), reporter.warn)
+        split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
+        if len(split.tiles["select"]) < 2:
+            raise UsageError("the colour scale needs at least two held-out (select) tiles; give more groups or images.")
+        if options.balance is None:
+            return cls(source, groups, split, None)
+        strata = reader.strata(source, options.balance)
+        return cls(source, groups, split, [strata[number] for number in split.tiles["train"]])
 
 
 def _train_tiles(
     sources: Sequence[str],
     output: Path,
     folder: Path,
-    config: Config,
+    asked: Config,
     options: TrainOptions,
+    helpers: Helpers,
     record: RunRecord,
     reporter: Reporter,
 ) -> None:
-    asked, config = config, resolve(config)
+    config = resolve(asked)
     if options.overwrite:
         remove_tree(folder / "tiles")
-    reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter)
-    source = reader.read(sources)
-    check_tile_size(config.model, source.tile_size)
-    groups = choose_groups(source, len(PARTS), reporter.warn)
-    split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
-    if len(split.tiles["select"]) < 2:
-        raise UsageError("the colour scale needs at least two held-out (select) tiles; give more groups or images.")
-    identity = _identity(config, source, split, options.weights)
+    reference = Reference.read(sources, config, options, folder, reporter)
+    identity = _identity(config, reference.source, reference.split, options)
     if options.overwrite:  # only now: whatever was wrong with the command has been said
         output.unlink(missing_ok=True)
         (folder / STATE_NAME).unlink(missing_ok=True)
     if output.exists():
         _require_same(output, identity)
         reporter.line(f"{output}: trained already, nothing to do")
-        _compare(Checkpoint.load(output), source, split, options, folder, reporter)
-        return
-    _announce(source, config, split, reporter)
-    for line in describe_cost(asked.model, config.model, source.tile_size):
-        reporter.line(line)
+        checkpoint = Checkpoint.load(output)
+    else:
+        _announce(reference, config, options, reporter)
+        for line in describe_cost(asked.model, config.model, reference.source.tile_size):
+            reporter.line(line)
+        record.lap("reference tiles")
+        checkpoint = _trained(reference, config, options, folder, identity, helpers, reporter)
+        record.lap("training")
+        record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
+        record.write(folder / RECORD_NAME, "done")
+        checkpoint.save(output)
+        (folder / STATE_NAME).unlink(missing_ok=True)
+        reporter.line(f"{output}: done; curve and reconstructions in {folder}")
+    _compare(checkpoint, reference.source, reference.split, options, folder, reporter)
+
+
+def _trained(
+    reference: Reference,
+    config: Config,
+    options: TrainOptions,
+    folder: Path,
+    identity: str,
+    helpers: Helpers,
+    reporter: Reporter,
+) -> Checkpoint:
+    """A checkpoint that can score."""
+    source, split = reference.source, reference.split
     stains = stain_target(source, split.tiles["train"]) if config.stain.normalise else None
     seen = source if stains is None else match_stains(source, stains)
-    record.lap("reference tiles")
     fit_options = FitOptions(
         weights=options.weights,
-        device=resolve_device(options.device),
+        device=helpers.ranks.device(resolve_device(options.device)),
         folder=folder,
         identity=identity,
         workers=options.reference.workers,
@@ -101,18 +158,12 @@ def _train_tiles(
             "tiles": {part: len(split.tiles[part]) for part in PARTS},
             "groups": {part: len(split.groups[part]) for part in PARTS},
         },
+        helpers=helpers,
     )
-    data = TrainingData(seen, split.tiles["train"], split.tiles["select"])
+    data = TrainingData(seen, split.tiles["train"], split.tiles["select"], reference.strata)
     trained, _curve = fit(data, config, fit_options, reporter)
     trained = replace(trained, facts=trained.facts.model_copy(update={"stains": stains}))
-    checkpoint = calibrate(trained, seen, split, groups, fit_options.device, reporter)
-    record.lap("training")
-    record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
-    record.write(folder / RECORD_NAME, "done")
-    checkpoint.save(output)
-    (folder / STATE_NAME).unlink(missing_ok=True)
-    reporter.line(f"{output}: done; curve and reconstructions in {folder}")
-    _compare(checkpoint, source, split, options, folder, reporter)
+    return calibrate(trained, seen, split, reference.groups, fit_options.device, reporter)
 
 
 def _compare(
@@ -127,19 +178,23 @@ def _compare(
     reporter.line(f"{folder / 'baselines.md'}: HaloAE, its baselines and plain statistics side by side")
 
 
-def _announce(source: CombinedSource, config: Config, split: Split, reporter: Reporter) -> None:
+def _announce(reference: Reference, config: Config, options: TrainOptions, reporter: Reporter) -> None:
+    source, split = reference.source, reference.split
     per_epoch, steps = plan_steps(config, len(split.tiles["train"]))
     reporter.line(f"reference tiles: {len(source.groups):,} of {source.tile_size} px at {source.mpp:.4g} µm/px")
     reporter.line(f"split by group: {split.describe()}")
+    if reference.strata is not None:
+        reporter.line(f"{len(set(reference.strata))} {options.balance}s to train on, each as often as any other")
     reporter.line(f"training: {steps} steps, {per_epoch} per epoch")
 
 
-def _identity(config: Config, source: CombinedSource, split: Split, weights: Path | None) -> str:
-    """Digest of configuration, tiles and weights: what an interrupted training may be resumed with."""
+def _identity(config: Config, source: CombinedSource, split: Split, options: TrainOptions) -> str:
+    """Digest of configuration, tiles, their order and weights: what an interrupted training may be resumed with."""
     told = {
         "config": config.model_dump(mode="json"),
         "source": [source.digest(), source.tile_size, source.mpp],
-        "weights": file_sha256(weights) if weights else None,
+        "weights": file_sha256(options.weights) if options.weights else None,
+        "balance": options.balance,
         "groups": {part: split.groups[part] for part in PARTS},
         "tiles": {part: split.tiles[part].tolist() for part in PARTS},
     }

@@ -11,8 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from wsi_haloae.config import TrainingConfig
+from wsi_haloae.errors import UsageError
 from wsi_haloae.training.augmentation import flip_and_turn, jitter_colour
 from wsi_haloae.training.cutpaste import paste_patch, paste_scar
+from wsi_haloae.training.order import TileOrder
+from wsi_haloae.training.ranks import ALONE, Ranks
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.stain import jitter_stain
 
@@ -20,23 +23,31 @@ from wsi_haloae.training.stain import jitter_stain
 class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
     """Batch of step i: uint8 tiles (n, s, s, 3) and which of them are damaged, bool (n,).
 
-    Originals come in passes: each pass is a fresh permutation of the training tiles. The first
-    ``damaged_per_batch`` of a batch are followed by their two copies; ``copies=False`` leaves all
-    copies out, for a training without classification.
+    Originals come as ``order`` says. The first ``damaged_per_batch`` of a batch are followed by their two
+    copies; ``copies=False`` leaves all copies out, for a training without classification. Of ``ranks``
+    processes, each has its share of the originals, and of those with copies.
     """
 
     def __init__(
         self,
         source: TileSource,
-        tiles: NDArray[np.int64],
+        order: TileOrder,
         config: TrainingConfig,
         steps: int,
         *,
         copies: bool = True,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self._source, self._tiles, self._config, self._steps = source, tiles, config, steps
+        self._source, self._order, self._config, self._steps = source, order, config, steps
         wanted = config.originals_per_batch if config.damaged_per_batch is None else config.damaged_per_batch
         self._damaged = wanted if copies else 0
+        for name, count in (("originals_per_batch", config.originals_per_batch), ("damaged_per_batch", self._damaged)):
+            if count % ranks.world:
+                raise UsageError(
+                    f"training.{name} is {count}, which {ranks.world} processes cannot share evenly; "
+                    f"give a multiple: --set training.{name}={-(-count // ranks.world) * ranks.world}"
+                )
+        self._slots = range(ranks.rank, config.originals_per_batch, ranks.world)
 
     def __len__(self) -> int:
         return self._steps
@@ -44,10 +55,10 @@ class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         if not 0 <= step < self._steps:
             raise IndexError(step)
-        random = np.random.default_rng((self._config.seed, 1, step))
         views, damaged = [], []
-        for slot in range(self._config.originals_per_batch):
-            image = self._source.read(self._tile_number(step * self._config.originals_per_batch + slot))
+        for slot in self._slots:
+            random = np.random.default_rng((self._config.seed, 1, step, slot))
+            image = self._source.read(self._order.tile(step * self._config.originals_per_batch + slot))
             if self._config.flip:
                 image = flip_and_turn(image, random)
             image = jitter_colour(image, self._config.colour_jitter, random)
@@ -59,11 +70,6 @@ class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
                 views += [paste_patch(image, random), paste_scar(image, random)]
                 damaged += [True, True]
         return torch.from_numpy(np.stack(views)), torch.tensor(damaged)
-
-    def _tile_number(self, position: int) -> int:
-        round_number, place = divmod(position, len(self._tiles))
-        order = np.random.default_rng((self._config.seed, 0, round_number)).permutation(len(self._tiles))
-        return int(self._tiles[order[place]])
 
 
 def stream(batches: TrainingBatches, start: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -80,7 +81,8 @@ class TileStoreSource:
         self.tile_size = self._store.tile_size
         self.mpp = float(np.sqrt(header.read_plan["mpp_x"] * header.read_plan["mpp_y"]))
         self._numbers = np.flatnonzero(self._store.states() == TileState.DONE)
-        slide = group or header.slide.name
+        self.slide = header.slide.name
+        slide = group or self.slide
         index = self._store.index.select(self._numbers)
         self.groups = [slide] * len(self._numbers)
         self.blocks = [
@@ -103,18 +105,18 @@ class ImageFolderSource:
 
     def __init__(self, folder: Path, mpp: float, files: Sequence[Path], groups: Sequence[str]) -> None:
         self.name, self.mpp, self.tile_size = str(folder), mpp, common_tile_size(files)
-        self._files = list(files)
+        self.files = list(files)
         self.groups = list(groups)
         self.blocks = [file.relative_to(folder).as_posix() for file in files]
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """One tile, (s, s, 3) RGB."""
-        return read_image(self._files[number])
+        return read_image(self.files[number])
 
     def digest(self) -> str:
         """Of the files' names below the folder, and their bytes."""
         whole = hashlib.sha256()
-        for file, name in zip(self._files, self.blocks, strict=True):
+        for file, name in zip(self.files, self.blocks, strict=True):
             whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
         return whole.hexdigest()
 
@@ -135,6 +137,11 @@ class CombinedSource:
                     f"{first.tile_size} px at {first.mpp:.4g}. One model learns one size and one scale."
                 )
 
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        """Where each part's numbers end."""
+        return np.cumsum([len(part.groups) for part in self.parts])
+
     @property
     def tile_size(self) -> int:
         """Side of a tile in pixels."""
@@ -145,12 +152,12 @@ class CombinedSource:
         """Micrometres per pixel of the tiles."""
         return self.parts[0].mpp
 
-    @property
+    @cached_property
     def groups(self) -> list[str]:
         """Group of each tile."""
         return [group for part in self.parts for group in part.groups]
 
-    @property
+    @cached_property
     def blocks(self) -> list[str]:
         """Smaller unit of each tile."""
         return [block for part in self.parts for block in part.blocks]
@@ -162,11 +169,8 @@ class CombinedSource:
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """One tile, (s, s, 3) RGB."""
-        for part in self.parts:
-            if number < len(part.groups):
-                return part.read(number)
-            number -= len(part.groups)
-        raise IndexError(number)
+        part = int(np.searchsorted(self._ends, number, side="right"))
+        return self.parts[part].read(number - int(self._ends[part - 1] if part else 0))
 
     def digest(self) -> str:
         """Of the parts', in their order."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from wsi_haloae.atomic import replacing
 from wsi_haloae.config import Config
@@ -29,6 +29,8 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import TrainingBatches, stream
 from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.optimiser import make_optimiser, set_rates
+from wsi_haloae.training.order import Balanced, Passes, TileOrder
+from wsi_haloae.training.ranks import ALONE, Ranks
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.statistics import evenly, images_of
 
@@ -57,11 +59,19 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Reference tiles and the numbers of those to train on and to watch."""
+    """Reference tiles and the numbers of those to train on and to watch.
+
+    ``strata`` name the slide, patient or site of each tile to train on, where all are to come equally often.
+    """
 
     source: TileSource
     train: NDArray[np.int64]
     select: NDArray[np.int64]
+    strata: Sequence[str] | None = None
+
+    def order(self, seed: int) -> TileOrder:
+        """In which the tiles to train on come."""
+        return Passes(self.train, seed) if self.strata is None else Balanced(self.train, self.strata, seed)
 
 
 class Trainer:
@@ -81,15 +91,17 @@ class Trainer:
         state_path: Path,
         identity: str,
         workers: int = 0,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.config, self.model, self.data, self.device = config, model, data, device
         self.objective = Objective(config.loss, config.ews.schedule, feature_range.to(device)).to(device)
         self.curve: list[EpochRecord] = []
         self.steps_per_epoch, self.total_steps = plan_steps(config, len(data.train))
-        self._state_path, self._identity, self._workers = state_path, identity, workers
+        self._state_path, self._identity, self._workers, self._ranks = state_path, identity, workers, ranks
         self._step, self._best, self._best_epoch, self._best_state = 0, math.inf, 0, model.trained_state()
         settings = config.training
         self._optimiser = make_optimiser(model, self.objective, settings)
+        self._losses: nn.Module = _Losses(model, self.objective)
         if settings.compile:
             for part in (model.encoder, model.decoder, model.image_decoder):
                 part.compile()  # in place: names of weights stay as they are
@@ -97,9 +109,16 @@ class Trainer:
     def fit(self, reporter: Reporter) -> list[EpochRecord]:
         """Train to the end or until early stopping; returns the curve."""
         self._resume(reporter)
+        settings = self.config.training
         batches = TrainingBatches(
-            self.data.source, self.data.train, self.config.training, self.total_steps, copies=self.config.loss.cls
+            self.data.source,
+            self.data.order(settings.seed),
+            settings,
+            self.total_steps,
+            copies=self.config.loss.cls,
+            ranks=self._ranks,
         )
+        self._losses = self._ranks.share(self._losses)
         pending: list[StepLosses] = []
         with reporter.track("Training", self.total_steps, "steps", done=self._step) as advance:
             for tiles, damaged in stream(batches, self._step, self._workers):
@@ -125,11 +144,11 @@ class Trainer:
         images = normalise(to_unit(tiles.to(self.device)), self.config.model.input_downsample)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._half_precision()):
-            total, losses = self.objective(self.model, images, damaged.to(self.device), self._time())
+            total, *losses = self._losses(images, damaged.to(self.device), self._time())
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()
         self._optimiser.step()
-        return tuple(None if loss is None else loss.item() for loss in (losses.cls, losses.fm, losses.im))
+        return tuple(None if loss is None else loss.item() for loss in losses)
 
     def _half_precision(self) -> bool:
         precision = self.config.training.precision
@@ -139,7 +158,7 @@ class Trainer:
         return schedule_time(self._step, self.total_steps, self.steps_per_epoch, self.config.ews.unit)
 
     def _end_epoch(self, losses: Sequence[StepLosses], reporter: Reporter) -> None:
-        held_out = self._select_loss()
+        held_out = self._ranks.from_first(self._select_loss)
         weights = self.objective.weights(self._time())
         cls, fm, im = (_mean(values) for values in zip(*losses, strict=True))
         record = EpochRecord(
@@ -195,6 +214,8 @@ class Trainer:
         return total / len(chosen)
 
     def _save(self) -> None:
+        if not self._ranks.first:
+            return
         state = {
             "identity": self._identity,
             "step": self._step,
@@ -225,6 +246,21 @@ class Trainer:
         self._best_state = state["best_state"]
         self.curve = [EpochRecord(**record) for record in state["curve"]]
         reporter.line(f"resuming after epoch {len(self.curve)} (step {self._step}/{self.total_steps})")
+
+
+class _Losses(nn.Module):
+    """Model and objective as one module, as processes that share the work want it: batch in, losses out."""
+
+    def __init__(self, model: HaloAE, objective: Objective) -> None:
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(
+        self, images: Tensor, damaged: Tensor, t: float
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """What is minimised, and the unweighted L_cls, L_fm and L_im."""
+        total, losses = self.objective(self.model, images, damaged, t)
+        return total, losses.cls, losses.fm, losses.im
 
 
 def plan_steps(config: Config, train_tiles: int) -> tuple[int, int]:
