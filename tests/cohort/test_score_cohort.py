@@ -167,7 +167,7 @@ def test_a_scheduler_that_runs_already(study: Study, tmp_path: Path) -> None:
         asked = ["score", *study.slides[:2], "-m", study.model, "-o", "out", "--scheduler", address]
         done = subprocess.run(spelled(*asked), check=False, capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert "1 workers with a GPU" in done.stderr
+        assert "1 worker with a GPU" in done.stderr
         assert {row["worker"] for row in rows(tmp_path / "out").values()} == {able}
         assert {row["state"] for row in rows(tmp_path / "out").values()} == {"done"}
 

@@ -93,10 +93,10 @@ def train_tiles(
 ) -> int:
     """Train a model on reference tiles (your tumour, or whatever counts as expected).
 
-    SOURCE is a tile store or a folder of them (from 'wsi-haloae tile'), a folder of images
-    (with --mpp), or a slide with --annotations and --class. Interrupted training goes on from
-    its last epoch when the command is given again. On several GPUs:
-    torchrun --nproc-per-node 4 -m wsi_haloae train-tiles ...
+    SOURCE is a tile store or a folder of them (from 'wsi-haloae tile'; a path, or a URL that fsspec
+    reads, such as s3://bucket/tiles), a folder of images (with --mpp), or a slide with --annotations
+    and --class. Interrupted training goes on from its last epoch when the command is given again.
+    On several GPUs: torchrun --nproc-per-node 4 -m wsi_haloae train-tiles ...
     """
     from wsi_haloae.config import SLIDE_BASE, load_config
 

@@ -72,7 +72,8 @@ def _remote(address: str, reporter: Reporter) -> Iterator[Cluster]:
         resources = {GPU: 1.0} if any(GPU in worker["resources"] for worker in workers) else {}
         where = " with a GPU" if resources else ""
         able = sum(GPU in worker["resources"] or not resources for worker in workers)
-        reporter.line(f"scheduler {address}: {able} workers{where}; dashboard {client.dashboard_link}")
+        noun = "worker" if able == 1 else "workers"
+        reporter.line(f"scheduler {address}: {able} {noun}{where}; dashboard {client.dashboard_link}")
         if not workers:
             reporter.warn(f"scheduler {address}: no workers yet; slides are scored as soon as there are some.")
         yield Cluster(client, resources)
@@ -84,7 +85,7 @@ def _local(asked: int | None, device: torch.device, slides: int, reporter: Repor
     threads = max(1, available_cores() // workers)
     numeric = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     settings = {
-        # Dask's own has glibc give every freed block back at once: a model takes twice as long then.
+        # Dask's own has glibc give every freed block back at once: a model takes 1.4 times as long then.
         "distributed.nanny.pre-spawn-environ": numeric,
         "distributed.scheduler.allowed-failures": INNOCENT_DEATHS,
     }

@@ -14,6 +14,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.manifest import ManifestRow, read_manifest
 from wsi_haloae.runs.tile import choose_tiles, fill_tiles
+from wsi_haloae.stores.places import place
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.annotations import find_annotations, read_annotations
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
@@ -57,8 +58,9 @@ class ReferenceReader:
 
     def read(self, sources: Sequence[str]) -> CombinedSource:
         """All sources as one; `UsageError` when there is nothing in them."""
-        self._refuse_twins([Path(source) for source in sources])
-        parts = [part for source in sources for part in self._open(Path(source))]
+        places = [place(source) for source in sources]
+        self._refuse_twins(places)
+        parts = [part for path in places for part in self._open(path)]
         if not any(part.groups for part in parts):
             raise UsageError(f"no tile was found in {', '.join(sources)}.")
         return CombinedSource([part for part in parts if part.groups])

@@ -25,6 +25,7 @@ from zarr.errors import GroupNotFoundError
 
 from wsi_haloae.config import differences
 from wsi_haloae.errors import OutputExistsError, StoreError, WsiHaloaeError
+from wsi_haloae.stores.places import zarr_place
 
 SHARD_TILES = 64
 """Tiles per shard: 12 MiB of 256-pixel tiles, the most work that a crash repeats per worker."""
@@ -137,9 +138,9 @@ class ShardedStore:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """An existing store; `StoreError` for anything that is none, or of another version."""
+        """An existing store, from a path or a `places.place`; `StoreError` for what is none, or of another version."""
         try:
-            group = zarr.open_group(path, mode="r+", zarr_format=3)
+            group = zarr.open_group(**zarr_place(path), zarr_format=3)
         except (GroupNotFoundError, OSError, ValueError, TypeError, KeyError):
             raise StoreError(f"{path}: there is no {cls.kind} here that can be opened.") from None
         attributes = dict(group.attrs)
