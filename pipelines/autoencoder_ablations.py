@@ -20,6 +20,20 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.runs.autoencoder_rows import AutoEncoderRow, RowOptions, run_autoencoder_rows
 from wsi_haloae.training.sources import ImageFolderSource, group_by_regex, list_images
 
+ENCODER, DECODER = (72, 64, 48), (48, 64, 72)
+"""Widths of `haloae-small` around its code."""
+
+
+def code_of(width: int) -> tuple[str, ...]:
+    """Settings of `haloae-small` with a code of ``width`` channels instead of 32."""
+    stages = [f"{{mid: {mid}, out: {mid}, heads: 2, kernel: 3}}" for mid in (*ENCODER, width, width, *DECODER)]
+    last = "{mid: 104, out: null, heads: 2, kernel: 1}"
+    return (
+        f"model.autoencoder.encoder=[{', '.join(stages[:4])}]",
+        f"model.autoencoder.decoder=[{', '.join([*stages[4:], last])}]",
+    )
+
+
 ROWS = (
     AutoEncoderRow("default"),
     AutoEncoderRow("started at its shortcuts", ("model.autoencoder.start=shortcuts",)),
@@ -28,6 +42,10 @@ ROWS = (
     AutoEncoderRow("half the rate", ("training.learning_rate=0.001",)),
     AutoEncoderRow("twice the rate", ("training.learning_rate=0.004",)),
     AutoEncoderRow("constant rate", ("training.schedule=constant",)),
+    AutoEncoderRow("200 steps", ("training.steps=200",)),
+    AutoEncoderRow("code of 16 channels", code_of(16)),
+    AutoEncoderRow("code of 64 channels", code_of(64)),
+    AutoEncoderRow("SSIM's constants as released", ("loss.ssim=released",)),
     AutoEncoderRow("without SSIM", ("loss.fm_terms=mse",)),
     AutoEncoderRow("SSIM alone", ("loss.fm_terms=ssim",)),
     AutoEncoderRow("without attention", ("model.block_c=residual_cnn",)),
