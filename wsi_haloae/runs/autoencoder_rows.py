@@ -102,7 +102,7 @@ def markdown_residuals(rows: Sequence[RowResidual]) -> str:
 
 
 def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOptions, reporter: Reporter) -> RowResidual:
-    config = resolve(load_config([*options.configs, "only-fm"], [*row.settings, *options.settings], base=SLIDE_BASE))
+    config = resolve(load_config([*options.configs, "only-fm"], [*options.settings, *row.settings], base=SLIDE_BASE))
     identity = json.dumps([config.model_dump(mode="json"), source.digest()], sort_keys=True)
     result = folder / RESULT_NAME
     if result.exists() and (told := json.loads(result.read_text(encoding="utf-8")))["identity"] == identity:
