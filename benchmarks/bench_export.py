@@ -74,8 +74,11 @@ def main() -> None:
     """Print two rows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = scored_store(folder)
+        begun = scored_store(folder)
+        files = len(_files(folder))
+        store = begun.compacted()  # as `score` does before the exports
         write_exports(store, folder)
+        written = _files(folder)
         document = json.loads((folder / "tiles.geojson").read_text())
 
         def dump() -> None:
@@ -89,7 +92,15 @@ def main() -> None:
         for what, export in {"scores": features, "everything": lambda: write_exports(store, folder)}.items():
             ours, reference = seconds_in_turn(export, dump, runs=3)
             ratio = ours / reference
-            print_row("export", what=what, tiles=ROWS * COLUMNS, seconds=ours, reference_seconds=reference, ratio=ratio)
+            print_row(
+                "export", what=what, tiles=ROWS * COLUMNS, seconds=ours, reference_seconds=reference, ratio=ratio,
+                files_while_scoring=files, files=len(written),
+                megabytes=round(sum(file.stat().st_size for file in written) / 1e6, 1),
+            )  # fmt: skip
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 if __name__ == "__main__":

@@ -25,8 +25,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_tree(path: Path) -> Iterator[Path]:
-    """The same for a folder; what a kill leaves beside ``path`` goes with the next call."""
-    partial, old = (path.with_name(path.name + ending) for ending in (".partial", ".old"))
+    """The same for a folder; what a kill leaves beside ``path`` goes with the next call.
+
+    A kill between its two renames leaves the old folder under another name: see `recover_tree`.
+    """
+    partial, old = path.with_name(path.name + ".partial"), _old(path)
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
@@ -39,6 +42,16 @@ def replacing_tree(path: Path) -> Iterator[Path]:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+def recover_tree(path: Path) -> None:
+    """Give a folder its name back that a kill took from it in `replacing_tree`; for the one process that writes."""
+    if not path.exists() and _old(path).exists():
+        os.replace(_old(path), path)
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(path.name + ".old")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file; its folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +62,8 @@ def write_text(path: Path, text: str) -> None:
 def remove_tree(path: Path) -> None:
     """Remove a folder, if there is one; a kill leaves all of it or nothing under its name."""
     doomed = path.with_name(path.name + ".partial")  # the name that making a store clears first
-    shutil.rmtree(doomed, ignore_errors=True)
+    for leftover in (doomed, _old(path)):
+        shutil.rmtree(leftover, ignore_errors=True)
     if path.exists():
         os.replace(path, doomed)
         shutil.rmtree(doomed)

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import torch
 
-from wsi_haloae.atomic import remove_tree
+from wsi_haloae.atomic import recover_tree, remove_tree
 from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
@@ -117,6 +117,7 @@ class ScoreRun:
             region = read_annotations(roi, slide.properties.bounds).everything() if roi else None
             if self._options.overwrite:  # only now: whatever was wrong with the command has been said
                 _remove_outputs(folder)
+            recover_tree(folder / score_store.STORE_NAME)
             if self._finished(folder, header):
                 reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                 return int(read_record(folder / RECORD_NAME).get("counts", {}).get("unreadable", 0))
@@ -141,6 +142,7 @@ class ScoreRun:
                 tiles=tiles,
             )
             record.lap("scoring")
+        scores = scores.compacted()
         exported = write_exports(scores, folder)
         record.lap("exports")
         if not self._options.keep_tiles:

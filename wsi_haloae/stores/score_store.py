@@ -33,6 +33,7 @@ from pydantic import BaseModel, ConfigDict
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.artefacts.quantities import TileQuantities
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.stores.compaction import compact, is_compact
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
 from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex, create_column, damage_told
 
@@ -202,6 +203,14 @@ class ScoreStore(ShardedStore):
     def write_gallery(self, gallery: Gallery) -> None:
         """The last thing that scoring leaves: whole or not at all."""
         write_gallery(self.path, gallery)
+
+    def compacted(self) -> ScoreStore:
+        """The same, finished store with a file per column, opened anew; itself where it is so already, or empty."""
+        columns = frozenset(self._arrays) & {*_COLUMNS, "state", "reason"}
+        if not len(self) or is_compact(self.path, columns):
+            return self
+        compact(self.path, columns)
+        return ScoreStore.open(self.path)
 
     def gallery(self) -> Gallery | None:
         """The gallery; None where scoring has not come that far. `StoreError` for a damaged one."""
