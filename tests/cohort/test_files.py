@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,8 @@ class TestAttempts:
 
 class TestTable:
     def test_runs_about_other_slides_keep_each_others_rows(self, tmp_path: Path) -> None:
+        for name in "abc":
+            (tmp_path / name).mkdir()
         one, other = CohortTable(tmp_path, inputs("a", "b")), CohortTable(tmp_path, inputs("c"))
         one.update("a", state="done", tiles=7)
         other.update("c", state="failed", error='no, "really"\nnot')
@@ -75,6 +78,18 @@ class TestTable:
         assert (rows["a"].state, rows["a"].tiles, rows["b"].state) == ("done", "7", "waiting")
         assert rows["c"].error == 'no, "really"\nnot'
         assert rows["a"].patient == "patient of a"
+
+    def test_a_slide_whose_folder_was_removed_is_forgotten(self, output: Path) -> None:
+        shutil.rmtree(output / "a")
+        CohortTable(output, inputs("e"))
+        assert list(read_cohort(output)) == ["b", "c", "d", "e"]
+
+    def test_what_an_earlier_run_took_stays_until_it_is_known_anew(self, output: Path) -> None:
+        table = CohortTable(output, inputs("b"))
+        assert read_cohort(output)["b"].state == "waiting"
+        table.update("b", state="done", seconds=None, tiles=10)
+        table.write()
+        assert read_cohort(output)["b"].seconds == "20"
 
     @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"path\nx\n", b'"', b"name\n\n", b"name,state\na\n,b\n"])
     def test_a_file_that_is_no_table_of_ours_does_no_harm(self, content: bytes, tmp_path: Path) -> None:
@@ -150,6 +165,7 @@ def output(tmp_path: Path) -> Path:
     for name, share in (("a", 0.1), ("b", 0.5), ("c", 0.4)):
         scored(tmp_path, name, share=share)
         table.update(name, state="done", tiles=10, seconds=20)
+    (tmp_path / "d").mkdir()
     table.update("d", state="failed", error="d.svs: damaged\nlong story")
     table.write()
     return tmp_path

@@ -19,6 +19,7 @@ import pytest
 
 from tests.cohort.conftest import AT_ONCE, Study, command, spelled
 from tests.integration.test_score import digests
+from wsi_haloae.model.checkpoint import file_sha256
 
 KILLED = 3
 
@@ -84,6 +85,7 @@ def test_workers_killed_at_random_and_slides_corrupt(study: Study, quiet: Path, 
     shutil.copy(study.slides[0], broken)
     again = command("score", manifest, "-m", study.model, "-o", output)
     assert again.returncode == 1
+    assert "5 slides done (4 by an earlier run)" in again.stderr
     assert {name: (output / name / "run.json").stat().st_mtime_ns for name in stamps} == stamps, "done again"
     assert rows(output)["broken"]["state"] == "done"
     assert "missing" in again.stderr
@@ -126,6 +128,20 @@ def test_a_slide_that_kills_its_worker_twice_is_set_aside(study: Study, quiet: P
 
     assert command(*asked).returncode == 0, "the same command tries it again"
     same_as_quiet(study, output, quiet)
+
+
+def test_another_model_is_refused_before_anything_is_touched(study: Study, quiet: Path, tmp_path: Path) -> None:
+    """And one slide by itself has a row like every other."""
+    output = tmp_path / "out"
+    shutil.copytree(quiet, output)
+    assert rows(output)["slide0"]["state"] == "done"
+    header = output / "slide1/scores.zarr/zarr.json"
+    header.write_text(header.read_text().replace(file_sha256(study.model), "f" * 64))
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    done = command("score", *study.slides, "-m", study.model, "-o", output)
+    assert done.returncode == 2
+    assert "1 of these slides were scored by another model there (slide1)" in done.stderr
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
 
 
 @contextmanager

@@ -15,12 +15,16 @@ import pytest
 from pyarrow import parquet
 
 from tests.data_paths import REPOSITORY
+from tests.export.pages import Page
 from tests.export.stores import Scene, make_index, make_store
 from tests.integration.conftest import Tiny
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.cli.main import run
 from wsi_haloae.runs.lock import locked
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.viewer.planes import Planes, TileMark
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
 ALONE = """
@@ -61,11 +65,11 @@ def regions(folder: Path) -> list[dict[str, Any]]:
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    """Every file but the record, by its place."""
+    """Every file but records of runs, by its place."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "run.json"
+        if path.is_file() and path.name not in {"run.json", "cohort.csv"}
     }
 
 
@@ -81,7 +85,8 @@ def test_export_without_torch_gives_the_bytes_that_score_wrote(tiny: Tiny, tmp_p
     assert json.loads(done.stdout) == [0, False], done.stderr
     assert outputs(tmp_path) == before
     after = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    export = after.pop("export")
+    export, called = after.pop("export"), after.pop("called")
+    assert called["criterion"] == {"threshold": None, "fdr": 0.1}
     assert after == record  # times of the scoring, and all else
     assert export["anomalous"] == record["anomalous"]
 
@@ -100,6 +105,27 @@ def test_files_agree_about_the_threshold(tmp_path: Path, capsys: pytest.CaptureF
     assert run(["export", str(tmp_path), "-q"]) == 0
     assert {row["criterion"] for row in table(folder)} == {"per-tile error rate 0.05"}
     assert (folder / "heatmap.png").read_bytes() != by_threshold  # its caption says how many were called, and how
+
+
+def test_a_part_of_the_files_leaves_what_the_report_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Index, study and viewer follow the report, whatever else is written after it."""
+    folder = scored(tmp_path / "a")
+    counts = {"tiles": 60, "scored": 60}
+    (folder / "run.json").write_text(json.dumps({"command": "score", "state": "done", "counts": counts}))
+    assert run(["export", str(tmp_path), "--threshold", "4.5", "-q"]) == 0
+    assert run(["export", str(tmp_path), "--format", "tiles", "--gz"]) == 0
+    assert "only tiles written; all other files are as they were" in capsys.readouterr().err
+    assert "score above 4.5" in Page(tmp_path / "index.html").words
+    record = json.loads((folder / "run.json").read_text())
+    assert Criterion.recorded(record["called"]["criterion"]) == Criterion(4.5)
+    store = ScoreStore.open(folder / "scores.zarr")
+    marks = Planes(store, Criterion.recorded(record["called"]["criterion"])).marks
+    assert ((marks & TileMark.ANOMALOUS) > 0).sum() == 7
+
+
+@pytest.mark.parametrize("told", [None, 3, {}, {"threshold": "x", "fdr": 0.1}, {"threshold": None, "fdr": 7.0}])
+def test_a_damaged_record_leaves_the_usual_criterion(told: object) -> None:
+    assert Criterion.recorded(told) == Criterion()
 
 
 def test_a_rate_that_cannot_be_kept_says_what_stands_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,7 +52,7 @@ def scored(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_leaves_every_file_of_the_contract_and_no_tiles(scored: Path) -> None:
     assert {path.name for path in scored.iterdir()} == {*OUTPUTS, "scores.zarr", "run.json", ".lock"}
-    beside = {"import_project.groovy", "export_annotations.groovy", "index.html", ".lock"}
+    beside = {"import_project.groovy", "export_annotations.groovy", "index.html", "cohort.csv", ".lock"}
     assert {path.name for path in scored.parent.iterdir()} == {scored.name, *beside}
     record = json.loads((scored / "run.json").read_text())
     assert record["state"] == "done"

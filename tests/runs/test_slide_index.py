@@ -70,8 +70,8 @@ def test_a_slide_on_which_nothing_can_be_called_has_no_share(tmp_path: Path) -> 
 
 def test_what_an_export_called_is_in_it_once_the_report_says_so(tmp_path: Path) -> None:
     calling = {"phrase": "score above 3", "possible": True, "criterion": "score above 3"}
-    export = {"anomalous": calling, "counts": {"anomalous": 40}}
-    done(tmp_path / "a", export={**export, "formats": ["csv"]})
+    called = {"anomalous": calling, "counts": {"anomalous": 40}}
+    done(tmp_path / "a", export={**called, "formats": ["csv"]})
     assert "10 % false-discovery rate of 10 %" in words(tmp_path)
-    done(tmp_path / "a", export={**export, "formats": ["csv", "report"]})
+    done(tmp_path / "a", called=called)
     assert "20 % score above 3" in words(tmp_path)

@@ -117,6 +117,21 @@ class Criterion:
             return Selection(scores > self.threshold, ~np.isnan(scores), "score above", self.threshold)
         return None if smallest_p is None else select_tiles(p_values, smallest_p, self.fdr)
 
+    def facts(self) -> dict[str, float | None]:
+        """What the run record keeps."""
+        return {"threshold": self.threshold, "fdr": self.fdr}
+
+    @classmethod
+    def recorded(cls, facts: object) -> Criterion:
+        """Of what `facts` gave, read from a file; the usual one for anything else."""
+        if not isinstance(facts, dict):
+            return USUAL
+        threshold, fdr = facts.get("threshold"), facts.get("fdr")
+        usable = threshold is None or (isinstance(threshold, int | float) and np.isfinite(threshold))
+        if not (usable and isinstance(fdr, float) and 0 < fdr < 1):
+            return USUAL
+        return cls(threshold, fdr)
+
 
 USUAL = Criterion()
 """What is called where nobody asked for anything else."""

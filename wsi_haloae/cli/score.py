@@ -67,15 +67,18 @@ def score(
     """Score each SLIDE with a trained model: report, heatmap, table and QuPath files in OUTPUT/<name>/.
 
     OUTPUT/index.html leads to all of them. SLIDE is a file, a folder, a glob, or a CSV manifest with
-    a column 'path'. A slide that is done is skipped; one that was interrupted goes on where it stopped.
-    Several slides are handed out to Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' tell how far they
+    a column 'path', and optionally 'mpp', 'patient' and 'group' (what slides are compared by). A
+    slide that is done is skipped; one that was interrupted goes on where it stopped. Several slides
+    are handed out to Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' tell how far they
     are.
     """
     from wsi_haloae.runs.inputs import find_slides
 
     found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
 
-    from wsi_haloae.runs.score import ScoreOptions, score_slides
+    from wsi_haloae.cohort.cluster import ClusterOptions
+    from wsi_haloae.cohort.score import score_alone, score_cohort
+    from wsi_haloae.runs.score import ScoreOptions
 
     arguments = click.get_current_context().params
     chosen = ScoreOptions(
@@ -92,10 +95,6 @@ def score(
     )
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     if len(found) == 1 and scheduler is None:  # no cluster for one slide
-        return score_slides(found, output, chosen, arguments, reporter).exit_code
-
-    from wsi_haloae.cohort.cluster import ClusterOptions
-    from wsi_haloae.cohort.score import score_cohort
-
+        return score_alone(found[0], output, chosen, arguments, reporter).exit_code
     where = ClusterOptions(scheduler, slides_at_once)
     return score_cohort(found, output, chosen, where, arguments, reporter).exit_code

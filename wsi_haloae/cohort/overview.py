@@ -58,7 +58,19 @@ def write_cohort(output: Path, reporter: Reporter) -> None:
             plot=(output / PLOT).read_bytes() if groups else None,
             small=min((len(group.values) for group in groups), default=0) < SMALLEST_STUDY,
             by_patient=any(slide.patient for slide in compared),
+            left_out=[slide.name for slide in found if slide.group and slide not in compared],
+            one_model=len({slide.model for slide in found if slide.model}) < 2,
+            in_two=_in_two_groups(compared),
         )
+
+
+def _in_two_groups(compared: Sequence[StudySlide]) -> list[str]:
+    """Patients with slides in more than one group."""
+    groups: dict[str, set[str]] = {}
+    for slide in compared:
+        if slide.patient and slide.group:
+            groups.setdefault(slide.patient, set()).add(slide.group)
+    return sorted(patient for patient, own in groups.items() if len(own) > 1)
 
 
 def _display_range(compared: Sequence[StudySlide]) -> tuple[float, float] | None:

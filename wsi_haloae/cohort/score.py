@@ -8,6 +8,7 @@ Which worker has which slide, and what happens when one vanishes, is Dask's busi
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,13 +22,15 @@ from wsi_haloae.cohort.cluster import Cluster, ClusterOptions, connected
 from wsi_haloae.cohort.overview import write_cohort
 from wsi_haloae.cohort.table import CohortTable
 from wsi_haloae.cohort.watch import Watch
-from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker
-from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker, state_of
+from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.outcome import Outcome, Result
-from wsi_haloae.runs.score import ScoreOptions, ScoreRun, write_overview
+from wsi_haloae.runs.record import RECORD_NAME, read_record
+from wsi_haloae.runs.score import ScoreOptions, ScoreRun, score_slides, write_overview
+from wsi_haloae.stores.score_store import STORE_NAME
 
 
 def score_cohort(
@@ -40,7 +43,12 @@ def score_cohort(
 ) -> Outcome:
     """Score every slide into ``output/<name>/`` on Dask workers. Raises what makes all of them impossible."""
     sha256 = ScoreRun.of(replace(options, device="cpu")).model_sha256  # refuses what no worker could use
+    if not options.overwrite:
+        _refuse_another_models(slides, output, sha256)
     output.mkdir(parents=True, exist_ok=True)
+    missing = [slide for slide in slides if not slide.path.exists()]
+    if missing:
+        reporter.warn(f"{len(missing)} of {len(slides)} slides are not there, e.g. {missing[0].path}")
     table, outcome = CohortTable(output, slides), Outcome()
     try:
         device = resolve_device(options.device if where.scheduler is None else "cpu")
@@ -59,6 +67,40 @@ def score_cohort(
     write_overview(output, outcome)
     outcome.say(reporter)
     return outcome
+
+
+def score_alone(
+    slide: SlideInput, output: Path, options: ScoreOptions, arguments: Mapping[str, Any], reporter: Reporter
+) -> Outcome:
+    """One slide in this process, without any cluster; with its row in cohort.csv like every other."""
+    begun = time.monotonic()
+    outcome = score_slides([slide], output, options, arguments, reporter)
+    record, error = read_record(output / slide.name / RECORD_NAME), "".join(reporter.errors[-1:])
+    state = state_of(outcome.results[0], record)
+    table = CohortTable(output, [slide])
+    seconds = round(time.monotonic() - begun, 3)
+    table.update(slide.name, state=state, error=error, seconds=seconds, tiles=record.get("counts", {}).get("tiles"))
+    table.write()
+    write_cohort(output, reporter)
+    return outcome
+
+
+def _refuse_another_models(slides: Sequence[SlideInput], output: Path, sha256: str) -> None:
+    """Before anything is touched: a study scored by two models is none."""
+    others = [slide.name for slide in slides if _scored_by(output / slide.name) not in {None, sha256}]
+    if others:
+        raise OutputExistsError(
+            f"{output}: {len(others)} of these slides were scored by another model there ({', '.join(others[:3])}"
+            f"{', ...' if len(others) > 3 else ''}). Nothing was changed. Choose another -o, or pass --overwrite to "
+            "replace them."
+        )
+
+
+def _scored_by(folder: Path) -> str | None:
+    """SHA-256 of the model of the scores in a folder; None where there are none that can be read."""
+    attributes = read_record(folder / STORE_NAME / "zarr.json").get("attributes", {})
+    model = attributes.get("header", {}).get("model", {})
+    return model.get("sha256") if isinstance(model, dict) else None
 
 
 class _Cohort:
@@ -108,7 +150,7 @@ class _Cohort:
         result = report.result
         if result.error:
             self._reporter.error(f"{result.name}: {result.error}")
-        self._outcome.add(result)
+        self._outcome.add(result, before=report.seconds is None)
         self._watch.end(
             result.name,
             state=report.state,

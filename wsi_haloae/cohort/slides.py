@@ -96,8 +96,8 @@ def _read(row: Row, record: Mapping[str, Any]) -> StudySlide:
     known = StudySlide(row.name, row.patient, row.group, row.state)
     summary, counts = record.get("summary"), record.get("counts")
     calling = record.get("anomalous")
-    if not (isinstance(summary, Mapping) and isinstance(counts, Mapping)) or row.state in {"failed", "set aside"}:
-        return known
+    if not (isinstance(summary, Mapping) and isinstance(counts, Mapping)):
+        return known  # of a slide that fails now, an earlier run's results stand
     numbers = {field.name: _number(summary.get(field.name)) for field in fields(SlideSummary)}
     facts: dict[str, Any] = {
         **numbers,

@@ -5,11 +5,12 @@
     state             waiting, running, done, incomplete (unreadable tiles), empty (no tissue), failed or set aside
     error             why, where it failed
     attempts          how often it was begun in its last run; more than one: a worker vanished
-    seconds           of the last attempt
+    seconds           of the attempt that did the work
     tiles             with tissue
     worker            who had it last
 
-Several runs may write into one folder, each about its own slides: they take turns, and the rows of others stay.
+Several runs may write into one folder, each about its own slides: they take turns, and the rows of others stay, as
+long as the slide's folder is there.
 """
 
 from __future__ import annotations
@@ -58,17 +59,14 @@ class CohortTable:
     """The rows of one run's slides, on disk at most `WRITE_SECONDS` behind."""
 
     def __init__(self, output: Path, slides: Iterable[SlideInput]) -> None:
-        self._output = output
-        self._rows = {
-            slide.name: Row(slide.name, str(slide.path.resolve()), slide.patient or "", slide.group or "")
-            for slide in slides
-        }
+        self._output, before = output, read_cohort(output)
+        self._rows = {slide.name: _begun(slide, before.get(slide.name, Row(slide.name))) for slide in slides}
         self._written = 0.0
         self.write()
 
     def update(self, name: str, **changes: Any) -> None:
-        """Change a slide's row; None is nothing known."""
-        told = {key: "" if value is None else str(value) for key, value in changes.items()}
+        """Change a slide's row; None leaves what was known."""
+        told = {key: str(value) for key, value in changes.items() if value is not None}
         self._rows[name] = replace(self._rows[name], **told)
         if time.monotonic() - self._written >= WRITE_SECONDS:
             self.write()
@@ -80,9 +78,17 @@ class CohortTable:
     def write(self) -> None:
         """Now, whatever the time."""
         with FileLock(self._output / LOCK_NAME):
-            rows = {**read_cohort(self._output), **self._rows}
+            others = read_cohort(self._output)
+            gone = [name for name, row in others.items() if row.state in ENDED and not (self._output / name).is_dir()]
+            rows = {name: row for name, row in {**others, **self._rows}.items() if name not in {*gone} - {*self._rows}}
             write_text(self._output / NAME, _as_csv(rows))
         self._written = time.monotonic()
+
+
+def _begun(slide: SlideInput, before: Row) -> Row:
+    """Anew; what an earlier run took stays until this one has taken as much."""
+    path, patient, group = str(slide.path.resolve()), slide.patient or "", slide.group or ""
+    return replace(before, path=path, patient=patient, group=group, state="waiting", error="")
 
 
 def read_cohort(output: Path) -> dict[str, Row]:

@@ -42,20 +42,20 @@ class SlideTask:
 
 @dataclass(frozen=True)
 class SlideReport:
-    """What became of a slide, and what it took."""
+    """What became of a slide, and what it took: None of that where an earlier run had done it."""
 
     result: Result
     state: str
-    attempts: int
-    seconds: float
+    attempts: int | None
+    seconds: float | None
     tiles: int | None
-    worker: str
+    worker: str | None
 
 
 def score_on_worker(task: SlideTask) -> SlideReport:
     """Score one slide; whatever is wrong with it is in the report, and no exception leaves."""
     worker, begun = get_worker(), time.monotonic()
-    attempts = 1
+    attempts, before = 1, _signature(task.folder)
 
     def work(source: SlideInput, folder: Path, record: RunRecord) -> int:
         nonlocal attempts
@@ -72,15 +72,24 @@ def score_on_worker(task: SlideTask) -> SlideReport:
 
     with slide_log(task.folder, progress) as log:
         result = attempt_slide(task.slide, task.folder, work, "score", task.arguments, log)
-    record = read_record(task.folder / RECORD_NAME) if result.state != "failed" else {}
-    seconds, tiles = round(time.monotonic() - begun, 3), record.get("counts", {}).get("tiles")
-    return SlideReport(result, _state(result, record), attempts, seconds, tiles, worker.address)
+    record = read_record(task.folder / RECORD_NAME)
+    state, tiles = state_of(result, record), record.get("counts", {}).get("tiles")
+    if result.state != "failed" and _signature(task.folder) == before:
+        return SlideReport(result, state, None, None, tiles, None)
+    return SlideReport(result, state, attempts, round(time.monotonic() - begun, 3), tiles, worker.address)
 
 
-def _state(result: Result, record: Mapping[str, Any]) -> str:
+def state_of(result: Result, record: Mapping[str, Any]) -> str:
+    """A slide's state as cohort.csv has it, by its result and the record of its folder."""
     if result.error.startswith(SET_ASIDE):
         return SET_ASIDE
-    return "empty" if record.get("state") == "empty" else result.state
+    return "empty" if result.state != "failed" and record.get("state") == "empty" else result.state
+
+
+def _signature(folder: Path) -> int | None:
+    """Of the record as it is: another one is another run's."""
+    path = folder / RECORD_NAME
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def tell(worker: Worker, run: str, told: Told) -> None:

@@ -71,8 +71,11 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
             "seconds": round(time.monotonic() - clock, 3),
             **facts,
         }
-        _add_to_record(folder / RECORD_NAME, told)
+        called = {"criterion": options.settings.criterion.facts(), **facts} if "report" in options.formats else None
+        _add_to_record(folder / RECORD_NAME, told, called)
     reporter.line(f"{folder}: {_words(source)}")
+    if called is None:
+        reporter.line(f"{folder}: only {', '.join(options.formats)} written; all other files are as they were")
     return 0  # tiles that cannot be read are those of the scoring
 
 
@@ -91,11 +94,15 @@ def _words(source: OpenStore) -> str:
     return f"{tiles}, {int(selection.chosen.sum()):,} of them in {len(source.regions):,} regions: {selection.words}"
 
 
-def _add_to_record(path: Path, export: Mapping[str, Any]) -> None:
-    """The last export beside what the record says of the scoring, of which nothing is lost."""
+def _add_to_record(path: Path, export: Mapping[str, Any], called: Mapping[str, Any] | None) -> None:
+    """The last export beside what the record says of the scoring, of which nothing is lost.
+
+    ``called`` is what the report says now: index, study and viewer follow it.
+    """
     record = read_record(path)
     if record:
-        write_text(path, json.dumps({**record, "export": export}, indent=2, ensure_ascii=False, default=str) + "\n")
+        told = {**record, "export": export, **({} if called is None else {"called": called})}
+        write_text(path, json.dumps(told, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def _say_failure(folder: Path, reporter: Reporter, error: str) -> None:

@@ -60,11 +60,23 @@ def find_slides(
         for argument in arguments
         for row in _expand(argument)
     ]
-    slides = list({slide.path.resolve(): slide for slide in found}.values())
+    slides = _without_repeats(found)
     if not slides:
         raise UsageError(f"no slide was found in {', '.join(arguments)}.")
     _refuse_twins(slides)
     return slides
+
+
+def _without_repeats(found: Sequence[SlideInput]) -> list[SlideInput]:
+    """`UsageError` for a slide that is named twice as two different ones."""
+    seen: dict[Path, SlideInput] = {}
+    for slide in found:
+        first = seen.setdefault(slide.path.resolve(), slide)
+        if (first.mpp, first.patient, first.group) != (slide.mpp, slide.patient, slide.group):
+            raise UsageError(
+                f"{slide.path} is named twice, with different mpp, patient or group. Keep one of its rows."
+            )
+    return list(seen.values())
 
 
 def _expand(argument: str) -> Iterable[ManifestRow]:

@@ -13,7 +13,9 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError
@@ -38,19 +40,36 @@ class ManifestRow:
         return self.patient or self.slide or str(self.path)
 
 
+COLUMNS = tuple(field.name for field in fields(ManifestRow))
+
+
 def read_manifest(path: Path) -> list[ManifestRow]:
     """All rows; `UsageError` names the line that cannot be used."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
-            if "path" not in (reader.fieldnames or []):
-                raise UsageError(f"{path}: a manifest needs a column 'path'; its columns are {reader.fieldnames}.")
+            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+            _check_columns(path, reader.fieldnames)
             rows = [_row(path, reader.line_num, cells) for cells in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: cannot be read as a CSV manifest ({error}).") from None
     if not rows:
         raise UsageError(f"{path}: the manifest has no rows.")
     return rows
+
+
+def _check_columns(manifest: Path, names: Sequence[str]) -> None:
+    """Columns of others are welcome; one that is nearly ours would be lost without a word."""
+    if len(names) == 1 and ";" in names[0]:
+        raise UsageError(f"{manifest}: its columns are separated by ';'. Save it with commas.")
+    for name in names:
+        alike = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.75)
+        if alike and name not in COLUMNS:
+            raise UsageError(
+                f"{manifest}: column {name!r}: did you mean {alike[0]!r}? Rename it, to that or otherwise."
+            )
+    if "path" not in names:
+        raise UsageError(f"{manifest}: a manifest needs a column 'path'; its columns are {list(names)}.")
 
 
 def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow:

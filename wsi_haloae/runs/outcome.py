@@ -52,11 +52,25 @@ def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], r
 
 @dataclass
 class Outcome:
-    """Names of the slides that went through, and of those that did not or only in part."""
+    """What became of all slides; ``before`` are those of them that an earlier run had done."""
 
-    done: list[str] = field(default_factory=list)
-    incomplete: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    before: int = 0
+
+    @property
+    def done(self) -> list[str]:
+        """Names of the slides that went through."""
+        return self._names("done")
+
+    @property
+    def incomplete(self) -> list[str]:
+        """Names of those with tiles that could not be read."""
+        return self._names("incomplete")
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of those that did not go through."""
+        return self._names("failed")
 
     @property
     def exit_code(self) -> int:
@@ -65,20 +79,24 @@ class Outcome:
             return NOTHING_USABLE
         return SOME_FAILED if self.failed or self.incomplete else DONE
 
-    def add(self, result: Result) -> None:
+    def add(self, result: Result, *, before: bool = False) -> None:
         """Count a slide in."""
-        {"done": self.done, "incomplete": self.incomplete, "failed": self.failed}[result.state].append(result.name)
+        self.results.append(result)
+        self.before += before
 
     def say(self, reporter: Reporter) -> None:
         """What became of all slides, in a line; nothing where it was one, and it is done."""
         if len(self.done) == 1 and not self.exit_code:
             return
-        parts = [f"{len(self.done)} slides done"]
+        parts = [f"{len(self.done)} slides done" + (f" ({self.before} by an earlier run)" if self.before else "")]
         if self.incomplete:
             parts.append(f"with unreadable tiles: {', '.join(self.incomplete)}")
         if self.failed:
             parts.append(f"failed: {', '.join(self.failed)}")
         reporter.line("; ".join(parts))
+
+    def _names(self, state: str) -> list[str]:
+        return [result.name for result in self.results if result.state == state]
 
 
 Work = Callable[[SlideInput, Path, RunRecord], int]

@@ -87,8 +87,8 @@ def _read(folder: Path) -> IndexedSlide | None:
 
 
 def as_exported(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A run.json with what ``export`` called anomalous, where it wrote the report anew."""
-    export = record.get("export")
-    if not isinstance(export, Mapping) or "report" not in export.get("formats", ()):
+    """A run.json with what its report calls anomalous, where ``export`` wrote that anew."""
+    called = record.get("called")
+    if not isinstance(called, Mapping):
         return record
-    return merge(record, {name: export[name] for name in ("anomalous", "counts", "summary") if name in export})
+    return merge(record, {name: called[name] for name in ("anomalous", "counts", "summary") if name in called})

@@ -12,7 +12,7 @@ from wsi_haloae.heatmap.assembly import Heatmap, grid_of
 from wsi_haloae.slide.deep_zoom import OVERLAP, TILE_SIZE
 from wsi_haloae.viewer.catalogue import ScoredFolder
 from wsi_haloae.viewer.opened import OpenedSlide
-from wsi_haloae.viewer.planes import TileMark, called
+from wsi_haloae.viewer.planes import TileMark
 
 
 def list_entry(scored: ScoredFolder) -> dict[str, Any]:
@@ -20,6 +20,9 @@ def list_entry(scored: ScoredFolder) -> dict[str, Any]:
     record = scored.record()
     counts, slide = record.get("counts"), record.get("slide")
     counts, slide = counts if isinstance(counts, dict) else {}, slide if isinstance(slide, dict) else {}
+    called = called if isinstance(called := record.get("called"), dict) else {}
+    exported = called.get("counts")
+    counts = {**counts, **(exported if isinstance(exported, dict) else {})}
     return {
         "name": scored.name,
         "state": record.get("state", "unfinished"),
@@ -35,7 +38,8 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
     header, pixel_map = opened.store.header, opened.pixel_map
     grid, slide = grid_of(header), header.slide
     cells = Heatmap(np.empty((0, 0), np.float32), grid)
-    selection = called(header, np.empty(0, np.float32))
+    nothing, calibration = np.empty(0, np.float32), header.model.calibration
+    selection = opened.criterion.select(nothing, nothing, None if calibration is None else calibration.smallest_p)
     return {
         **list_entry(opened.scored),
         "message": " ".join(filter(None, [opened.picture.message, None if pixel_map is None else pixel_map.message])),

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.viewer.catalogue import MAP_NAME, REGIONS_NAME, ScoredFolder
 from wsi_haloae.viewer.outlines import outlines_of
@@ -34,7 +35,13 @@ class OpenedSlide:
     @cached_property
     def planes(self) -> Planes:
         """Scores, p-values and marks on the grid."""
-        return Planes(self.store)
+        return Planes(self.store, self.criterion)
+
+    @property
+    def criterion(self) -> Criterion:
+        """What the report calls anomalous tiles by."""
+        called = self.record.get("called")
+        return Criterion.recorded(called.get("criterion") if isinstance(called, dict) else None)
 
     @cached_property
     def pixel_map(self) -> PixelMapPicture | None:

@@ -16,10 +16,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.calibration.selection import Selection, select_tiles
+from wsi_haloae.calibration.selection import USUAL, Criterion
 from wsi_haloae.errors import StoreError
+from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import assemble_heatmap, grid_of
-from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 
 MOST_PLACES = 1 << 24
@@ -44,8 +45,8 @@ class Planes:
     Raises `StoreError` for a grid too fine to be shown.
     """
 
-    def __init__(self, store: ScoreStore) -> None:
-        self._store, self._grid = store, grid_of(store.header)
+    def __init__(self, store: ScoreStore, criterion: Criterion = USUAL) -> None:
+        self._store, self._grid, self._criterion = store, grid_of(store.header), criterion
         if self._grid.rows * self._grid.columns > MOST_PLACES:
             raise StoreError(
                 f"{store.path}: the grid has {self._grid.rows:,} x {self._grid.columns:,} places, more than the "
@@ -67,7 +68,7 @@ class Planes:
         """Bits of `TileMark` (rows, columns)."""
         states = self._states
         marks = np.where(states == TileState.DONE, self._store.read("flags"), 0).astype(np.uint8)
-        selection = called(self._store.header, self._tile_p_values)
+        selection = ScoredTiles.read(self._store, self._criterion).selection
         for mark, has_it in (
             (TileMark.TILE, np.ones(len(marks), np.bool_)),
             (TileMark.UNREADABLE, states == TileState.UNREADABLE),
@@ -90,12 +91,6 @@ class Planes:
         plane = np.full((self._grid.rows, self._grid.columns), elsewhere, values.dtype)
         plane[self._store.index.row, self._store.index.column] = values
         return plane
-
-
-def called(header: ScoreHeader, p_values: NDArray[np.float32]) -> Selection | None:
-    """The tiles that are called anomalous; None for a model without calibration."""
-    calibration = header.model.calibration
-    return None if calibration is None else select_tiles(p_values, calibration.smallest_p)
 
 
 def tile_number(store: ScoreStore, row: int, column: int) -> int | None:
