@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from tests.integration.conftest import TINY
+from tests.integration.conftest import train_tiny
 from wsi_haloae.cli.main import run
 from wsi_haloae.runs.cores import available_cores
 from wsi_haloae.slide.synthetic import write_synthetic_slide
@@ -29,13 +29,10 @@ class Study(NamedTuple):
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("study")
-    slide, truth, model = folder / "train.tif", folder / "train.geojson", folder / "model.safetensors"
-    write_synthetic_slide(slide, width=2048, height=1536, seed=3).write_geojson(truth)
-    command = ["train-tiles", str(slide), "-o", str(model), "--annotations", str(truth), "--class", "Tumor"]
-    assert run([*command, "--tile-size", "64", *TINY, "-q"]) == 0
+    model = train_tiny(folder).model
     slides = [folder / f"slide{seed}.tif" for seed in range(SLIDES)]
     for seed, path in enumerate(slides):
-        write_synthetic_slide(path, width=1536, height=1024, seed=seed)
+        write_synthetic_slide(path, width=1024, height=1024, seed=seed)
     return Study(folder, slides, model)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,9 +20,10 @@ import pytest
 
 from tests.cohort.conftest import AT_ONCE, Study, command, spelled
 from tests.integration.test_score import digests
+from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import file_sha256
 
-KILLED = 3
+KILLED = 2
 
 
 def rows(output: Path) -> dict[str, dict[str, str]]:
@@ -197,18 +199,38 @@ def test_a_scheduler_that_runs_already(study: Study, tmp_path: Path) -> None:
     ],
 )
 def test_what_makes_every_slide_impossible(
-    asked: list[str], told: str, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: list[str],
+    told: str,
+    study: Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = command(
-        "score",
-        *study.slides[:2],
-        "-m",
-        study.model,
-        "-o",
-        tmp_path,
-        *asked,
-        DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="2",
-    )
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.setattr("wsi_haloae.cohort.cluster.CONNECT_SECONDS", 1)
+    given = ["score", *study.slides[:2], "-m", study.model, "-o", tmp_path, *asked]
+    assert run([str(one) for one in given]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+
+
+LISTENING = """
+import signal, sys
+from wsi_haloae.cli.main import run
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell ignore Ctrl-C
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_an_interrupted_study_says_so_and_goes_on(study: Study, quiet: Path, tmp_path: Path) -> None:
+    asked = ["score", *study.slides[:2], "-m", study.model, "-o", tmp_path / "out", "--slides-at-once", str(AT_ONCE)]
+    command_line = [sys.executable, "-c", LISTENING, *spelled(*asked)[3:]]
+    process = subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True)
+    until(lambda: list((tmp_path / "out").glob("*/.begun")), process)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=100)[1]
+    assert process.returncode == 130, said
+    assert "goes on from here" in said
+    assert command(*asked).returncode == 0
+    for slide in study.slides[:2]:
+        assert digests(tmp_path / "out" / slide.stem) == digests(quiet / slide.stem)

@@ -33,7 +33,10 @@ def default_threads(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    folder = tmp_path_factory.mktemp("tiny")
+    return train_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+def train_tiny(folder: Path) -> Tiny:
     slide, truth, model = folder / "tiny.tif", folder / "tiny.geojson", folder / "model.safetensors"
     write_synthetic_slide(slide, width=2048, height=1536, seed=3).write_geojson(truth)
     command = ["train-tiles", str(slide), "-o", str(model), "--annotations", str(truth), "--class", "Tumor"]
