@@ -58,7 +58,7 @@ def kill_and_compare(start: Callable[[Path], BaseProcess], folder: Path, kills: 
 
 def _digests(folder: Path) -> dict[str, str]:
     """Every output but the record, by its bytes."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in {"run.json", "cohort.csv"})
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -31,11 +31,11 @@ def score(tiny: Tiny, output: Path, *more: str, slide: Path | None = None) -> in
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Every output but the record and the log, by its bytes."""
+    """Every output but what holds times (records, cohort.csv, logs), by its bytes."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in {"run.json", "score.log"}
+        if path.is_file() and path.name not in {"run.json", "cohort.csv", "score.log"}
     }
 
 
