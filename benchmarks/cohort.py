@@ -70,13 +70,13 @@ class Memory(threading.Thread):
             self.samples.append((time.monotonic(), _pss(me), max(workers, default=0.0)))
 
     def stop(self) -> dict[str, list[float]]:
-        """Megabytes at a quarter, half, three quarters and the end; of the workers, the largest."""
+        """The most megabytes in each quarter of the time; of the workers, the largest."""
         self._over.set()
         self.join()
-        places = [round(share * (len(self.samples) - 1)) for share in (0.25, 0.5, 0.75, 1.0)]
+        quarters = np.array_split(np.array(self.samples), 4)
         return {
-            "scheduler_megabytes": [round(self.samples[place][1]) for place in places],
-            "worker_megabytes": [round(self.samples[place][2]) for place in places],
+            "scheduler_megabytes": [round(float(quarter[:, 1].max())) for quarter in quarters],
+            "worker_megabytes": [round(float(quarter[:, 2].max())) for quarter in quarters],
         }
 
 
