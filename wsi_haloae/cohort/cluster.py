@@ -88,6 +88,8 @@ def _local(asked: int | None, device: torch.device, slides: int, reporter: Repor
         # Dask's own has glibc give every freed block back at once: a model takes 1.4 times as long then.
         "distributed.nanny.pre-spawn-environ": numeric,
         "distributed.scheduler.allowed-failures": INNOCENT_DEATHS,
+        # Call stacks of an hour, second by second: 100 MB and more.
+        "distributed.worker.profile.enabled": False,
     }
     with (
         dask.config.set(settings),
