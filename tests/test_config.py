@@ -53,7 +53,7 @@ def test_the_histology_preset_keeps_the_papers_model() -> None:
 
 def test_tiles_of_slides_have_defaults_that_the_papers_own_presets_undo() -> None:
     ours = load_config("haloae-small", base=SLIDE_BASE)
-    assert (ours.scoring.pooling, ours.training.stain_jitter) == ("combined", 0.05)
+    assert (ours.scoring.pooling, ours.training.stain_jitter) == ("auto", 0.05)
     for name in ("haloae-paper", "haloae-as-released"):
         theirs = load_config(name, base=SLIDE_BASE)
         assert (theirs.scoring.pooling, theirs.training.stain_jitter) == ("mean", 0)

@@ -22,13 +22,23 @@ class ScoringConfig(Section):
     )
     smooth: StrictBool = Field(True, description="3x3 Gaussian over the map")
     pooling: Literal[
-        "mean", "p95", "max", "layers", "layers_ssim", "structure", "profile", "content", "combined", "classifier"
+        "mean",
+        "p95",
+        "max",
+        "layers",
+        "layers_ssim",
+        "structure",
+        "profile",
+        "content",
+        "combined",
+        "auto",
+        "classifier",
     ] = Field(
         "mean",
         description="the number of a tile: mean, 95th percentile or maximum of its map; Mahalanobis distance of its "
         "layers' log residuals, or of these and their dissimilarities; 1 - SSIM of the deepest layer (structure); "
         "Mahalanobis distance of the channels' unexplained shares (profile), and of the features' means (content); all "
-        "three (combined); the classifier's P(damaged)",
+        "three (combined); combined or content, as held-out tiles say (auto); the classifier's P(damaged)",
     )
     glass_level: float | None = Field(
         0.86, gt=0, le=1, description="a cell is glass when its darkest channel is at least this bright; null: no glass"

@@ -42,7 +42,8 @@ class CheckpointFacts(BaseModel):
 
     ``mpp`` is micrometres per pixel of the tile, None for images that have no scale (MVTec). ``map_range`` are the
     ends of the colour bar of anomaly maps, as ``display_range`` those of scores; None before calibration. ``stains``
-    are those that slides are brought to, None where they stay what they are.
+    are those that slides are brought to, None where they stay what they are. ``rule_marks`` are the marks of the rules
+    that the score's was chosen from, None where the configuration names it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +58,7 @@ class CheckpointFacts(BaseModel):
     calibration: CalibrationFacts | None = None
     artefacts: ArtefactLimits | None = None
     stains: StainFacts | None = None
+    rule_marks: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,8 @@ def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> Ha
 def _gaussians(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tensor]) -> dict[str, Gaussian]:
     names = {name.split(".")[1] for name in tensors if name.startswith("rule.")}
     wanted = facts.config.scoring.pooling
+    if wanted == "auto":
+        raise CheckpointError(f"{path}: was never calibrated, so its scoring rule is not chosen yet; train it anew.")
     if wanted in SUMMARY_POOLINGS:
         names |= {wanted, "profile", "content"} if wanted == "combined" else {wanted}
     found = {}

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from wsi_haloae.atomic import write_text
 from wsi_haloae.evaluation.comparison import ComparedMethod, compare_methods
 from wsi_haloae.evaluation.comparison_table import markdown_comparison, verdict, write_comparison
-from wsi_haloae.evaluation.surrogates import SURROGATES
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.choosing import disturbed
 from wsi_haloae.runs.tile_comparison import all_methods
 from wsi_haloae.training.sources import CombinedSource, TileSource
 from wsi_haloae.training.split import Split
-from wsi_haloae.training.views import Changed, Chosen
+from wsi_haloae.training.views import Chosen
 
 NAME = "baselines"
 
@@ -56,18 +56,6 @@ def report_added_value(
     _write(folder, results, labelled=anomalous is not None)
     for name, result in results.items():
         reporter.line(f"{name}: {verdict(result)}")
-
-
-def disturbed(source: TileSource, seed: int) -> dict[str, TileSource]:
-    """The source's tiles, once for each kind of disturbance; what is done to a tile depends on its number alone."""
-
-    def view(kind: int, name: str) -> TileSource:
-        def change(tile: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
-            return SURROGATES[name](tile, np.random.default_rng((seed, 4, kind, number)))
-
-        return Changed(source, change, name)
-
-    return {name: view(kind, name) for kind, name in enumerate(SURROGATES)}
 
 
 def _places(lengths: list[int]) -> list[NDArray[np.int64]]:

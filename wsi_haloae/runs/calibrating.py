@@ -19,8 +19,10 @@ from wsi_haloae.artefacts.quantities import measure_all
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
 from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, TILE_RATE
 from wsi_haloae.errors import UsageError
+from wsi_haloae.evaluation.surrogates import SURROGATES
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
+from wsi_haloae.runs.choosing import choose_rule, describe_choice, drawn
 from wsi_haloae.runs.source_scores import score_source
 from wsi_haloae.scoring.learning import learn
 from wsi_haloae.scoring.scorer import Scorer
@@ -49,12 +51,19 @@ def calibrate(
     select, kept = split.tiles["select"], split.tiles["calibrate"]
     teachers = {"select": select, "train": draw(split.tiles["train"], checkpoint.facts.config)}
     passes = sum(len(teachers[SUMMARIES[names[0]].taught_by]) for names in ROUNDS)
+    auto = checkpoint.facts.config.scoring.pooling == "auto"
+    if auto:
+        passes += len(drawn(select)) * (1 + len(SURROGATES))
     mapped = evenly(select, MAP_TILES)
     with reporter.track("Calibrating", passes + len(select) + len(mapped) + len(kept), "tiles") as advance:
         with_rules = learn_rules(checkpoint, source, teachers, device, advance)
+        if auto:
+            with_rules = choose_rule(with_rules, source, select, device, advance)
         with_scale = set_display_range(with_rules, source, select, device, advance)
         with_range = set_map_range(with_scale, source, mapped, device, advance)
         scores = _scores(with_range, source, kept, device, advance)
+    if with_range.facts.rule_marks is not None:
+        reporter.line(describe_choice(with_range.facts.rule_marks, with_range.facts.config.scoring.pooling))
     calibration = ConformalCalibration.fit(scores, np.asarray(groups)[kept])
     reporter.line(describe(calibration.facts))
     return _with_facts(replace(with_range, calibration=calibration), calibration=calibration.facts)

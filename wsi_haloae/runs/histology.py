@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import Config, StainConfig
 from wsi_haloae.errors import OutputExistsError, UsageError, WsiHaloaeError
-from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.colourings import COLOURINGS, Colouring, Recolour
 from wsi_haloae.evaluation.comparison import MethodScores
 from wsi_haloae.evaluation.histology_table import SeedScores, held_out_residual, markdown_histology, table_cells
 from wsi_haloae.evaluation.rule_choice import mark_rules, markdown_rules
+from wsi_haloae.evaluation.surrogates import SURROGATES
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.model.resolve import resolve
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.added_value import disturbed
 from wsi_haloae.runs.calibrating import calibrate
+from wsi_haloae.runs.choosing import tell_disturbed
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.histology_pictures import write_pictures
 from wsi_haloae.runs.stain_matching import match_stains, stain_target
-from wsi_haloae.runs.tile_comparison import all_methods, haloae_scores
+from wsi_haloae.runs.tile_comparison import all_methods
 from wsi_haloae.stain.facts import StainFacts
 from wsi_haloae.training.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
 from wsi_haloae.training.split import PARTS, Split, split_by_group
@@ -213,17 +213,9 @@ def _held_out(source: TileSource, split: Split) -> Chosen:
 def _disturbed(
     checkpoint: Checkpoint, reference: TileSource, device: torch.device, reporter: Reporter
 ) -> dict[str, dict[str, float]]:
-    """AUROC of disturbed against undisturbed reference tiles, by disturbance and rule."""
-    others = disturbed(reference, checkpoint.facts.config.training.seed)
-    tested, count = CombinedSource([reference, *others.values()]), len(reference.groups)
-    with reporter.track("Comparing rules on disturbed tiles", len(tested.groups), "tiles") as advance:
-        methods = haloae_scores(checkpoint, tested, np.arange(len(tested.groups)), device, advance)
-    told: dict[str, dict[str, float]] = {}
-    for number, name in enumerate(others, start=1):
-        chosen = np.r_[:count, number * count : (number + 1) * count]
-        labels = np.repeat([False, True], count)
-        told[name] = {one.name: auroc(one.scores[chosen], labels) for one in methods}
-    return told
+    count = len(reference.groups) * (1 + len(SURROGATES))
+    with reporter.track("Comparing rules on disturbed tiles", count, "tiles") as advance:
+        return tell_disturbed(checkpoint, reference, device, advance)
 
 
 def _train(

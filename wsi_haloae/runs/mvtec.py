@@ -66,7 +66,7 @@ def run_mvtec(
     """
     asked, config = config, resolve(config)
     check_tile_size(config.model, SIZE)
-    if config.scoring.pooling in SUMMARY_POOLINGS:
+    if config.scoring.pooling in {*SUMMARY_POOLINGS, "auto"}:
         raise ConfigError(
             f"scoring.pooling {config.scoring.pooling} was given; it needs calibrated tiles, and images have none. "
             "Choose mean, p95, max or classifier."
