@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from tests.data_paths import REPOSITORY
 from tests.export.stores import Scene, make_store
 from wsi_haloae.heatmap import assembly
 from wsi_haloae.heatmap.assembly import assemble_heatmap, grid_of
@@ -88,3 +91,13 @@ def test_cells_are_centred_in_overlapping_tiles(tmp_path: Path) -> None:
 def test_without_overlap_nothing_is_shifted(tmp_path: Path) -> None:
     heatmap = assemble_heatmap(make_store(tmp_path / "scores.zarr", Scene()))
     assert (heatmap.l0_offset_x, heatmap.l0_offset_y) == (0.0, 0.0)
+
+
+def test_no_cluster_is_loaded_for_it(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "scores.zarr", Scene())
+    script = (
+        "import sys; from pathlib import Path; from wsi_haloae.stores.score_store import ScoreStore; "
+        "from wsi_haloae.heatmap.assembly import assemble_heatmap; "
+        f"assemble_heatmap(ScoreStore.open(Path({str(store.path)!r}))); assert 'distributed' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=REPOSITORY)

@@ -170,6 +170,17 @@ def test_a_damaged_store_is_told_in_words(tmp_path: Path) -> None:
     answer = ask(app_over(tmp_path / "out"), "/api/slides/s")
     assert answer.status == 422
     assert "format version 99" in answer.json()["error"]
+    OpenedSlides(find_scored(tmp_path / "out", pytest.fail), None).warm_up()  # leaves the telling to the page
+
+
+def test_scores_are_read_before_the_page_asks(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slides = OpenedSlides(find_scored(out, pytest.fail), None)
+    slides.warm_up()
+    slide = slides.get("ramp")
+    monkeypatch.setattr(ScoreStore, "read", lambda *_given: pytest.fail("read again"))
+    assert np.isfinite(slide.planes.scores).any()
+    assert slide.planes.marks.any()
+    slides.close()
 
 
 def test_a_slide_that_was_scored_again_is_read_again(tmp_path: Path) -> None:

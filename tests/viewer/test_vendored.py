@@ -36,3 +36,9 @@ def test_the_page_names_no_other_host() -> None:
 def test_no_script_or_style_stands_in_the_page() -> None:
     page = (FOLDER / "index.html").read_text()
     assert not re.search(r"\son[a-z]+=|\sstyle=|<style|<script(?![^>]*\ssrc=)", page)
+
+
+def test_all_modules_are_fetched_at_once_not_one_after_the_other() -> None:
+    page = (FOLDER / "index.html").read_text()
+    named = re.findall(r'<link rel="modulepreload" href="/static/js/([a-z_]+\.js)">', page)
+    assert sorted([*named, "main.js"]) == sorted(path.name for path in (FOLDER / "js").glob("*.js"))

@@ -16,6 +16,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import zarr
+from dask.threaded import get as on_threads  # by name, Dask would import all of distributed first
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle
 
@@ -104,7 +105,7 @@ def _store(group: zarr.Group, level: int, values: da.Array) -> None:
         compressors=_CODEC,
         dimension_names=["y", "x"],
     )
-    da.store(values.rechunk(SHARD), array, lock=False, scheduler="threads")  # type: ignore[arg-type]
+    da.store(values.rechunk(SHARD), array, lock=False, scheduler=on_threads)  # type: ignore[arg-type]
 
 
 def _multiscales(

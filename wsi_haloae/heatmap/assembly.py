@@ -13,6 +13,7 @@ from typing import Any, Literal
 import dask.array as da
 import numpy as np
 from dask.delayed import delayed
+from dask.threaded import get as on_threads  # by name, Dask would import all of distributed first: 0.5 s
 from numpy.typing import NDArray
 
 from wsi_haloae.stores.score_store import ScoreStore
@@ -84,7 +85,7 @@ def assemble_heatmap(store: ScoreStore, column: Literal["score", "score_paper"] 
         band = delayed(_laid_out)(scores, states[tiles], store.index.row[tiles] - top, store.index.column[tiles], shape)
         bands.append(da.from_delayed(band, shape, np.float32))
     values = da.concatenate(bands, axis=0)
-    return Heatmap(np.asarray(values.compute(scheduler="threads")), grid)
+    return Heatmap(np.asarray(values.compute(scheduler=on_threads)), grid)
 
 
 def _laid_out(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from wsi_haloae.calibration.selection import Criterion
+from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.viewer.catalogue import MAP_NAME, REGIONS_NAME, ScoredFolder
 from wsi_haloae.viewer.outlines import outlines_of
@@ -73,6 +75,12 @@ class OpenedSlides:
             while len(self._opened) > MOST_OPEN:
                 self._opened.popitem(last=False)[1].picture.close()
             return slide
+
+    def warm_up(self) -> None:
+        """Read what the page shows first, the first slide's scores, before it asks; what is damaged it is told then."""
+        with suppress(WsiHaloaeError):
+            planes = self.get(next(iter(self.catalogue))).planes
+            _ready = planes.scores, planes.marks
 
     def forget(self, name: str) -> None:
         """Open a slide anew at the next request: its scores may have grown since."""

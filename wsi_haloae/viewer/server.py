@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,7 @@ def serve(
                 timeout_graceful_shutdown=1,
             )
         )
+        threading.Thread(target=slides.warm_up, daemon=True).start()  # while the page is on its way
         ready(f"http://{HOST}:{bound}/")  # it listens already: who connects now is answered in a moment
         try:
             with suppress(KeyboardInterrupt):  # uvicorn ends, and then raises what ended it again
