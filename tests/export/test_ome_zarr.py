@@ -9,6 +9,8 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Reader
 from ome_zarr_models.v05.image import Image
 
 from tests.export.stores import Scene, make_store
@@ -48,6 +50,21 @@ def test_is_valid_ome_zarr(written: Path, name: str) -> None:
         assert array.dtype == np.float32
         assert array.shards is not None
         assert np.isnan(array.fill_value)
+
+
+@pytest.mark.parametrize(("name", "levels"), [("heatmap.ome.zarr", 1), ("map.ome.zarr", 2)])
+def test_the_reader_of_napari_finds_every_level_in_its_place(written: Path, name: str, levels: int) -> None:
+    location = parse_url(written / name, mode="r")
+    assert location is not None
+    [node] = Reader(location)()
+    told = multiscales(written / name)
+    assert [axis["name"] for axis in node.metadata["axes"]] == ["y", "x"]
+    assert node.metadata["coordinateTransformations"] == [
+        dataset["coordinateTransformations"] for dataset in told["datasets"]
+    ]
+    assert len(node.data) == levels
+    for number, values in enumerate(node.data):
+        np.testing.assert_array_equal(values.compute(), zarr.open_group(written / name, mode="r")[str(number)][:])
 
 
 def test_the_map_lies_on_the_slide(written: Path) -> None:

@@ -16,12 +16,16 @@ from wsi_haloae.evaluation.interval import Interval
 
 @dataclass(frozen=True)
 class SeedScores:
-    """All methods' scores of the same n tiles in one training, and AUROC of disturbed tiles by disturbance and rule."""
+    """All methods' scores of the same n tiles in one training, and AUROC of disturbed tiles by disturbance and rule.
+
+    ``rule`` is the one that makes HaloAE's score.
+    """
 
     anomalous: NDArray[np.bool_]
     groups: NDArray[np.str_]
     methods: Sequence[MethodScores]
     disturbed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,13 @@ def held_out_residual(seeds: Sequence[SeedScores]) -> HeldOutResidual:
 
 
 def markdown_histology(
-    title: str, columns: Mapping[str, Sequence[TableCell]], residuals: Mapping[str, HeldOutResidual], seeds: int
+    title: str,
+    columns: Mapping[str, Sequence[TableCell]],
+    residuals: Mapping[str, HeldOutResidual],
+    rules: Mapping[str, Sequence[str]],
+    seeds: int,
 ) -> str:
-    """A row per method, a column per colouring; the best baseline's cell is bold."""
+    """A row per method, a column per colouring; the best baseline's cell is bold. ``rules``: the score's, by seed."""
     names = list(dict.fromkeys(cell.name for cells in columns.values() for cell in cells))
     introduction = (
         f"AUROC, mean of {seeds} seed{'s' * (seeds != 1)} (95 % over groups; difference to the best baseline, which is "
@@ -99,6 +107,8 @@ def markdown_histology(
         lines.append(f"| {name} | " + " | ".join("" if one is None else _words(one) for one in cells) + " |")
     told = (f"{name} {one.haloae:.3f} (PCA {one.pca:.3f})" for name, one in residuals.items())
     lines.append(f"\nMean squared residual of the reference test tiles: {', '.join(told)}.")
+    scored_by = (f"{name} {', '.join(several)}" for name, several in rules.items())
+    lines.append(f"\nThe rule that makes HaloAE's score, seed by seed: {'; '.join(scored_by)}.")
     return "\n".join(lines) + "\n"
 
 

@@ -113,6 +113,7 @@ def run_histology(
 def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
     """From the scores of all runs that are done."""
     columns, residuals = {}, {}
+    rules: dict[str, list[str]] = {}
     told: dict[str, Any] = {}
     left: dict[str, Any] = {}
     for colouring in COLOURINGS:
@@ -121,6 +122,7 @@ def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
         if found:
             column = f"{colouring} ({len(found)})"
             columns[column], residuals[column] = table_cells(found), held_out_residual(found)
+            rules[column] = [one.rule for one in found]
             told[colouring] = [asdict(cell) for cell in columns[column]]
             left[colouring] = asdict(residuals[column])
         if found and colouring == "colour":  # as users' tiles are
@@ -128,8 +130,11 @@ def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
             write_text(output / "rules.md", markdown_rules(title, marks, len(found)))
             write_text(output / "rules.json", json.dumps([asdict(one) for one in marks], indent=2) + "\n")
     if columns:
-        write_text(output / "table.md", markdown_histology(title, columns, residuals, len(seeds)))
-        write_text(output / "table.json", json.dumps({"auroc": told, "held_out_residual": left}, indent=2) + "\n")
+        write_text(output / "table.md", markdown_histology(title, columns, residuals, rules, len(seeds)))
+        write_text(
+            output / "table.json",
+            json.dumps({"auroc": told, "held_out_residual": left, "score": rules}, indent=2) + "\n",
+        )
 
 
 def _seeded(config: Config, seed: int, colouring: Colouring) -> Config:
@@ -167,6 +172,8 @@ def _run(
         "steps": checkpoint.facts.training["steps"],
         "select_fm": checkpoint.facts.training["select_fm"],
         "tiles": {part: len(data.split.tiles[part]) for part in PARTS},
+        "rule": checkpoint.facts.config.scoring.pooling,
+        "rule_marks": checkpoint.facts.rule_marks,
         "disturbed": _disturbed(checkpoint, _held_out(data.source, data.split), device, reporter),
         "groups": data.tested.groups,
         "anomalous": data.anomalous.tolist(),
@@ -266,4 +273,5 @@ def _read_scores(path: Path) -> SeedScores:
         np.asarray(told["groups"]),
         [MethodScores(one["name"], one["kind"], np.asarray(one["scores"])) for one in told["methods"]],
         told["disturbed"],
+        told["rule"],
     )
