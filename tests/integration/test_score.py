@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import ome_types
 import pytest
 import tifffile
+import zarr
+from ome_zarr_models.v05.image import Image as OmeImage
 from PIL import Image
 
 from tests.data_paths import real_data
@@ -290,14 +293,14 @@ def test_missing_and_contradicting_pixel_sizes(tiny: Tiny, tmp_path: Path, capsy
         ("osp_boxes_dicom/osp_boxes_0.dcm", "0.5", None),
     ],
 )
-def test_real_slides_pass_the_checker_of_qupaths_rules(
+def test_real_slides_pass_the_checkers_of_qupath_and_ome(
     tiny: Tiny, tmp_path: Path, name: str, mpp: str | None, part: tuple[int, int, int] | None
 ) -> None:
     """Large ones in part: this is no benchmark."""
     slide, checker = real_data(f"wsi/{name}"), real_data("../tools/check_qupath_geojson.py")
     pixel_size = ["--override-mpp", mpp] if mpp else []
     limits = ["--roi", str(_square(tmp_path, *part))] if part else []
-    assert score(tiny, tmp_path / "out", *pixel_size, *limits, slide=slide) == 0
+    assert score(tiny, tmp_path / "out", "--maps", *pixel_size, *limits, slide=slide) == 0
     folder = tmp_path / "out" / slide.stem
     opened = open_slide(slide)
     size = [str(opened.properties.width), str(opened.properties.height)]
@@ -307,10 +310,22 @@ def test_real_slides_pass_the_checker_of_qupaths_rules(
         command += ["--width", size[0], "--height", size[1]]
         result = subprocess.run(command, check=False, capture_output=True, text=True)
         assert result.returncode == 0, result.stdout
+    _assert_valid_ome(folder)
     if "osp_boxes" not in name:
         assert len(table(folder)) > 100
     Page(folder / "report.html").assert_self_contained()
     assert (folder / "report.html").stat().st_size < 6_000_000
+
+
+def _assert_valid_ome(folder: Path) -> None:
+    """By the schema's own readers; both files have the same cells at the same place."""
+    zarr_files = sorted(folder.glob("*.ome.zarr"))
+    assert [path.name for path in zarr_files] == ["heatmap.ome.zarr", "map.ome.zarr"]
+    images = [OmeImage.from_zarr(zarr.open_group(path, mode="r")) for path in zarr_files]
+    with tifffile.TiffFile(folder / "heatmap.ome.tif") as tiff:
+        pixels = ome_types.from_xml(tiff.ome_metadata or "").images[0].pixels
+    scale = images[0].ome_attributes.multiscales[0].datasets[0].coordinateTransformations[0].scale
+    assert [pixels.physical_size_y, pixels.physical_size_x] == pytest.approx(scale)
 
 
 def _square(folder: Path, left: int, top: int, side: int) -> Path:
