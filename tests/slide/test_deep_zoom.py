@@ -69,8 +69,8 @@ def test_a_tile_cut_from_a_small_picture_shows_the_same_place() -> None:
 
 
 def test_transparent_pixels_and_the_outside_are_background() -> None:
-    slide = MemorySlide(np.zeros((300, 300, 3), np.uint8), background=(10, 200, 30))
-    zoom = DeepZoom(((400, 400),), (1.0,))
+    slide = MemorySlide(np.zeros((600, 600, 3), np.uint8), background=(10, 200, 30))
+    zoom = DeepZoom(((700, 700),), (1.0,))
     tile = zoom.read(slide, zoom.levels - 1, 1, 1)
     assert tuple(tile[-1, -1]) == (10, 200, 30)
 
@@ -86,5 +86,5 @@ def test_without_a_pyramid_the_upper_levels_are_too_large_to_read() -> None:
     too_large = [zoom.too_large(level, 0, 0) for level in range(zoom.levels)]
     assert too_large == sorted(too_large, reverse=True)
     assert not too_large[-1]
-    assert sum(too_large) == zoom.levels - 5  # 256 x 16 is 4,096 pixels wide
+    assert sum(too_large) == zoom.levels - 4  # 512 x 8 is 4,096 pixels wide
     assert LARGEST_REGION * 4 < 100 << 20

@@ -67,7 +67,7 @@ def test_every_deep_zoom_tile_is_there_small_and_in_its_place(app: ASGIApp) -> N
                 pixels = picture(answer)
                 # The ramp says where the middle of the tile is.
                 middle = pixels[len(pixels) // 2, len(pixels[0]) // 2]
-                left, top = (place * 254 - (place > 0) for place in (column, row))
+                left, top = (place * zoom["tile_size"] - (place > 0) for place in (column, row))
                 x, y = (left + len(pixels[0]) // 2) * shrunk, (top + len(pixels) // 2) * shrunk
                 assert abs(middle[0] - x * 255 / 1500) < 6 + shrunk * 255 / 1500
                 assert abs(middle[1] - y * 255 / 1100) < 6 + shrunk * 255 / 1100
