@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from wsi_haloae.config import load_config
+from wsi_haloae.errors import ConfigError
 from wsi_haloae.model.block_c import build_block_c
 from wsi_haloae.model.principal_axes import PrincipalAxes
 from wsi_haloae.model.principal_start import start_at_principal_axes
@@ -95,3 +96,13 @@ def test_main_directions_are_numpys(seed: int) -> None:
 
 def test_without_cells_there_are_no_axes() -> None:
     assert PrincipalAxes.fit([]) is None
+
+
+def test_a_last_stage_without_weights_of_its_own_is_refused() -> None:
+    config = load_config("haloae-small").model
+    wide = config.autoencoder.decoder[-2].out
+    encoder, decoder = build_block_c(config, wide, 16)
+    axes = PrincipalAxes.fit([torch.randn(4, wide, 16, 16)])
+    assert axes is not None
+    with pytest.raises(ConfigError, match=f"as wide as the {wide} channels"):
+        start_at_principal_axes(encoder, decoder, axes)

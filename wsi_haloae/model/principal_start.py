@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wsi_haloae.errors import ConfigError
 from wsi_haloae.model.decoder import HaloDecoder
 from wsi_haloae.model.encoder import HaloEncoder
 from wsi_haloae.model.principal_axes import PrincipalAxes
@@ -23,9 +24,16 @@ def start_at_principal_axes(encoder: HaloEncoder, decoder: HaloDecoder, axes: Pr
     """Set the weights in place; gives the number of components that pass, the narrowest width on their way.
 
     Channels beyond the narrowest stay random features of the code, which the last stage does not look at yet.
-    Batch normalisation gives every component deviation 1, as a whitening PCA does.
+    Batch normalisation gives every component deviation 1, as a whitening PCA does. `ConfigError` where the last stage
+    has no shortcut of its own.
     """
     stages = [*encoder.stages, *decoder.stages]
+    if isinstance(stages[-1].shortcut, nn.Identity):
+        raise ConfigError(
+            f"model.autoencoder.start principal was given, but the decoder's last stage is already as wide as the "
+            f"{len(axes.mean)} channels of the features, so it has no weights to put their main directions into. Make "
+            "the stage before narrower, or give start: shortcuts."
+        )
     for stage in stages:
         stage.start_as_shortcut()
     head, norm = encoder.head[0], encoder.head[1]
