@@ -18,9 +18,9 @@ from torchvision.models import vgg19
 from wsi_haloae.config import load_config
 from wsi_haloae.engine.batch import automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel
+from wsi_haloae.features.preprocessing import normalise
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.preprocessing import normalise
 
 TILE = 256
 AFTER_RELU3_4 = 18

@@ -13,7 +13,7 @@ from tests.artefacts.simulate import GLASS, INKS, diagonal_band, drawn_tissue, i
 from wsi_haloae.artefacts.density import CELL, GLASS_LEVEL, TileDensity
 from wsi_haloae.artefacts.quantities import TileQuantities, measure, measure_all
 from wsi_haloae.config import ScoringConfig
-from wsi_haloae.model.preprocessing import tissue_cells, to_unit
+from wsi_haloae.features.preprocessing import tissue_cells, to_unit
 
 
 def _mixed() -> NDArray[np.uint8]:

@@ -16,8 +16,8 @@ from tests.model.tiny import tiny_config
 from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import Config
+from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.model.resolve import resolve
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.fitting import FitOptions, fit
 from wsi_haloae.scoring.scorer import Scorer

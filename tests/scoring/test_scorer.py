@@ -15,8 +15,8 @@ from tests.training.tiles import MemorySource
 from wsi_haloae.artefacts.flags import ArtefactFlag, flags
 from wsi_haloae.artefacts.quantities import measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
+from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.anomaly_map import dissimilarity_map
-from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.scoring.pooling import mean_over
 from wsi_haloae.scoring.rules import RULES, rule_words
 from wsi_haloae.scoring.scorer import Scorer

@@ -9,7 +9,7 @@ import torch
 from tests.model.tiny import TILE, tiny_checkpoint, tiny_config, tiny_model
 from tests.training.tiles import MemorySource
 from wsi_haloae.config import LossConfig
-from wsi_haloae.model.preprocessing import normalise, to_unit
+from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.training import statistics
 from wsi_haloae.training.statistics import evenly, measure_features, measure_mean_maps
 

@@ -13,8 +13,8 @@ from tests.model.tiny import tiny_config, tiny_model
 from tests.training.tiles import MemorySource
 from wsi_haloae.config import Config, LossConfig
 from wsi_haloae.errors import OutputExistsError, UsageError
+from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.losses import all_losses, feature_loss
-from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.model.weighting import ews_weights
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import TrainingBatches

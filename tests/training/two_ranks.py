@@ -10,7 +10,7 @@ import torch
 
 from tests.model.tiny import tiny_config, tiny_model
 from tests.training.tiles import MemorySource
-from wsi_haloae.model.preprocessing import normalise, to_unit
+from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.training.batches import TrainingBatches
 from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.order import Passes

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from wsi_haloae.engine.inference import InferenceModel
-from wsi_haloae.model.preprocessing import normalise
+from wsi_haloae.features.preprocessing import normalise
 from wsi_haloae.stores.sharded import SHARD_TILES
 
 LARGEST = SHARD_TILES

@@ -1,1 +1,1 @@
-"""HaloAE, blocks B to E, its losses, and the checkpoint."""
+"""HaloAE, blocks C to E around the features of block B, its losses, and the checkpoint."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from wsi_haloae.model.features import split_layers
+from wsi_haloae.features.vgg import split_layers
 from wsi_haloae.model.ssim import ssim_map
 
 

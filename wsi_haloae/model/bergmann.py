@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from wsi_haloae.model.frozen import REDUCTION
+from wsi_haloae.features.frozen import REDUCTION
 
 LATENT = 100
 """Numbers that an image is coded in; the paper's d for textures."""

@@ -16,13 +16,13 @@ from torch.nn import functional as F
 
 from wsi_haloae.config import ModelConfig
 from wsi_haloae.errors import ConfigError
-from wsi_haloae.model.backbones import build_backbone
+from wsi_haloae.features.backbones import build_backbone
+from wsi_haloae.features.frozen import REDUCTION
+from wsi_haloae.features.grid import map_size
+from wsi_haloae.features.preprocessing import TILE_MULTIPLE
 from wsi_haloae.model.bergmann import IMAGE_MULTIPLE
 from wsi_haloae.model.block_c import build_block_c
-from wsi_haloae.model.frozen import REDUCTION
-from wsi_haloae.model.grid import map_size
 from wsi_haloae.model.image_decoder import Classifier, ImageDecoder
-from wsi_haloae.model.preprocessing import TILE_MULTIPLE
 from wsi_haloae.model.ssim import WINDOW
 from wsi_haloae.model.standardise import Standardise
 from wsi_haloae.model.swin import SwinStages

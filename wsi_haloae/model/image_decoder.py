@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from wsi_haloae.config import ImageDecoderConfig
-from wsi_haloae.model.frozen import REDUCTION
+from wsi_haloae.features.frozen import REDUCTION
 
 
 def _conv(channels: int, out: int) -> nn.Conv2d:

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wsi_haloae.config import LossConfig
+from wsi_haloae.features.preprocessing import denormalise
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.preprocessing import denormalise
 from wsi_haloae.model.ssim import ssim
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wsi_haloae.config import Config, ModelConfig
+from wsi_haloae.features.frozen import FrozenFeatures
+from wsi_haloae.features.preprocessing import normalise
 from wsi_haloae.model.anomaly_map import by_layer, dissimilarity_map, residual_map
-from wsi_haloae.model.frozen import FrozenFeatures
-from wsi_haloae.model.preprocessing import normalise
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from wsi_haloae.atomic import write_text
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.anomaly_map import residual_map
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.resolve import resolve
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.mvtec_baselines import code_width

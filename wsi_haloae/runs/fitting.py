@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.config import Config
-from wsi_haloae.model.backbones import load_weights
+from wsi_haloae.features.backbones import load_weights
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
 from wsi_haloae.model.decoder import HaloDecoder
 from wsi_haloae.model.encoder import HaloEncoder

@@ -21,10 +21,10 @@ from wsi_haloae.evaluation.comparison import MethodScores
 from wsi_haloae.evaluation.histology_table import SeedScores, held_out_residual, markdown_histology, table_cells
 from wsi_haloae.evaluation.rule_choice import mark_rules, markdown_rules
 from wsi_haloae.evaluation.surrogates import SURROGATES
+from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
-from wsi_haloae.model.resolve import resolve
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.choosing import tell_disturbed

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.comparison import MethodScores, best_baseline
 from wsi_haloae.evaluation.tile_pictures import MappedTile, write_map_sheet, write_score_histograms
+from wsi_haloae.features.preprocessing import to_unit
 from wsi_haloae.model.anomaly_map import smooth
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.model.preprocessing import to_unit
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.training.batches import read_tiles
 from wsi_haloae.training.sources import TileSource

@@ -16,11 +16,11 @@ from wsi_haloae.atomic import replacing, write_text
 from wsi_haloae.config import SUMMARY_POOLINGS, Config, differences
 from wsi_haloae.errors import ConfigError, OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
+from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
-from wsi_haloae.model.resolve import resolve
 from wsi_haloae.mvtec.category_table import markdown_table
 from wsi_haloae.mvtec.image_check import check_images
 from wsi_haloae.mvtec.image_set import ImageSet

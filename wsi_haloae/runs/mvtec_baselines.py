@@ -15,8 +15,8 @@ from wsi_haloae.baselines.nearest import NearestCoreset
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.baselines.protocol import Baseline, FeatureBatches
 from wsi_haloae.config import ScoringConfig
+from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.scoring.image_scorer import ImageScores, finish
 from wsi_haloae.training.batches import read_tiles

@@ -14,8 +14,8 @@ from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.baselines.pooled import PooledBaseline, PooledMahalanobis, PooledNearest
 from wsi_haloae.evaluation.comparison import MethodScores
 from wsi_haloae.evaluation.tile_statistics import statistic_scores, tile_statistics
+from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.model.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.runs.mvtec_baselines import code_width
 from wsi_haloae.runs.source_scores import score_source

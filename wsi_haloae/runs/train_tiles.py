@@ -12,11 +12,11 @@ from typing import Any, Self
 from wsi_haloae.atomic import remove_tree
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
+from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
-from wsi_haloae.model.resolve import resolve
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.added_value import report_added_value
 from wsi_haloae.runs.calibrating import calibrate

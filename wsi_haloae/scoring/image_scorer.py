@@ -12,9 +12,9 @@ from torch import Tensor
 
 from wsi_haloae.config import ScoringConfig
 from wsi_haloae.engine.inference import InferenceModel
+from wsi_haloae.features.preprocessing import to_unit
 from wsi_haloae.model.anomaly_map import normalise_map, smooth, upsample
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.model.preprocessing import to_unit
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance
 from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over

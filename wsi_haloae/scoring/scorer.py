@@ -18,8 +18,8 @@ from wsi_haloae.artefacts.quantities import measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
 from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.engine.transfer import batches_on
+from wsi_haloae.features.preprocessing import tissue_cells, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.model.preprocessing import tissue_cells, to_unit
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.scoring.rules import final_map, named_rules, pool
 from wsi_haloae.scoring.summaries import SUMMARIES, Measured

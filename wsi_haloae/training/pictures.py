@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsi_haloae.config import Config
+from wsi_haloae.features.preprocessing import denormalise, normalise, to_unit
 from wsi_haloae.figures import save_figure
 from wsi_haloae.model.anomaly_map import residual_map, upsample
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.preprocessing import denormalise, normalise, to_unit
 from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.training.objective import planned_weights
 from wsi_haloae.training.trainer import EpochRecord

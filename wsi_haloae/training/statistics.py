@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsi_haloae.config import Config
+from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.model.principal_axes import PrincipalAxes
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance

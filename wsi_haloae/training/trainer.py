@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from wsi_haloae.atomic import replacing
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
+from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.losses import feature_loss
-from wsi_haloae.model.preprocessing import normalise, to_unit
 from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import TrainingBatches, stream

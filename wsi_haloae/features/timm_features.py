@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsi_haloae.config import FeaturesConfig
-from wsi_haloae.model.frozen import FrozenFeatures
-from wsi_haloae.model.grid import input_size, map_size, require_resolved
-from wsi_haloae.model.preprocessing import renormalise
-from wsi_haloae.model.timm_network import build_cut, feature_info, is_plain
+from wsi_haloae.features.frozen import FrozenFeatures
+from wsi_haloae.features.grid import input_size, map_size, require_resolved
+from wsi_haloae.features.preprocessing import renormalise
+from wsi_haloae.features.timm_network import build_cut, feature_info, is_plain
 
 
 class TimmFeatures(FrozenFeatures):

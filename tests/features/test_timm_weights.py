@@ -10,9 +10,9 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from tests.model.timm_models import CNN, SMALL_PATCH, VIT, features_of
+from tests.features.timm_models import CNN, SMALL_PATCH, VIT, features_of
 from wsi_haloae.errors import UsageError
-from wsi_haloae.model.backbones import build_backbone, load_weights
+from wsi_haloae.features.backbones import build_backbone, load_weights
 
 pytestmark = pytest.mark.usefixtures("no_network")
 CREATE = timm.create_model

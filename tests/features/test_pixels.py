@@ -10,10 +10,10 @@ import torch
 from tests.model.tiny import TILE, TINY, tiny_model
 from wsi_haloae.config import ModelConfig, load_config
 from wsi_haloae.errors import ConfigError
-from wsi_haloae.model.features import load_backbone_weights, split_layers
+from wsi_haloae.features.pixels import PixelFeatures
+from wsi_haloae.features.preprocessing import denormalise, normalise
+from wsi_haloae.features.vgg import load_backbone_weights, split_layers
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.pixels import PixelFeatures
-from wsi_haloae.model.preprocessing import denormalise, normalise
 
 PIXELS = {"backbone": "pixels", "standardise": False}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import floor, sqrt
 
 from wsi_haloae.config import AutoEncoderConfig, Config, ModelConfig, StageConfig, SwinConfig
-from wsi_haloae.model.timm_names import look_up
+from wsi_haloae.features.timm_names import look_up
 
 
 def resolve(config: Config) -> Config:

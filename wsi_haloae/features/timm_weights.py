@@ -8,10 +8,10 @@ from typing import Any
 
 from wsi_haloae.config import FeaturesConfig
 from wsi_haloae.errors import UsageError
-from wsi_haloae.model.features import read_weights, take_weights
-from wsi_haloae.model.grid import require_resolved
-from wsi_haloae.model.timm_features import TimmFeatures
-from wsi_haloae.model.timm_network import build_network
+from wsi_haloae.features.grid import require_resolved
+from wsi_haloae.features.timm_features import TimmFeatures
+from wsi_haloae.features.timm_network import build_network
+from wsi_haloae.features.vgg import read_weights, take_weights
 
 
 def load_timm_weights(features: TimmFeatures, config: FeaturesConfig, weights: Path | None) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from wsi_haloae.model.frozen import REDUCTION, FrozenFeatures
-from wsi_haloae.model.preprocessing import denormalise
+from wsi_haloae.features.frozen import REDUCTION, FrozenFeatures
+from wsi_haloae.features.preprocessing import denormalise
 
 
 class PixelFeatures(FrozenFeatures):

@@ -12,12 +12,12 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.model.timm_models import CNN, MAXVIT, SMALL_PATCH, TILE, VIT, resolved
+from tests.features.timm_models import CNN, MAXVIT, SMALL_PATCH, TILE, VIT, resolved
 from wsi_haloae.config import Config, FeaturesConfig, load_config
 from wsi_haloae.errors import ConfigError, UsageError
-from wsi_haloae.model.backbones import build_backbone, load_weights
+from wsi_haloae.features.backbones import build_backbone, load_weights
+from wsi_haloae.features.timm_names import look_up
 from wsi_haloae.model.haloae import HaloAE, check_tile_size
-from wsi_haloae.model.timm_names import look_up
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -8,9 +8,9 @@ import torch
 
 from tests.model.tiny import TINY
 from wsi_haloae.config import Config, FeaturesConfig, ModelConfig
-from wsi_haloae.model.backbones import build_backbone
-from wsi_haloae.model.resolve import resolve
-from wsi_haloae.model.timm_features import TimmFeatures
+from wsi_haloae.features.backbones import build_backbone
+from wsi_haloae.features.resolve import resolve
+from wsi_haloae.features.timm_features import TimmFeatures
 
 torch.set_num_threads(1)
 

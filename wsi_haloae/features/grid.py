@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from wsi_haloae.config import FeaturesConfig, TimmNetwork
 from wsi_haloae.errors import ConfigError
-from wsi_haloae.model.frozen import REDUCTION
+from wsi_haloae.features.frozen import REDUCTION
 
 
 def map_size(config: FeaturesConfig, image_size: int) -> int:
@@ -34,6 +34,6 @@ def require_resolved(config: FeaturesConfig) -> TimmNetwork:
     if config.timm is None:
         raise ConfigError(
             f"backbone {config.backbone}: the configuration does not say which network this is; "
-            "pass it through wsi_haloae.model.resolve.resolve first, as train-tiles does."
+            "pass it through wsi_haloae.features.resolve.resolve first, as train-tiles does."
         )
     return config.timm

@@ -15,7 +15,7 @@ from torchvision.models import VGG16_Weights, VGG19_Weights, vgg16, vgg19
 
 from wsi_haloae.config import FeaturesConfig
 from wsi_haloae.errors import UsageError
-from wsi_haloae.model.features import MultiScaleFeatures, load_backbone_weights, split_layers
+from wsi_haloae.features.vgg import MultiScaleFeatures, load_backbone_weights, split_layers
 
 
 def features(**config: object) -> MultiScaleFeatures:
@@ -91,7 +91,7 @@ def test_released_alignment_is_the_padded_map_resized_in_every_layer_but_the_las
 def test_released_alignment_shifts_features_outwards_by_up_to_a_cell() -> None:
     """A ramp comes back steeper towards both ends; aligned, it comes back as it is."""
     ramp = torch.arange(66.0).expand(1, 1, 66, 66)[..., 1:-1, 1:-1]
-    from wsi_haloae.model.features import _bring_together
+    from wsi_haloae.features.vgg import _bring_together
 
     shift = _bring_together(ramp, 1, padded=True) - _bring_together(ramp, 1, padded=False)
     row = shift[0, 0, 30, 1:-1]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.model.timm_models import CNN, VIT
+from tests.features.timm_models import CNN, VIT
 from wsi_haloae.config import Config, FeaturesConfig, load_config
 from wsi_haloae.errors import ConfigError
+from wsi_haloae.features.resolve import resolve, suit_widths
 from wsi_haloae.model.cost import describe_cost, measure_cost
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.resolve import resolve, suit_widths
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

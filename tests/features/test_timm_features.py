@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.model.timm_models import (
+from tests.features.timm_models import (
     CNN,
     CONVNEXT,
     MAXVIT,
@@ -25,11 +25,11 @@ from tests.model.timm_models import (
     resolved,
 )
 from wsi_haloae.config import Config, FeaturesConfig, TimmNetwork
+from wsi_haloae.features.grid import input_size, map_size
+from wsi_haloae.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD, denormalise, renormalise
+from wsi_haloae.features.vgg import split_layers
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
-from wsi_haloae.model.features import split_layers
-from wsi_haloae.model.grid import input_size, map_size
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.preprocessing import IMAGENET_MEAN, IMAGENET_STD, denormalise, renormalise
 from wsi_haloae.scoring.scorer import Scorer
 
 pytestmark = pytest.mark.usefixtures("no_network")

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from wsi_haloae.config import FeaturesConfig
 from wsi_haloae.errors import UsageError
-from wsi_haloae.model.frozen import REDUCTION, FrozenFeatures
+from wsi_haloae.features.frozen import REDUCTION, FrozenFeatures
 
 
 @dataclass(frozen=True)
