@@ -17,7 +17,7 @@ import click
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import SLIDE_BASE, load_config
-from wsi_haloae.runs.histology import HistologyOptions, HistologySet, run_histology
+from wsi_haloae.experiments.histology import HistologyOptions, HistologySet, run_histology
 
 SETS = {
     # GlaS: colon, malignant glands are the reference; colour does not decide.

@@ -15,9 +15,9 @@ import click
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import UsageError
+from wsi_haloae.experiments.robustness import measure_robustness
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
-from wsi_haloae.runs.robustness import measure_robustness
 from wsi_haloae.training.sources import ImageFolderSource, list_images
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

@@ -12,13 +12,13 @@ import torch
 from pipelines.paper_ablations import TABLES
 from tests.integration.mvtec_images import write_config, write_set
 from wsi_haloae.config import MVTEC_BASE, load_config, preset_names
+from wsi_haloae.experiments.mvtec_rows import ExperimentRow, run_rows
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.mvtec.image_set import find_mvtec
 from wsi_haloae.mvtec.image_source import ImageSource
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.fitting import FitOptions, fit
 from wsi_haloae.runs.mvtec import MvtecOptions
-from wsi_haloae.runs.mvtec_rows import ExperimentRow, run_rows
 from wsi_haloae.scoring.image_scorer import image_residuals, score_residuals
 from wsi_haloae.training.trainer import TrainingData
 

@@ -10,8 +10,8 @@ import yaml
 
 from tests.model.tiny import tiny_config
 from tests.training.tiles import MemorySource
+from wsi_haloae.experiments.autoencoder_rows import AutoEncoderRow, RowOptions, run_autoencoder_rows
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.autoencoder_rows import AutoEncoderRow, RowOptions, run_autoencoder_rows
 
 ROWS = (
     AutoEncoderRow("principal", ("model.autoencoder.start=principal",)),

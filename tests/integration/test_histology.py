@@ -14,8 +14,8 @@ from tests.data_paths import real_data
 from tests.model.tiny import tiny_config
 from tests.training.tiles import MemorySource
 from wsi_haloae.errors import UsageError
+from wsi_haloae.experiments.histology import HistologyOptions, HistologySet, run_histology
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.histology import HistologyOptions, HistologySet, run_histology
 
 TILES = HistologySet("set", ("train",), ("test/same",), ("test/other",), mpp=0.5, group="p[0-9]+")
 OPTIONS = HistologyOptions(weights=None, device="cpu", workers=0)

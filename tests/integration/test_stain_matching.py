@@ -15,9 +15,9 @@ from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import StainConfig
 from wsi_haloae.errors import UsageError
+from wsi_haloae.experiments.histology import HistologyOptions, HistologySet, run_histology
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.histology import HistologyOptions, HistologySet, run_histology
 from wsi_haloae.runs.stain_matching import match_stains, slide_matcher, stain_target
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stain.density import change_stains

@@ -21,6 +21,7 @@ from wsi_haloae.evaluation.comparison import MethodScores
 from wsi_haloae.evaluation.histology_table import SeedScores, held_out_residual, markdown_histology, table_cells
 from wsi_haloae.evaluation.rule_choice import mark_rules, markdown_rules
 from wsi_haloae.evaluation.surrogates import SURROGATES
+from wsi_haloae.experiments.histology_pictures import write_pictures
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
@@ -29,7 +30,6 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.choosing import tell_disturbed
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
-from wsi_haloae.runs.histology_pictures import write_pictures
 from wsi_haloae.runs.stain_matching import match_stains, stain_target
 from wsi_haloae.runs.tile_comparison import all_methods
 from wsi_haloae.stain.facts import StainFacts
