@@ -70,6 +70,10 @@ def test_one_slide_gives_figures_pictures_and_a_page(tmp_path: Path) -> None:
     shares = {point["level"]: point["share"] for point in found["calibration"]}
     assert shares[0.05] == 0
     assert shares[0.5] == pytest.approx((0.5 - 0.06) / 0.94, abs=0.1)
+    rates = {point["rate"]: point for point in found["discoveries"]}
+    assert rates[0.1]["tiles"] == 0, "0.025 is no discovery among 256 tiles of which 32 have it"
+    assert rates[0.1]["false_share"] is None
+    assert (rates[0.3]["tiles"], rates[0.3]["false_share"], rates[0.3]["found"]) == (32, 0, 0.5)
     assert any("blocks of tiles" in warning for warning in found["warnings"])
     folder = tmp_path / "out/evaluation"
     for name in ("roc.png", "calibration.png", "classes.png"):
@@ -77,6 +81,7 @@ def test_one_slide_gives_figures_pictures_and_a_page(tmp_path: Path) -> None:
             assert min(picture.size) > 300
     page, index = Page(folder / "evaluation.html"), Page(folder.parent / "index.html")
     assert "Stroma 64" in page.words
+    assert "False discoveries" in page.words
     assert len(page.values("img", "src")) == 3
     assert index.values("a", "href") == ["evaluation/evaluation.html"]
     for one in (page, index):

@@ -143,10 +143,16 @@ def select_tiles(
     """Tiles with p-values (n,), NaN for those without a score, which are never chosen and do not count."""
     smallest_share = smallest_p / fdr
     known = ~np.isnan(p_values)
-    chosen = np.zeros(len(p_values), bool)
     if smallest_share > LARGEST_SHARE:
-        chosen[known] = p_values[known] <= tile_rate
+        chosen = known & (p_values <= tile_rate)
         return ErrorRateSelection(chosen, known, "per-tile error rate", tile_rate, smallest_share, smallest_p)
+    chosen = at_discovery_rate(p_values, fdr)
+    return ErrorRateSelection(chosen, known, "false-discovery rate", fdr, smallest_share, smallest_p)
+
+
+def at_discovery_rate(p_values: NDArray[np.float32], fdr: float) -> NDArray[np.bool_]:
+    """Tiles with p-values (n,), NaN for those that are never chosen, by Benjamini and Hochberg: (n,)."""
+    known, chosen = ~np.isnan(p_values), np.zeros(len(p_values), bool)
     if known.any():
         chosen[known] = stats.false_discovery_control(p_values[known].astype(np.float64)) <= fdr
-    return ErrorRateSelection(chosen, known, "false-discovery rate", fdr, smallest_share, smallest_p)
+    return chosen

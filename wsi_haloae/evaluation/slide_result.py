@@ -13,6 +13,7 @@ from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.average_precision import average_precision
 from wsi_haloae.evaluation.calibration_curve import CalibrationPoint, calibration_curve
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
+from wsi_haloae.evaluation.discoveries import DiscoveryPoint, discovery_curve
 from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.evaluation.region_overlap import RegionOverlap
 
@@ -27,6 +28,7 @@ class LabelledTiles:
     rules: Mapping[str, NDArray[np.float32]]  # "score" and every other rule
     p_values: NDArray[np.float32]
     chosen: NDArray[np.bool_]
+    discovered: NDArray[np.bool_]  # (n, rates): called at each false-discovery rate, whatever the slide was called by
 
     @classmethod
     def joined(cls, parts: Sequence[LabelledTiles]) -> LabelledTiles:
@@ -39,6 +41,7 @@ class LabelledTiles:
             rules={name: np.concatenate([part.rules[name] for part in parts]) for name in names},
             p_values=np.concatenate([part.p_values for part in parts]),
             chosen=np.concatenate([part.chosen for part in parts]),
+            discovered=np.concatenate([part.discovered for part in parts]),
         )
 
 
@@ -89,6 +92,7 @@ class SlideResult:
     classes: Mapping[str, ClassFigures]
     called: Called | None
     calibration: Sequence[CalibrationPoint]
+    discoveries: Sequence[DiscoveryPoint]
 
 
 def rule_figures(tiles: LabelledTiles, seed: int = 0) -> dict[str, RuleFigures]:
@@ -141,3 +145,10 @@ def reference_calibration(tiles: LabelledTiles) -> list[CalibrationPoint]:
     if np.isnan(tiles.p_values[reference]).any():
         return []
     return calibration_curve(tiles.p_values[reference], tiles.groups[reference])
+
+
+def discoveries(tiles: LabelledTiles) -> Sequence[DiscoveryPoint]:
+    """False-discovery rates against what was measured; empty where tiles have no p-values."""
+    if np.isnan(tiles.p_values).any():
+        return []
+    return discovery_curve(tiles.discovered, tiles.anomalous)

@@ -14,6 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from wsi_haloae.atomic import write_text
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.errors import AnnotationError, UsageError, WsiHaloaeError
+from wsi_haloae.evaluation.discoveries import discovered
 from wsi_haloae.evaluation.region_overlap import RegionOverlap, region_overlap
 from wsi_haloae.evaluation.slide_pictures import write_calibration, write_class_scores, write_roc
 from wsi_haloae.evaluation.slide_result import (
@@ -21,6 +22,7 @@ from wsi_haloae.evaluation.slide_result import (
     SlideResult,
     called_figures,
     class_figures,
+    discoveries,
     reference_calibration,
     rule_figures,
 )
@@ -125,6 +127,7 @@ def _read(path: Path, options: EvaluateOptions) -> EvaluatedSlide:
             rules={rule: values[judged] for rule, values in rules.items()},
             p_values=scored.p_value[judged],
             chosen=chosen[judged],
+            discovered=discovered(scored.p_value)[judged],
         ),
         unlabelled=int((done & (classes == NO_CLASS)).sum()),
         selection=selection,
@@ -159,6 +162,7 @@ def _judge(
         classes=class_figures(tiles, calibrated=calibrated),
         called=called_figures(tiles, selections[0], sum(overlaps[1:], overlaps[0])) if calibrated else None,
         calibration=reference_calibration(tiles),
+        discoveries=discoveries(tiles),
     )
     return result, tiles
 

@@ -1,0 +1,44 @@
+"""Whether a false-discovery rate is kept: the rate that is chosen against the share that is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.calibration.selection import at_discovery_rate
+
+RATES = (0.05, 0.1, 0.2, 0.3, 0.5)
+
+
+@dataclass(frozen=True)
+class DiscoveryPoint:
+    """At the chosen ``rate``: how many outlined tiles are called, and which share of the anomalous ones is found.
+
+    ``false_share`` of the called ones are reference tiles; None where none is called.
+    """
+
+    rate: float
+    tiles: int
+    false_share: float | None
+    found: float
+
+
+def discovered(p_values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of a slide's tiles (n,), NaN without a score, are called at each of `RATES`: (n, rates).
+
+    All rates are asked, also those that the tissue's calibration is too coarse for.
+    """
+    return np.stack([at_discovery_rate(p_values, rate) for rate in RATES], axis=1)
+
+
+def discovery_curve(called: NDArray[np.bool_], anomalous: NDArray[np.bool_]) -> Sequence[DiscoveryPoint]:
+    """Of labelled tiles (n,), ``called`` (n, rates) as `discovered` gives it."""
+    points = []
+    for rate, chosen in zip(RATES, called.T, strict=True):
+        tiles = int(chosen.sum())
+        false_share = float((chosen & ~anomalous).sum() / tiles) if tiles else None
+        points.append(DiscoveryPoint(rate, tiles, false_share, float(chosen[anomalous].mean())))
+    return points
