@@ -82,7 +82,7 @@ def disturbed(source: TileSource, seed: int) -> dict[str, TileSource]:
 
 def describe_choice(marks: Mapping[str, float], chosen: str) -> str:
     """One line for people."""
-    told = ", ".join(f"{name} {mark:.2f}" for name, mark in marks.items())
+    told = ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
     why = "" if chosen == "combined" else "; here the auto-encoder does not help to tell them, so it is left out"
     kinds = f"AUROC, the worst of {len(SURROGATES)} kinds"
     return f"score: {chosen}; disturbed held-out tiles are told ({kinds}): {told}{why}"
