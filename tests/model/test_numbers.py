@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from tests.model.tiny import tiny_config, tiny_model
 from wsi_haloae.config import LossConfig
-from wsi_haloae.model import anomaly_map, preprocessing
+from wsi_haloae.features import preprocessing
+from wsi_haloae.model import anomaly_map
 from wsi_haloae.model.losses import all_losses, classification_loss, feature_loss, image_loss
 from wsi_haloae.model.ssim import _gaussian_band, ssim, ssim_map
 from wsi_haloae.model.standardise import Standardise
