@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -245,7 +245,7 @@ def _train(
     trained, _curve = fit(
         TrainingData(data.source, data.split.tiles["train"], data.split.tiles["select"]), config, fit_options, reporter
     )
-    trained = replace(trained, facts=trained.facts.model_copy(update={"stains": data.stains}))
+    trained = trained.with_facts(stains=data.stains)
     checkpoint = calibrate(trained, data.source, data.split, data.source.groups, device, reporter)
     checkpoint.save(path)
     (folder / STATE_NAME).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,10 @@ class Checkpoint:
             return self.mean_map
         assert self.mean_image_map is not None, "the configuration trains the image wherever it scores by it"
         return self.mean_image_map
+
+    def with_facts(self, **changes: Any) -> Checkpoint:
+        """The same model, of which something else is known."""
+        return replace(self, facts=self.facts.model_copy(update=changes))
 
     def save(self, path: Path) -> None:
         """Write under a temporary name, then rename; same contents give the same bytes."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -66,7 +65,7 @@ def calibrate(
         reporter.line(describe_choice(with_range.facts.rule_marks, with_range.facts.config.scoring.pooling))
     calibration = ConformalCalibration.fit(scores, np.asarray(groups)[kept])
     reporter.line(describe(calibration.facts))
-    return _with_facts(replace(with_range, calibration=calibration), calibration=calibration.facts)
+    return replace(with_range, calibration=calibration).with_facts(calibration=calibration.facts)
 
 
 def learn_rules(
@@ -89,7 +88,7 @@ def learn_rules(
         checkpoint = replace(checkpoint, gaussians={**checkpoint.gaussians, **learned})
     glass_level = checkpoint.facts.config.scoring.glass_level
     measured = [measure_all(read_tiles(source, some).numpy(), glass_level) for some in _batches(teachers["select"])]
-    return _with_facts(checkpoint, artefacts=calibrate_limits(np.concatenate(measured)))
+    return checkpoint.with_facts(artefacts=calibrate_limits(np.concatenate(measured)))
 
 
 def set_display_range(
@@ -100,11 +99,11 @@ def set_display_range(
     A probability has its own ends: a confident classifier gives all held-out tiles the same one.
     """
     if checkpoint.facts.config.scoring.pooling == "classifier":
-        return _with_facts(checkpoint, display_range=(0.0, 1.0))
+        return checkpoint.with_facts(display_range=(0.0, 1.0))
     low, high = np.percentile(_scores(checkpoint, source, select, device, advance), DISPLAY_PERCENTILES)
     if not low < high:
         raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
-    return _with_facts(checkpoint, display_range=(float(low), float(high)))
+    return checkpoint.with_facts(display_range=(float(low), float(high)))
 
 
 def set_map_range(
@@ -114,7 +113,7 @@ def set_map_range(
     maps = score_source(Scorer(checkpoint, device, BATCH), source, select, advance, keep_maps=True).anomaly_map
     assert maps is not None, "they were asked for"
     low, high = np.percentile(maps, DISPLAY_PERCENTILES)
-    return _with_facts(checkpoint, map_range=(float(low), float(high)) if low < high else None)
+    return checkpoint.with_facts(map_range=(float(low), float(high)) if low < high else None)
 
 
 def describe(facts: CalibrationFacts) -> str:
@@ -142,7 +141,3 @@ def _scores(
 
 def _batches(tiles: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [tiles[start : start + BATCH] for start in range(0, len(tiles), BATCH)]
-
-
-def _with_facts(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:
-    return replace(checkpoint, facts=checkpoint.facts.model_copy(update=changes))

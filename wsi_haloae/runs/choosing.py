@@ -8,7 +8,6 @@ reference tiles, its numbers are noise on top of what plain statistics know, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -43,7 +42,7 @@ def choose_rule(
     marks = {one.rule: one.mark for one in mark_rules([told])}
     asked = {name: marks[name] for name in CANDIDATES}
     chosen = _scoring_by(checkpoint, max(asked, key=asked.__getitem__))
-    return replace(chosen, facts=chosen.facts.model_copy(update={"rule_marks": asked}))
+    return chosen.with_facts(rule_marks=asked)
 
 
 def drawn(select: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -91,5 +90,4 @@ def describe_choice(marks: Mapping[str, float], chosen: str) -> str:
 def _scoring_by(checkpoint: Checkpoint, pooling: str) -> Checkpoint:
     config = checkpoint.facts.config
     scoring = config.scoring.model_copy(update={"pooling": pooling})
-    facts = checkpoint.facts.model_copy(update={"config": config.model_copy(update={"scoring": scoring})})
-    return replace(checkpoint, facts=facts)
+    return checkpoint.with_facts(config=config.model_copy(update={"scoring": scoring}))

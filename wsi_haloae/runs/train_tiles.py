@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -162,7 +162,7 @@ def _trained(
     )
     data = TrainingData(seen, split.tiles["train"], split.tiles["select"], reference.strata)
     trained, _curve = fit(data, config, fit_options, reporter)
-    trained = replace(trained, facts=trained.facts.model_copy(update={"stains": stains}))
+    trained = trained.with_facts(stains=stains)
     return calibrate(trained, seen, split, reference.groups, fit_options.device, reporter)
 
 
