@@ -36,7 +36,7 @@ check: setup
 bench: setup
 	for benchmark in benchmarks/bench_*.py benchmarks/train_step.py; do $(BIN)/python $$benchmark || exit 1; done
 
-DOCUMENTED = api slide tiles stores features model training scoring calibration heatmap export evaluation
+DOCUMENTED = api slide tissue tiles annotations stores features model training scoring calibration heatmap export evaluation
 
 docs: setup
 	$(BIN)/pdoc --output-directory build/docs --docformat markdown $(DOCUMENTED:%=wsi_haloae.%)

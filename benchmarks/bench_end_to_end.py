@@ -21,14 +21,15 @@ from wsi_haloae.engine.inference import PRECISIONS
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.score import ScoreOptions, ScoreRun
-from wsi_haloae.runs.score_slide import score_slide
-from wsi_haloae.runs.tile import choose_tiles, fill_tiles
+from wsi_haloae.scoring.score_slide import score_slide
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.slide.handles import SlideHandles
+from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.tiles.chosen import choose_tiles
 from wsi_haloae.tiles.reading import SlideTiles, read_ahead
+from wsi_haloae.tiles.tiler import fill_tiles
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 @click.command()
@@ -60,7 +61,7 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
         def read() -> None:
             store = new_store()
             with (
-                SlideHandles(source.open) as handles,
+                ThreadHandles(source.open) as handles,
                 read_ahead(SlideTiles(store, handles).read_shard, range(store.shards), readers) as shards,
             ):
                 for _ in shards:
@@ -68,7 +69,7 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
 
         compute = header.compute
         scorer = Scorer(checkpoint, device, compute.batch_size, PRECISIONS[compute.dtype])
-        with SlideHandles(source.open) as handles:
+        with ThreadHandles(source.open) as handles:
             pixels = SlideTiles(new_store(), handles).read_shard(0).pixels
 
         def model() -> None:

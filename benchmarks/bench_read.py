@@ -20,13 +20,13 @@ from zarr.codecs import BloscCodec, BloscShuffle
 
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.progress import Reporter
-from wsi_haloae.slide.handles import SlideHandles
+from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.properties import Slide
-from wsi_haloae.slide.synthetic import write_synthetic_slide
 from wsi_haloae.stores import tile_store
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.tiles.reading import SlideTiles, read_ahead
 from wsi_haloae.tiles.tiler import fill_tile_store
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
@@ -51,7 +51,7 @@ def main(slide: Path | None, mpp: float | None, most: int, workers: int) -> None
         tiling, index = _tiles(opener(), most)
 
         def plain() -> None:
-            with SlideHandles(opener) as handles, ThreadPoolExecutor(workers) as pool:
+            with ThreadHandles(opener) as handles, ThreadPoolExecutor(workers) as pool:
                 for _ in pool.map(lambda at: handles.get().read_region(*at, 0, TILE, TILE), index.location.tolist()):
                     pass
 
@@ -62,14 +62,14 @@ def main(slide: Path | None, mpp: float | None, most: int, workers: int) -> None
         def stream() -> None:
             store = new_store()
             with (
-                SlideHandles(opener) as handles,
+                ThreadHandles(opener) as handles,
                 read_ahead(SlideTiles(store, handles).read_shard, range(store.shards), workers) as shards,
             ):
                 for _ in shards:
                     pass
 
         def fill() -> None:
-            with SlideHandles(opener) as handles:
+            with ThreadHandles(opener) as handles:
                 fill_tile_store(new_store(), handles, workers=workers, reporter=Reporter(quiet=True))
 
         _row("read to the model", stream, plain, slide, len(index), workers)

@@ -28,7 +28,7 @@ from scene import make_model
 
 from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import file_sha256
-from wsi_haloae.slide.synthetic import write_synthetic_slide
+from wsi_haloae.synthetic.slide import write_synthetic_slide
 
 FILES, SIDE, TILE = 20, 512, 64
 SAMPLE_SECONDS = 2.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wsi_haloae.cli.main import run
-from wsi_haloae.slide.synthetic import write_synthetic_slide
+from wsi_haloae.synthetic.slide import write_synthetic_slide
 
 TRAINING = ["training.steps=6", "training.steps_per_epoch=2", "training.statistics_tiles=16", "training.select_tiles=4"]
 

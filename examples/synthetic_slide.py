@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from wsi_haloae.progress import Reporter
-from wsi_haloae.slide.synthetic import write_synthetic_slide
+from wsi_haloae.synthetic.slide import write_synthetic_slide
 
 
 @click.command()

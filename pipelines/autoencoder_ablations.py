@@ -18,7 +18,7 @@ from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments.autoencoder_rows import AutoEncoderRow, RowOptions, run_autoencoder_rows
-from wsi_haloae.training.sources import ImageFolderSource, group_by_regex, list_images
+from wsi_haloae.tiles.sources import ImageFolderSource, group_by_regex, list_images
 
 ENCODER, DECODER = (72, 64, 48), (48, 64, 72)
 """Widths of `haloae-small` around its code."""

@@ -18,7 +18,7 @@ import click
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.experiments.mosaic import COMPRESSIONS, MosaicSources, make_mosaic
-from wsi_haloae.slide.mosaic import MosaicSettings
+from wsi_haloae.synthetic.mosaic import MosaicSettings
 
 
 @click.command()

@@ -17,10 +17,10 @@ import click
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.experiments.mvtec_rows import ExperimentRow, row_results, run_rows
+from wsi_haloae.mvtec.inputs import find_image_sets
 from wsi_haloae.mvtec.paper_figures import TABLE_3, TABLE_4, TABLE_S2
 from wsi_haloae.mvtec.row_table import markdown_variants
 from wsi_haloae.runs.mvtec import MvtecOptions
-from wsi_haloae.runs.mvtec_inputs import find_image_sets
 
 TABLES = {
     "table3": (

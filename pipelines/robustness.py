@@ -2,7 +2,7 @@
 
     python pipelines/robustness.py model.safetensors --reference test/tumour --anomalous test/normal -o robustness
 
-Take reference tiles that the model has not seen. The changes are simulated (wsi_haloae/evaluation/perturb.py).
+Take reference tiles that the model has not seen. The changes are simulated (wsi_haloae/experiments/perturb.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments.robustness import measure_robustness
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
-from wsi_haloae.training.sources import ImageFolderSource, list_images
+from wsi_haloae.tiles.sources import ImageFolderSource, list_images
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.artefacts.simulate import INKS, diagonal_band, drawn_tissue, inked, plain, real_tiles
 from wsi_haloae.artefacts.density import TileDensity
 from wsi_haloae.artefacts.ink import ink_cells, ink_share
-from wsi_haloae.slide.pen import has_ink_colour
+from wsi_haloae.tissue.pen import has_ink_colour
 
 
 @pytest.mark.parametrize("ink", INKS)

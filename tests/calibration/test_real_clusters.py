@@ -8,7 +8,7 @@ import pytest
 from tests.data_paths import real_data
 from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.evaluation.tile_statistics import STATISTICS, tile_statistics
-from wsi_haloae.training.sources import group_by_regex, list_images, read_image
+from wsi_haloae.tiles.sources import group_by_regex, list_images, read_image
 
 
 @pytest.mark.parametrize("statistic", ["mean red", "deviation green", "skewness"])

@@ -27,10 +27,10 @@ from wsi_haloae.cohort.status import describe, gather
 from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import give_back_memory, own_device
+from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.inputs import SlideInput
-from wsi_haloae.runs.slide_index import write_index
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 def inputs(*names: str) -> list[SlideInput]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.average_precision import average_precision
+from wsi_haloae.evaluation.metrics import average_precision
 
 SCORED = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=40)
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.interval import Interval, draw_images, image_interval
+from wsi_haloae.evaluation.metrics import auroc
 
 MIXED = np.array([True, False, False, True, False, True, False])
 

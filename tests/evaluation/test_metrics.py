@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.mean_colour import colour_distance
+from wsi_haloae.evaluation.metrics import auroc
 
 SCORED = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=40)
 

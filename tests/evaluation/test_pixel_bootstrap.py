@@ -11,9 +11,8 @@ from scipy import ndimage
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.aupro import aupro
-from wsi_haloae.evaluation.auroc import auroc
-from wsi_haloae.evaluation.average_precision import average_precision
 from wsi_haloae.evaluation.interval import Interval, draw_images
+from wsi_haloae.evaluation.metrics import auroc, average_precision
 from wsi_haloae.evaluation.pixel_bootstrap import PixelBootstrap
 
 Case = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]

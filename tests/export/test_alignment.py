@@ -23,7 +23,7 @@ from PIL import Image
 from tests.export.stores import Scene, make_store
 from wsi_haloae.export.blend import OPACITY
 from wsi_haloae.export.bundle import write_exports
-from wsi_haloae.export.frame import HEADER, MARGIN
+from wsi_haloae.figures.slide_frame import HEADER, MARGIN
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.slide.properties import Bounds, SlideProperties
 from wsi_haloae.tiles.grid import TileGrid

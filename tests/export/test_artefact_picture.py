@@ -12,8 +12,8 @@ from tests.export.stores import Scene, make_store
 from wsi_haloae.artefacts.colours import ARTEFACT_COLOURS
 from wsi_haloae.artefacts.flags import ArtefactFlag
 from wsi_haloae.export.artefact_picture import write_artefact_picture
-from wsi_haloae.export.frame import HEADER, MARGIN
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.figures.slide_frame import HEADER, MARGIN
 
 SCENE = Scene(width=640, height=640)
 

@@ -11,12 +11,12 @@ from PIL import Image
 from tests.export.stores import Scene, make_index, make_store
 from wsi_haloae.export import frame
 from wsi_haloae.export.blend import OPACITY, blended
-from wsi_haloae.export.preview import write_preview
-from wsi_haloae.export.scale_bar import length_words, scale_bar_length
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.figures.scale_bar import length_words, scale_bar_length
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.tiles.preview import write_preview
 
 
 def preview_of(path: Path, scene: Scene, kept: np.ndarray | None = None, mask: np.ndarray | None = None) -> Path:

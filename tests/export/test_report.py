@@ -21,7 +21,7 @@ from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
 from wsi_haloae.export.score_histogram import score_edges, shares
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
-from wsi_haloae.runs.gallery import make_gallery
+from wsi_haloae.scoring.gallery import make_gallery
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 

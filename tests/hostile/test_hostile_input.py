@@ -18,19 +18,19 @@ from hypothesis import strategies as st
 
 from tests.model.tiny import tiny_checkpoint
 from tests.stores.make import make_gallery, make_score_store, make_tile_store
+from wsi_haloae.annotations import geojson as annotations
+from wsi_haloae.annotations.geojson import read_annotations
 from wsi_haloae.config import load_config
 from wsi_haloae.errors import AnnotationError, WsiHaloaeError
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.pixel_map import assemble_map
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.runs.inputs import find_slides
-from wsi_haloae.runs.manifest import read_manifest
 from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.tile_store import TileStore
-from wsi_haloae.tiles import annotations
-from wsi_haloae.tiles.annotations import read_annotations
+from wsi_haloae.workspace.manifest import read_manifest
+from wsi_haloae.workspace.slide_inputs import find_slides
 
 bounded = settings(
     max_examples=60, deadline=10_000, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.forked import start
 from wsi_haloae.cli.main import run
-from wsi_haloae.slide.synthetic import write_synthetic_slide
+from wsi_haloae.synthetic.slide import write_synthetic_slide
 
 TINY = [
     "--config", "demo", "--set", "training.steps=6", "--set", "training.steps_per_epoch=2",

@@ -17,9 +17,9 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.mvtec.image_set import find_mvtec
 from wsi_haloae.mvtec.image_source import ImageSource
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.fitting import FitOptions, fit
 from wsi_haloae.runs.mvtec import MvtecOptions
 from wsi_haloae.scoring.image_scorer import image_residuals, score_residuals
+from wsi_haloae.training.fit import FitOptions, fit
 from wsi_haloae.training.trainer import TrainingData
 
 OPTIONS = MvtecOptions(weights=None, device="cpu", normalise="none", baselines=False, workers=1, overwrite=False)

@@ -17,14 +17,14 @@ from wsi_haloae.config import TissueConfig
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.progress import Reporter
-from wsi_haloae.slide.handles import SlideHandles
+from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.slide.memory import MemorySlide
 from wsi_haloae.slide.properties import Bounds
-from wsi_haloae.slide.tissue_mask import TissueMask
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore, TileScores
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.tiler import fill_tile_store
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+from wsi_haloae.tissue.mask import TissueMask
 
 HEIGHT, WIDTH, MPP = 700, 900, 0.25
 
@@ -86,7 +86,7 @@ def _score_by_brightness(
     mask = TissueMask(everything, ~everything, pixels, 1.0, 1.0, {})
     index = tiling.choose(mask)
     tiles = TileStore.create(folder / "tiles.zarr", tiling.header(), index)
-    with SlideHandles(opened) as handles:
+    with ThreadHandles(opened) as handles:
         fill_tile_store(tiles, handles, workers=2, reporter=Reporter(quiet=True))
     header = ScoreHeader(
         **dict(tiling.header()),

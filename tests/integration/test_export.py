@@ -21,10 +21,10 @@ from tests.integration.conftest import Tiny
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.cli.main import run
-from wsi_haloae.runs.lock import locked
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
-from wsi_haloae.viewer.planes import Planes, TileMark
+from wsi_haloae.viewer.rasters import Planes, TileMark
+from wsi_haloae.workspace.lock import locked
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
 ALONE = """

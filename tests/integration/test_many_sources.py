@@ -11,9 +11,9 @@ import pytest
 from tests.integration.conftest import TINY
 from wsi_haloae.cli.main import run
 from wsi_haloae.slide.image_file import read_image
-from wsi_haloae.slide.synthetic import write_synthetic_slide
+from wsi_haloae.synthetic.slide import write_synthetic_slide
+from wsi_haloae.tiles.sources import CombinedSource
 from wsi_haloae.training.batches import TrainingBatches
-from wsi_haloae.training.sources import CombinedSource
 
 SIZES = {"a": (1536, 1536), "b": (768, 768), "c": (1024, 768), "d": (1536, 1024)}
 PATIENTS = {"a": "p1", "b": "p2", "c": "p2", "d": "p3"}

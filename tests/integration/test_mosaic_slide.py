@@ -11,12 +11,12 @@ import pytest
 
 from benchmarks.forked import start
 from tests.data_paths import REPOSITORY
-from tests.slide.tile_folders import write_tiles
+from tests.synthetic.tile_folders import write_tiles
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.experiments.mosaic import MosaicSources, make_mosaic
 from wsi_haloae.progress import Reporter
-from wsi_haloae.slide.mosaic import MosaicSettings
+from wsi_haloae.synthetic.mosaic import MosaicSettings
 
 SETTINGS = MosaicSettings(0.5, 14, 14, share=0.2, regions=1)
 

@@ -17,7 +17,7 @@ from benchmarks.forked import COMMAND, start
 from tests.integration.mvtec_images import defect, save, stripes, write_config, write_set
 from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.runs.lock import locked
+from wsi_haloae.workspace.lock import locked
 
 PICTURES = {"sheet.png", "defects.png", "curves.png", "ews.png", "loss.png", "reconstructions.png"}
 

@@ -18,15 +18,15 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments.histology import HistologyOptions, HistologySet, run_histology
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.stain_matching import match_stains, slide_matcher, stain_target
 from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.scoring.stain_matching import match_stains, slide_matcher, stain_target
 from wsi_haloae.stain.density import change_stains
 from wsi_haloae.stain.facts import StainFacts
 from wsi_haloae.stain.normalise import StainEstimate
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.tile_store import TileStore
-from wsi_haloae.training.sources import TileSource
-from wsi_haloae.training.views import Changed
+from wsi_haloae.tiles.sources import TileSource
+from wsi_haloae.tiles.views import Changed
 
 pytest.importorskip("torchstain")
 

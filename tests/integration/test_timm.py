@@ -19,9 +19,9 @@ from wsi_haloae.config import Config
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.fitting import FitOptions, fit
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.training.fit import FitOptions, fit
 from wsi_haloae.training.trainer import TrainingData
 
 pytestmark = pytest.mark.usefixtures("no_network")

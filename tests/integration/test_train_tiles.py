@@ -16,8 +16,8 @@ from tests.data_paths import real_data
 from tests.integration.conftest import TINY, Tiny
 from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
-from wsi_haloae.evaluation.surrogates import SURROGATES
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.training.synthetic_anomalies import SURROGATES
 
 
 def test_leaves_checkpoint_curve_pictures_and_record(tiny: Tiny) -> None:

@@ -14,9 +14,8 @@ from wsi_haloae.config import Config, ModelConfig, load_config, preset_names
 from wsi_haloae.errors import ConfigError
 from wsi_haloae.features.vgg import MultiScaleFeatures
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
-from wsi_haloae.model.decoder import HaloDecoder
-from wsi_haloae.model.encoder import HaloEncoder
 from wsi_haloae.model.halo_attention import HaloAttention
+from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.model.image_decoder import Classifier, ImageDecoder
 

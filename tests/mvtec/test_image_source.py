@@ -15,7 +15,7 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.mvtec import image_source
 from wsi_haloae.mvtec.image_reading import median_grey, read_square
 from wsi_haloae.mvtec.image_source import ImageSource
-from wsi_haloae.training.sources import TileSource
+from wsi_haloae.tiles.sources import TileSource
 
 
 def make_files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tests.data_paths import real_data
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.auroc import auroc
+from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.mvtec.image_reading import median_grey, read_square
 from wsi_haloae.mvtec.image_set import ImageSet, find_mvtec
 from wsi_haloae.mvtec.image_source import ImageSource

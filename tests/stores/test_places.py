@@ -12,9 +12,9 @@ import pytest
 from tests.integration.conftest import TINY
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import StoreError, UsageError
-from wsi_haloae.slide.synthetic import write_synthetic_slide
 from wsi_haloae.stores.places import place
 from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.synthetic.slide import write_synthetic_slide
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ import shapely
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
-from wsi_haloae.slide.handles import SlideHandles
+from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.slide.memory import MemorySlide
 from wsi_haloae.slide.properties import Bounds
-from wsi_haloae.slide.tissue_mask import TissueMask
 from wsi_haloae.stores.sharded import SHARD_TILES, TileIndex, TileState
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.tiler import fill_tile_store
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+from wsi_haloae.tissue.mask import TissueMask
 
 SIDE, COLUMNS, ROWS = 8, 16, 9
 PIXELS = np.random.default_rng(1).integers(0, 256, (ROWS * SIDE - 3, COLUMNS * SIDE - 5, 3), dtype=np.uint8)
@@ -100,7 +100,7 @@ def fill(path: Path, source: MemorySlide, workers: int = 2) -> tuple[TileStore, 
     plan = tiling(source=source)
     index = plan.choose(mask_of(np.ones((ROWS, COLUMNS), bool), SIDE))
     store = TileStore.open(path) if path.exists() else TileStore.create(path, plan.header(), index)
-    with SlideHandles(lambda: source) as handles:
+    with ThreadHandles(lambda: source) as handles:
         fill_tile_store(store, handles, workers=workers, reporter=reporter)
     return store, reporter
 

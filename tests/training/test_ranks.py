@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from tests.integration.conftest import TINY
 from tests.training.two_ranks import gradients
 from wsi_haloae.cli.main import run
-from wsi_haloae.slide.synthetic import write_synthetic_slide
+from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.training.ranks import ALONE, Ranks
 
 ROOT = Path(__file__).parents[2]

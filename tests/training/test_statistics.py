@@ -10,8 +10,9 @@ from tests.model.tiny import TILE, tiny_checkpoint, tiny_config, tiny_model
 from tests.training.tiles import MemorySource
 from wsi_haloae.config import LossConfig
 from wsi_haloae.features.preprocessing import normalise, to_unit
+from wsi_haloae.tiles.sources import evenly
 from wsi_haloae.training import statistics
-from wsi_haloae.training.statistics import evenly, measure_features, measure_mean_maps
+from wsi_haloae.training.statistics import measure_features, measure_mean_maps
 
 CPU = torch.device("cpu")
 TILES = np.array([0, 2, 3, 5, 7, 8, 9])

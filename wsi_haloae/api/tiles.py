@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from wsi_haloae.runs.inputs import SlideInput
-from wsi_haloae.slide.tissue_mask import TissueMask
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.tiles.tiling import Tiling
+from wsi_haloae.tissue.mask import TissueMask
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,12 +10,12 @@ from PIL import Image
 
 from wsi_haloae.api.tiles import Tiles
 from wsi_haloae.config import TissueConfig
-from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.slide.thumbnail import read_thumbnail
-from wsi_haloae.slide.tissue import find_tissue
-from wsi_haloae.slide.tissue_mask import TissueMask
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+from wsi_haloae.tissue.detection import find_tissue
+from wsi_haloae.tissue.mask import TissueMask
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 class WholeSlide:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.artefacts.density import TileDensity
-from wsi_haloae.slide.pen import has_ink_colour
+from wsi_haloae.tissue.pen import has_ink_colour
 
 
 def ink_share(density: TileDensity) -> float:

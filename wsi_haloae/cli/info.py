@@ -25,8 +25,8 @@ def info(
     from wsi_haloae.config import TissueConfig
     from wsi_haloae.errors import UsageError
     from wsi_haloae.runs.info import describe_slide
-    from wsi_haloae.runs.inputs import find_slides
     from wsi_haloae.tiles.tiling import TilingSettings
+    from wsi_haloae.workspace.slide_inputs import find_slides
 
     found = find_slides([str(slide)], mpp=mpp, override_mpp=override_mpp, name_by="stem")
     if len(found) != 1:

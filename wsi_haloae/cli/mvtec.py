@@ -70,7 +70,7 @@ def mvtec(
     --config haloae-small --config equal-weights.
     """
     from wsi_haloae.config import MVTEC_BASE, load_config
-    from wsi_haloae.runs.mvtec_inputs import find_image_sets
+    from wsi_haloae.mvtec.inputs import find_image_sets
 
     sets = find_image_sets(root, categories, reference_dir, test_dir, mask_dir, everything=everything)
     config = load_config(configs or "haloae", settings, base=MVTEC_BASE)

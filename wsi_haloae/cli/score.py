@@ -72,7 +72,7 @@ def score(
     are handed out to Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' tell how far they
     are.
     """
-    from wsi_haloae.runs.inputs import find_slides
+    from wsi_haloae.workspace.slide_inputs import find_slides
 
     found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
 

@@ -37,9 +37,9 @@ def tile(
     SLIDE is a file, a folder, a glob, or a CSV manifest with a column 'path'.
     """
     from wsi_haloae.config import TissueConfig
-    from wsi_haloae.runs.inputs import find_slides
     from wsi_haloae.runs.tile import TileOptions, tile_slides
     from wsi_haloae.tiles.tiling import TilingSettings
+    from wsi_haloae.workspace.slide_inputs import find_slides
 
     arguments = click.get_current_context().params
     found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)

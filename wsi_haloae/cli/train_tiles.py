@@ -104,9 +104,9 @@ def train_tiles(
         settings = (*settings, f"model.features.backbone={json.dumps(features)}")  # a path may hold what YAML reads
     config = load_config(configs or "haloae", settings, base=SLIDE_BASE)
 
-    from wsi_haloae.runs.reference import ReferenceOptions
     from wsi_haloae.runs.train_tiles import TrainOptions
     from wsi_haloae.runs.train_tiles import train_tiles as run
+    from wsi_haloae.tiles.reference import ReferenceOptions
     from wsi_haloae.tiles.tiling import TilingSettings
 
     reference = ReferenceOptions(

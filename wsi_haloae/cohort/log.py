@@ -14,7 +14,7 @@ from rich.console import Console
 
 from wsi_haloae.cohort.table import LOG_NAME
 from wsi_haloae.progress import Advance, Reporter
-from wsi_haloae.runs.score_slide import SCORING
+from wsi_haloae.scoring.score_slide import SCORING
 
 WIDTH = 10_000
 TELL_SECONDS = 1.0

@@ -17,11 +17,11 @@ from wsi_haloae.cohort.compare import SMALLEST_STUDY, Difference, GroupValues, d
 from wsi_haloae.cohort.montage import write_montage
 from wsi_haloae.cohort.slides import StudySlide, comparable, read_slides, write_slides
 from wsi_haloae.cohort.status import gather
-from wsi_haloae.figures import save_figure
+from wsi_haloae.export.slide_index import COHORT_PAGE
+from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.pages import write_page
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.lock import LOCK_NAME
-from wsi_haloae.runs.slide_index import COHORT_PAGE
+from wsi_haloae.workspace.lock import LOCK_NAME
 
 TEMPLATE = "cohort/cohort.html.jinja"
 COMPARISON, PLOT = "comparison.json", "comparison.png"

@@ -26,11 +26,11 @@ from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worke
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.inputs import SlideInput
-from wsi_haloae.runs.outcome import Outcome, Result
-from wsi_haloae.runs.record import RECORD_NAME, read_record
 from wsi_haloae.runs.score import ScoreOptions, ScoreRun, score_slides, write_overview
 from wsi_haloae.stores.score_store import STORE_NAME
+from wsi_haloae.workspace.batch_result import BatchResult, ItemResult
+from wsi_haloae.workspace.record import RECORD_NAME, read_record
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 def score_cohort(
@@ -40,7 +40,7 @@ def score_cohort(
     where: ClusterOptions,
     arguments: Mapping[str, Any],
     reporter: Reporter,
-) -> Outcome:
+) -> BatchResult:
     """Score every slide into ``output/<name>/`` on Dask workers. Raises what makes all of them impossible."""
     sha256 = ScoreRun.of(replace(options, device="cpu")).model_sha256  # refuses what no worker could use
     if not options.overwrite:
@@ -49,7 +49,7 @@ def score_cohort(
     missing = [slide for slide in slides if not slide.path.exists()]
     if missing:
         reporter.warn(f"{len(missing)} of {len(slides)} slides are not there, e.g. {missing[0].path}")
-    table, outcome = CohortTable(output, slides), Outcome()
+    table, outcome = CohortTable(output, slides), BatchResult()
     try:
         device = resolve_device(options.device if where.scheduler is None else "cpu")
         with (
@@ -71,7 +71,7 @@ def score_cohort(
 
 def score_alone(
     slide: SlideInput, output: Path, options: ScoreOptions, arguments: Mapping[str, Any], reporter: Reporter
-) -> Outcome:
+) -> BatchResult:
     """One slide in this process, without any cluster; with its row in cohort.csv like every other."""
     begun = time.monotonic()
     outcome = score_slides([slide], output, options, arguments, reporter)
@@ -106,7 +106,7 @@ def _scored_by(folder: Path) -> str | None:
 class _Cohort:
     """Hands out the tasks of a run, and takes their reports."""
 
-    def __init__(self, cluster: Cluster, watch: Watch, outcome: Outcome, reporter: Reporter) -> None:
+    def __init__(self, cluster: Cluster, watch: Watch, outcome: BatchResult, reporter: Reporter) -> None:
         self._cluster, self._watch, self._outcome, self._reporter = cluster, watch, outcome, reporter
         self._handed_out: dict[str, tuple[SlideTask, Future[SlideReport]]] = {}
 
@@ -163,7 +163,7 @@ class _Cohort:
 
     def _fail(self, name: str, error: str, attempts: int) -> None:
         self._reporter.error(f"{name}: {error}")
-        self._outcome.add(Result(name, "failed", error))
+        self._outcome.add(ItemResult(name, "failed", error))
         state = SET_ASIDE if error.startswith(SET_ASIDE) else "failed"
         self._watch.end(name, state=state, error=error, attempts=attempts)
 

@@ -29,10 +29,10 @@ from typing import Any
 
 from wsi_haloae.atomic import write_text
 from wsi_haloae.cohort.table import Row
+from wsi_haloae.export.slide_index import as_exported
 from wsi_haloae.export.summary import SlideSummary
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.record import RECORD_NAME, read_record
-from wsi_haloae.runs.slide_index import as_exported
+from wsi_haloae.workspace.record import RECORD_NAME, read_record
 
 NAME = "slides.csv"
 

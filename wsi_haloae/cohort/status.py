@@ -15,8 +15,8 @@ from pathlib import Path
 
 from wsi_haloae.cohort.table import ENDED, LOG_NAME, NAME, Row, read_cohort
 from wsi_haloae.errors import StoreError, UsageError
-from wsi_haloae.runs.record import RECORD_NAME, read_record
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
+from wsi_haloae.workspace.record import RECORD_NAME, read_record
 
 SILENT_SECONDS = 300
 """Without a line in its log or a shard in its store, after which a running slide is doubted."""

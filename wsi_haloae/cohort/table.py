@@ -26,8 +26,8 @@ from typing import Any
 from filelock import FileLock
 
 from wsi_haloae.atomic import write_text
-from wsi_haloae.runs.inputs import SlideInput
-from wsi_haloae.runs.lock import LOCK_NAME
+from wsi_haloae.workspace.lock import LOCK_NAME
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 NAME = "cohort.csv"
 LOG_NAME = "score.log"

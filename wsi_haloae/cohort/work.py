@@ -17,10 +17,10 @@ from wsi_haloae.cohort.attempts import SET_ASIDE, attempted
 from wsi_haloae.cohort.log import Told, slide_log
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.runs.cores import available_cores
-from wsi_haloae.runs.inputs import SlideInput
-from wsi_haloae.runs.outcome import Result, attempt_slide
-from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
 from wsi_haloae.runs.score import ScoreOptions, ScoreRun
+from wsi_haloae.workspace.batch_result import ItemResult, attempt_slide
+from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, read_record
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 TOPIC = "wsi-haloae"
 
@@ -45,7 +45,7 @@ class SlideTask:
 class SlideReport:
     """What became of a slide, and what it took: None of that where an earlier run had done it."""
 
-    result: Result
+    result: ItemResult
     state: str
     attempts: int | None
     seconds: float | None
@@ -81,7 +81,7 @@ def score_on_worker(task: SlideTask) -> SlideReport:
     return SlideReport(result, state, attempts, round(time.monotonic() - begun, 3), tiles, worker.address)
 
 
-def state_of(result: Result, record: Mapping[str, Any]) -> str:
+def state_of(result: ItemResult, record: Mapping[str, Any]) -> str:
     """A slide's state as cohort.csv has it, by its result and the record of its folder."""
     if result.error.startswith(SET_ASIDE):
         return SET_ASIDE

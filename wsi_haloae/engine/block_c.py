@@ -9,9 +9,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from wsi_haloae.engine.attention import FusedHaloAttention
 from wsi_haloae.engine.convolution import Convolution, folded
-from wsi_haloae.model.decoder import DecoderStage, HaloDecoder
-from wsi_haloae.model.encoder import EncoderStage, HaloEncoder
 from wsi_haloae.model.halo_attention import HaloAttention
+from wsi_haloae.model.halo_autoencoder import DecoderStage, EncoderStage, HaloDecoder, HaloEncoder
 
 
 class Bottleneck(nn.Module):

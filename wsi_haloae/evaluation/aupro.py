@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.labelled_scores import require_labelled_scores
+from wsi_haloae.evaluation.metrics import require_labelled_scores
 
 LIMIT = 0.3
 """False-positive rate up to which the paper integrates."""

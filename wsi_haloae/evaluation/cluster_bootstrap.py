@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.labelled_scores import require_labelled_scores
+from wsi_haloae.evaluation.metrics import require_labelled_scores
 
 DRAWS = 1000
 ATTEMPTS = 20

@@ -9,10 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.evaluation.auroc import auroc
-from wsi_haloae.evaluation.average_precision import average_precision
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
 from wsi_haloae.evaluation.interval import Interval
+from wsi_haloae.evaluation.metrics import auroc, average_precision
 
 Kind = Literal["HaloAE", "baseline", "no model"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wsi_haloae.evaluation.comparison import ComparedMethod
-from wsi_haloae.figures import save_figure
+from wsi_haloae.figures.saving import save_figure
 
 COLOURS = {"HaloAE": "tab:red", "baseline": "tab:blue", "no model": "tab:grey"}
 

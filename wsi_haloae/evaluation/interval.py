@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.evaluation.labelled_scores import require_labelled_scores
+from wsi_haloae.evaluation.metrics import require_labelled_scores
 
 DRAWS = 1000
 

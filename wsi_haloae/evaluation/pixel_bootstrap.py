@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.aupro import LIMIT, overlap_area, region_weights
 from wsi_haloae.evaluation.interval import DRAWS, Interval, draw_images
-from wsi_haloae.evaluation.labelled_scores import require_labelled_scores
+from wsi_haloae.evaluation.metrics import require_labelled_scores
 
 QUANTILES = 2048
 """Borders of bins taken from the scores of each class."""

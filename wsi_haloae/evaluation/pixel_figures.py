@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.evaluation.aupro import aupro
-from wsi_haloae.evaluation.auroc import auroc
-from wsi_haloae.evaluation.average_precision import average_precision
+from wsi_haloae.evaluation.metrics import auroc, average_precision
 
 SIZE, PAPER_SIZE = 256, 128
 """Pixels a side at which maps are judged; the published code halves them."""

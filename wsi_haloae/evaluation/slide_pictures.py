@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from wsi_haloae.evaluation.calibration_curve import CalibrationPoint
-from wsi_haloae.figures import save_figure
+from wsi_haloae.figures.saving import save_figure
 
 
 def write_roc(path: Path, methods: Mapping[str, NDArray[np.floating]], anomalous: NDArray[np.bool_]) -> None:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.calibration.selection import Selection
-from wsi_haloae.evaluation.auroc import auroc
-from wsi_haloae.evaluation.average_precision import average_precision
 from wsi_haloae.evaluation.calibration_curve import CalibrationPoint, calibration_curve
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
 from wsi_haloae.evaluation.discoveries import DiscoveryPoint, discovery_curve
 from wsi_haloae.evaluation.interval import Interval
+from wsi_haloae.evaluation.metrics import auroc, average_precision
 from wsi_haloae.evaluation.region_overlap import RegionOverlap
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsi_haloae.atomic import write_text
+from wsi_haloae.baselines.image_baselines import code_width
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import WsiHaloaeError
@@ -21,9 +22,8 @@ from wsi_haloae.model.anomaly_map import residual_map
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
-from wsi_haloae.runs.mvtec_baselines import code_width
-from wsi_haloae.training.sources import TileSource
+from wsi_haloae.tiles.sources import TileSource
+from wsi_haloae.training.fit import STATE_NAME, FitOptions, fit
 from wsi_haloae.training.split import split_by_group
 from wsi_haloae.training.statistics import draw, images_of
 from wsi_haloae.training.trainer import TrainingData

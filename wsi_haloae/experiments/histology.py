@@ -16,27 +16,27 @@ from numpy.typing import NDArray
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import Config, StainConfig
 from wsi_haloae.errors import OutputExistsError, UsageError, WsiHaloaeError
-from wsi_haloae.evaluation.colourings import COLOURINGS, Colouring, Recolour
 from wsi_haloae.evaluation.comparison import MethodScores
-from wsi_haloae.evaluation.histology_table import SeedScores, held_out_residual, markdown_histology, table_cells
-from wsi_haloae.evaluation.rule_choice import mark_rules, markdown_rules
-from wsi_haloae.evaluation.surrogates import SURROGATES
+from wsi_haloae.evaluation.tile_comparison import all_methods
+from wsi_haloae.experiments.colourings import COLOURINGS, Colouring, Recolour
 from wsi_haloae.experiments.histology_pictures import write_pictures
+from wsi_haloae.experiments.histology_table import SeedScores, held_out_residual, markdown_histology, table_cells
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.calibrating import calibrate
-from wsi_haloae.runs.choosing import tell_disturbed
-from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
-from wsi_haloae.runs.stain_matching import match_stains, stain_target
-from wsi_haloae.runs.tile_comparison import all_methods
+from wsi_haloae.scoring.stain_matching import match_stains, stain_target
 from wsi_haloae.stain.facts import StainFacts
-from wsi_haloae.training.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
+from wsi_haloae.tiles.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
+from wsi_haloae.tiles.views import Changed, Chosen
+from wsi_haloae.training.calibrate import calibrate
+from wsi_haloae.training.choose_rule import tell_disturbed
+from wsi_haloae.training.fit import STATE_NAME, FitOptions, fit
+from wsi_haloae.training.rule_marks import mark_rules, markdown_rules
 from wsi_haloae.training.split import PARTS, Split, split_by_group
+from wsi_haloae.training.synthetic_anomalies import SURROGATES
 from wsi_haloae.training.trainer import TrainingData
-from wsi_haloae.training.views import Changed, Chosen
 
 SCORES_NAME = "scores.json"
 DISTURBED = 64

@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.comparison import MethodScores, best_baseline
-from wsi_haloae.evaluation.tile_pictures import MappedTile, write_map_sheet, write_score_histograms
+from wsi_haloae.evaluation.metrics import auroc
+from wsi_haloae.experiments.tile_pictures import MappedTile, write_map_sheet, write_score_histograms
 from wsi_haloae.features.preprocessing import to_unit
 from wsi_haloae.model.anomaly_map import smooth
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
-from wsi_haloae.training.batches import read_tiles
-from wsi_haloae.training.sources import TileSource
+from wsi_haloae.tiles.sources import TileSource, read_tiles
 
 QUANTILES = (0.1, 0.5, 0.9)
 """Tiles of each class that are drawn, by the place of their score among their class."""
@@ -57,7 +56,7 @@ def _mapped(
     scores: NDArray[np.floating],
     device: torch.device,
 ) -> list[MappedTile]:
-    tiles = read_tiles(source, numbers)
+    tiles = torch.from_numpy(read_tiles(source, numbers))
     model, config = checkpoint.model.to(device).eval(), checkpoint.facts.config
     found = residuals(model, to_unit(tiles.to(device)), checkpoint.feature_range.to(device), config, ssim=True)
     assert found.layer_dissimilarities is not None, "asked for"

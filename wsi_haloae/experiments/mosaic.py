@@ -8,10 +8,10 @@ from pathlib import Path
 
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.progress import Reporter
-from wsi_haloae.slide.mosaic import TIFF_TILE, Mosaic, MosaicSettings, plan_mosaic
-from wsi_haloae.slide.mosaic_tiles import TileFiles, count_uses
-from wsi_haloae.slide.pyramid import JPEG, LOSSLESS
-from wsi_haloae.training.sources import group_by_regex, list_images
+from wsi_haloae.synthetic.mosaic import TIFF_TILE, Mosaic, MosaicSettings, plan_mosaic
+from wsi_haloae.synthetic.mosaic_tiles import TileFiles, count_uses
+from wsi_haloae.synthetic.pyramid import JPEG, LOSSLESS
+from wsi_haloae.tiles.sources import group_by_regex, list_images
 
 COMPRESSIONS = {"lossless": LOSSLESS, "jpeg": JPEG}
 

@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.atomic import write_text
-from wsi_haloae.evaluation.perturb import PERTURBATIONS
-from wsi_haloae.evaluation.robustness_table import markdown_robustness, robustness_row, write_robustness
+from wsi_haloae.experiments.perturb import PERTURBATIONS
+from wsi_haloae.experiments.robustness_table import markdown_robustness, robustness_row, write_robustness
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
-from wsi_haloae.runs.source_scores import score_source
-from wsi_haloae.runs.stain_matching import as_trained
 from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.scoring.source_scores import score_source
+from wsi_haloae.scoring.stain_matching import as_trained
 from wsi_haloae.stores.score_store import TileScores
-from wsi_haloae.training.sources import TileSource
-from wsi_haloae.training.views import Change, Changed
+from wsi_haloae.tiles.sources import TileSource
+from wsi_haloae.tiles.views import Change, Changed
 
 Tile = NDArray[np.uint8]
 BATCH = 16

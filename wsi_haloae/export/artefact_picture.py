@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from wsi_haloae.artefacts.colours import ARTEFACT_COLOURS
 from wsi_haloae.artefacts.flags import words
-from wsi_haloae.export.frame import SlideFigure, enlarged_or_reduced, font
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.figures.slide_frame import SlideFigure, enlarged_or_reduced, font
 
 LEGEND_STEP = 190
 """Pixels between entries; each is a square, words and a count."""

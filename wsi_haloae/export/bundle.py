@@ -27,7 +27,6 @@ from wsi_haloae.export.ome_zarr import write_heatmap_zarr, write_map_zarr
 from wsi_haloae.export.overlay import write_overlay
 from wsi_haloae.export.parquet import write_tile_parquet
 from wsi_haloae.export.picture import write_heatmap_picture
-from wsi_haloae.export.preview import write_preview
 from wsi_haloae.export.qupath_scripts import write_slide_scripts
 from wsi_haloae.export.region_geojson import regions_of, write_region_geojson
 from wsi_haloae.export.report import write_report
@@ -39,6 +38,7 @@ from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.heatmap.pixel_map import assemble_map
 from wsi_haloae.heatmap.regions import Region
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.tiles.preview import write_preview
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.export.blend import blended
-from wsi_haloae.export.frame import FAINT_INK, INK, SlideFigure, enlarged_or_reduced, font
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.figures.slide_frame import FAINT_INK, INK, SlideFigure, enlarged_or_reduced, font
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import percent

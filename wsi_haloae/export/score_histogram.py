@@ -20,8 +20,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_haloae.export.frame import DPI, FAINT_INK, INK, font
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.figures.slide_frame import DPI, FAINT_INK, INK, font
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import percent
 

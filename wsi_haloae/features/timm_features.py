@@ -8,19 +8,27 @@ the network's last norm, as DINOv2's ``get_intermediate_layers`` does (Oquab et 
 A stride-2 convolution with an odd kernel looks at the upper left of its cell, so a ResNet's stage of
 reduction r sees what lies up to r/2 pixels away from where the grid draws it; patches and even
 kernels (transformers, ConvNeXt) are exact.
+
+timm (PyTorch Image Models, https://github.com/huggingface/pytorch-image-models) is an optional
+extra, and slow to import: it is imported where it is needed.
 """
 
 from __future__ import annotations
+
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsi_haloae.config import FeaturesConfig
+from wsi_haloae.errors import ConfigError, UsageError
 from wsi_haloae.features.frozen import FrozenFeatures
 from wsi_haloae.features.grid import input_size, map_size, require_resolved
 from wsi_haloae.features.preprocessing import renormalise
-from wsi_haloae.features.timm_network import build_cut, feature_info, is_plain
+from wsi_haloae.features.vgg import read_weights, take_weights
 
 
 class TimmFeatures(FrozenFeatures):
@@ -78,3 +86,105 @@ def _bring_to(x: Tensor, cells: int) -> Tensor:
     if x.shape[-1] < cells:
         return F.interpolate(x, size=(cells, cells), mode="bilinear", align_corners=False)
     return x
+
+
+BUILD_ERRORS = (TypeError, ValueError, RuntimeError, AssertionError, KeyError)
+"""What timm raises for names and arguments that it cannot use."""
+
+
+def require_timm() -> Any:
+    """The module timm; a `UsageError` that names the extra where it is not installed."""
+    try:
+        import timm  # noqa: PLC0415  # optional, and slow
+    except ImportError:
+        raise UsageError(
+            "features of timm were asked for, but timm is not installed: pip install 'wsi-haloae[timm]'."
+        ) from None
+    return timm
+
+
+def build_network(name: str, arguments: dict[str, Any], seed: int, *, pretrained: bool = False) -> nn.Module:
+    """A whole network with its classifier; without ``pretrained`` random weights that depend on ``seed`` alone.
+
+    On torch's current device: on ``meta`` it takes no memory. Raises whatever timm raises.
+    """
+    timm = require_timm()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, **with_layers(arguments))
+    return network
+
+
+def build_cut(architecture: str, arguments: dict[str, Any], seed: int, stages: tuple[int, ...]) -> nn.Module:
+    """A network of timm's registry, cut where none of ``stages`` needs it any more; `ConfigError` if it cannot be."""
+    timm = require_timm()
+    if not timm.is_model(architecture):
+        raise ConfigError(f"timm {timm.__version__} has no network {architecture}; a newer timm may have it.")
+    # Of its own: else timm takes the image size of its registry's, which need not be that of a hub's model.
+    published = {"architecture": architecture}
+    try:
+        network = build_network(architecture, {**arguments, "pretrained_cfg": published}, seed)
+        network.prune_intermediate_layers(list(stages), prune_norm=not is_plain(network))  # type: ignore[operator]
+    except (*BUILD_ERRORS, AttributeError) as error:
+        raise ConfigError(f"timm cannot build {architecture} with {arguments} for stages {stages}: {error}") from None
+    return network
+
+
+def is_plain(network: nn.Module) -> bool:
+    """Whether all its stages have one resolution: a vision transformer, not a pyramid."""
+    return len({stage["reduction"] for stage in feature_info(network)}) == 1
+
+
+def feature_info(network: nn.Module) -> list[dict[str, Any]]:
+    """The list that timm keeps of a network's stages: num_chs, reduction and module of each."""
+    return list(network.feature_info)  # type: ignore[arg-type]
+
+
+def with_layers(arguments: dict[str, Any]) -> dict[str, Any]:
+    """``mlp_layer: SwiGLUPacked`` as the class of that name in timm.layers; timm looks other layers up itself."""
+    name = arguments.get("mlp_layer")
+    if name is None:
+        return arguments
+    from timm import layers  # noqa: PLC0415
+
+    layer = getattr(layers, str(name), None)
+    kind = getattr(layer, "func", layer)  # SwiGLUPacked is a partial of GluMlp
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise ValueError(f"timm.layers has no layer {name}")
+    return {**arguments, "mlp_layer": layer}
+
+
+def load_timm_weights(features: TimmFeatures, config: FeaturesConfig, weights: Path | None) -> str:
+    """Fill ``features`` from a safetensors file with timm's keys, or by timm's download; says what was used.
+
+    Raises `UsageError` when the file does not fit, or when nothing can be downloaded.
+    """
+    if weights is not None:
+        state, source = read_weights(weights), weights.name
+    else:
+        state, source = _from_timm(config)
+    take_weights(features.network, state, f"{source}: these weights do not fit {config.backbone}", keys_of="timm")
+    return source
+
+
+def _from_timm(config: FeaturesConfig) -> tuple[dict[str, Any], str]:
+    """The whole network's weights, classifier included: so timm loads them strictly."""
+    assert config.timm_name is not None, "asked for features of timm alone"
+    try:
+        network = build_network(
+            config.timm_name, require_resolved(config).arguments, config.random_seed, pretrained=True
+        )
+    except (OSError, RuntimeError, ValueError, HTTPException) as error:  # no network, no licence, other weights
+        first_line = str(error).strip().partition("\n")[0]
+        raise UsageError(
+            f"{config.backbone}: its weights are neither on this machine nor can they be downloaded ({first_line}). "
+            "Pass a safetensors file with timm's keys (--weights FILE.safetensors); for a model behind a licence, "
+            "accept that on its page and give 'hf auth login' first."
+        ) from None
+    return network.state_dict(), _told(network.pretrained_cfg)  # type: ignore[arg-type]
+
+
+def _told(published: dict[str, Any]) -> str:
+    name = published.get("hf_hub_id") or ".".join(filter(None, (published["architecture"], published.get("tag"))))
+    licence = published.get("license")
+    return f"timm {name} (licence: {licence})" if licence else f"timm {name}"

@@ -20,8 +20,14 @@ from wsi_haloae.config import FeaturesConfig, TimmNetwork
 from wsi_haloae.config.presets import validate
 from wsi_haloae.errors import ConfigError, UsageError
 from wsi_haloae.features.grid import input_size
-from wsi_haloae.features.timm_features import TimmFeatures
-from wsi_haloae.features.timm_network import BUILD_ERRORS, build_network, feature_info, is_plain, require_timm
+from wsi_haloae.features.timm_features import (
+    BUILD_ERRORS,
+    TimmFeatures,
+    build_network,
+    feature_info,
+    is_plain,
+    require_timm,
+)
 
 REDUCTIONS = (4, 16)
 """Stages of a pyramid that are taken where the configuration names none: input pixels per cell, from and to."""

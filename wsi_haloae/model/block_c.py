@@ -10,9 +10,8 @@ from torch import nn
 
 from wsi_haloae.config import ModelConfig
 from wsi_haloae.model.bergmann import bergmann
-from wsi_haloae.model.decoder import HaloDecoder
 from wsi_haloae.model.dfr_cnn import dfr_cnn
-from wsi_haloae.model.encoder import HaloEncoder
+from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.swin import swin
 
 

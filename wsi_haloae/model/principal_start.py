@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wsi_haloae.errors import ConfigError
-from wsi_haloae.model.decoder import HaloDecoder
-from wsi_haloae.model.encoder import HaloEncoder
+from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.principal_axes import PrincipalAxes
 
 LIFT = 6.0

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from wsi_haloae.figures import save_figure
+from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.mvtec.image_set import REFERENCE
 
 SHEET_COLUMNS = 8

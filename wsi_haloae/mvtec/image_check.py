@@ -17,7 +17,7 @@ from wsi_haloae.mvtec.image_set import (
     masks_by_key,
     visible_images,
 )
-from wsi_haloae.training.sources import IMAGE_SUFFIXES
+from wsi_haloae.tiles.sources import IMAGE_SUFFIXES
 
 LEAST_TRAINING = 4
 """Two images to train on and two held out."""

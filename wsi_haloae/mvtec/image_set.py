@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.training.sources import list_images
+from wsi_haloae.tiles.sources import list_images
 
 REFERENCE = "good"
 """MVTec's name of the folder of reference images."""

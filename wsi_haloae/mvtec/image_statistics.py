@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.evaluation.auroc import auroc
+from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.mvtec.image_reading import grey
 
 DECIDING = 0.9

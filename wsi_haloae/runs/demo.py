@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.annotations.geojson import coverage, read_annotations
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
-from wsi_haloae.evaluation.auroc import auroc
 from wsi_haloae.evaluation.mean_colour import colour_distance
+from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.inputs import SlideInput
-from wsi_haloae.runs.reference import ReferenceOptions
 from wsi_haloae.runs.score import ScoreOptions, score_slides
 from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles
 from wsi_haloae.slide.openslide_slide import open_slide
-from wsi_haloae.slide.synthetic import write_synthetic_slide
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.tile_store import TileStore
-from wsi_haloae.tiles.annotations import coverage, read_annotations
+from wsi_haloae.synthetic.slide import write_synthetic_slide
+from wsi_haloae.tiles.reference import ReferenceOptions
 from wsi_haloae.tiles.tiling import TilingSettings
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 SIDE = 6144
 TILE_SIZE = 128

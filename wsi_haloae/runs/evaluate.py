@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from wsi_haloae.annotations.geojson import find_annotations, read_annotations
 from wsi_haloae.atomic import write_text
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.errors import AnnotationError, UsageError, WsiHaloaeError
@@ -28,13 +29,12 @@ from wsi_haloae.evaluation.slide_result import (
 )
 from wsi_haloae.evaluation.tile_labels import BLOCK, NO_CLASS, block_names, label_tiles
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.slide_index import EVALUATION, write_index
 from wsi_haloae.pages import write_page
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.slide_index import EVALUATION, write_index
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.stores.sharded import TileState
-from wsi_haloae.tiles.annotations import find_annotations, read_annotations
 
 ENOUGH_SLIDES = 5
 """From as many slides on intervals are over slides; below, over blocks of tiles."""

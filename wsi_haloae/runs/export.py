@@ -17,13 +17,13 @@ from wsi_haloae.export.bundle import ExportSettings, OpenStore, write_exports
 from wsi_haloae.export.formats import check_formats
 from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.region_geojson import WHY_NONE
+from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.export.summary import summarise
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.lock import locked
-from wsi_haloae.runs.outcome import Outcome, attempt, naming_a_full_disk
-from wsi_haloae.runs.record import RECORD_NAME, read_record
-from wsi_haloae.runs.slide_index import write_index
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
+from wsi_haloae.workspace.batch_result import BatchResult, attempt, naming_a_full_disk
+from wsi_haloae.workspace.lock import locked
+from wsi_haloae.workspace.record import RECORD_NAME, read_record
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,16 @@ class ExportOptions:
     settings: ExportSettings
 
 
-def export_slides(scored: Path, options: ExportOptions, arguments: Mapping[str, Any], reporter: Reporter) -> Outcome:
+def export_slides(
+    scored: Path, options: ExportOptions, arguments: Mapping[str, Any], reporter: Reporter
+) -> BatchResult:
     """Write the exports of ``scored``, the folder of one slide or of many. `UsageError` where no slide is scored."""
     check_formats(options.formats)
     alone = (scored / STORE_NAME).exists()
     folders = [scored] if alone else sorted(path.parent for path in scored.glob(f"*/{STORE_NAME}"))
     if not folders:
         raise UsageError(f"{scored}: no scored slide here; name the folder that 'wsi-haloae score -o' wrote.")
-    outcome = Outcome()
+    outcome = BatchResult()
     for folder in folders:
         work = partial(_export_one, folder, options, arguments, reporter)
         outcome.add(attempt(folder.name, work, partial(_say_failure, folder, reporter), reporter))

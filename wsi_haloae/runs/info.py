@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from wsi_haloae.config import TissueConfig
-from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.slide.properties import SlideProperties
-from wsi_haloae.slide.tissue import find_tissue
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+from wsi_haloae.tissue.detection import find_tissue
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 def describe_slide(source: SlideInput, settings: TilingSettings, tissue: TissueConfig) -> Iterator[tuple[str, str]]:

@@ -21,18 +21,18 @@ from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.mvtec.category import CategoryImages, Judged, Normalise, judge
 from wsi_haloae.mvtec.category_table import markdown_table
 from wsi_haloae.mvtec.image_check import check_images
 from wsi_haloae.mvtec.image_set import ImageSet
+from wsi_haloae.mvtec.pictures import write_pictures
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.calibrating import set_display_range
-from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
-from wsi_haloae.runs.lock import HOLDER_NAME, LOCK_NAME, locked
-from wsi_haloae.runs.mvtec_category import CategoryImages, Judged, Normalise, judge
-from wsi_haloae.runs.mvtec_pictures import write_pictures
-from wsi_haloae.runs.record import RECORD_NAME, RunRecord
+from wsi_haloae.training.calibrate import set_display_range
+from wsi_haloae.training.fit import STATE_NAME, FitOptions, fit
 from wsi_haloae.training.pictures import write_schedule
 from wsi_haloae.training.trainer import plan_steps
+from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME, locked
+from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 
 RESULT_NAME = "mvtec.json"
 MODEL_NAME = "model.safetensors"

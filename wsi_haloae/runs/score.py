@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import torch
 
+from wsi_haloae.annotations.geojson import find_annotations, read_annotations
 from wsi_haloae.atomic import recover_tree, remove_tree
 from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
@@ -26,25 +27,25 @@ from wsi_haloae.export.formats import all_files
 from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.region_geojson import WHY_NONE
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.export.summary import summarise
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.inputs import SlideInput
-from wsi_haloae.runs.outcome import Outcome, for_each_slide
-from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished, read_record
-from wsi_haloae.runs.score_slide import score_slide
-from wsi_haloae.runs.slide_index import write_index
-from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
 from wsi_haloae.scoring.rules import rule_words
+from wsi_haloae.scoring.score_slide import score_slide
 from wsi_haloae.scoring.scorer import available_rules
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores import score_store, tile_store
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.stores.tile_store import TileStore
-from wsi_haloae.tiles.annotations import find_annotations, read_annotations
+from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
+from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+from wsi_haloae.workspace.batch_result import BatchResult, for_each_slide
+from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, is_finished, read_record
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 REFERENCE_QUANTILES = 256
 """Of the calibration scores, kept in each store: enough for a histogram to be laid beside the slide's."""
@@ -68,7 +69,7 @@ class ScoreOptions:
 
 def score_slides(
     slides: Sequence[SlideInput], output: Path, options: ScoreOptions, arguments: Mapping[str, Any], reporter: Reporter
-) -> Outcome:
+) -> BatchResult:
     """Score every slide into ``output/<name>/``, and index them. Raises what makes all of them impossible."""
     run = ScoreRun.of(options)
     outcome = for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
@@ -76,7 +77,7 @@ def score_slides(
     return outcome
 
 
-def write_overview(output: Path, outcome: Outcome) -> None:
+def write_overview(output: Path, outcome: BatchResult) -> None:
     """What belongs to no single slide: the index, and QuPath's scripts for a whole project."""
     if outcome.done or outcome.incomplete:
         write_project_scripts(output)

@@ -18,18 +18,18 @@ from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.added_value import report_added_value
-from wsi_haloae.runs.calibrating import calibrate
-from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
-from wsi_haloae.runs.helping import Helpers, help_train
-from wsi_haloae.runs.lock import locked
-from wsi_haloae.runs.record import RECORD_NAME, RunRecord
-from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, Stratum, choose_groups, read_anomalous
-from wsi_haloae.runs.stain_matching import as_trained, match_stains, stain_target
+from wsi_haloae.scoring.stain_matching import as_trained, match_stains, stain_target
+from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, choose_groups, read_anomalous
+from wsi_haloae.tiles.sources import CombinedSource, TileSource
+from wsi_haloae.training.added_value import report_added_value
+from wsi_haloae.training.calibrate import calibrate
+from wsi_haloae.training.distributed import Helpers, help_train
+from wsi_haloae.training.fit import STATE_NAME, FitOptions, fit
 from wsi_haloae.training.ranks import joined_ranks
-from wsi_haloae.training.sources import CombinedSource, TileSource
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.trainer import TrainingData, plan_steps
+from wsi_haloae.workspace.lock import locked
+from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 
 
 @dataclass(frozen=True)

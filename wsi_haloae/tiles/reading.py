@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import RegionReadError
-from wsi_haloae.slide.handles import SlideHandles
+from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.stores.sharded import ShardedStore, TileState
 from wsi_haloae.tiles.plan import ReadPlan
 
@@ -35,7 +35,7 @@ class ShardPixels:
 class SlideTiles:
     """The tiles of a store's index, read from the slide. May be asked from several threads."""
 
-    def __init__(self, store: ShardedStore, handles: SlideHandles) -> None:
+    def __init__(self, store: ShardedStore, handles: ThreadHandles) -> None:
         self._store, self._handles = store, handles
         self._plan = ReadPlan.of_record(store.header.read_plan)
         self._size = store.header.grid.tile_size

@@ -7,13 +7,18 @@ memory, whatever the size of the slide.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from wsi_haloae.progress import Reporter
-from wsi_haloae.slide.handles import SlideHandles
+from wsi_haloae.slide.handle_pool import ThreadHandles
+from wsi_haloae.stores.sharded import StoreHeader, TileState
 from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.tiles.chosen import ChosenTiles
 from wsi_haloae.tiles.reading import SlideTiles, read_ahead
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
-def fill_tile_store(store: TileStore, handles: SlideHandles, *, workers: int, reporter: Reporter) -> None:
+def fill_tile_store(store: TileStore, handles: ThreadHandles, *, workers: int, reporter: Reporter) -> None:
     """Read every pending shard. A tile that cannot be read is recorded, and the rest goes on."""
     tiles = SlideTiles(store, handles)
 
@@ -32,3 +37,23 @@ def fill_tile_store(store: TileStore, handles: SlideHandles, *, workers: int, re
             advance(len(reasons))
             for reason in filter(None, reasons):
                 reporter.warn(reason)
+
+
+def fill_tiles(
+    source: SlideInput, path: Path, header: StoreHeader, chosen: ChosenTiles, workers: int, reporter: Reporter
+) -> TileStore:
+    """The slide's tiles in a store at ``path``: goes on with what an earlier run left."""
+    if path.exists():
+        store = TileStore.open(path)
+        store.require_same(header, chosen.index)
+        store.remove_leftovers()
+    else:
+        store = TileStore.create(path, header, chosen.index)
+    with ThreadHandles(source.open) as handles:
+        fill_tile_store(store, handles, workers=workers, reporter=reporter)
+    return store
+
+
+def unreadable_tiles(store: TileStore) -> int:
+    """Number of tiles that could not be read."""
+    return int((store.states() == TileState.UNREADABLE).sum())

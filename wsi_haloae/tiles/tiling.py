@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
+from wsi_haloae.annotations.geojson import coverage
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.slide.properties import SlideProperties
-from wsi_haloae.slide.tissue import METHOD
-from wsi_haloae.slide.tissue_mask import TissueMask
 from wsi_haloae.stores.sharded import GridRecord, SlideRecord, StoreHeader, TileIndex
-from wsi_haloae.tiles.annotations import coverage
 from wsi_haloae.tiles.grid import TileGrid
 from wsi_haloae.tiles.plan import ReadPlan
+from wsi_haloae.tissue.detection import METHOD
+from wsi_haloae.tissue.mask import TissueMask
 
 MIN_COVERAGE = 0.5
 """Share of a tile's area from which it belongs to an annotated region."""

@@ -6,18 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from wsi_haloae.config import TrainingConfig
 from wsi_haloae.errors import UsageError
+from wsi_haloae.tiles.sources import TileSource
 from wsi_haloae.training.augmentation import flip_and_turn, jitter_colour
 from wsi_haloae.training.cutpaste import paste_patch, paste_scar
 from wsi_haloae.training.order import TileOrder
 from wsi_haloae.training.ranks import ALONE, Ranks
-from wsi_haloae.training.sources import TileSource
-from wsi_haloae.training.stain import jitter_stain
+from wsi_haloae.training.stain_jitter import jitter_stain
 
 
 class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
@@ -83,8 +82,3 @@ def stream(batches: TrainingBatches, start: int, workers: int) -> Iterator[tuple
         multiprocessing_context="spawn" if workers else None,
     )
     yield from loader
-
-
-def read_tiles(source: TileSource, numbers: NDArray[np.int64]) -> Tensor:
-    """Unchanged tiles as uint8 (n, s, s, 3)."""
-    return torch.from_numpy(np.stack([source.read(int(number)) for number in numbers]))

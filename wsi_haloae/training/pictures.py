@@ -16,7 +16,7 @@ from torch import Tensor
 
 from wsi_haloae.config import Config
 from wsi_haloae.features.preprocessing import denormalise, normalise, to_unit
-from wsi_haloae.figures import save_figure
+from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.model.anomaly_map import residual_map, upsample
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.weighting import schedule_time

@@ -19,8 +19,7 @@ from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.principal_axes import PrincipalAxes
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance
-from wsi_haloae.training.batches import read_tiles
-from wsi_haloae.training.sources import TileSource
+from wsi_haloae.tiles.sources import TileSource, read_tiles
 
 BATCH = 16
 CELLS_PER_TILE = 64
@@ -46,16 +45,10 @@ def draw(tiles: NDArray[np.int64], config: Config) -> NDArray[np.int64]:
     return np.sort(random.choice(tiles, config.training.statistics_tiles, replace=False))
 
 
-def evenly(tiles: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """At most ``count`` of tiles (n,), spread over all of them, in order."""
-    spread: NDArray[np.int64] = tiles[np.linspace(0, len(tiles) - 1, min(count, len(tiles))).round().astype(int)]
-    return spread
-
-
 def images_of(source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device) -> Iterator[Tensor]:
     """Normalised images of unchanged tiles, a batch at a time."""
     for start in range(0, len(tiles), BATCH):
-        batch = read_tiles(source, tiles[start : start + BATCH]).to(device)
+        batch = torch.from_numpy(read_tiles(source, tiles[start : start + BATCH])).to(device)
         yield normalise(to_unit(batch), model.config.input_downsample)
 
 
@@ -116,7 +109,7 @@ def measure_mean_maps(
     by_features = torch.zeros(model.map_size, model.map_size, dtype=torch.float64)
     by_image = torch.zeros_like(by_features)
     for start in range(0, len(tiles), BATCH):
-        unit = to_unit(read_tiles(source, tiles[start : start + BATCH]).to(device))
+        unit = to_unit(torch.from_numpy(read_tiles(source, tiles[start : start + BATCH])).to(device))
         found = residuals(model, unit, feature_range.to(device), config, decode=config.loss.im)
         by_features += found.features.cpu().double().sum(dim=0)
         if found.image is not None:

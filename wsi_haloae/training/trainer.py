@@ -26,13 +26,13 @@ from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.losses import feature_loss
 from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.progress import Reporter
+from wsi_haloae.tiles.sources import TileSource, evenly
 from wsi_haloae.training.batches import TrainingBatches, stream
 from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.optimiser import make_optimiser, set_rates
 from wsi_haloae.training.order import Balanced, Passes, TileOrder
 from wsi_haloae.training.ranks import ALONE, Ranks
-from wsi_haloae.training.sources import TileSource
-from wsi_haloae.training.statistics import evenly, images_of
+from wsi_haloae.training.statistics import images_of
 
 EARLY_STOPPING_FROM = 150.0
 """Schedule time before which no epoch counts as the best (specification, section 2)."""

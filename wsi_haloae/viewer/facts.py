@@ -12,7 +12,7 @@ from wsi_haloae.heatmap.assembly import Heatmap, grid_of
 from wsi_haloae.slide.deep_zoom import OVERLAP, TILE_SIZE
 from wsi_haloae.viewer.catalogue import ScoredFolder
 from wsi_haloae.viewer.opened import OpenedSlide
-from wsi_haloae.viewer.planes import TileMark
+from wsi_haloae.viewer.rasters import TileMark
 
 
 def list_entry(scored: ScoredFolder) -> dict[str, Any]:

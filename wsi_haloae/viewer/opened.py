@@ -17,7 +17,7 @@ from wsi_haloae.viewer.catalogue import MAP_NAME, REGIONS_NAME, ScoredFolder
 from wsi_haloae.viewer.outlines import outlines_of
 from wsi_haloae.viewer.picture import SlidePicture
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
-from wsi_haloae.viewer.planes import Planes
+from wsi_haloae.viewer.rasters import Planes
 
 MOST_OPEN = 4
 """Slides: each has up to four handles with OpenSlide's cache, 128 MB in all."""

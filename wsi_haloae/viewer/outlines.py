@@ -14,10 +14,10 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from wsi_haloae.annotations.geojson import find_annotations, read_annotations
 from wsi_haloae.errors import AnnotationError
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.sharded import SlideRecord
-from wsi_haloae.tiles.annotations import find_annotations, read_annotations
 
 MOST_POINTS = 200_000
 """Of one file: about 3 MB of JSON. Outlines with more are simplified, from half a pixel on."""

@@ -39,7 +39,7 @@ from wsi_haloae.viewer.guard import Guard
 from wsi_haloae.viewer.icon import draw_icon
 from wsi_haloae.viewer.opened import OpenedSlide, OpenedSlides
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
-from wsi_haloae.viewer.planes import tile_number
+from wsi_haloae.viewer.rasters import tile_number
 from wsi_haloae.viewer.static_files import static_files
 
 JPEG_QUALITY = 88

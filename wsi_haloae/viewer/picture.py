@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.errors import RegionReadError, SlideError
 from wsi_haloae.slide.deep_zoom import DeepZoom
-from wsi_haloae.slide.lending import SlideLender
+from wsi_haloae.slide.handle_pool import HandlePool
 from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.properties import Slide, SlideProperties
 from wsi_haloae.stores.score_store import ScoreStore
@@ -30,7 +30,7 @@ class SlidePicture:
 
     def __init__(self, path: Path | None, store: ScoreStore) -> None:
         self._store, self._record = store, store.header.slide
-        self._lender: SlideLender | None = None
+        self._lender: HandlePool | None = None
         self.message: str | None = None
         self.version = "thumbnail"
         """What the pixels are of, for addresses of pictures that a browser keeps."""
@@ -108,7 +108,7 @@ class SlidePicture:
             return None
         if properties.fingerprint != self._record.fingerprint:
             self.message = f"{path} is not the file that was scored: heatmap and slide may not belong together."
-        self._lender, self.version = SlideLender(_opener(path)), properties.fingerprint[:16]
+        self._lender, self.version = HandlePool(_opener(path)), properties.fingerprint[:16]
         return properties
 
 

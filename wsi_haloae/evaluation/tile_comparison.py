@@ -1,0 +1,131 @@
+"""All methods on the same tiles: HaloAE by every rule, baselines on its features, and no model at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsi_haloae.baselines.image_baselines import code_width
+from wsi_haloae.baselines.pca import PcaReconstruction
+from wsi_haloae.baselines.pooled import PooledBaseline, PooledMahalanobis, PooledNearest
+from wsi_haloae.evaluation.comparison import MethodScores
+from wsi_haloae.evaluation.tile_statistics import statistic_scores, tile_statistics
+from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Advance, Reporter
+from wsi_haloae.scoring.pooling import mean_over, mean_over_channels, quantile_over
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.scoring.source_scores import score_source
+from wsi_haloae.tiles.sources import TileSource
+
+BATCH = 16
+NEIGHBOURS = (1, 5)
+
+
+@dataclass(frozen=True)
+class TileBatch:
+    """Features (b, C, m, m) of some tiles, their tissue cells (b, m, m), and the tiles (b, s, s, 3)."""
+
+    features: Tensor
+    tissue: Tensor
+    tiles: NDArray[np.uint8]
+
+
+class TileBaselines:
+    """Baselines and no-model statistics, fitted on training tiles; scores of any others."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        source: TileSource,
+        train: NDArray[np.int64],
+        device: torch.device,
+        advance: Advance,
+    ) -> None:
+        self._checkpoint, self._device = checkpoint, device
+        vectors: list[NDArray[np.float32]] = []
+        statistics: list[NDArray[np.float64]] = []
+
+        def batches() -> Iterator[Tensor]:
+            for batch in self._read(source, train):
+                vectors.append(mean_over_channels(batch.features, batch.tissue).cpu().numpy())
+                statistics.extend(tile_statistics(tile) for tile in batch.tiles)
+                advance(len(batch.tiles))
+                yield batch.features
+
+        self.components = code_width(checkpoint)
+        self._pca = PcaReconstruction.fit(batches, self.components)
+        train_vectors = np.concatenate(vectors)
+        self._statistics = np.stack(statistics)
+        neighbours = [count for count in NEIGHBOURS if count <= len(train_vectors)]
+        self._pooled: list[PooledBaseline] = [
+            PooledMahalanobis.fit(train_vectors),
+            *(PooledNearest(train_vectors, count) for count in neighbours),
+        ]
+
+    @torch.inference_mode()
+    def score(self, source: TileSource, numbers: NDArray[np.int64], advance: Advance) -> list[MethodScores]:
+        """Scores (n,) of tiles by each baseline and each statistic."""
+        vectors, means, tails = [], [], []
+        statistics: list[NDArray[np.float64]] = []
+        for batch in self._read(source, numbers):
+            maps = self._pca.maps(batch.features)
+            means.append(mean_over(maps, batch.tissue).cpu().numpy())
+            tails.append(quantile_over(maps, batch.tissue).cpu().numpy())
+            vectors.append(mean_over_channels(batch.features, batch.tissue).cpu().numpy())
+            statistics.extend(tile_statistics(tile) for tile in batch.tiles)
+            advance(len(batch.tiles))
+        pooled = np.concatenate(vectors)
+        by_statistics = statistic_scores(self._statistics, np.stack(statistics))
+        return [
+            *(MethodScores(method.name, "baseline", method.scores(pooled)) for method in self._pooled),
+            MethodScores(f"PCA-{self.components} residual, mean", "baseline", np.concatenate(means)),
+            MethodScores(f"PCA-{self.components} residual, p95", "baseline", np.concatenate(tails)),
+            *(MethodScores(name, "no model", scores) for name, scores in by_statistics.items()),
+        ]
+
+    @torch.inference_mode()
+    def _read(self, source: TileSource, numbers: NDArray[np.int64]) -> Iterator[TileBatch]:
+        model, glass = self._checkpoint.model.to(self._device).eval(), self._checkpoint.facts.config.scoring.glass_level
+        for start in range(0, len(numbers), BATCH):
+            tiles = np.stack([source.read(int(number)) for number in numbers[start : start + BATCH]])
+            unit = to_unit(torch.from_numpy(tiles).to(self._device))
+            features = model.features(normalise(unit, model.config.input_downsample))
+            yield TileBatch(features, tissue_cells(unit, model.map_size, glass), tiles)
+
+
+def haloae_scores(
+    checkpoint: Checkpoint, source: TileSource, numbers: NDArray[np.int64], device: torch.device, advance: Advance
+) -> list[MethodScores]:
+    """Scores (n,) of tiles by the checkpoint's own rule, by every other, and by the paper's."""
+    scorer = Scorer(checkpoint, device, BATCH)
+    found = score_source(scorer, source, numbers, advance)
+    return [
+        MethodScores("HaloAE", "HaloAE", found.score),
+        MethodScores("HaloAE: paper", "HaloAE", found.score_paper),
+        *(MethodScores(f"HaloAE: {name}", "HaloAE", found.rules[:, place]) for place, name in enumerate(scorer.rules)),
+    ]
+
+
+def all_methods(
+    checkpoint: Checkpoint,
+    source: TileSource,
+    train: NDArray[np.int64],
+    tested: TileSource,
+    device: torch.device,
+    reporter: Reporter,
+) -> list[MethodScores]:
+    """Every method's scores of all tiles of ``tested``, baselines fitted on tiles ``train`` of ``source``."""
+    numbers = np.arange(len(tested.groups))
+    with reporter.track("Fitting the baselines", len(train), "tiles") as advance:
+        baselines = TileBaselines(checkpoint, source, train, device, advance)
+    with reporter.track("Comparing", 2 * len(numbers), "tiles") as advance:
+        return [
+            *haloae_scores(checkpoint, tested, numbers, device, advance),
+            *baselines.score(tested, numbers, advance),
+        ]

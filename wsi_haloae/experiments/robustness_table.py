@@ -1,0 +1,76 @@
+"""How far scores move when stain, scanner or compression change, and what becomes of p-values and AUROC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from wsi_haloae.evaluation.metrics import auroc
+from wsi_haloae.figures.saving import save_figure
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class RobustnessRow:
+    """Of reference tiles after one change. ``shift`` is the median score's move, in deviations of unchanged tiles.
+
+    ``below_level`` is the share with p <= 0.05 (None without calibration; 0.05 or less is what the p-value
+    promises), ``auroc`` that of anomalous tiles after the same change against them (None without any).
+    """
+
+    change: str
+    shift: float
+    below_level: float | None
+    auroc: float | None
+
+
+def robustness_row(
+    change: str,
+    unchanged: NDArray[np.floating],
+    reference: NDArray[np.floating],
+    p_values: NDArray[np.floating],
+    anomalous: NDArray[np.floating],
+) -> RobustnessRow:
+    """From scores of reference tiles before and after the change, their p-values (n,), and anomalous scores (k,)."""
+    labels = np.repeat([False, True], [len(reference), len(anomalous)])
+    return RobustnessRow(
+        change=change,
+        shift=float((np.median(reference) - np.median(unchanged)) / unchanged.std()),
+        below_level=None if np.isnan(p_values).any() else float((p_values <= LEVEL).mean()),
+        auroc=auroc(np.concatenate([reference, anomalous]), labels) if len(anomalous) else None,
+    )
+
+
+def markdown_robustness(rows: Sequence[RobustnessRow]) -> str:
+    """One row per change."""
+    lines = [
+        "| change | median score moves by (deviations) | reference tiles with p <= 0.05 | AUROC |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        below, area = (_or_dash(value, form) for value, form in ((row.below_level, ".1%"), (row.auroc, ".3f")))
+        lines.append(f"| {row.change} | {row.shift:+.2f} | {below} | {area} |")
+    return "\n".join(lines) + "\n"
+
+
+def write_robustness(path: Path, scores: Sequence[tuple[str, NDArray[np.floating]]]) -> None:
+    """Scores of reference tiles under each change as boxes; the first is unchanged, its quartiles are drawn through."""
+    figure = Figure(figsize=(7.5, 0.32 * len(scores) + 1), layout="constrained")
+    axes = figure.subplots()
+    names, values = [name for name, _ in reversed(scores)], [one for _, one in reversed(scores)]
+    axes.boxplot(values, orientation="horizontal", tick_labels=names, showfliers=False, whis=(1, 99), widths=0.6)
+    for quartile in np.percentile(scores[0][1], [25, 75]):
+        axes.axvline(quartile, color="tab:blue", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="anomaly score of reference tiles")
+    axes.tick_params(axis="y", labelsize=8)
+    save_figure(figure, path)
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

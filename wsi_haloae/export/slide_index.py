@@ -1,0 +1,94 @@
+"""The index of a folder of scored slides, from what their runs have left there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+from pydantic import BaseModel, NonNegativeInt, ValidationError
+
+from wsi_haloae.config.whole import merge
+from wsi_haloae.export import index_page, small_picture
+from wsi_haloae.export.index_page import IndexedSlide, State, write_index_page
+from wsi_haloae.stores.score_store import STORE_NAME
+from wsi_haloae.workspace.lock import LOCK_NAME
+from wsi_haloae.workspace.record import RECORD_NAME, read_record
+
+EVALUATION = "evaluation/evaluation.html"
+COHORT_PAGE = "cohort.html"
+MOST_PICTURES = 2000
+"""Of some 8 kB each: a page with more of them opens slowly. The montage has them all."""
+_STATES: Mapping[str, State] = {"done": "done", "empty": "no tissue", "failed": "failed"}
+
+
+class _Counts(BaseModel):
+    tiles: NonNegativeInt
+    scored: NonNegativeInt
+    unreadable: NonNegativeInt = 0
+    anomalous: NonNegativeInt | None = None
+    flagged: dict[str, NonNegativeInt] = {}
+
+
+class _Calling(BaseModel):
+    phrase: str
+    possible: bool
+
+    @property
+    def words(self) -> str:
+        return self.phrase if self.possible else "none can be: too few calibration tiles"
+
+
+class _Record(BaseModel):
+    """What the index needs of a slide's run.json: nothing that another run would change."""
+
+    command: Literal["score"]
+    state: Literal["done", "empty", "failed"]
+    counts: _Counts | None = None
+    anomalous: _Calling | None = None
+    error: str = ""
+
+
+def write_index(output: Path) -> None:
+    """Write ``index.html`` into a folder that ``score`` writes to: a line for each slide that was tried there.
+
+    Runs that score other slides into the same folder take turns: whoever comes last sees all of them.
+    """
+    with FileLock(output / LOCK_NAME):
+        slides = [slide for folder in sorted(output.iterdir()) if (slide := _read(folder))]
+        if len(slides) > MOST_PICTURES:
+            slides = [replace(slide, picture=None) for slide in slides]
+        evaluation, cohort = (name if (output / name).exists() else None for name in (EVALUATION, COHORT_PAGE))
+        write_index_page(output / index_page.NAME, slides, evaluation, cohort)
+
+
+def _read(folder: Path) -> IndexedSlide | None:
+    """A slide's line; None for a folder that is none of a scored slide."""
+    try:
+        record = _Record.model_validate(as_exported(read_record(folder / RECORD_NAME)))
+    except ValidationError:  # killed before its record was written, or another command's
+        return IndexedSlide(folder.name, "not finished") if (folder / STORE_NAME).is_dir() else None
+    counts, calling, picture = record.counts, record.anomalous, folder / small_picture.NAME
+    if record.state == "failed" or counts is None:
+        return IndexedSlide(folder.name, "failed", error=record.error)
+    return IndexedSlide(
+        folder.name,
+        _STATES[record.state],
+        tiles=counts.tiles,
+        scored=counts.scored,
+        unreadable=counts.unreadable,
+        anomalous=counts.anomalous if calling and calling.possible else None,
+        called_by=calling.words if calling and counts.scored else "",
+        flagged=[(name.replace("_", " "), count) for name, count in counts.flagged.items() if count],
+        picture=picture.read_bytes() if picture.exists() else None,
+    )
+
+
+def as_exported(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run.json with what its report calls anomalous, where ``export`` wrote that anew."""
+    called = record.get("called")
+    if not isinstance(called, Mapping):
+        return record
+    return merge(record, {name: called[name] for name in ("anomalous", "counts", "summary") if name in called})

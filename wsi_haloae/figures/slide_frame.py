@@ -1,0 +1,150 @@
+"""The frame that pictures of a slide share: title, the slide, a scale bar, room for a legend.
+
+    +--------------------------------------+
+    | title                                |
+    | caption                              |
+    | +-------------------------+          |
+    | | slide                   |  side    |
+    | +-------------------------+          |
+    | |-- 2 mm --|       legend            |
+    +--------------------------------------+
+
+Drawn with matplotlib's objects on Agg, without pyplot and its global state, in a font that comes
+with matplotlib: pictures are the same on every run and may be drawn from any thread. The slide's
+top left pixel is always at (`MARGIN`, `HEADER`), and pixels are not resampled on the way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, get_font
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsi_haloae.atomic import replacing
+from wsi_haloae.figures.scale_bar import length_words, scale_bar_length
+from wsi_haloae.stores.sharded import SlideRecord
+
+DPI = 144
+MARGIN = 48
+HEADER = 124
+FOOTER = 96
+LONGEST_WIDTH, LONGEST_HEIGHT = 1400, 1100
+SMALLEST_WIDTH, SMALLEST_HEIGHT = 760, 460
+"""Pixels. A strip of tissue is drawn narrow or low, but its frame keeps room for the words."""
+
+INK, FAINT_INK = "#22252b", "#6b7280"
+
+_FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+
+
+def font(points: float, *, bold: bool = False) -> FontProperties:
+    """The pictures' font at a size; the file in matplotlib's own data, whatever the system has."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return FontProperties(fname=str(_FONTS / name), size=points)
+
+
+def enlarged_or_reduced(thumbnail: NDArray[np.uint8], slide: SlideRecord) -> NDArray[np.uint8]:
+    """The thumbnail (h, w, 3) at the size at which pictures show this slide."""
+    factor = min(LONGEST_WIDTH / slide.width, LONGEST_HEIGHT / slide.height)
+    size = (max(1, round(slide.width * factor)), max(1, round(slide.height * factor)))
+    return np.asarray(Image.fromarray(thumbnail).resize(size, Image.Resampling.LANCZOS))
+
+
+class SlideFigure:
+    """A figure with the slide in it; ``axes`` counts in level-0 pixels, y downwards.
+
+    ``pixels`` (h, w, 3) uint8 are the whole slide, shown one to one; ``side`` is the room in
+    pixels that is left free at the right (see `side_axes`).
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8], slide: SlideRecord, *, caption: str, side: int = 0) -> None:
+        self._image_height, self._image_width = len(pixels), len(pixels[0])
+        self._body_width = max(self._image_width, SMALLEST_WIDTH)
+        self._width = MARGIN + self._body_width + side + MARGIN
+        self._body_height = max(self._image_height, SMALLEST_HEIGHT if side else 0)
+        self._height = HEADER + self._body_height + FOOTER
+        self.figure = Figure(figsize=(self._width / DPI, self._height / DPI), dpi=DPI, facecolor="white")
+        self.axes = self._axes(MARGIN, HEADER, self._image_width, self._image_height)
+        self.axes.imshow(pixels, extent=(0, slide.width, slide.height, 0), interpolation="nearest", aspect="auto")
+        self.axes.set(xlim=(0, slide.width), ylim=(slide.height, 0), xticks=[], yticks=[])
+        for spine in self.axes.spines.values():
+            spine.set(color="#c9ced6", linewidth=0.6)
+        room = (self._width - 2 * MARGIN) // 21  # characters of the title, most narrower than 21 pixels
+        self.text(MARGIN, 60, _shortened(slide.name, room), font(14, bold=True))
+        self.text(MARGIN, 98, caption, font(9.5), colour=FAINT_INK)
+        self._scale_bar(slide)
+
+    @property
+    def legend_y(self) -> int:
+        """Height of the footer's line of text, in pixels from the top."""
+        return HEADER + self._image_height + 58
+
+    def text(
+        self, x: float, y: float, words: str, properties: FontProperties, *, colour: str = INK, align: str = "left"
+    ) -> None:
+        """Words on the figure, their baseline at a pixel counted from the top left.
+
+        Nothing in them is taken for a formula, and what the font lacks becomes a question mark.
+        """
+        known = get_font(str(properties.get_file())).get_charmap()
+        self.figure.text(
+            x / self._width,
+            1 - y / self._height,
+            "".join(letter if ord(letter) in known else "?" for letter in words),
+            fontproperties=properties,
+            color=colour,
+            horizontalalignment=align,
+            verticalalignment="baseline",
+            parse_math=False,
+        )
+
+    def side_axes(self, left: int, width: int) -> Axes:
+        """Axes as high as the slide, at most 640 pixels, ``left`` pixels to its right."""
+        return self._axes(MARGIN + self._image_width + left, HEADER, width, min(self._body_height, 640))
+
+    def note(self, words: str) -> None:
+        """A remark in the middle of the slide, for pictures that would otherwise be silent."""
+        box = {"boxstyle": "round,pad=0.6", "facecolor": "white", "edgecolor": "#c9ced6", "alpha": 0.92}
+        self.axes.text(
+            0.5, 0.5, words, transform=self.axes.transAxes, fontproperties=font(12), color=INK, bbox=box,
+            horizontalalignment="center", verticalalignment="center",
+        )  # fmt: skip
+
+    def save(self, path: Path) -> None:
+        """Write the figure as PNG without a date and without versions."""
+        canvas: Any = FigureCanvasAgg(self.figure)  # Any: its methods carry no types
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+        with replacing(path) as partial:
+            Image.fromarray(np.ascontiguousarray(pixels)).save(partial, format="PNG")
+
+    def _axes(self, left: int, top: int, width: int, height: int) -> Axes:
+        bottom = self._height - top - height
+        return self.figure.add_axes(
+            (left / self._width, bottom / self._height, width / self._width, height / self._height)
+        )
+
+    def _scale_bar(self, slide: SlideRecord) -> None:
+        length_um = scale_bar_length(slide.width * slide.mpp_x)
+        length = length_um / slide.mpp_x / slide.width * self._image_width
+        y = HEADER + self._image_height + 22
+        bar = self._axes(MARGIN, y, max(1, round(length)), 5)
+        bar.set(facecolor=INK, xticks=[], yticks=[])
+        bar.spines[:].set_visible(False)
+        self.text(MARGIN, self.legend_y, length_words(length_um), font(9))
+
+
+def _shortened(name: str, limit: int) -> str:
+    """A long name without its middle: the ends tell slides of a cohort apart."""
+    if len(name) <= limit:
+        return name
+    head = (limit - 1) * 2 // 3
+    return f"{name[:head]}…{name[len(name) - (limit - 1 - head) :]}"

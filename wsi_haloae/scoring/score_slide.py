@@ -1,0 +1,183 @@
+"""One slide through the model: from the tiles that a score store lists to their scores in it.
+
+    slide -> readers -> a few shards ahead -> stains -> Scorer -> ScoreStore -> its gallery
+
+Nothing but the store is written, and it knows all that decides a number: tiles, read plan, batch size,
+precision and threads. So this can be called anywhere, a Dask worker included: it starts threads, never
+a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsi_haloae.engine.inference import PRECISIONS
+from wsi_haloae.errors import RegionReadError, WsiHaloaeError
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.gallery import make_gallery
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.scoring.stain_matching import SAMPLED, slide_matcher
+from wsi_haloae.slide.handle_pool import ThreadHandles
+from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.tiles.reading import ShardPixels, SlideTiles, read_ahead
+from wsi_haloae.tiles.sources import evenly
+from wsi_haloae.workspace.slide_inputs import SlideInput
+
+SCORING = "Scoring"
+"""How the label of this stage's progress begins."""
+Batch = NDArray[np.uint8]
+
+
+def score_slide(
+    slide: SlideInput,
+    model: Checkpoint,
+    store: ScoreStore,
+    *,
+    readers: int,
+    device: torch.device,
+    reporter: Reporter,
+    tiles: TileStore | None = None,
+) -> None:
+    """Score every pending shard of ``store`` on ``device``, reading ahead on ``readers`` threads; then its gallery.
+
+    Pixels come from ``slide``, or from ``tiles``, a finished store of the same tiles. A shard that does
+    not fit into memory is begun again in smaller batches. Raises `SlideError` for a slide that is gone.
+    """
+    torch.set_num_threads(store.header.compute.threads)
+    pending, keep_maps = store.pending_shards(), store.header.map_size is not None
+    label = f"{SCORING} {store.header.slide.name}"
+    with (
+        _source(slide, store, tiles) as source,
+        reporter.track(label, len(store), "tiles", done=len(store) - store.count_tiles(pending)) as advance,
+    ):
+        match = _stain_matcher(model, store, source, reporter)
+        scorer = _BatchHalvingScorer(model, store, device, reporter)
+
+        def prepare(shard: int) -> tuple[ShardPixels, Batch, NDArray[np.float32]]:
+            """What the processor does with pixels, on the readers' threads: a GPU must not wait for it."""
+            read = source.read_shard(shard)
+            pixels = match(read.pixels)
+            return read, pixels, scorer.measure(pixels)
+
+        with read_ahead(prepare, pending, readers) as shards:
+            for read, pixels, quantities in shards:
+                scores = scorer.score(pixels, quantities, keep_maps=keep_maps)
+                store.write_shard(read.shard, _without_unreadable(scores, read.states), read.states, read.reasons)
+                advance(len(read.states))
+                if tiles is None:  # the tiler has said so already
+                    for reason in filter(None, read.reasons):
+                        reporter.warn(reason)
+        if not store.finished:
+            store.write_gallery(make_gallery(store, source.read_tile, lambda pixels: scorer.maps(match(pixels))))
+
+
+class _StoredTiles:
+    """The same tiles from a tile store."""
+
+    def __init__(self, tiles: TileStore) -> None:
+        self._tiles, self._states = tiles, tiles.states()
+
+    def read_tile(self, number: int) -> Batch:
+        if self._states[number] != TileState.DONE:
+            raise RegionReadError(f"tile {number} could not be read")
+        return self._tiles.read_tile(number)
+
+    def read_shard(self, shard: int) -> ShardPixels:
+        states = self._states[self._tiles.shard_slice(shard)]
+        return ShardPixels(shard, self._tiles.read_shard(shard), states, self._tiles.reasons(shard))
+
+
+_Source = SlideTiles | _StoredTiles
+
+
+@contextmanager
+def _source(slide: SlideInput, store: ScoreStore, tiles: TileStore | None) -> Iterator[_Source]:
+    if tiles is not None:
+        yield _StoredTiles(tiles)
+        return
+    with ThreadHandles(slide.open) as handles:
+        yield SlideTiles(store, handles)
+
+
+class _BatchHalvingScorer:
+    """A scorer that takes smaller batches when memory runs out, and writes down that it did."""
+
+    def __init__(self, model: Checkpoint, store: ScoreStore, device: torch.device, reporter: Reporter) -> None:
+        self._model, self._store, self._device, self._reporter = model, store, device, reporter
+        self._scorer = self._made()
+
+    def _made(self) -> Scorer:
+        compute = self._store.header.compute
+        return Scorer(self._model, self._device, compute.batch_size, PRECISIONS[compute.dtype])
+
+    def measure(self, pixels: Batch) -> NDArray[np.float32]:
+        """Quantities behind the artefact flags, (k, 4)."""
+        return self._scorer.measure(pixels)
+
+    def maps(self, pixels: Batch) -> NDArray[np.float32]:
+        """Anomaly maps (k, m, m) of tiles (k, s, s, 3)."""
+        if not len(pixels):
+            return np.empty((0, self._scorer.map_size, self._scorer.map_size), np.float32)
+        maps = self.score(pixels, self.measure(pixels), keep_maps=True).anomaly_map
+        assert maps is not None, "they were asked for"
+        return maps
+
+    def score(self, pixels: Batch, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
+        """Of one shard; `WsiHaloaeError` where not even one tile fits."""
+        while True:
+            try:
+                return self._scorer.score(pixels, keep_maps=keep_maps, quantities=quantities)
+            except torch.OutOfMemoryError as error:
+                reason = str(error).splitlines()[0]
+            self._halve(reason)  # outside of the handler, which holds the failed batch's tensors
+
+    def _halve(self, reason: str) -> None:
+        size = self._store.header.compute.batch_size
+        if size == 1:
+            raise WsiHaloaeError(f"{self._device}: out of memory with a single tile ({reason}). Choose --device cpu.")
+        self._reporter.warn(f"out of memory with {size} tiles at once, going on with {size // 2} ({reason})")
+        self._store.lower_batch_size(size // 2)
+        self._scorer = self._made()  # the old one, gone with this, held its recorded graphs' memory
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _stain_matcher(
+    model: Checkpoint, store: ScoreStore, source: _Source, reporter: Reporter
+) -> Callable[[Batch], Batch]:
+    """Tiles of this slide with the stains of the reference, where the model was trained so."""
+    stains = model.facts.stains
+    if stains is None or not len(store):
+        return lambda batch: batch
+    sample = {}
+    for number in evenly(np.arange(len(store)), SAMPLED).tolist():
+        try:
+            sample[number] = source.read_tile(number)
+        except RegionReadError:  # recorded when its shard is read
+            continue
+    if not sample:
+        reporter.warn(
+            f"{store.header.slide.name}: none of {SAMPLED} tiles could be read, so its stains stay as they are"
+        )
+        return lambda batch: batch
+    return slide_matcher(store.header.slide.name, sample.__getitem__, list(sample), stains)
+
+
+def _without_unreadable(scores: TileScores, states: NDArray[np.uint8]) -> TileScores:
+    """What a tile that could not be read got from its background colour is no score."""
+    lost = states == TileState.UNREADABLE
+    for field in fields(scores):
+        values: Any = getattr(scores, field.name)
+        if values is not None:
+            values[lost] = np.nan if values.dtype == np.float32 else 0
+    return scores

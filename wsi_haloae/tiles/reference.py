@@ -1,0 +1,224 @@
+"""From what a user names as sources to reference tiles: stores, folders of images, annotated slides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from wsi_haloae.annotations.geojson import find_annotations, read_annotations
+from wsi_haloae.config import TissueConfig
+from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.progress import Reporter
+from wsi_haloae.stores.places import place
+from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
+from wsi_haloae.tiles.chosen import choose_tiles
+from wsi_haloae.tiles.sources import (
+    CombinedSource,
+    ImageFolderSource,
+    TileSource,
+    TileStoreSource,
+    group_by_regex,
+    list_images,
+)
+from wsi_haloae.tiles.tiler import fill_tiles
+from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
+from wsi_haloae.workspace.slide_inputs import SlideInput
+
+Stratum = Literal["slide", "patient", "site"]
+"""What tiles can be balanced by."""
+
+
+@dataclass(frozen=True)
+class ReferenceOptions:
+    """How the sources of ``train-tiles`` are to be read."""
+
+    mpp: float | None
+    override_mpp: float | None
+    annotations: Path | None
+    class_name: str | None
+    min_coverage: float
+    settings: TilingSettings
+    manifest: Path | None
+    group_regex: str | None
+    workers: int
+
+
+class ReferenceReader:
+    """Opens sources; annotated slides are tiled below ``folder`` first."""
+
+    def __init__(self, options: ReferenceOptions, tissue: TissueConfig, folder: Path, reporter: Reporter) -> None:
+        self._options, self._tissue, self._folder, self._reporter = options, tissue, folder, reporter
+        rows = read_manifest(options.manifest) if options.manifest else []
+        self._rows = {row.path.resolve(): row for row in rows}
+        if options.manifest and options.group_regex:
+            raise UsageError("--manifest and --group-regex both name groups; give one of them.")
+
+    def read(self, sources: Sequence[str]) -> CombinedSource:
+        """All sources as one; `UsageError` when there is nothing in them."""
+        places = [place(source) for source in sources]
+        self._refuse_twins(places)
+        parts = [part for path in places for part in self._open(path)]
+        if not any(part.groups for part in parts):
+            raise UsageError(f"no tile was found in {', '.join(sources)}.")
+        return CombinedSource([part for part in parts if part.groups])
+
+    def fixed_parts(self) -> Mapping[str, str]:
+        """Groups whose part the manifest names."""
+        fixed: dict[str, str] = {}
+        for row in self._rows.values():
+            if row.split and fixed.setdefault(row.unit, row.split) != row.split:
+                raise UsageError(
+                    f"{self._options.manifest}: group {row.unit!r} is in {fixed[row.unit]!r} and in {row.split!r}; "
+                    "a group belongs to one part."
+                )
+        return fixed
+
+    def strata(self, source: CombinedSource, by: Stratum) -> list[str]:
+        """The slide, patient or site of each tile of what was read; `UsageError` where the manifest lacks one."""
+        return [label for part in source.parts for label in self._strata_of(part, by)]
+
+    def _strata_of(self, part: TileSource, by: Stratum) -> Sequence[str]:
+        if isinstance(part, ImageFolderSource):
+            labels = [_label(self._rows.get(file.resolve()), by) for file in part.files]
+        else:
+            slide = part.slide if isinstance(part, TileStoreSource) else part.name
+            row = next(iter(self._rows_of(Path(part.name).parent, slide)), None)
+            labels = [_label(row, by) or (slide if by == "slide" else None)] * len(part.groups)
+        known = [label for label in labels if label]
+        if len(known) < len(labels):
+            raise UsageError(
+                f"--balance {by}: nothing names the {by} of {part.name}. "
+                f"Give --manifest with the columns path and {by}."
+            )
+        return known
+
+    def _refuse_twins(self, paths: Sequence[Path]) -> None:
+        """Tiles of annotated slides are kept by the slide's stem."""
+        seen: dict[str, Path] = {}
+        for path in paths:
+            twin = seen.setdefault(path.stem, path)
+            if path.is_file() and twin != path:
+                raise UsageError(
+                    f"{twin} and {path} have one name. Tile them apart first ('wsi-haloae tile --name-by parent'), "
+                    "or rename one of them."
+                )
+
+    def _open(self, path: Path) -> list[TileSource]:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder.")
+        if path.is_file():
+            return [self._open_slide(path)]
+        if self._options.annotations or self._options.class_name:
+            raise UsageError(
+                f"{path}: --annotations and --class choose tiles on slides, but this is a folder. "
+                "Name the slide files (slides/*.svs), or leave both options out."
+            )
+        if (path / "zarr.json").is_file():
+            return [self._open_store(path)]
+        stores = sorted(path.glob(f"*/{STORE_NAME}"))
+        return [self._open_store(store) for store in stores] or [self._open_images(path)]
+
+    def _open_store(self, path: Path) -> TileSource:
+        return TileStoreSource(path, self._group(path.parent, TileStore.open(path).header.slide.name))
+
+    def _open_images(self, folder: Path) -> TileSource:
+        files = list_images(folder)
+        if not files:
+            raise UsageError(
+                f"{folder}: neither tile stores (<slide>/{STORE_NAME}, made by 'wsi-haloae tile') nor images in it."
+            )
+        if self._options.mpp is None:
+            raise UsageError(
+                f"{folder}: images state no pixel size. Pass --mpp, micrometres per pixel of these images "
+                "(0.5 is typical of 20x): slides are scored at the scale that the model was trained on."
+            )
+        if self._options.group_regex:
+            groups = group_by_regex(files, folder, self._options.group_regex)
+        elif self._rows:
+            groups = [self._row_of(file).unit for file in files]
+        else:
+            groups = [file.relative_to(folder).as_posix() for file in files]
+            self._reporter.warn(
+                f"{folder}: each image counts as its own group. If several come from one patient or slide, "
+                "say so with --group-regex or --manifest, or near-copies end up on both sides of the split."
+            )
+        return ImageFolderSource(folder, self._options.mpp, files, groups)
+
+    def _open_slide(self, path: Path) -> TileSource:
+        options, row = self._options, self._rows.get(path.resolve())
+        named = (row.annotations if row else None) or options.annotations
+        if named is None or options.class_name is None:
+            raise UsageError(
+                f"{path}: to train on a slide, name its annotations: --annotations FILE --class NAME, or the column "
+                "'annotations' of the manifest, and --class NAME."
+            )
+        mpp = options.override_mpp or options.mpp or (row.mpp if row else None)
+        source = SlideInput(path, path.stem, mpp, options.override_mpp is not None)
+        with closing(source.open()) as slide:
+            annotations = read_annotations(find_annotations(named, path), slide.properties.bounds)
+            region = annotations.region(options.class_name)
+            tiling = Tiling.of(slide.properties, options.settings, self._tissue)
+            chosen = choose_tiles(slide, tiling, self._reporter, region, min_coverage=options.min_coverage)
+        if not len(chosen.index):
+            raise AnnotationError(
+                f"{path}: no tile has tissue and {options.min_coverage:.0%} of its area in class "
+                f"{options.class_name!r}. Are the annotations of this slide? Lower --min-coverage otherwise."
+            )
+        folder = self._folder / path.stem
+        store = fill_tiles(source, folder / STORE_NAME, tiling.header(), chosen, options.workers, self._reporter)
+        chosen.preview(folder)
+        return TileStoreSource(store.path, self._group(path, path.name))
+
+    def _group(self, path: Path, slide: str) -> str | None:
+        """The group that a manifest's row or ``--group-regex`` names for a slide; None without either."""
+        if self._options.group_regex:
+            return group_by_regex([path], path.parent, self._options.group_regex)[0]
+        if not self._rows:
+            return None
+        rows = self._rows_of(path, slide)
+        if len(rows) != 1:
+            raise UsageError(f"{path}: {len(rows)} rows of {self._options.manifest} name it; exactly one is needed.")
+        return rows[0].unit
+
+    def _rows_of(self, path: Path, slide: str) -> list[ManifestRow]:
+        """Of a slide, by its path or the name of its file."""
+        return [row for place, row in self._rows.items() if place == path.resolve() or place.name == slide]
+
+    def _row_of(self, file: Path) -> ManifestRow:
+        row = self._rows.get(file.resolve())
+        if row is None:
+            raise UsageError(f"{file}: not in the manifest {self._options.manifest}; every image needs a row.")
+        return row
+
+
+def _label(row: ManifestRow | None, by: Stratum) -> str | None:
+    if row is None:
+        return None
+    return {"slide": row.slide or row.path.name, "patient": row.patient, "site": row.site}[by]
+
+
+def read_anomalous(folder: Path, source: TileSource, options: ReferenceOptions, reporter: Reporter) -> TileSource:
+    """Anomalous tiles for comparison: tile stores or images of the reference tiles' size, never trained on."""
+    plain = replace(options, mpp=options.mpp or source.mpp, annotations=None, class_name=None, manifest=None)
+    reader = ReferenceReader(plain, TissueConfig(), folder, reporter)
+    found = reader.read([str(folder)])
+    CombinedSource([source, found])  # refuses another tile size or scale
+    return found
+
+
+def choose_groups(source: TileSource, minimum: int, warn: Callable[[str], None]) -> Sequence[str]:
+    """The source's groups, or blocks of neighbouring tiles where there are fewer than ``minimum``."""
+    groups = len(set(source.groups))
+    if groups >= minimum:
+        return source.groups
+    noun = "group" if groups == 1 else "groups"
+    warn(
+        f"only {groups} {noun} (slides or patients): train, select and calibrate are blocks of neighbouring tiles "
+        "instead. They resemble each other, so held-out figures flatter the model; "
+        "train on three slides or more for a real study."
+    )
+    return source.blocks

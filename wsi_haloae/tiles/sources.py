@@ -1,0 +1,208 @@
+"""Where reference tiles come from: tile stores and folders of images, behind one protocol.
+
+Annotated slides become tile stores first (`runs.train_tiles`), so training sees two kinds only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.errors import UsageError
+from wsi_haloae.slide.image_file import common_tile_size, read_image
+from wsi_haloae.slide.properties import MPP_TOLERANCE
+from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.tile_store import TileStore
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
+SPATIAL_BLOCK = 4
+"""Tiles per side of the blocks that stand in for groups where there are too few slides."""
+
+
+class TileSource(Protocol):
+    """Reference tiles of one size and scale.
+
+    ``groups`` names the patient, slide or cluster of each tile; ``blocks`` a smaller unit to fall
+    back on when there are too few groups to split.
+    """
+
+    @property
+    def name(self) -> str:
+        """Where the tiles come from, for messages."""
+        ...
+
+    @property
+    def tile_size(self) -> int:
+        """Side of a tile in pixels."""
+        ...
+
+    @property
+    def mpp(self) -> float:
+        """Micrometres per pixel of the tiles."""
+        ...
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """Group of each tile."""
+        ...
+
+    @property
+    def blocks(self) -> Sequence[str]:
+        """Smaller unit of each tile."""
+        ...
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        ...
+
+    def digest(self) -> str:
+        """Hex digest of which tiles these are; it does not depend on where they lie."""
+        ...
+
+
+class TileStoreSource:
+    """The readable tiles of a tile store; its group is the slide."""
+
+    def __init__(self, path: Path, group: str | None = None) -> None:
+        self._store = TileStore.open(path)
+        if self._store.pending_shards():
+            raise UsageError(f"{path}: tiling was interrupted; run the same 'wsi-haloae tile' command again.")
+        header = self._store.header
+        self.name = str(path)
+        self.tile_size = self._store.tile_size
+        self.mpp = float(np.sqrt(header.read_plan["mpp_x"] * header.read_plan["mpp_y"]))
+        self._numbers = np.flatnonzero(self._store.states() == TileState.DONE)
+        self.slide = header.slide.name
+        slide = group or self.slide
+        index = self._store.index.select(self._numbers)
+        self.groups = [slide] * len(self._numbers)
+        self.blocks = [
+            f"{slide} block {row // SPATIAL_BLOCK},{column // SPATIAL_BLOCK}"
+            for row, column in zip(index.row, index.column, strict=True)
+        ]
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        return self._store.read_tile(int(self._numbers[number]))
+
+    def digest(self) -> str:
+        """Of the slide's fingerprint, the grid and the tiles that are readable."""
+        identity = json.dumps(self._store.header.identity(), sort_keys=True).encode()
+        return hashlib.sha256(identity + self._store.index.location[self._numbers].tobytes()).hexdigest()
+
+
+class ImageFolderSource:
+    """A folder of images, each one tile; they must all have one size."""
+
+    def __init__(self, folder: Path, mpp: float, files: Sequence[Path], groups: Sequence[str]) -> None:
+        self.name, self.mpp, self.tile_size = str(folder), mpp, common_tile_size(files)
+        self.files = list(files)
+        self.groups = list(groups)
+        self.blocks = [file.relative_to(folder).as_posix() for file in files]
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        return read_image(self.files[number])
+
+    def digest(self) -> str:
+        """Of the files' names below the folder, and their bytes."""
+        whole = hashlib.sha256()
+        for file, name in zip(self.files, self.blocks, strict=True):
+            whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        return whole.hexdigest()
+
+
+@dataclass(frozen=True)
+class CombinedSource:
+    """Several sources one after another."""
+
+    parts: Sequence[TileSource]
+
+    def __post_init__(self) -> None:
+        """Refuse parts of different tile size or scale."""
+        first = self.parts[0]
+        for part in self.parts[1:]:
+            if part.tile_size != first.tile_size or abs(part.mpp / first.mpp - 1) > MPP_TOLERANCE:
+                raise UsageError(
+                    f"{part.name}: tiles of {part.tile_size} px at {part.mpp:.4g} µm/px, but {first.name} has "
+                    f"{first.tile_size} px at {first.mpp:.4g}. One model learns one size and one scale."
+                )
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        """Where each part's numbers end."""
+        return np.cumsum([len(part.groups) for part in self.parts])
+
+    @property
+    def tile_size(self) -> int:
+        """Side of a tile in pixels."""
+        return self.parts[0].tile_size
+
+    @property
+    def mpp(self) -> float:
+        """Micrometres per pixel of the tiles."""
+        return self.parts[0].mpp
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """Group of each tile."""
+        return [group for part in self.parts for group in part.groups]
+
+    @cached_property
+    def blocks(self) -> list[str]:
+        """Smaller unit of each tile."""
+        return [block for part in self.parts for block in part.blocks]
+
+    @property
+    def name(self) -> str:
+        """Names of all parts."""
+        return ", ".join(part.name for part in self.parts)
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        part = int(np.searchsorted(self._ends, number, side="right"))
+        return self.parts[part].read(number - int(self._ends[part - 1] if part else 0))
+
+    def digest(self) -> str:
+        """Of the parts', in their order."""
+        return hashlib.sha256("".join(part.digest() for part in self.parts).encode()).hexdigest()
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Image files below a folder, in a fixed order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def group_by_regex(files: Sequence[Path], folder: Path, pattern: str) -> list[str]:
+    """The part of each file's relative path that ``pattern`` matches (its first group, if it has one)."""
+    try:
+        regex = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--group-regex {pattern}: not a regular expression ({error}).") from None
+    groups = []
+    for file in files:
+        match = regex.search(file.relative_to(folder).as_posix())
+        if match is None:
+            raise UsageError(f"--group-regex {pattern}: does not match {file.relative_to(folder)}.")
+        groups.append(match.group(1) if regex.groups else match.group(0))
+    return groups
+
+
+def read_tiles(source: TileSource, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Unchanged tiles, (n, s, s, 3)."""
+    return np.stack([source.read(int(number)) for number in numbers])
+
+
+def evenly(tiles: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """At most ``count`` of tiles (n,), spread over all of them, in order."""
+    spread: NDArray[np.int64] = tiles[np.linspace(0, len(tiles) - 1, min(count, len(tiles))).round().astype(int)]
+    return spread

@@ -1,0 +1,50 @@
+"""Tile sources made of others: some of the tiles, or all of them changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.tiles.sources import TileSource
+
+Change = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
+"""A tile (s, s, 3) and its number -> a tile of the same shape; the same at each call."""
+
+
+class Chosen:
+    """Tiles ``numbers`` (n,) of a source, in that order."""
+
+    def __init__(self, source: TileSource, numbers: NDArray[np.int64]) -> None:
+        self._source, self._numbers = source, numbers
+        self.name, self.tile_size, self.mpp = source.name, source.tile_size, source.mpp
+        groups, blocks = source.groups, source.blocks
+        self.groups = [groups[number] for number in numbers]
+        self.blocks = [blocks[number] for number in numbers]
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        return self._source.read(int(self._numbers[number]))
+
+    def digest(self) -> str:
+        """Of the source's, and which tiles."""
+        return hashlib.sha256(self._source.digest().encode() + self._numbers.tobytes()).hexdigest()
+
+
+class Changed:
+    """A source whose tiles go through ``change``; ``label`` names it."""
+
+    def __init__(self, source: TileSource, change: Change, label: str) -> None:
+        self._source, self._change, self._label = source, change, label
+        self.name, self.tile_size, self.mpp = f"{source.name} ({label})", source.tile_size, source.mpp
+        self.groups, self.blocks = list(source.groups), list(source.blocks)
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """One tile, (s, s, 3) RGB."""
+        return self._change(self._source.read(number), number)
+
+    def digest(self) -> str:
+        """Of the source's, and the label."""
+        return hashlib.sha256(f"{self._source.digest()} {self._label}".encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""What the trained decoder adds to plain statistics of its own features, on the user's own tiles.
+
+Reference tiles are those of the calibrate groups, which nothing has learned from. The other side
+are labelled anomalous tiles, where there are any, or reference tiles whose structure is disturbed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsi_haloae.atomic import write_text
+from wsi_haloae.evaluation.comparison import ComparedMethod, compare_methods
+from wsi_haloae.evaluation.comparison_table import markdown_comparison, verdict, write_comparison
+from wsi_haloae.evaluation.tile_comparison import all_methods
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Reporter
+from wsi_haloae.tiles.sources import CombinedSource, TileSource
+from wsi_haloae.tiles.views import Chosen
+from wsi_haloae.training.choose_rule import disturbed
+from wsi_haloae.training.split import Split
+
+NAME = "baselines"
+
+
+def report_added_value(
+    checkpoint: Checkpoint,
+    source: TileSource,
+    split: Split,
+    anomalous: TileSource | None,
+    folder: Path,
+    device: torch.device,
+    reporter: Reporter,
+) -> None:
+    """``baselines.md``, ``.json`` and a picture for each kind of anomaly, in ``folder``; the verdicts are printed."""
+    reference = Chosen(source, split.tiles["calibrate"])
+    others = {"labelled tiles": anomalous} if anomalous else disturbed(reference, checkpoint.facts.config.training.seed)
+    tested = CombinedSource([reference, *others.values()])
+    methods = all_methods(checkpoint, source, split.tiles["train"], tested, device, reporter)
+    groups = np.asarray(tested.groups)
+    parts = _places([len(reference.groups), *(len(other.groups) for other in others.values())])
+    reporter.line("comparing methods, with intervals over groups")
+    results = {}
+    for name, place in zip(others, parts[1:], strict=True):
+        judged = np.concatenate([parts[0], place])
+        labels = np.repeat([False, True], [len(parts[0]), len(place)])
+        picked = [type(one)(one.name, one.kind, one.scores[judged]) for one in methods]
+        results[name] = compare_methods(picked, labels, groups[judged])
+    _write(folder, results, labelled=anomalous is not None)
+    for name, result in results.items():
+        reporter.line(f"{name}: {verdict(result)}")
+
+
+def _places(lengths: list[int]) -> list[NDArray[np.int64]]:
+    edges = np.cumsum([0, *lengths])
+    return [np.arange(low, high) for low, high in pairwise(edges)]
+
+
+def _write(folder: Path, results: Mapping[str, list[ComparedMethod]], *, labelled: bool) -> None:
+    against = "labelled anomalous tiles" if labelled else "copies of them whose structure is disturbed (no labels)"
+    introduction = (
+        f"Held-out reference tiles of the calibrate groups against {against}. Baselines are fitted on the training "
+        "tiles, on HaloAE's own features; the best of them is picked on these very tiles, which favours it.\n"
+    )
+    text = ["# What HaloAE adds\n", introduction]
+    for name, methods in results.items():
+        text += [f"## {name.capitalize()}\n", f"{verdict(methods)}.\n", markdown_comparison(methods)]
+        write_comparison(folder / f"{NAME}-{name.replace(' ', '-')}.png", methods, f"reference against {name}")
+    write_text(folder / f"{NAME}.md", "\n".join(text))
+    told = {name: [asdict(one) for one in methods] for name, methods in results.items()}
+    write_text(folder / f"{NAME}.json", json.dumps(told, indent=2) + "\n")

@@ -1,0 +1,142 @@
+"""What a trained model still lacks before it can score: rules that know the reference, a colour scale, p-values.
+
+*Select* tiles, and for rules of many numbers *train* tiles, teach what is usual; select tiles set the
+colour bar; *calibrate* tiles, which nothing else has seen, give p-values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsi_haloae.artefacts.limits import calibrate as calibrate_limits
+from wsi_haloae.artefacts.quantities import measure_all
+from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
+from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, TILE_RATE
+from wsi_haloae.errors import UsageError
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Advance, Reporter
+from wsi_haloae.scoring.learning import learn
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.scoring.source_scores import score_source
+from wsi_haloae.scoring.summaries import ROUNDS, SUMMARIES
+from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
+from wsi_haloae.training.choose_rule import choose_rule, describe_choice, drawn
+from wsi_haloae.training.split import Split
+from wsi_haloae.training.statistics import draw
+from wsi_haloae.training.synthetic_anomalies import SURROGATES
+
+DISPLAY_PERCENTILES = (1.0, 99.5)
+"""Of the select tiles' scores, and of the cells of their maps: the ends of the colour bars (contract, Score)."""
+MAP_TILES = 128
+"""Select tiles whose maps are looked at: they have thousands of cells each."""
+BATCH = 16
+
+
+def calibrate(
+    checkpoint: Checkpoint,
+    source: TileSource,
+    split: Split,
+    groups: Sequence[str],
+    device: torch.device,
+    reporter: Reporter,
+) -> Checkpoint:
+    """Everything in turn; ``groups`` names the group of each tile of ``source``."""
+    select, kept = split.tiles["select"], split.tiles["calibrate"]
+    teachers = {"select": select, "train": draw(split.tiles["train"], checkpoint.facts.config)}
+    passes = sum(len(teachers[SUMMARIES[names[0]].taught_by]) for names in ROUNDS)
+    auto = checkpoint.facts.config.scoring.pooling == "auto"
+    if auto:
+        passes += len(drawn(select)) * (1 + len(SURROGATES))
+    mapped = evenly(select, MAP_TILES)
+    with reporter.track("Calibrating", passes + len(select) + len(mapped) + len(kept), "tiles") as advance:
+        with_rules = learn_rules(checkpoint, source, teachers, device, advance)
+        if auto:
+            with_rules = choose_rule(with_rules, source, select, device, advance)
+        with_scale = set_display_range(with_rules, source, select, device, advance)
+        with_range = set_map_range(with_scale, source, mapped, device, advance)
+        scores = _scores(with_range, source, kept, device, advance)
+    if with_range.facts.rule_marks is not None:
+        reporter.line(describe_choice(with_range.facts.rule_marks, with_range.facts.config.scoring.pooling))
+    calibration = ConformalCalibration.fit(scores, np.asarray(groups)[kept])
+    reporter.line(describe(calibration.facts))
+    return replace(with_range, calibration=calibration).with_facts(calibration=calibration.facts)
+
+
+def learn_rules(
+    checkpoint: Checkpoint,
+    source: TileSource,
+    teachers: Mapping[str, NDArray[np.int64]],
+    device: torch.device,
+    advance: Advance,
+) -> Checkpoint:
+    """What summary rules and artefact flags must know of reference tiles: distributions, and limits.
+
+    ``teachers`` are the numbers of the *train* and *select* tiles to learn from.
+    """
+    for names in ROUNDS:
+        scorer, batches = Scorer(checkpoint, device, BATCH), []
+        for numbers in _batches(teachers[SUMMARIES[names[0]].taught_by]):
+            batches.append(scorer.summaries(names, read_tiles(source, numbers)))
+            advance(len(numbers))
+        learned = {name: learn(SUMMARIES[name], np.concatenate([batch[name] for batch in batches])) for name in names}
+        checkpoint = replace(checkpoint, gaussians={**checkpoint.gaussians, **learned})
+    glass_level = checkpoint.facts.config.scoring.glass_level
+    measured = [measure_all(read_tiles(source, some), glass_level) for some in _batches(teachers["select"])]
+    return checkpoint.with_facts(artefacts=calibrate_limits(np.concatenate(measured)))
+
+
+def set_display_range(
+    checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
+) -> Checkpoint:
+    """The colour bar's ends from held-out reference tiles, so that they are the same on every slide.
+
+    A probability has its own ends: a confident classifier gives all held-out tiles the same one.
+    """
+    if checkpoint.facts.config.scoring.pooling == "classifier":
+        return checkpoint.with_facts(display_range=(0.0, 1.0))
+    low, high = np.percentile(_scores(checkpoint, source, select, device, advance), DISPLAY_PERCENTILES)
+    if not low < high:
+        raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
+    return checkpoint.with_facts(display_range=(float(low), float(high)))
+
+
+def set_map_range(
+    checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
+) -> Checkpoint:
+    """The same for anomaly maps, cell by cell; none where all cells are alike, as with an untrained model."""
+    maps = score_source(Scorer(checkpoint, device, BATCH), source, select, advance, keep_maps=True).anomaly_map
+    assert maps is not None, "they were asked for"
+    low, high = np.percentile(maps, DISPLAY_PERCENTILES)
+    return checkpoint.with_facts(map_range=(float(low), float(high)) if low < high else None)
+
+
+def describe(facts: CalibrationFacts) -> str:
+    """How fine p-values are, and what follows for calling tiles, in one line for people."""
+    share = facts.smallest_p / FDR
+    called = f"tiles are called at a false-discovery rate of {FDR:.0%}"
+    if facts.smallest_p > TILE_RATE:
+        called = f"too few to call any tile at a per-tile error rate of {TILE_RATE:.0%}; give more patients or slides"
+    elif share > LARGEST_SHARE:
+        called = (
+            f"a false-discovery rate of {FDR:.0%} could call no less than {min(share, 1):.0%} of a slide, so tiles are "
+            f"called at a per-tile error rate of {TILE_RATE:.0%}"
+        )
+    return (
+        f"calibration: {facts.tiles:,} tiles of {facts.groups:,} groups, worth {facts.effective_tiles:.0f} independent "
+        f"ones; smallest p-value {facts.smallest_p:.2g}; {called}"
+    )
+
+
+def _scores(
+    checkpoint: Checkpoint, source: TileSource, tiles: NDArray[np.int64], device: torch.device, advance: Advance
+) -> NDArray[np.float32]:
+    return score_source(Scorer(checkpoint, device, BATCH), source, tiles, advance).score
+
+
+def _batches(tiles: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [tiles[start : start + BATCH] for start in range(0, len(tiles), BATCH)]

@@ -1,0 +1,158 @@
+"""What became of many slides, and the exit code that says so (contract, Exit codes)."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
+from wsi_haloae.progress import Reporter
+from wsi_haloae.workspace.lock import locked
+from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, read_record
+from wsi_haloae.workspace.slide_inputs import SlideInput
+
+DONE, SOME_FAILED, NOTHING_USABLE = 0, 1, 2
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What became of one slide: done, incomplete (tiles that could not be read) or failed, and why."""
+
+    name: str
+    state: Literal["done", "incomplete", "failed"]
+    error: str = ""
+
+
+def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], reporter: Reporter) -> ItemResult:
+    """Carry out ``work`` on one slide, which gives the number of tiles that could not be read.
+
+    ``failed`` is told why it did not come to its end; no exception leaves but an interruption.
+    """
+    try:
+        unreadable = work()
+    except OutputExistsError as error:  # the folder holds another run's results: nothing here has failed
+        reporter.error(str(error))
+        return ItemResult(name, "failed", str(error))
+    except (WsiHaloaeError, OSError) as error:
+        told = str(error)
+    except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
+        told = f"unexpected, please report:\n{traceback.format_exc()}"
+    else:
+        return ItemResult(name, "incomplete" if unreadable else "done")
+    failed(told)
+    return ItemResult(name, "failed", told)
+
+
+@dataclass
+class BatchResult:
+    """What became of all slides; ``before`` are those of them that an earlier run had done."""
+
+    results: list[ItemResult] = field(default_factory=list)
+    before: int = 0
+
+    @property
+    def done(self) -> list[str]:
+        """Names of the slides that went through."""
+        return self._names("done")
+
+    @property
+    def incomplete(self) -> list[str]:
+        """Names of those with tiles that could not be read."""
+        return self._names("incomplete")
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of those that did not go through."""
+        return self._names("failed")
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done, 1 something failed, 2 nothing usable."""
+        if self.failed and not self.done and not self.incomplete:
+            return NOTHING_USABLE
+        return SOME_FAILED if self.failed or self.incomplete else DONE
+
+    def add(self, result: ItemResult, *, before: bool = False) -> None:
+        """Count a slide in."""
+        self.results.append(result)
+        self.before += before
+
+    def say(self, reporter: Reporter) -> None:
+        """What became of all slides, in a line; nothing where it was one, and it is done."""
+        if len(self.done) == 1 and not self.exit_code:
+            return
+        parts = [f"{len(self.done)} slides done" + (f" ({self.before} by an earlier run)" if self.before else "")]
+        if self.incomplete:
+            parts.append(f"with unreadable tiles: {', '.join(self.incomplete)}")
+        if self.failed:
+            parts.append(f"failed: {', '.join(self.failed)}")
+        reporter.line("; ".join(parts))
+
+    def _names(self, state: str) -> list[str]:
+        return [result.name for result in self.results if result.state == state]
+
+
+Work = Callable[[SlideInput, Path, RunRecord], int]
+"""Takes a slide, its output folder and its record; gives the number of tiles that could not be read."""
+
+
+def for_each_slide(
+    slides: Sequence[SlideInput],
+    output: Path,
+    work: Work,
+    command: str,
+    arguments: Mapping[str, Any],
+    reporter: Reporter,
+) -> BatchResult:
+    """Attempt every slide: one that fails is reported and recorded, and the rest goes on."""
+    outcome = BatchResult()
+    for slide in slides:
+        outcome.add(attempt_slide(slide, output / slide.name, work, command, arguments, reporter))
+    outcome.say(reporter)
+    return outcome
+
+
+def attempt_slide(
+    slide: SlideInput, folder: Path, work: Work, command: str, arguments: Mapping[str, Any], reporter: Reporter
+) -> ItemResult:
+    """One slide, in the folder that is its own; a failure is said and recorded there."""
+    record = RunRecord(command, arguments, reporter)
+    failed = partial(_record_failure, record, folder, slide, reporter)
+    return attempt(slide.name, partial(_under_lock, work, slide, folder, record), failed, reporter)
+
+
+@contextmanager
+def naming_a_full_disk(folder: Path) -> Iterator[None]:
+    """The system's error for a full disk names no file: say what was being written, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise WsiHaloaeError(
+            f"{folder}: {error}. Make room there, then run the same command again: it goes on from here."
+        ) from error
+
+
+def _under_lock(work: Work, slide: SlideInput, folder: Path, record: RunRecord) -> int:
+    with locked(folder), naming_a_full_disk(folder):
+        return work(slide, folder, record)
+
+
+def _record_failure(record: RunRecord, folder: Path, slide: SlideInput, reporter: Reporter, error: str) -> None:
+    text = error if str(slide.path) in error else f"{slide.path}: {error}"
+    reporter.error(text)
+    record.facts["error"] = text
+    if read_record(folder / RECORD_NAME).get("state") in {"done", "empty"}:
+        return  # an earlier run's outputs stand, and so does its record
+    try:
+        record.write(folder / RECORD_NAME, "failed")
+    except OSError as problem:  # a full disk may be why the slide failed
+        reporter.error(f"{folder / RECORD_NAME}: the failure could not be recorded ({problem}).")

@@ -1,0 +1,113 @@
+"""Which slides a command is about: files, folders, globs or a manifest, and where each one's output goes."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wsi_haloae.errors import UsageError
+from wsi_haloae.slide.openslide_slide import OpenSlideSlide, open_slide
+from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
+
+SLIDE_SUFFIXES = frozenset(
+    {".svs", ".tif", ".tiff", ".ndpi", ".vms", ".vmu", ".scn", ".mrxs", ".svslide", ".bif", ".dcm", ".czi"}
+)
+NameBy = Literal["stem", "parent"]
+
+
+@dataclass(frozen=True)
+class SlideInput:
+    """A slide file, the pixel size that the user names for it, and the name of its output folder.
+
+    ``patient`` and ``group`` are those of a manifest: who it is of, and with whom it is compared.
+    """
+
+    path: Path
+    name: str
+    mpp: float | None
+    override_mpp: bool
+    patient: str | None = None
+    group: str | None = None
+
+    def open(self) -> OpenSlideSlide:
+        """The slide, opened; raises `SlideError` or `UsageError`."""
+        return open_slide(self.path, mpp=self.mpp, override_mpp=self.override_mpp)
+
+
+def find_slides(
+    arguments: Sequence[str], *, mpp: float | None, override_mpp: float | None, name_by: NameBy
+) -> list[SlideInput]:
+    """All slides that the arguments name, in their order.
+
+    A manifest's mpp column works like ``--mpp``. `UsageError` when nothing is found, or when two
+    slides would write to one folder.
+    """
+    if mpp is not None and override_mpp is not None:
+        raise UsageError("--mpp and --override-mpp were both given; one of them is enough.")
+    given = override_mpp if override_mpp is not None else mpp
+    found = [
+        SlideInput(
+            path=row.path,
+            name=_name(row.path, name_by),
+            mpp=given if given is not None else row.mpp,
+            override_mpp=override_mpp is not None,
+            patient=row.patient,
+            group=row.group,
+        )
+        for argument in arguments
+        for row in _expand(argument)
+    ]
+    slides = _without_repeats(found)
+    if not slides:
+        raise UsageError(f"no slide was found in {', '.join(arguments)}.")
+    _refuse_twins(slides)
+    return slides
+
+
+def _without_repeats(found: Sequence[SlideInput]) -> list[SlideInput]:
+    """`UsageError` for a slide that is named twice as two different ones."""
+    seen: dict[Path, SlideInput] = {}
+    for slide in found:
+        first = seen.setdefault(slide.path.resolve(), slide)
+        if (first.mpp, first.patient, first.group) != (slide.mpp, slide.patient, slide.group):
+            raise UsageError(
+                f"{slide.path} is named twice, with different mpp, patient or group. Keep one of its rows."
+            )
+    return list(seen.values())
+
+
+def _expand(argument: str) -> Iterable[ManifestRow]:
+    path = Path(argument)
+    if path.is_dir():
+        return [ManifestRow(slide) for slide in _slides_in(path)]
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return read_manifest(path)
+    if path.exists() or not glob.has_magic(argument):
+        return [ManifestRow(path)]
+    found = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207  # absolute too
+    return [ManifestRow(Path(match)) for match in found]
+
+
+def _slides_in(folder: Path) -> list[Path]:
+    slides = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SLIDE_SUFFIXES and path.is_file()]
+    # The files of one DICOM series are one slide; OpenSlide opens it by any of them.
+    dicom = [path for path in slides if path.suffix.lower() == ".dcm"]
+    return [path for path in slides if path not in dicom[1:]]
+
+
+def _name(path: Path, name_by: NameBy) -> str:
+    return f"{path.resolve().parent.name}_{path.stem}" if name_by == "parent" else path.stem
+
+
+def _refuse_twins(slides: Sequence[SlideInput]) -> None:
+    seen: dict[str, SlideInput] = {}
+    for slide in slides:
+        twin = seen.setdefault(slide.name, slide)
+        if twin is not slide:
+            raise UsageError(
+                f"{twin.path} and {slide.path} would both write to '{slide.name}/'. "
+                "Pass --name-by parent to put the folder's name before the file's."
+            )
