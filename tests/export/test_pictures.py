@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.export.stores import Scene, make_index, make_store
-from wsi_haloae.export import frame
 from wsi_haloae.export.blend import OPACITY, blended
 from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.figures import slide_frame
 from wsi_haloae.figures.scale_bar import length_words, scale_bar_length
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
@@ -63,10 +63,13 @@ def test_preview_draws_tiles_where_they_are(tmp_path: Path) -> None:
     kept = np.zeros((scene.grid.rows, scene.grid.columns), np.bool_)
     kept[2, 3] = True
     figure = np.asarray(Image.open(preview_of(tmp_path / "preview.png", scene, kept))).astype(int)
-    zoom = min(frame.LONGEST_WIDTH / 640, frame.LONGEST_HEIGHT / 448)
+    zoom = min(slide_frame.LONGEST_WIDTH / 640, slide_frame.LONGEST_HEIGHT / 448)
     width, height = round(640 * zoom), round(448 * zoom)
     # The frame's own line takes the outermost pixels.
-    slide = figure[frame.HEADER + 2 : frame.HEADER + height - 2, frame.MARGIN + 2 : frame.MARGIN + width - 2]
+    slide = figure[
+        slide_frame.HEADER + 2 : slide_frame.HEADER + height - 2,
+        slide_frame.MARGIN + 2 : slide_frame.MARGIN + width - 2,
+    ]
     ys, xs = np.nonzero((slide != 240).any(axis=2))
     found = np.array([xs.min(), ys.min(), xs.max(), ys.max()]) + 2
     expected = np.array([3 * 64, 2 * 64, 4 * 64, 3 * 64]) * zoom
