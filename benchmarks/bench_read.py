@@ -21,8 +21,8 @@ from zarr.codecs import BloscCodec, BloscShuffle
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.handle_pool import ThreadHandles
-from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.properties import Slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores import tile_store
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.tile_store import TileStore

@@ -14,7 +14,7 @@ from tests.data_paths import real_data
 from wsi_haloae.artefacts.flags import ArtefactFlag, flags
 from wsi_haloae.artefacts.limits import FOLD_AT_LEAST, INK_AT_LEAST, ArtefactLimits, calibrate
 from wsi_haloae.artefacts.quantities import measure, measure_all
-from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.readers import open_slide
 
 SETS = {
     "glas": ("glas_colon/train/malignant", 1, ("glas_colon/test/malignant", "glas_colon/test/benign")),

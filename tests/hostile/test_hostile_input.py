@@ -26,7 +26,7 @@ from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.pixel_map import assemble_map
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.workspace.manifest import read_manifest

@@ -20,7 +20,7 @@ from tests.data_paths import real_data
 from tests.export.pages import Page
 from tests.integration.conftest import Tiny
 from wsi_haloae.cli.main import run
-from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.readers import open_slide
 
 OUTPUTS = {
     "tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png",

@@ -10,7 +10,7 @@ from openslide.deepzoom import DeepZoomGenerator
 from tests.data_paths import real_data
 from wsi_haloae.slide.deep_zoom import LARGEST_REGION, OVERLAP, TILE_SIZE, DeepZoom
 from wsi_haloae.slide.memory import MemorySlide
-from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.readers import open_slide
 
 
 class Tolerant(openslide.OpenSlide):

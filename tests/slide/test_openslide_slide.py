@@ -16,7 +16,7 @@ from tests.data_paths import real_data
 from tests.slide.conformance import SlideConformance
 from wsi_haloae.errors import RegionReadError, SlideError, UsageError
 from wsi_haloae.slide import openslide_slide
-from wsi_haloae.slide.openslide_slide import OpenSlideSlide, open_slide
+from wsi_haloae.slide.openslide_slide import OpenSlideSlide, open_with_openslide
 from wsi_haloae.slide.properties import Slide
 
 TILE = 64
@@ -34,25 +34,25 @@ def tiff(tmp_path: Path) -> Path:
 class TestNoise(SlideConformance):
     @pytest.fixture
     def opener(self, tiff: Path) -> Callable[[], Slide]:
-        return lambda: open_slide(tiff)
+        return lambda: open_with_openslide(tiff)
 
 
 class TestAperio(SlideConformance):
     @pytest.fixture
     def opener(self) -> Callable[[], Slide]:
         path = real_data("wsi/cmu-1-small-region.svs")
-        return lambda: open_slide(path)
+        return lambda: open_with_openslide(path)
 
 
 class TestPyramid(SlideConformance):
     @pytest.fixture
     def opener(self) -> Callable[[], Slide]:
         path = real_data("wsi/hpylori_IHC_pathologyatlas.tiff")
-        return lambda: open_slide(path)
+        return lambda: open_with_openslide(path)
 
 
 def test_the_facts_of_an_aperio_file() -> None:
-    properties = open_slide(real_data("wsi/cmu-1-small-region.svs")).properties
+    properties = open_with_openslide(real_data("wsi/cmu-1-small-region.svs")).properties
     assert properties.name == "cmu-1-small-region.svs"
     assert properties.vendor == "aperio"
     assert properties.level_dimensions == ((2220, 2967),)
@@ -62,59 +62,59 @@ def test_the_facts_of_an_aperio_file() -> None:
 
 
 def test_dicom_opens() -> None:
-    properties = open_slide(real_data("wsi/osp_boxes_dicom/osp_boxes_0.dcm")).properties
+    properties = open_with_openslide(real_data("wsi/osp_boxes_dicom/osp_boxes_0.dcm")).properties
     assert properties.vendor == "dicom"
 
 
 def test_mpp_fills_in_what_is_missing_only() -> None:
     without = real_data("wsi/hpylori_IHC_pathologyatlas.tiff")
-    assert open_slide(without).properties.mpp_x is None
-    assert open_slide(without, mpp=0.5).properties.known_mpp() == (0.5, 0.5)
+    assert open_with_openslide(without).properties.mpp_x is None
+    assert open_with_openslide(without, mpp=0.5).properties.known_mpp() == (0.5, 0.5)
     stated = real_data("wsi/cmu-1-small-region.svs")
     with pytest.raises(UsageError, match="--override-mpp"):
-        open_slide(stated, mpp=0.25)
-    assert open_slide(stated, mpp=0.25, override_mpp=True).properties.mpp_y == 0.25
+        open_with_openslide(stated, mpp=0.25)
+    assert open_with_openslide(stated, mpp=0.25, override_mpp=True).properties.mpp_y == 0.25
 
 
 @pytest.mark.parametrize("relative", ["wsi/broken.svs", "wsi/not_a_slide.tif"])
 def test_a_file_that_is_no_slide_is_refused(relative: str) -> None:
     path = real_data(relative)
     with pytest.raises(SlideError, match="whole-slide file is needed") as caught:
-        open_slide(path)
+        open_with_openslide(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(SlideError, match="No such file"):
-        open_slide(tmp_path / "missing.svs")
+        open_with_openslide(tmp_path / "missing.svs")
     with pytest.raises(SlideError, match=r"folder.*\.dcm"):
-        open_slide(tmp_path)
+        open_with_openslide(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 def test_a_forbidden_file_says_so(tiff: Path) -> None:
     tiff.chmod(0)
     with pytest.raises(SlideError, match="Permission denied"):
-        open_slide(tiff)
+        open_with_openslide(tiff)
 
 
 def test_the_fingerprint_follows_the_content_not_the_path(tiff: Path) -> None:
-    before = open_slide(tiff).properties.fingerprint
+    before = open_with_openslide(tiff).properties.fingerprint
     moved = tiff.with_name("moved.tif")
     shutil.copy(tiff, moved)
     os.utime(moved, (1, 1))
-    assert open_slide(moved).properties.fingerprint == before
+    assert open_with_openslide(moved).properties.fingerprint == before
     _damage_tile(moved, 9)
-    assert open_slide(moved).properties.fingerprint != before
+    assert open_with_openslide(moved).properties.fingerprint != before
 
 
 def test_one_bad_tile_costs_only_itself(tiff: Path) -> None:
-    intact = open_slide(tiff)
+    intact = open_with_openslide(tiff)
     damaged_path = tiff.with_name("damaged.tif")
     shutil.copy(tiff, damaged_path)
     _damage_tile(damaged_path, 5)  # column 1, row 1
-    damaged = open_slide(damaged_path)
+    damaged = open_with_openslide(damaged_path)
     for tile in [5, *range(16), 5, 0]:  # twice, and right after each other
         row, column = divmod(tile, 4)
         box = (column * TILE, row * TILE, 0, TILE, TILE)
@@ -128,7 +128,7 @@ def test_one_bad_tile_costs_only_itself(tiff: Path) -> None:
 def test_a_file_that_comes_back_is_read_again(tiff: Path) -> None:
     away = tiff.with_name("away.tif")
     _damage_tile(tiff, 0)
-    slide = open_slide(tiff)
+    slide = open_with_openslide(tiff)
     tiff.rename(away)
     with pytest.raises(SlideError, match="no longer be reached"):  # not of this region alone
         slide.read_region(0, 0, 0, 8, 8)
@@ -139,7 +139,7 @@ def test_a_file_that_comes_back_is_read_again(tiff: Path) -> None:
 
 
 def test_transparent_pixels_become_background(monkeypatch: pytest.MonkeyPatch, tiff: Path) -> None:
-    slide = open_slide(tiff)
+    slide = open_with_openslide(tiff)
     region = Image.new("RGBA", (3, 1))
     region.putdata([(0, 0, 0, 0), (100, 50, 0, 255), (100, 0, 50, 51)])
     monkeypatch.setattr(slide._handle, "read_region", lambda *_: region)
@@ -176,7 +176,7 @@ def test_bounds_need_all_four() -> None:
 
 
 def test_an_unknown_level_does_not_pass_for_glass(tiff: Path) -> None:
-    slide: OpenSlideSlide = open_slide(tiff)
+    slide: OpenSlideSlide = open_with_openslide(tiff)
     with pytest.raises(AssertionError):
         slide.read_region(0, 0, 1, 8, 8)
 

@@ -25,8 +25,8 @@ from tests.synthetic.tile_folders import tile_files
 from wsi_haloae.annotations.geojson import coverage, read_annotations
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import UsageError
-from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.properties import Slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.synthetic.mosaic import GLASS, Mosaic, MosaicSettings, plan_mosaic
 from wsi_haloae.synthetic.mosaic_tiles import PlacedTile, TileFiles, count_uses
 from wsi_haloae.tissue.detection import find_tissue

@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.synthetic.pyramid import JPEG, LOSSLESS, Compression, write_pyramid
 
 WIDTH, HEIGHT, TILE = 1100, 700, 64

@@ -19,8 +19,8 @@ from shapely.geometry.base import BaseGeometry
 
 from tests.slide.conformance import SlideConformance
 from wsi_haloae.config import TissueConfig
-from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.properties import Slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.synthetic.layout import make_layout
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.synthetic.truth import SyntheticTruth

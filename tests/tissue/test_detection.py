@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tests.data_paths import real_data
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.slide.memory import MemorySlide
-from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.slide.thumbnail import MAX_SIDE, read_thumbnail
 from wsi_haloae.tissue.detection import find_tissue
 

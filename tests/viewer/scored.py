@@ -21,7 +21,7 @@ from wsi_haloae.export.table import write_tile_table
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.heatmap.pixel_map import assemble_map
-from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.slide.thumbnail import read_thumbnail
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import SlideRecord, TileState

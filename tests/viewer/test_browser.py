@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from tests.viewer.scored import DRAWN, LOST, RANGE, Scored
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
-from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 
 NAME = "cmu-1-small-region"

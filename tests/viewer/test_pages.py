@@ -16,7 +16,7 @@ from tests.export.stores import Scene, make_store
 from tests.viewer.asking import PORT, Answer, ask
 from tests.viewer.scored import LOST, Scored, score_slide, write_run_record, write_slide
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
-from wsi_haloae.slide.openslide_slide import open_slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.tiles.plan import ReadPlan
 from wsi_haloae.viewer.catalogue import find_scored

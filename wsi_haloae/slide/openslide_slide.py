@@ -28,7 +28,7 @@ WHITE = (255, 255, 255)
 OPAQUE = 0xFF000000
 
 
-def open_slide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> OpenSlideSlide:
+def open_with_openslide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> OpenSlideSlide:
     """The slide in ``path``, with ``--mpp`` filled in where the file names no pixel size.
 
     Raises `SlideError` for a file that cannot be opened, `UsageError` for an ``mpp`` that
@@ -42,7 +42,7 @@ def open_slide(path: Path, *, mpp: float | None = None, override_mpp: bool = Fal
 
 
 class OpenSlideSlide:
-    """A `Slide` on an OpenSlide handle; made by `open_slide`. Belongs to one thread."""
+    """A `Slide` on an OpenSlide handle; made by `open_with_openslide`. Belongs to one thread."""
 
     def __init__(self, path: Path, handle: openslide.OpenSlide, properties: SlideProperties) -> None:
         self._path = path

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from wsi_haloae.errors import RegionReadError, SlideError
 from wsi_haloae.slide.deep_zoom import DeepZoom
 from wsi_haloae.slide.handle_pool import HandlePool
-from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.properties import Slide, SlideProperties
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.tiles.plan import ReadPlan
 

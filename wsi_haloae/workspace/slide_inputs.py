@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.slide.openslide_slide import OpenSlideSlide, open_slide
+from wsi_haloae.slide.properties import Slide
+from wsi_haloae.slide.readers import is_slide_name, open_slide
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 
-SLIDE_SUFFIXES = frozenset(
-    {".svs", ".tif", ".tiff", ".ndpi", ".vms", ".vmu", ".scn", ".mrxs", ".svslide", ".bif", ".dcm", ".czi"}
-)
 NameBy = Literal["stem", "parent"]
 
 
@@ -32,7 +30,7 @@ class SlideInput:
     patient: str | None = None
     group: str | None = None
 
-    def open(self) -> OpenSlideSlide:
+    def open(self) -> Slide:
         """The slide, opened; raises `SlideError` or `UsageError`."""
         return open_slide(self.path, mpp=self.mpp, override_mpp=self.override_mpp)
 
@@ -92,7 +90,7 @@ def _expand(argument: str) -> Iterable[ManifestRow]:
 
 
 def _slides_in(folder: Path) -> list[Path]:
-    slides = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SLIDE_SUFFIXES and path.is_file()]
+    slides = [path for path in sorted(folder.iterdir()) if is_slide_name(path) and path.is_file()]
     # The files of one DICOM series are one slide; OpenSlide opens it by any of them.
     dicom = [path for path in slides if path.suffix.lower() == ".dcm"]
     return [path for path in slides if path not in dicom[1:]]

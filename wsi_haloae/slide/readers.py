@@ -1,0 +1,63 @@
+"""The table of slide readers, and `open_slide`, which picks one: a new reader is a file and a row here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from wsi_haloae.slide.properties import Slide
+
+
+class _Opener(Protocol):
+    def __call__(self, path: Path, *, mpp: float | None, override_mpp: bool) -> Slide: ...
+
+
+@dataclass(frozen=True)
+class SlideReader:
+    """What opens files with certain suffixes.
+
+    ``opener`` is ``module:function``, imported on first use. The function takes the path and, by name, ``mpp`` and
+    ``override_mpp``, and returns an open `Slide` whose properties went through `SlideProperties.with_mpp`. It raises
+    `SlideError` for a file that it cannot open. ``suffixes`` are lower case, with their dot.
+    """
+
+    name: str
+    suffixes: frozenset[str]
+    opener: str
+
+    def open(self, path: Path, *, mpp: float | None, override_mpp: bool) -> Slide:
+        """The slide in ``path``."""
+        module, _, function = self.opener.partition(":")
+        opener = cast("_Opener", getattr(importlib.import_module(module), function))
+        return opener(path, mpp=mpp, override_mpp=override_mpp)
+
+
+READERS: Sequence[SlideReader] = (
+    SlideReader(
+        "OpenSlide",
+        frozenset(
+            {".svs", ".tif", ".tiff", ".ndpi", ".vms", ".vmu", ".scn", ".mrxs", ".svslide", ".bif", ".dcm", ".czi"}
+        ),
+        "wsi_haloae.slide.openslide_slide:open_with_openslide",
+    ),
+)
+"""The first reader with a file's suffix opens it; the last one is asked about every other suffix too."""
+
+
+def open_slide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> Slide:
+    """The slide in ``path``; ``mpp`` (µm per pixel) fills in a pixel size that the file does not state.
+
+    Raises `SlideError` for a file that cannot be opened, and `UsageError` for an ``mpp`` that contradicts the
+    file's, unless ``override_mpp`` (see `SlideProperties.with_mpp`).
+    """
+    suffix = path.suffix.lower()
+    reader = next((reader for reader in READERS if suffix in reader.suffixes), READERS[-1])
+    return reader.open(path, mpp=mpp, override_mpp=override_mpp)
+
+
+def is_slide_name(path: Path) -> bool:
+    """Whether some reader lists the suffix of ``path``: how slides are picked out of a folder."""
+    return any(path.suffix.lower() in reader.suffixes for reader in READERS)
