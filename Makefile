@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check bench docs browser vendor clean
+.PHONY: setup demo test check bench docs test-tools vendor clean
 
 setup: $(READY)
 
@@ -42,13 +42,15 @@ docs: setup
 	$(BIN)/pdoc --output-directory build/docs --docformat markdown $(DOCUMENTED:%=wsi_haloae.%)
 	@echo "open build/docs/index.html"
 
-# For the tests of the viewer's page, which are skipped where there is no Chromium.
-browser:
-	@command -v chromium || command -v chromium-browser || command -v google-chrome || $(INSTALL_CHROMIUM)
-
-INSTALL_CHROMIUM = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } \
-	|| { echo "Install Chromium, e.g. on Debian: sudo apt-get install chromium"; exit 1; }
+# Programs that some tests need and skip without: Chromium for the viewer's page, Groovy and JavaFX for QuPath's scripts.
+test-tools:
+	@packages=; \
+	command -v chromium || command -v chromium-browser || command -v google-chrome || packages="chromium fonts-dejavu-core"; \
+	command -v groovyc && ls /usr/share/java/javafx-controls.jar || packages="$$packages groovy libopenjfx-java"; \
+	if [ -z "$$packages" ]; then exit 0; fi; \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends $$packages; } \
+	|| { echo "These programs are missing. On Debian and Ubuntu: sudo apt-get install" $$packages; exit 1; }
 
 # What the viewer's page takes from others, at the versions of its lock file; the copies are under version control.
 vendor:

@@ -1,24 +1,20 @@
-"""The scripts for QuPath, run by Groovy against stand-ins of QuPath's classes where Groovy is installed."""
+"""The scripts for QuPath, compiled and run by Groovy with JavaFX and stand-ins of QuPath's classes."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
+from tests.export.groovy_tool import Groovy
 from tests.export.stores import Scene, make_store
 from wsi_haloae.export import qupath_scripts
 from wsi_haloae.export.bundle import ExportSettings, write_exports
 from wsi_haloae.export.qupath_scripts import groovy_literal, write_project_scripts
 
 HOSTILE = 'it\'s "$HOME" ${1/0} \\u0027 C:\\new\\temp 切片.svs'
-STAND_IN = Path(__file__).with_name("qupath_stand_in.groovy")
 SCENE = Scene(bounds=(100, 57, 801, 600), stride=32, tile_size=64, display_range=(-0.5, 1e-3), name=HOSTILE)
 IMAGE = {"name": "slide.svs", "uri": "file:///data/a%20folder/slide.svs", "width": 801, "height": 600}
 OTHER = {"name": "other.svs", "uri": "file:///C:/data/other.svs", "width": 5, "height": 6}
@@ -34,6 +30,20 @@ OURS = [
 ]
 
 
+REFUSED = {
+    "a listener without types": ("show_heatmap", "ObservableValue observable, Object before, Object after", "o, b, a"),
+    "a class without import": ("show_heatmap", "import javafx.beans.value.ObservableValue", ""),
+    "JavaFX's arguments in another order": ("show_tiles", "Alert.AlertType.WARNING, words", "words, null"),
+    "the name of an older version": ("show_tiles", ".setFillDetections(", ".setFillObjects("),
+    "the package of an older version": ("show_tiles", "gui.tools.MeasurementMapper", "gui.helpers.MeasurementMapper"),
+    "an argument of another type": ("show_tiles", "'Anomaly score', tiles)", "'Anomaly score', file)"),
+    "an argument too few": ("import_project", "removeObjects(ours(kind), true)", "removeObjects(ours(kind))"),
+    "an option of another type": ("export_annotations", "'FEATURE_COLLECTION'", "true"),
+    "a property of an object that has none": ("export_annotations", "it.getName()", "it.title"),
+}  # fmt: skip
+"""Faults that QuPath would meet: the script, what stands there, what would be wrong."""
+
+
 @pytest.fixture(scope="module")
 def results_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of results with a name that is hard on scripts, and one slide in it."""
@@ -47,12 +57,25 @@ def results_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+def test_all_scripts_compile_with_the_types_of_their_calls_checked(groovy: Groovy, results_folder: Path) -> None:
+    scripts = sorted(results_folder.rglob("*.groovy"))
+    assert len(scripts) == 4
+    assert groovy.errors(scripts) == [[], [], [], []]
+
+
+def test_what_qupath_would_refuse_is_refused_here(groovy: Groovy, results_folder: Path, tmp_path: Path) -> None:
+    texts = {script.stem: script.read_text(encoding="utf-8") for script in results_folder.rglob("*.groovy")}
+    scripts = {fault: tmp_path / f"{place}.groovy" for place, fault in enumerate(REFUSED)}
+    for fault, (name, right, wrong) in REFUSED.items():
+        assert right in texts[name]
+        scripts[fault].write_text(texts[name].replace(right, wrong), encoding="utf-8")
+    errors = dict(zip(REFUSED, groovy.errors(list(scripts.values())), strict=True))
+    assert [fault for fault, said in errors.items() if not said] == []
+
+
 @pytest.fixture(scope="module")
-def ran(results_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What became of each step, in one run of Groovy, whose start takes longer than all of them."""
-    groovy, java = shutil.which("groovy"), shutil.which("java")
-    if groovy is None or java is None:
-        pytest.skip("groovy is not installed (Debian: apt-get install groovy)")
+def ran(groovy: Groovy, results_folder: Path) -> dict[str, dict[str, Any]]:
+    """What became of each step."""
     slide = results_folder / "slide"
     heatmap, tiles = slide / "show_heatmap.groovy", slide / "show_tiles.groovy"
     imports, exports = results_folder / "import_project.groovy", results_folder / "export_annotations.groovy"
@@ -71,15 +94,7 @@ def ran(results_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         "export": {"script": exports, "path": exports, "image": OTHER, "objects": [*DRAWN, *OURS]},
         "export, nothing": {"script": exports, "path": exports, "image": OTHER, "objects": OURS},
     }
-    folder = tmp_path_factory.mktemp("groovy")
-    (folder / "steps.json").write_text(json.dumps(list(steps.values()), default=str), encoding="utf-8")
-    home = {"JAVA_HOME": str(Path(java).resolve().parents[1]), "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(
-        [groovy, STAND_IN, folder / "steps.json", folder / "results.json"],
-        env={**os.environ, **home}, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return dict(zip(steps, json.loads((folder / "results.json").read_text(encoding="utf-8")), strict=True))
+    return groovy.run(steps)
 
 
 def test_the_heatmap_lies_where_the_overlay_says(ran: dict[str, dict[str, Any]]) -> None:
@@ -97,7 +112,7 @@ def test_the_heatmap_lies_where_the_overlay_says(ran: dict[str, dict[str, Any]])
 
 def test_running_again_replaces_the_heatmap_and_another_image_takes_it_away(ran: dict[str, dict[str, Any]]) -> None:
     assert len(ran["heatmap again"]["layers"]) == 1
-    assert ran["heatmap again"]["left"] == {"layers": 0, "listeners": 0}
+    assert ran["heatmap again"]["left"] == {"layers": 0, "listens": False}
     assert len(ran["heatmap, asked"]["layers"]) == 1
 
 
@@ -111,7 +126,7 @@ def test_what_keeps_the_heatmap_away_is_told(ran: dict[str, dict[str, Any]], ste
 def test_tiles_have_the_colours_and_the_range_of_the_pictures(ran: dict[str, dict[str, Any]]) -> None:
     measurement, low, high, colours = ran["tiles"]["mapper"]
     assert (measurement, low, high) == ("Anomaly score", -0.5, 0.001)
-    assert (colours[0], colours[-1]) == ([49, 54, 149], [165, 0, 38])
+    assert (colours[0], colours[-1]) == ("313695", "a50026")
     assert ran["tiles"]["options"]["filled"]
 
 
@@ -136,7 +151,7 @@ def test_annotations_are_exported_for_the_annotations_option_without_our_own(
     ran: dict[str, dict[str, Any]], results_folder: Path
 ) -> None:
     path = str(results_folder / "annotations" / "other.geojson")
-    assert ran["export"]["exported"] == [{"path": path, "objects": [None, "mine"], "option": "FEATURE_COLLECTION"}]
+    assert ran["export"]["exported"] == [{"path": path, "objects": [None, "mine"], "options": ["FEATURE_COLLECTION"]}]
     assert ran["export, nothing"]["exported"] == []
     assert ran["export, nothing"]["said"].strip() == "other: no annotations"
 

@@ -1,13 +1,12 @@
 """The page in a real browser, on a real slide: what people see and do.
 
-Headless Chromium through Playwright; skipped where there is none ('make browser'), an error in CI.
+Headless Chromium through Playwright; skipped where there is none ('make test-tools'), an error in CI.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from tests.missing import missing
 from tests.viewer.scored import DRAWN, LOST, RANGE, Scored
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
@@ -53,8 +53,7 @@ class Opened:
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
-        message = "no Chromium is installed: 'make browser', or install your system's package"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+        missing("no Chromium is installed: 'make test-tools', or install your system's package")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield running

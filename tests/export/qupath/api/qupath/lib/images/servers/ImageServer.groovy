@@ -1,0 +1,7 @@
+package qupath.lib.images.servers
+
+interface ImageServer<T> {
+    int getWidth()
+    int getHeight()
+    Collection<URI> getURIs()
+}

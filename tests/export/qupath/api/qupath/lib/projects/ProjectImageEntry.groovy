@@ -1,0 +1,5 @@
+package qupath.lib.projects
+
+interface ProjectImageEntry<T> {
+    String getImageName()
+}
