@@ -24,7 +24,7 @@ def main(folder: Path, command: str, note: str, output: Path) -> None:
     for path in sorted(folder.glob("*/scores.json")):
         run = json.loads(path.read_text(encoding="utf-8"))
         runs[path.parent.name] = {
-            key: run[key] for key in ("steps", "select_fm", "tiles", "rule", "rule_marks", "disturbed")
+            key: run[key] for key in ("steps", "validation_fm", "tiles", "rule", "rule_marks", "disturbed")
         }
     output.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**where(), "command": command, "note": note, **told, "runs": runs}, indent=1)

@@ -8,7 +8,12 @@ from pathlib import Path
 from wsi_haloae.cli.main import run
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 
-TRAINING = ["training.steps=6", "training.steps_per_epoch=2", "training.statistics_tiles=16", "training.select_tiles=4"]
+TRAINING = [
+    "training.steps=6",
+    "training.steps_per_epoch=2",
+    "training.statistics_tiles=16",
+    "training.validation_tiles=4",
+]
 
 
 def make_model(folder: Path, tile: int = 64, config: str = "demo", settings: Sequence[str] = ()) -> Path:

@@ -31,8 +31,8 @@ SETS = {
         group="p[0-9]+",
         fixed={
             **dict.fromkeys(("p02", "p07"), "train"),
-            **dict.fromkeys(("p06", "p14", "p16"), "select"),
-            **dict.fromkeys(("p08", "p12"), "calibrate"),
+            **dict.fromkeys(("p06", "p14", "p16"), "validation"),
+            **dict.fromkeys(("p08", "p12"), "calibration"),
         },
     ),
     # LC25000: lung adenocarcinoma is the reference; colour nearly decides. Its pixel size is not known: 0.5 is assumed.

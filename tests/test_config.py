@@ -160,7 +160,7 @@ def test_an_unknown_key_is_refused_with_a_suggestion(setting: str, told: str) ->
         "model.autoencoder.head_kernel=4",
         "model.autoencoder.encoder=[]",
         "model.autoencoder.decoder=[{mid: 4, out: 4, heads: 1, kernel: 1}]",
-        "split.select=0.5",
+        "split.validation=0.5",
     ],
 )
 def test_a_setting_that_cannot_be_used_is_a_configuration_error(setting: str) -> None:

@@ -12,7 +12,7 @@ from wsi_haloae.synthetic.slide import write_synthetic_slide
 
 TINY = [
     "--config", "demo", "--set", "training.steps=6", "--set", "training.steps_per_epoch=2",
-    "--set", "training.statistics_tiles=16", "--set", "training.select_tiles=4",
+    "--set", "training.statistics_tiles=16", "--set", "training.validation_tiles=4",
 ]  # fmt: skip
 
 

@@ -81,7 +81,14 @@ def test_the_figures_are_those_of_the_scores(done: Path) -> None:
         own = roc_auc_score(anomalous, [float(r[row["name"]]) for r in rows])
         assert row["image_auroc"] == pytest.approx(own), row["name"]
     assert len(told["baselines"]) == 3
-    assert told["data"] == {"name": "stripes", "train": 3, "select": 2, "reference": 2, "anomalous": 4, "with_mask": 4}
+    assert told["data"] == {
+        "name": "stripes",
+        "train": 3,
+        "validation": 2,
+        "reference": 2,
+        "anomalous": 4,
+        "with_mask": 4,
+    }
     assert told["paper"] is None
     assert told["image"]["interval"]["low"] <= told["image"]["auroc"] <= told["image"]["interval"]["high"]
 

@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "heatmap.ipynb"
 SHORTER = {
-    "training.steps=150": "training.steps=4 --set training.statistics_tiles=16 --set training.select_tiles=4",
+    "training.steps=150": "training.steps=4 --set training.statistics_tiles=16 --set training.validation_tiles=4",
     "width=3072, height=2048": "width=1536, height=1024",
 }
 

@@ -102,7 +102,7 @@ def test_trains_on_real_tiles_by_patient_with_real_weights(tmp_path: Path) -> No
     tiles, model = link(sorted(images.glob("*_00.jpeg")), tmp_path / "tiles"), tmp_path / "m.safetensors"
     command = ["train-tiles", str(tiles), "-o", str(model), "--config", "haloae-small", "--weights", str(weights)]
     command += ["--mpp", "0.62", "--group-regex", "p[0-9]+", "--set", "training.steps=2", "-q"]
-    command += ["--set", "training.statistics_tiles=8", "--set", "training.select_tiles=2"]
+    command += ["--set", "training.statistics_tiles=8", "--set", "training.validation_tiles=2"]
     command += ["--set", "training.originals_per_batch=2"]
     assert run(command) == 0
     facts = Checkpoint.load(model).facts
@@ -126,7 +126,7 @@ def test_a_manifest_names_groups_and_parts(tmp_path: Path) -> None:
     tiles = link(sorted(real_data("tiles/lc25000_lung/val/tumour").glob("*.jpeg"))[:40], tmp_path / "tiles")
     lines = ["path,patient,split"]
     for number, file in enumerate(sorted(tiles.iterdir())):
-        part = "train" if number < 20 else "select" if number < 32 else "calibrate"
+        part = "train" if number < 20 else "validation" if number < 32 else "calibration"
         lines.append(f"{file},{part}-patient,{part}")
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("\n".join(lines))
@@ -134,7 +134,7 @@ def test_a_manifest_names_groups_and_parts(tmp_path: Path) -> None:
     command = ["train-tiles", str(tiles), "-o", str(model), "--mpp", "0.5", "--manifest", str(manifest)]
     assert run([*command, *TINY, "-q"]) == 0
     record = json.loads((tmp_path / "m.training/run.json").read_text())
-    assert record["checkpoint"]["training"]["tiles"] == {"train": 20, "select": 12, "calibrate": 8}
+    assert record["checkpoint"]["training"]["tiles"] == {"train": 20, "validation": 12, "calibration": 8}
 
 
 def write_images(folder: Path, source: MemorySource) -> Path:

@@ -34,7 +34,13 @@ TINY: dict[str, Any] = {
 
 
 def tiny_config(**training: Any) -> Config:
-    settings = {"steps": 4, "originals_per_batch": 2, "learning_rate": 3e-3, "statistics_tiles": 8, "select_tiles": 4}
+    settings = {
+        "steps": 4,
+        "originals_per_batch": 2,
+        "learning_rate": 3e-3,
+        "statistics_tiles": 8,
+        "validation_tiles": 4,
+    }
     return Config.model_validate({"model": TINY, "training": {**settings, **training}})
 
 
@@ -59,7 +65,7 @@ def tiny_checkpoint(seed: int = 0) -> Checkpoint:
         mpp=0.5,
         display_range=(0.25, 4.0),
         backbone_source="random",
-        training={"identity": "x", "select_fm": 0.5},
+        training={"identity": "x", "validation_fm": 0.5},
     )
     m, layers = model.map_size, len(model.backbone.layers)
     maps = torch.rand(m, m), torch.rand(channels) + 0.5, torch.rand(m, m)

@@ -16,7 +16,7 @@ def bounds(low: float, high: float) -> dict[str, float]:
 def result(name: str = "screw", **changes: Any) -> dict[str, Any]:
     """What mvtec.json holds, with a different number in every place."""
     told: dict[str, Any] = {
-        "data": {"name": name, "train": 11, "select": 12, "reference": 13, "anomalous": 14, "with_mask": 15},
+        "data": {"name": name, "train": 11, "validation": 12, "reference": 13, "anomalous": 14, "with_mask": 15},
         "label": "vgg19 (file); 14 of 119 defects, 15 with mask",
         "steps": 300,
         "seed": 7,

@@ -1,4 +1,4 @@
-"""`scoring.pooling: auto`: the better marked candidate makes the score, and nothing but select tiles is asked."""
+"""`scoring.pooling: auto`: the better marked candidate makes the score, and nothing but validation tiles is asked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wsi_haloae.training.split import Split
 from wsi_haloae.training.synthetic_anomalies import SURROGATES
 
 CPU = torch.device("cpu")
-PARTS = {"train": np.arange(16), "select": np.arange(16, 26), "calibrate": np.arange(26, 40)}
+PARTS = {"train": np.arange(16), "validation": np.arange(16, 26), "calibration": np.arange(26, 40)}
 
 
 def asking() -> Checkpoint:
@@ -72,11 +72,11 @@ def told_by_hand(checkpoint: Checkpoint, source: MemorySource, tiles: np.ndarray
 
 def test_marks_are_those_of_the_definition_and_the_better_one_scores() -> None:
     source, checkpoint = Watched(40), asking()
-    chosen = choosing.choose_rule(checkpoint, source, PARTS["select"], CPU, lambda _count: None)
-    expected = told_by_hand(checkpoint, MemorySource(40), PARTS["select"])
+    chosen = choosing.choose_rule(checkpoint, source, PARTS["validation"], CPU, lambda _count: None)
+    expected = told_by_hand(checkpoint, MemorySource(40), PARTS["validation"])
     assert chosen.facts.rule_marks == pytest.approx(expected)
     assert chosen.facts.config.scoring.pooling == max(expected, key=expected.__getitem__)
-    assert set(source.asked) == set(PARTS["select"].tolist()), "calibrate tiles stay unseen"
+    assert set(source.asked) == set(PARTS["validation"].tolist()), "calibration tiles stay unseen"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_auto_encoder_is_left_out_only_where_it_does_harm(
         "second": dict.fromkeys(("combined", "content", "max"), 1.0),
     }
     monkeypatch.setattr(choosing, "tell_disturbed", lambda *_given: told)
-    found = choosing.choose_rule(asking(), MemorySource(40), PARTS["select"], CPU, lambda _count: None)
+    found = choosing.choose_rule(asking(), MemorySource(40), PARTS["validation"], CPU, lambda _count: None)
     assert found.facts.config.scoring.pooling == chosen
     assert found.facts.rule_marks == {"combined": combined, "content": content}
     assert chosen in choosing.describe_choice(found.facts.rule_marks, chosen)
@@ -106,7 +106,7 @@ def test_calibration_chooses_and_p_values_are_those_of_the_chosen_rule(
     done = calibrate(asking(), source, split, groups, CPU, Reporter())
     rule = done.facts.config.scoring.pooling
     assert f"score: {rule}" in capsys.readouterr().err
-    scores = Scorer(done, CPU, 4).score(np.stack([source.read(int(number)) for number in PARTS["calibrate"]]))
+    scores = Scorer(done, CPU, 4).score(np.stack([source.read(int(number)) for number in PARTS["calibration"]]))
     named = Scorer(done, CPU, 4).rules.index(rule)
     np.testing.assert_allclose(scores.score, scores.rules[:, named])
     np.testing.assert_allclose(np.sort(scores.score), np.sort(done.calibration.scores), rtol=1e-5)

@@ -17,7 +17,7 @@ SHARES = SplitConfig()
 @given(
     st.lists(st.integers(0, 30), min_size=1, max_size=120),
     st.integers(0, 50),
-    st.sampled_from([SHARES, SplitConfig(select=0.3, calibrate=0.1)]),
+    st.sampled_from([SHARES, SplitConfig(validation=0.3, calibration=0.1)]),
 )
 def test_every_tile_is_in_one_part_and_every_group_too(numbers: list[int], seed: int, shares: SplitConfig) -> None:
     groups = [f"g{number}" for number in numbers]
@@ -35,7 +35,7 @@ def test_every_tile_is_in_one_part_and_every_group_too(numbers: list[int], seed:
         assert split.tiles[part].tolist() == sorted(split.tiles[part].tolist())
         assert own
     largest = max(groups.count(group) for group in groups)
-    for part, share in (("select", shares.select), ("calibrate", shares.calibrate)):
+    for part, share in (("validation", shares.validation), ("calibration", shares.calibration)):
         assert len(split.tiles[part]) < share * len(groups) + largest
 
 
@@ -44,7 +44,7 @@ def test_shares_are_met_to_one_group() -> None:
     assert [len(split.tiles[part]) for part in PARTS] == [140, 30, 30]
     assert (
         split.describe()
-        == "train 140 tiles of 70 groups, select 30 tiles of 15 groups, calibrate 30 tiles of 15 groups"
+        == "train 140 tiles of 70 groups, validation 30 tiles of 15 groups, calibration 30 tiles of 15 groups"
     )
 
 
@@ -58,16 +58,16 @@ def test_the_seed_alone_decides() -> None:
 
 def test_parts_of_a_manifest_are_kept() -> None:
     groups = [f"g{number}" for number in range(20)]
-    split = split_by_group(groups, SHARES, 0, {"g3": "select", "g5": "train"})
-    assert split.groups["select"] == ("g3",)
+    split = split_by_group(groups, SHARES, 0, {"g3": "validation", "g5": "train"})
+    assert split.groups["validation"] == ("g3",)
     assert "g5" in split.groups["train"]
-    assert len(split.groups["calibrate"]) == 3
+    assert len(split.groups["calibration"]) == 3
 
 
 def test_rows_of_a_manifest_for_other_tiles_do_not_count() -> None:
     groups = [f"g{number}" for number in range(20)]
-    split = split_by_group(groups, SHARES, 0, {"elsewhere": "select"})
-    assert len(split.groups["select"]) == 3
+    split = split_by_group(groups, SHARES, 0, {"elsewhere": "validation"})
+    assert len(split.groups["validation"]) == 3
 
 
 @pytest.mark.parametrize("groups", [["a"], ["a", "b", "a"], ["a"] * 99 + ["b"]])
@@ -77,7 +77,7 @@ def test_too_few_groups_are_told(groups: list[str]) -> None:
 
 
 def test_an_unknown_part_is_told() -> None:
-    with pytest.raises(UsageError, match=r"'test' was given.*train, select, calibrate"):
+    with pytest.raises(UsageError, match=r"'test' was given.*train, validation, calibration"):
         split_by_group(["a", "b", "c"], SHARES, 0, {"a": "test"})
 
 
@@ -86,7 +86,7 @@ def test_one_huge_group_is_trained_on_and_never_held_out() -> None:
     for seed in range(20):
         split = split_by_group(groups, SplitConfig(), seed)
         assert "huge" in split.groups["train"]
-        assert 20 <= len(split.tiles["select"]) <= 60
+        assert 20 <= len(split.tiles["validation"]) <= 60
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -215,7 +215,7 @@ def test_a_training_that_diverged_is_an_error_and_no_checkpoint(
 
 def test_the_held_out_loss_is_unweighted_and_on_unchanged_tiles(tmp_path: Path) -> None:
     source = MemorySource()
-    one = trainer(tmp_path, tiny_config(steps=1, select_tiles=2), source)
+    one = trainer(tmp_path, tiny_config(steps=1, validation_tiles=2), source)
     curve = one.fit(QUIET)
     model = one.model.eval()
     with torch.no_grad():
@@ -223,7 +223,7 @@ def test_the_held_out_loss_is_unweighted_and_on_unchanged_tiles(tmp_path: Path) 
         expected = feature_loss(
             model, features, model.reconstruct(features), torch.ones(features.shape[1]), LossConfig()
         )
-    assert curve[-1].select_fm == pytest.approx(float(expected), rel=1e-5)
+    assert curve[-1].validation_fm == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.parametrize("reconstruction", ["mean", "sum"])

@@ -54,7 +54,7 @@ def run_baselines(
     checkpoint: Checkpoint,
     source: TileSource,
     train: NDArray[np.int64],
-    select: NDArray[np.int64],
+    validation: NDArray[np.int64],
     test: TileSource,
     device: torch.device,
     reporter: Reporter,
@@ -76,12 +76,12 @@ def run_baselines(
             fitted.append(("kNN with a coreset", NearestCoreset.fit(kept, advance, coreset=CORESET), AS_IT_IS))
     models = [baseline for _, baseline, _ in fitted]
     mean_map = _maps([pca], kept(), lambda _: None)[0].mean(dim=0)
-    select_maps = _maps(models, features.batches(source, select), lambda _: None)
+    validation_maps = _maps(models, features.batches(source, validation), lambda _: None)
     numbers = np.arange(len(test.groups))
     with reporter.track("Scoring by the baselines", len(numbers), "images") as advance:
         test_maps = _maps(models, features.batches(test, numbers), advance)
     return [
-        BaselineScores(name, _scores(test_maps[place], mean_map, rule), float(select_maps[place].mean()))
+        BaselineScores(name, _scores(test_maps[place], mean_map, rule), float(validation_maps[place].mean()))
         for place, (name, _, rule) in enumerate(fitted)
     ]
 

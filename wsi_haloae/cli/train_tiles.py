@@ -46,7 +46,8 @@ from wsi_haloae.cli import options
 @click.option(
     "--manifest",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV with columns path and patient or slide; optionally site, annotations, split (train, select, calibrate).",
+    help="CSV with columns path and patient or slide; optionally site, annotations, and split: train, validation or "
+    "calibration.",
 )
 @click.option("--group-regex", help="The part of a file's path that names its patient, e.g. 'p[0-9]+'.")
 @click.option(

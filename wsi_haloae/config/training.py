@@ -71,7 +71,7 @@ class TrainingConfig(Section):
     flip: bool = Field(True, description="random flips and quarter turns; slides have no upright")
     seed: int = Field(0, ge=0)
     patience: int = Field(20, ge=1, description="epochs without a better held-out L_fm before stopping")
-    select_tiles: int = Field(64, ge=1, description="held-out tiles looked at after each epoch")
+    validation_tiles: int = Field(64, ge=1, description="held-out tiles looked at after each epoch")
     statistics_tiles: int = Field(512, ge=1, description="tiles behind means, deviations and the mean map")
 
     @model_validator(mode="after")
@@ -87,5 +87,5 @@ class TrainingConfig(Section):
 class SplitConfig(Section):
     """Shares of the reference groups; no group is in two."""
 
-    select: float = Field(0.15, gt=0, lt=0.5)
-    calibrate: float = Field(0.15, gt=0, lt=0.5)
+    validation: float = Field(0.15, gt=0, lt=0.5)
+    calibration: float = Field(0.15, gt=0, lt=0.5)

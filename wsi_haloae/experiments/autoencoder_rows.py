@@ -110,11 +110,11 @@ def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOpti
         return RowResidual(**told["residual"])
     split, device = split_by_group(source.groups, config.split, config.training.seed), resolve_device(options.device)
     folder.mkdir(parents=True, exist_ok=True)
-    data = TrainingData(source, split.tiles["train"], split.tiles["select"])
+    data = TrainingData(source, split.tiles["train"], split.tiles["validation"])
     fit_options = FitOptions(options.weights, device, folder, identity, workers=0, mpp=source.mpp, facts={})
     checkpoint, curve = fit(data, config, fit_options, reporter)
     model = checkpoint.model.eval()
-    measured, kept_out = draw(data.train, config), split.tiles["calibrate"]
+    measured, kept_out = draw(data.train, config), split.tiles["calibration"]
     components = code_width(checkpoint)
     with reporter.track("Comparing with PCA", len(measured) + len(kept_out), "tiles") as advance:
 

@@ -47,7 +47,7 @@ DISTURBED = 64
 class HistologySet:
     """Folders of tiles below a root; ``group`` is the part of a file's name that names its patient or cluster.
 
-    ``fixed`` names the part (train, select, calibrate) of some groups; the others are drawn by the seed.
+    ``fixed`` names the part (train, validation, calibration) of some groups; the others are drawn by the seed.
     """
 
     name: str
@@ -170,7 +170,7 @@ def _run(
     told = {
         "identity": identity,
         "steps": checkpoint.facts.training["steps"],
-        "select_fm": checkpoint.facts.training["select_fm"],
+        "validation_fm": checkpoint.facts.training["validation_fm"],
         "tiles": {part: len(data.split.tiles[part]) for part in PARTS},
         "rule": checkpoint.facts.config.scoring.pooling,
         "rule_marks": checkpoint.facts.rule_marks,
@@ -212,7 +212,7 @@ def _prepare(root: Path, tiles: HistologySet, colouring: Colouring, config: Conf
 
 def _held_out(source: TileSource, split: Split) -> Chosen:
     """Reference tiles of groups that the auto-encoder has not seen: all, or a fixed draw of `DISTURBED`."""
-    tiles = np.concatenate([split.tiles["select"], split.tiles["calibrate"]])
+    tiles = np.concatenate([split.tiles["validation"], split.tiles["calibration"]])
     drawn = np.random.default_rng(0).permutation(tiles)[:DISTURBED]
     return Chosen(source, np.sort(drawn))
 
@@ -243,7 +243,10 @@ def _train(
         facts={"tiles": {part: len(data.split.tiles[part]) for part in PARTS}},
     )
     trained, _curve = fit(
-        TrainingData(data.source, data.split.tiles["train"], data.split.tiles["select"]), config, fit_options, reporter
+        TrainingData(data.source, data.split.tiles["train"], data.split.tiles["validation"]),
+        config,
+        fit_options,
+        reporter,
     )
     trained = trained.with_facts(stains=data.stains)
     checkpoint = calibrate(trained, data.source, data.split, data.source.groups, device, reporter)

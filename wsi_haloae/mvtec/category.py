@@ -96,7 +96,7 @@ class Judged:
     residuals: ImageResiduals
     scores: ImageScores
     baselines: list[BaselineScores]
-    select_top: float
+    validation_top: float
     masks: Masks | None
 
 
@@ -109,14 +109,16 @@ def judge(
         found, other = (
             image_residuals(checkpoint, _batches(source), device, advance) for source in (category.test, category.other)
         )
-    held_out = image_residuals(checkpoint, _batches(category.data.source, category.data.select), device, lambda _: None)
+    held_out = image_residuals(
+        checkpoint, _batches(category.data.source, category.data.validation), device, lambda _: None
+    )
     compared: list[BaselineScores] = []
     if has_comparable_pca(checkpoint):
         compared = run_baselines(
             checkpoint,
             category.data.source,
             category.data.train,
-            category.data.select,
+            category.data.validation,
             category.test,
             device,
             reporter,
@@ -125,9 +127,9 @@ def judge(
     scores, masks = score_residuals(found, checkpoint, rule), category.masks()
     reporter.line("measuring AUROC, AP and AUPRO, and their intervals")
     result = _result(category, checkpoint, found, score_residuals(other, checkpoint, rule), held_out, compared, masks)
-    select_maps = score_residuals(held_out, checkpoint, rule).maps
-    assert select_maps is not None
-    top = float(np.percentile(select_maps.numpy(), 99.9))
+    validation_maps = score_residuals(held_out, checkpoint, rule).maps
+    assert validation_maps is not None
+    top = float(np.percentile(validation_maps.numpy(), 99.9))
     return Judged(result, found, scores, compared, top, masks)
 
 
@@ -156,7 +158,7 @@ def _result(
         data=TestData(
             images.name,
             train=len(category.data.train),
-            select=len(category.data.select),
+            validation=len(category.data.validation),
             reference=int((~anomalous).sum()),
             anomalous=int(anomalous.sum()),
             with_mask=int((anomalous & known).sum()),

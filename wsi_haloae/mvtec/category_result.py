@@ -17,7 +17,7 @@ class TestData:
 
     name: str
     train: int
-    select: int
+    validation: int
     reference: int
     anomalous: int
     with_mask: int

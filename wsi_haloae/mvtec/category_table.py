@@ -106,7 +106,7 @@ def _mean_row(results: Sequence[Mapping[str, Any]]) -> list[str]:
 def _run(result: Mapping[str, Any]) -> str:
     data = result["data"]
     return (
-        f"{result['steps']} steps, seed {result['seed']}, {data['train']} training and {data['select']} held-out "
+        f"{result['steps']} steps, seed {result['seed']}, {data['train']} training and {data['validation']} held-out "
         f"images, {data['reference']} reference and {data['anomalous']} anomalous test images, score: {result['rule']}"
         + ("; **every image divided by its median grey**" if result["normalise"] == "median" else "")
     )

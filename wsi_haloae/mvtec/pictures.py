@@ -36,7 +36,7 @@ def write_pictures(folder: Path, category: CategoryImages, judged: Judged) -> No
         )
         for number, image in ((n, images.test[n]) for n in choose_for_sheet(category.defects, images.has_mask))
     ]
-    write_sheet(folder / "sheet.png", columns, judged.select_top)
+    write_sheet(folder / "sheet.png", columns, judged.validation_top)
     methods = {"HaloAE": judged.scores} | {one.name: one.scores for one in judged.baselines}
     write_curves(
         folder / "curves.png",

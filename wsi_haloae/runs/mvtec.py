@@ -157,10 +157,10 @@ def _train(
         identity=identity,
         workers=options.workers,
         mpp=None,
-        facts={"images": {"train": len(category.data.train), "select": len(category.data.select)}},
+        facts={"images": {"train": len(category.data.train), "validation": len(category.data.validation)}},
     )
     trained, curve = fit(category.data, config, fit_options, reporter)
-    checkpoint = set_display_range(trained, category.data.source, category.data.select, device, lambda _: None)
+    checkpoint = set_display_range(trained, category.data.source, category.data.validation, device, lambda _: None)
     per_epoch, steps = plan_steps(config, len(category.data.train))
     write_schedule(folder / "ews.png", config, steps, per_epoch, curve)
     checkpoint.save(path)

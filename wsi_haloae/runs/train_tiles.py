@@ -89,8 +89,10 @@ class Reference:
         check_tile_size(config.model, source.tile_size)
         groups = choose_groups(source, len(PARTS), reporter.warn)
         split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
-        if len(split.tiles["select"]) < 2:
-            raise UsageError("the colour scale needs at least two held-out (select) tiles; give more groups or images.")
+        if len(split.tiles["validation"]) < 2:
+            raise UsageError(
+                "the colour scale needs at least two held-out (validation) tiles; give more groups or images."
+            )
         if options.balance is None:
             return cls(source, groups, split, None)
         strata = reader.strata(source, options.balance)
@@ -160,7 +162,7 @@ def _trained(
         },
         helpers=helpers,
     )
-    data = TrainingData(seen, split.tiles["train"], split.tiles["select"], reference.strata)
+    data = TrainingData(seen, split.tiles["train"], split.tiles["validation"], reference.strata)
     trained, _curve = fit(data, config, fit_options, reporter)
     trained = trained.with_facts(stains=stains)
     return calibrate(trained, seen, split, reference.groups, fit_options.device, reporter)

@@ -93,12 +93,12 @@ def _combined(tiles: Measured, learned: Gaussians) -> Tensor:
 class Summary:
     """A tile's numbers (B, d), and the reference tiles that teach what is usual.
 
-    ``taught_by`` *train*: many numbers need many tiles. *select*: tiles that the auto-encoder has not
+    ``taught_by`` *train*: many numbers need many tiles. *validation*: tiles that the auto-encoder has not
     seen. The score is a distance from the usual, or, ``one_sided``, an excess over it.
     """
 
     numbers: Callable[[Measured, Gaussians], Tensor]
-    taught_by: Literal["train", "select"] = "select"
+    taught_by: Literal["train", "validation"] = "validation"
     one_sided: bool = False
 
 

@@ -217,8 +217,8 @@ def choose_groups(source: TileSource, minimum: int, warn: Callable[[str], None])
         return source.groups
     noun = "group" if groups == 1 else "groups"
     warn(
-        f"only {groups} {noun} (slides or patients): train, select and calibrate are blocks of neighbouring tiles "
-        "instead. They resemble each other, so held-out figures flatter the model; "
+        f"only {groups} {noun} (slides or patients): train, validation and calibration are blocks of neighbouring "
+        "tiles instead. They resemble each other, so held-out figures flatter the model; "
         "train on three slides or more for a real study."
     )
     return source.blocks

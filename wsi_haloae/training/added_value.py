@@ -1,6 +1,6 @@
 """What the trained decoder adds to plain statistics of its own features, on the user's own tiles.
 
-Reference tiles are those of the calibrate groups, which nothing has learned from. The other side
+Reference tiles are those of the calibration groups, which nothing has learned from. The other side
 are labelled anomalous tiles, where there are any, or reference tiles whose structure is disturbed.
 """
 
@@ -40,7 +40,7 @@ def report_added_value(
     reporter: Reporter,
 ) -> None:
     """``baselines.md``, ``.json`` and a picture for each kind of anomaly, in ``folder``; the verdicts are printed."""
-    reference = Chosen(source, split.tiles["calibrate"])
+    reference = Chosen(source, split.tiles["calibration"])
     others = {"labelled tiles": anomalous} if anomalous else disturbed(reference, checkpoint.facts.config.training.seed)
     tested = CombinedSource([reference, *others.values()])
     methods = all_methods(checkpoint, source, split.tiles["train"], tested, device, reporter)
@@ -66,7 +66,7 @@ def _places(lengths: list[int]) -> list[NDArray[np.int64]]:
 def _write(folder: Path, results: Mapping[str, list[ComparedMethod]], *, labelled: bool) -> None:
     against = "labelled anomalous tiles" if labelled else "copies of them whose structure is disturbed (no labels)"
     introduction = (
-        f"Held-out reference tiles of the calibrate groups against {against}. Baselines are fitted on the training "
+        f"Held-out reference tiles of the calibration groups against {against}. Baselines are fitted on the training "
         "tiles, on HaloAE's own features; the best of them is picked on these very tiles, which favours it.\n"
     )
     text = ["# What HaloAE adds\n", introduction]

@@ -1,7 +1,7 @@
 """What a trained model still lacks before it can score: rules that know the reference, a colour scale, p-values.
 
-*Select* tiles, and for rules of many numbers *train* tiles, teach what is usual; select tiles set the
-colour bar; *calibrate* tiles, which nothing else has seen, give p-values.
+*Validation* tiles, and for rules of many numbers *train* tiles, teach what is usual; validation tiles set the
+colour bar; *calibration* tiles, which nothing else has seen, give p-values.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from wsi_haloae.training.statistics import draw
 from wsi_haloae.training.synthetic_anomalies import SURROGATES
 
 DISPLAY_PERCENTILES = (1.0, 99.5)
-"""Of the select tiles' scores, and of the cells of their maps: the ends of the colour bars (contract, Score)."""
+"""Of the validation tiles' scores, and of the cells of their maps: the ends of the colour bars (contract, Score)."""
 MAP_TILES = 128
-"""Select tiles whose maps are looked at: they have thousands of cells each."""
+"""Validation tiles whose maps are looked at: they have thousands of cells each."""
 BATCH = 16
 
 
@@ -46,18 +46,18 @@ def calibrate(
     reporter: Reporter,
 ) -> Checkpoint:
     """Everything in turn; ``groups`` names the group of each tile of ``source``."""
-    select, kept = split.tiles["select"], split.tiles["calibrate"]
-    teachers = {"select": select, "train": draw(split.tiles["train"], checkpoint.facts.config)}
+    validation, kept = split.tiles["validation"], split.tiles["calibration"]
+    teachers = {"validation": validation, "train": draw(split.tiles["train"], checkpoint.facts.config)}
     passes = sum(len(teachers[SUMMARIES[names[0]].taught_by]) for names in ROUNDS)
     auto = checkpoint.facts.config.scoring.pooling == "auto"
     if auto:
-        passes += len(drawn(select)) * (1 + len(SURROGATES))
-    mapped = evenly(select, MAP_TILES)
-    with reporter.track("Calibrating", passes + len(select) + len(mapped) + len(kept), "tiles") as advance:
+        passes += len(drawn(validation)) * (1 + len(SURROGATES))
+    mapped = evenly(validation, MAP_TILES)
+    with reporter.track("Calibrating", passes + len(validation) + len(mapped) + len(kept), "tiles") as advance:
         with_rules = learn_rules(checkpoint, source, teachers, device, advance)
         if auto:
-            with_rules = choose_rule(with_rules, source, select, device, advance)
-        with_scale = set_display_range(with_rules, source, select, device, advance)
+            with_rules = choose_rule(with_rules, source, validation, device, advance)
+        with_scale = set_display_range(with_rules, source, validation, device, advance)
         with_range = set_map_range(with_scale, source, mapped, device, advance)
         scores = _scores(with_range, source, kept, device, advance)
     if with_range.facts.rule_marks is not None:
@@ -76,7 +76,7 @@ def learn_rules(
 ) -> Checkpoint:
     """What summary rules and artefact flags must know of reference tiles: distributions, and limits.
 
-    ``teachers`` are the numbers of the *train* and *select* tiles to learn from.
+    ``teachers`` are the numbers of the *train* and *validation* tiles to learn from.
     """
     for names in ROUNDS:
         scorer, batches = Scorer(checkpoint, device, BATCH), []
@@ -86,12 +86,12 @@ def learn_rules(
         learned = {name: learn(SUMMARIES[name], np.concatenate([batch[name] for batch in batches])) for name in names}
         checkpoint = replace(checkpoint, gaussians={**checkpoint.gaussians, **learned})
     glass_level = checkpoint.facts.config.scoring.glass_level
-    measured = [measure_all(read_tiles(source, some), glass_level) for some in _batches(teachers["select"])]
+    measured = [measure_all(read_tiles(source, some), glass_level) for some in _batches(teachers["validation"])]
     return checkpoint.with_facts(artefacts=calibrate_limits(np.concatenate(measured)))
 
 
 def set_display_range(
-    checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
+    checkpoint: Checkpoint, source: TileSource, validation: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> Checkpoint:
     """The colour bar's ends from held-out reference tiles, so that they are the same on every slide.
 
@@ -99,17 +99,17 @@ def set_display_range(
     """
     if checkpoint.facts.config.scoring.pooling == "classifier":
         return checkpoint.with_facts(display_range=(0.0, 1.0))
-    low, high = np.percentile(_scores(checkpoint, source, select, device, advance), DISPLAY_PERCENTILES)
+    low, high = np.percentile(_scores(checkpoint, source, validation, device, advance), DISPLAY_PERCENTILES)
     if not low < high:
         raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
     return checkpoint.with_facts(display_range=(float(low), float(high)))
 
 
 def set_map_range(
-    checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
+    checkpoint: Checkpoint, source: TileSource, validation: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> Checkpoint:
     """The same for anomaly maps, cell by cell; none where all cells are alike, as with an untrained model."""
-    maps = score_source(Scorer(checkpoint, device, BATCH), source, select, advance, keep_maps=True).anomaly_map
+    maps = score_source(Scorer(checkpoint, device, BATCH), source, validation, advance, keep_maps=True).anomaly_map
     assert maps is not None, "they were asked for"
     low, high = np.percentile(maps, DISPLAY_PERCENTILES)
     return checkpoint.with_facts(map_range=(float(low), float(high)) if low < high else None)

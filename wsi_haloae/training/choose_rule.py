@@ -2,7 +2,7 @@
 
 `combined` asks the auto-encoder, `content` only the features. Where the auto-encoder does not help to tell disturbed
 reference tiles, its numbers are noise on top of what plain statistics know, and `content` is the better score. Only
-*select* tiles are asked, so p-values, which come from *calibrate* tiles, hold for either choice.
+*validation* tiles are asked, so p-values, which come from *calibration* tiles, hold for either choice.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from wsi_haloae.training.synthetic_anomalies import SURROGATES
 CANDIDATES = ("combined", "content")
 """Of all rules the two best marked in trainings on tiles in colour (docs/scoring.md); the first wins ties."""
 MOST_TILES = 64
-"""Select tiles that are disturbed; each is scored once as it is, and once per kind of disturbance."""
+"""Validation tiles that are disturbed; each is scored once as it is, and once per kind of disturbance."""
 BATCH = 16
 
 
 def choose_rule(
-    checkpoint: Checkpoint, source: TileSource, select: NDArray[np.int64], device: torch.device, advance: Advance
+    checkpoint: Checkpoint, source: TileSource, validation: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> Checkpoint:
-    """The candidate that tells disturbed select tiles better, by the kind that each tells worst.
+    """The candidate that tells disturbed validation tiles better, by the kind that each tells worst.
 
     ``checkpoint`` has learned its rules. Its facts say afterwards which rule it is, and how the candidates were marked.
     """
-    told = tell_disturbed(_scoring_by(checkpoint, CANDIDATES[0]), Chosen(source, drawn(select)), device, advance)
+    told = tell_disturbed(_scoring_by(checkpoint, CANDIDATES[0]), Chosen(source, drawn(validation)), device, advance)
     marks = {one.rule: one.mark for one in mark_rules([told])}
     asked = {name: marks[name] for name in CANDIDATES}
     chosen = _scoring_by(checkpoint, max(asked, key=asked.__getitem__))
     return chosen.with_facts(rule_marks=asked)
 
 
-def drawn(select: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The select tiles that are asked."""
-    return evenly(select, MOST_TILES)
+def drawn(validation: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The validation tiles that are asked."""
+    return evenly(validation, MOST_TILES)
 
 
 def tell_disturbed(

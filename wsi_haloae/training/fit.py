@@ -49,7 +49,7 @@ class FitOptions:
 def fit(
     data: TrainingData, config: Config, options: FitOptions, reporter: Reporter
 ) -> tuple[Checkpoint, list[EpochRecord]]:
-    """Train on ``data.train``, watch ``data.select``; curve and pictures go to ``options.folder``.
+    """Train on ``data.train``, watch ``data.validation``; curve and pictures go to ``options.folder``.
 
     An interrupted training goes on from its last epoch. The checkpoint still lacks its display range:
     see `calibrating`.
@@ -80,7 +80,7 @@ def fit(
     write_reconstructions(
         options.folder / "reconstructions.png",
         model,
-        torch.from_numpy(read_tiles(source, data.select[:SHEET_TILES])),
+        torch.from_numpy(read_tiles(source, data.validation[:SHEET_TILES])),
         device,
     )
     facts = CheckpointFacts(
@@ -93,7 +93,7 @@ def fit(
             "identity": options.identity,
             **options.facts,
             "steps": curve[-1].step,
-            "select_fm": curve[-1].select_fm,
+            "validation_fm": curve[-1].validation_fm,
         },
     )
     return Checkpoint(facts, model, mean_map, feature_range, image_map), curve

@@ -37,7 +37,7 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     for name, label in (
         ("loss_cls", "classification"),
         ("loss_fm", "features, training"),
-        ("select_fm", "features, held out"),
+        ("validation_fm", "features, held out"),
         ("loss_im", "image"),
     ):
         values = [getattr(record, name) for record in curve]

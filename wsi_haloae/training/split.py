@@ -1,6 +1,6 @@
-"""Reference tiles split once, by group, into train, select and calibrate (contract, Words).
+"""Reference tiles split once, by group, into train, validation and calibration (contract, Words).
 
-*select* serves early stopping and the display range; *calibrate* is kept for p-values.
+*validation* serves early stopping and the display range; *calibration* is kept for p-values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wsi_haloae.config import SplitConfig
 from wsi_haloae.errors import UsageError
 
-PARTS = ("train", "select", "calibrate")
+PARTS = ("train", "validation", "calibration")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def split_by_group(
     size = dict(zip(names.tolist(), counts.tolist(), strict=True))
     part_of = {group: part for group, part in part_of.items() if group in size}  # a manifest may name more
     free = [name for name in np.random.default_rng(seed).permutation(names).tolist() if name not in part_of]
-    wanted = {"select": shares.select * len(groups), "calibrate": shares.calibrate * len(groups)}
+    wanted = {"validation": shares.validation * len(groups), "calibration": shares.calibration * len(groups)}
     for part, chosen in _draw(
         free, size, {part: wanted[part] for part in wanted if part not in part_of.values()}
     ).items():
@@ -86,7 +86,7 @@ def _collect(groups: Sequence[str], part_of: Mapping[str, str]) -> Split:
     empty = [part for part in PARTS if not len(split.tiles[part])]
     if empty:
         raise UsageError(
-            f"{len(set(groups))} groups were given, too few or too uneven to fill train, select and calibrate "
+            f"{len(set(groups))} groups were given, too few or too uneven to fill train, validation and calibration "
             f"({', '.join(empty)} would be empty). Give more slides or images, or name groups with --group-regex."
         )
     return split

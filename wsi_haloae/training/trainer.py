@@ -51,7 +51,7 @@ class EpochRecord:
     loss_cls: float | None
     loss_fm: float | None
     loss_im: float | None
-    select_fm: float
+    validation_fm: float
     weight_cls: float
     weight_fm: float
     weight_im: float
@@ -66,7 +66,7 @@ class TrainingData:
 
     source: TileSource
     train: NDArray[np.int64]
-    select: NDArray[np.int64]
+    validation: NDArray[np.int64]
     strata: Sequence[str] | None = None
 
     def order(self, seed: int) -> TileOrder:
@@ -167,7 +167,7 @@ class Trainer:
             loss_cls=cls,
             loss_fm=fm,
             loss_im=im,
-            select_fm=held_out,
+            validation_fm=held_out,
             weight_cls=weights.cls,
             weight_fm=weights.fm,
             weight_im=weights.im,
@@ -203,7 +203,7 @@ class Trainer:
     def _select_loss(self) -> float:
         """Unweighted L_fm on unchanged held-out reference tiles."""
         self.model.eval()
-        chosen = evenly(self.data.select, self.config.training.select_tiles)  # of all groups, not of the first
+        chosen = evenly(self.data.validation, self.config.training.validation_tiles)  # of all groups, not of the first
         total = 0.0
         for images in images_of(self.data.source, chosen, self.model, self.device):
             features = self.model.features(images)

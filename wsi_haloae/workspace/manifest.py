@@ -7,7 +7,7 @@
     site              where the slide was made, e.g. the hospital
     group             what slides are compared by, e.g. the grade
     annotations       the slide's QuPath GeoJSON
-    split             train, select or calibrate
+    split             train, validation or calibration
 """
 
 from __future__ import annotations
