@@ -19,8 +19,8 @@ from wsi_haloae.mvtec.image_source import ImageSource
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.mvtec import MvtecOptions
 from wsi_haloae.scoring.image_scorer import image_residuals, score_residuals
-from wsi_haloae.training.fit import FitOptions, fit
-from wsi_haloae.training.trainer import TrainingData
+from wsi_haloae.training.fit import fit
+from wsi_haloae.training.job import TrainingData, TrainingJob
 
 OPTIONS = MvtecOptions(weights=None, device="cpu", normalise="none", baselines=False, workers=1, overwrite=False)
 SIZE = 128
@@ -45,8 +45,7 @@ def test_each_ablation_trains_and_scores(name: str, images: Path, tmp_path: Path
     train = ImageSource(found.train_folder, found.train, SIZE)
     test = ImageSource(found.test_folder, [image.path for image in found.test], SIZE)
     data = TrainingData(train, np.array([0, 1]), np.array([2, 3]))
-    options = FitOptions(None, CPU, tmp_path, "identity", workers=1, mpp=None, facts={})
-    checkpoint, curve = fit(data, config, options, QUIET)
+    checkpoint, curve = fit(TrainingJob(config, data, tmp_path, "identity", CPU), QUIET)
     assert curve[-1].step == 2
     checkpoint.save(tmp_path / "model.safetensors")
     again = Checkpoint.load(tmp_path / "model.safetensors")

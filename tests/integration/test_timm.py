@@ -21,8 +21,8 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.training.fit import FitOptions, fit
-from wsi_haloae.training.trainer import TrainingData
+from wsi_haloae.training.fit import fit
+from wsi_haloae.training.job import TrainingData, TrainingJob
 
 pytestmark = pytest.mark.usefixtures("no_network")
 RANDOM = ["--set", "model.features.weights=random"]
@@ -84,9 +84,9 @@ def test_two_steps_of_training_leave_a_checkpoint_that_scores_alike(
     given = tiny_config(steps=2).model_dump() | {"model": {**TINY_MODEL, "features": features}}
     config = resolve(Config.model_validate(given))
     source = MemorySource(size=96)
-    options = FitOptions(None, torch.device("cpu"), tmp_path, "x", 0, mpp=0.5, facts={})
     data = TrainingData(source, np.arange(6), np.arange(6, 10))
-    checkpoint, curve = fit(data, config, options, Reporter(quiet=True))
+    job = TrainingJob(config, data, tmp_path, "x", torch.device("cpu"), mpp=0.5)
+    checkpoint, curve = fit(job, Reporter(quiet=True))
     assert curve[-1].step == 2
     assert checkpoint.mean_map.shape == (cells, cells)
     checkpoint.save(tmp_path / "model.safetensors")

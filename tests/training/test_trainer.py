@@ -18,13 +18,14 @@ from wsi_haloae.model.losses import all_losses, feature_loss
 from wsi_haloae.model.weighting import ews_weights
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.batches import TrainingBatches
+from wsi_haloae.training.job import TrainingData, TrainingJob
 from wsi_haloae.training.optimiser import rate_factor
 from wsi_haloae.training.order import Passes
 from wsi_haloae.training.statistics import measure_features
-from wsi_haloae.training.trainer import Trainer, TrainingData, plan_steps
+from wsi_haloae.training.trainer import Trainer, plan_steps
 
 QUIET = Reporter(quiet=True)
-TRAIN, SELECT = np.array([0, 1, 2, 3, 4, 5]), np.array([7, 8, 9])
+TRAIN, VALIDATION = np.array([0, 1, 2, 3, 4, 5]), np.array([7, 8, 9])
 
 
 class KilledError(Exception):
@@ -33,15 +34,9 @@ class KilledError(Exception):
 
 def trainer(folder: Path, config: Config, source: MemorySource | None = None, identity: str = "same") -> Trainer:
     model = tiny_model()
-    return Trainer(
-        config,
-        model,
-        TrainingData(source or MemorySource(), TRAIN, SELECT),
-        torch.ones(model.backbone.channels),
-        torch.device("cpu"),
-        state_path=folder / "state.pt",
-        identity=identity,
-    )
+    data = TrainingData(source or MemorySource(), TRAIN, VALIDATION)
+    job = TrainingJob(config, data, folder, identity, torch.device("cpu"))
+    return Trainer(job, model, torch.ones(model.backbone.channels), job.device)
 
 
 def weights(one: Trainer) -> dict[str, torch.Tensor]:
@@ -69,7 +64,7 @@ def kill_at(one: Trainer, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_losses_fall_on_a_few_tiles(tmp_path: Path) -> None:
     one = trainer(tmp_path, tiny_config(steps=150, learning_rate=3e-3))
-    measured = measure_features(one.data.source, TRAIN, one.model.eval(), one.device, lambda _: None)
+    measured = measure_features(one.job.data.source, TRAIN, one.model.eval(), one.device, lambda _: None)
     one.model.standardise.fit(measured.mean, measured.std, one.model.backbone.layer_channels, 0.1)
     curve = one.fit(QUIET)
     assert len(curve) == 50
@@ -150,7 +145,7 @@ def watched(
         snapshots.append({key: value.clone() for key, value in weights(one).items()})
         return held_out[len(snapshots) - 1]
 
-    monkeypatch.setattr(one, "_select_loss", told)
+    monkeypatch.setattr(one, "_validation_loss", told)
     return one, snapshots
 
 
@@ -219,7 +214,7 @@ def test_the_held_out_loss_is_unweighted_and_on_unchanged_tiles(tmp_path: Path) 
     curve = one.fit(QUIET)
     model = one.model.eval()
     with torch.no_grad():
-        features = model.features(normalise(to_unit(torch.from_numpy(source.tiles[SELECT[[0, -1]]])), 1))
+        features = model.features(normalise(to_unit(torch.from_numpy(source.tiles[VALIDATION[[0, -1]]])), 1))
         expected = feature_loss(
             model, features, model.reconstruct(features), torch.ones(features.shape[1]), LossConfig()
         )
@@ -305,7 +300,7 @@ def test_losses_that_are_left_out_leave_their_blocks_untouched(terms: tuple[bool
 def test_without_the_feature_loss_the_last_weights_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = trainer(tmp_path, with_losses(fm=False))
     held_out = iter([1.0, 9.0])
-    monkeypatch.setattr(one, "_select_loss", lambda: next(held_out))
+    monkeypatch.setattr(one, "_validation_loss", lambda: next(held_out))
     one.fit(QUIET)
     assert one._best_epoch == 2
 

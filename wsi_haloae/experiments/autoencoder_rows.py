@@ -23,10 +23,10 @@ from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.sources import TileSource
-from wsi_haloae.training.fit import STATE_NAME, FitOptions, fit
+from wsi_haloae.training.fit import fit
+from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.split import split_by_group
 from wsi_haloae.training.statistics import draw, images_of
-from wsi_haloae.training.trainer import TrainingData
 
 RESULT_NAME = "residual.json"
 
@@ -111,8 +111,8 @@ def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOpti
     split, device = split_by_group(source.groups, config.split, config.training.seed), resolve_device(options.device)
     folder.mkdir(parents=True, exist_ok=True)
     data = TrainingData(source, split.tiles["train"], split.tiles["validation"])
-    fit_options = FitOptions(options.weights, device, folder, identity, workers=0, mpp=source.mpp, facts={})
-    checkpoint, curve = fit(data, config, fit_options, reporter)
+    job = TrainingJob(config, data, folder, identity, device, weights=options.weights, mpp=source.mpp)
+    checkpoint, curve = fit(job, reporter)
     model = checkpoint.model.eval()
     measured, kept_out = draw(data.train, config), split.tiles["calibration"]
     components = code_width(checkpoint)

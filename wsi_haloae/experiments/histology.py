@@ -32,11 +32,11 @@ from wsi_haloae.tiles.sources import CombinedSource, ImageFolderSource, TileSour
 from wsi_haloae.tiles.views import Changed, Chosen
 from wsi_haloae.training.calibrate import calibrate
 from wsi_haloae.training.choose_rule import tell_disturbed
-from wsi_haloae.training.fit import STATE_NAME, FitOptions, fit
+from wsi_haloae.training.fit import fit
+from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.rule_marks import mark_rules, markdown_rules
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.synthetic_anomalies import SURROGATES
-from wsi_haloae.training.trainer import TrainingData
 
 SCORES_NAME = "scores.json"
 DISTURBED = 64
@@ -233,21 +233,18 @@ def _train(
         return Checkpoint.load(path)
     folder.mkdir(parents=True, exist_ok=True)
     device = resolve_device(options.device)
-    fit_options = FitOptions(
+    job = TrainingJob(
+        config,
+        TrainingData(data.source, data.split.tiles["train"], data.split.tiles["validation"]),
+        folder,
+        identity,
+        device,
         weights=options.weights,
-        device=device,
-        folder=folder,
-        identity=identity,
         workers=options.workers,
         mpp=data.source.mpp,
         facts={"tiles": {part: len(data.split.tiles[part]) for part in PARTS}},
     )
-    trained, _curve = fit(
-        TrainingData(data.source, data.split.tiles["train"], data.split.tiles["validation"]),
-        config,
-        fit_options,
-        reporter,
-    )
+    trained, _curve = fit(job, reporter)
     trained = trained.with_facts(stains=data.stains)
     checkpoint = calibrate(trained, data.source, data.split, data.source.groups, device, reporter)
     checkpoint.save(path)

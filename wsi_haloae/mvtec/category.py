@@ -34,7 +34,7 @@ from wsi_haloae.scoring.image_scorer import (
 )
 from wsi_haloae.scoring.rules import rule_words
 from wsi_haloae.tiles.sources import TileSource
-from wsi_haloae.training.trainer import TrainingData
+from wsi_haloae.training.job import TrainingData
 
 HELD_OUT = 0.1
 """Share of the training images that early stopping and the yardsticks look at; at least two images."""

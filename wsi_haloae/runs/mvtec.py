@@ -28,7 +28,8 @@ from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.mvtec.pictures import write_pictures
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.calibrate import set_display_range
-from wsi_haloae.training.fit import STATE_NAME, FitOptions, fit
+from wsi_haloae.training.fit import fit
+from wsi_haloae.training.job import STATE_NAME, TrainingJob
 from wsi_haloae.training.pictures import write_schedule
 from wsi_haloae.training.trainer import plan_steps
 from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME, locked
@@ -150,16 +151,17 @@ def _train(
     path = folder / MODEL_NAME
     if path.exists():
         return Checkpoint.load(path)  # of this identity: `_finished` refuses another
-    fit_options = FitOptions(
+    job = TrainingJob(
+        config,
+        category.data,
+        folder,
+        identity,
+        device,
         weights=options.weights,
-        device=device,
-        folder=folder,
-        identity=identity,
         workers=options.workers,
-        mpp=None,
         facts={"images": {"train": len(category.data.train), "validation": len(category.data.validation)}},
     )
-    trained, curve = fit(category.data, config, fit_options, reporter)
+    trained, curve = fit(job, reporter)
     checkpoint = set_display_range(trained, category.data.source, category.data.validation, device, lambda _: None)
     per_epoch, steps = plan_steps(config, len(category.data.train))
     write_schedule(folder / "ews.png", config, steps, per_epoch, curve)

@@ -24,10 +24,11 @@ from wsi_haloae.tiles.sources import CombinedSource, TileSource
 from wsi_haloae.training.added_value import report_added_value
 from wsi_haloae.training.calibrate import calibrate
 from wsi_haloae.training.distributed import Helpers, help_train
-from wsi_haloae.training.fit import STATE_NAME, FitOptions, fit
+from wsi_haloae.training.fit import fit
+from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.split import PARTS, Split, split_by_group
-from wsi_haloae.training.trainer import TrainingData, plan_steps
+from wsi_haloae.training.trainer import plan_steps
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 
@@ -149,23 +150,23 @@ def _trained(
     source, split = reference.source, reference.split
     stains = stain_target(source, split.tiles["train"]) if config.stain.normalise else None
     seen = source if stains is None else match_stains(source, stains)
-    fit_options = FitOptions(
+    job = TrainingJob(
+        config,
+        TrainingData(seen, split.tiles["train"], split.tiles["validation"], reference.strata),
+        folder,
+        identity,
+        resolve_device(options.device),
         weights=options.weights,
-        device=helpers.ranks.device(resolve_device(options.device)),
-        folder=folder,
-        identity=identity,
         workers=options.reference.workers,
         mpp=source.mpp,
         facts={
             "tiles": {part: len(split.tiles[part]) for part in PARTS},
             "groups": {part: len(split.groups[part]) for part in PARTS},
         },
-        helpers=helpers,
     )
-    data = TrainingData(seen, split.tiles["train"], split.tiles["validation"], reference.strata)
-    trained, _curve = fit(data, config, fit_options, reporter)
+    trained, _curve = fit(job, reporter, helpers)
     trained = trained.with_facts(stains=stains)
-    return calibrate(trained, seen, split, reference.groups, fit_options.device, reporter)
+    return calibrate(trained, seen, split, reference.groups, helpers.ranks.device(job.device), reporter)
 
 
 def _compare(

@@ -1,72 +1,58 @@
-"""The other processes of a ``torchrun``: they wait for the first to have something to train, and help."""
+"""Training on several processes of a ``torchrun``: the first has the job, the others wait for it and train along."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from wsi_haloae.config import Config
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
+from wsi_haloae.training.job import TrainingJob
 from wsi_haloae.training.ranks import Ranks
-from wsi_haloae.training.trainer import Trainer, TrainingData
+from wsi_haloae.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
-class Job:
-    """All that a training needs, as the first process has it: the model as it starts, and where its state is kept."""
+class _Start:
+    """What the other processes need beside the job: the model as it starts, on the CPU, and SSIM's ranges (C,)."""
 
-    config: Config
-    data: TrainingData
-    tile_size: int
+    job: TrainingJob
     weights: dict[str, Tensor]
     feature_range: Tensor
-    device: torch.device
-    state_path: Path
-    identity: str
-    workers: int
 
 
 class Helpers:
-    """The other processes as the first sees them: they are told once what to do, or that there is nothing."""
+    """The other processes as the first one sees them: they get one message, a job or that there is none."""
 
     def __init__(self, ranks: Ranks) -> None:
         self.ranks, self._waiting = ranks, ranks.world > 1
 
-    def begin(self, job: Job) -> None:
-        """Have them train along."""
-        self._tell(job)
+    def begin(self, job: TrainingJob, model: HaloAE, feature_range: Tensor) -> None:
+        """Have them train along, from the weights that ``model`` has now."""
+        if self._waiting:
+            weights = {name: values.cpu() for name, values in model.state_dict().items()}
+            self._tell(_Start(job, weights, feature_range))
 
     def dismiss(self) -> None:
-        """Send them home, if they still wait."""
+        """Let them end, if they still wait."""
         self._tell(None)
 
-    def _tell(self, job: Job | None) -> None:
+    def _tell(self, start: _Start | None) -> None:
         if self._waiting:
-            self.ranks.from_first(lambda: job)
+            self.ranks.from_first(lambda: start)
             self._waiting = False
 
 
 def help_train(ranks: Ranks) -> None:
     """Wait for the first process, and train along with it."""
-    job: Job | None = ranks.from_first(lambda: None)
-    if job is None:
+    start: _Start | None = ranks.from_first(lambda: None)
+    if start is None:
         return
+    job = start.job
     device = ranks.device(job.device)
-    model = HaloAE(job.config.model, job.tile_size)
-    model.load_state_dict(job.weights)
-    trainer = Trainer(
-        job.config,
-        model.to(device).to(memory_format=torch.channels_last),
-        job.data,
-        job.feature_range,
-        device,
-        state_path=job.state_path,
-        identity=job.identity,
-        workers=job.workers,
-        ranks=ranks,
-    )
-    trainer.fit(Reporter(quiet=True))
+    model = HaloAE(job.config.model, job.data.source.tile_size)
+    model.load_state_dict(start.weights)
+    model = model.to(device).to(memory_format=torch.channels_last)
+    Trainer(job, model, start.feature_range, device, ranks).fit(Reporter(quiet=True))

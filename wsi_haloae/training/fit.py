@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,79 +14,50 @@ from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.principal_start import start_at_principal_axes
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.sources import read_tiles
-from wsi_haloae.training.distributed import Helpers, Job
+from wsi_haloae.training.distributed import Helpers
+from wsi_haloae.training.job import TrainingData, TrainingJob
 from wsi_haloae.training.pictures import write_curve, write_reconstructions
 from wsi_haloae.training.ranks import ALONE
 from wsi_haloae.training.statistics import draw, measure_axes, measure_features, measure_mean_maps
-from wsi_haloae.training.trainer import EpochRecord, Trainer, TrainingData
+from wsi_haloae.training.trainer import EpochRecord, Trainer
 
 SHEET_TILES = 6
-STATE_NAME = "state.pt"
 
 
-@dataclass(frozen=True)
-class FitOptions:
-    """Where and how to train; ``mpp`` is None for images without a scale, ``facts`` go into the checkpoint.
+def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) -> tuple[Checkpoint, list[EpochRecord]]:
+    """Train on ``job.data.train``, watch ``job.data.validation``; curve and pictures go to ``job.folder``.
 
-    ``helpers`` are the other processes of a ``torchrun``.
+    ``helpers`` are the other processes of a ``torchrun``. An interrupted training goes on from its last epoch. The
+    checkpoint cannot score tiles yet: see `calibrate`.
     """
-
-    weights: Path | None
-    device: torch.device
-    folder: Path
-    identity: str
-    workers: int
-    mpp: float | None
-    facts: Mapping[str, Any]
-    helpers: Helpers = field(default_factory=lambda: Helpers(ALONE))
-
-
-def fit(
-    data: TrainingData, config: Config, options: FitOptions, reporter: Reporter
-) -> tuple[Checkpoint, list[EpochRecord]]:
-    """Train on ``data.train``, watch ``data.validation``; curve and pictures go to ``options.folder``.
-
-    An interrupted training goes on from its last epoch. The checkpoint still lacks its display range:
-    see `calibrating`.
-    """
-    source, device = data.source, options.device
+    helpers = helpers or Helpers(ALONE)
+    config, data, source = job.config, job.data, job.data.source
+    device = helpers.ranks.device(job.device)
     torch.manual_seed(config.training.seed)
     model = HaloAE(config.model, source.tile_size)
-    backbone_source = load_weights(model.backbone, config.model.features, options.weights)
+    backbone_source = load_weights(model.backbone, config.model.features, job.weights)
     reporter.line(f"weights of the features: {backbone_source}; the checkpoint will hold a copy")
     model = model.to(device).to(memory_format=torch.channels_last)
     measured = draw(data.train, config)
     feature_range = _measure(data, measured, config, model, device, reporter)
     if config.model.autoencoder.start == "principal":
         _start_linear(data, measured, model, device, reporter)
-    state_path, workers = options.folder / STATE_NAME, options.workers if device.type == "cuda" else 0
-    start = {name: values.cpu() for name, values in model.state_dict().items()}
-    options.helpers.begin(
-        Job(config, data, source.tile_size, start, feature_range, device, state_path, options.identity, workers)
-    )
-    trainer = Trainer(
-        config, model, data, feature_range, device,
-        state_path=state_path, identity=options.identity, workers=workers, ranks=options.helpers.ranks,
-    )  # fmt: skip
-    curve = trainer.fit(reporter)
-    write_curve(options.folder, curve)
+    helpers.begin(job, model, feature_range)
+    curve = Trainer(job, model, feature_range, device, helpers.ranks).fit(reporter)
+    write_curve(job.folder, curve)
     with reporter.track("Measuring the mean map", len(measured), "tiles") as advance:
         mean_map, image_map = measure_mean_maps(source, measured, model.eval(), config, feature_range, device, advance)
-    write_reconstructions(
-        options.folder / "reconstructions.png",
-        model,
-        torch.from_numpy(read_tiles(source, data.validation[:SHEET_TILES])),
-        device,
-    )
+    shown = torch.from_numpy(read_tiles(source, data.validation[:SHEET_TILES]))
+    write_reconstructions(job.folder / "reconstructions.png", model, shown, device)
     facts = CheckpointFacts(
         config=config,
         tile_size=source.tile_size,
-        mpp=options.mpp,
+        mpp=job.mpp,
         display_range=(0.0, 1.0),
         backbone_source=backbone_source,
         training={
-            "identity": options.identity,
-            **options.facts,
+            "identity": job.identity,
+            **job.facts,
             "steps": curve[-1].step,
             "validation_fm": curve[-1].validation_fm,
         },

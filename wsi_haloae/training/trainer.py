@@ -10,12 +10,10 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wsi_haloae.atomic import replacing
@@ -26,11 +24,11 @@ from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.losses import feature_loss
 from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.progress import Reporter
-from wsi_haloae.tiles.sources import TileSource, evenly
+from wsi_haloae.tiles.sources import evenly
 from wsi_haloae.training.batches import TrainingBatches, stream
+from wsi_haloae.training.job import TrainingJob
 from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.optimiser import make_optimiser, set_rates
-from wsi_haloae.training.order import Balanced, Passes, TileOrder
 from wsi_haloae.training.ranks import ALONE, Ranks
 from wsi_haloae.training.statistics import images_of
 
@@ -57,47 +55,22 @@ class EpochRecord:
     weight_im: float
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """Reference tiles and the numbers of those to train on and to watch.
-
-    ``strata`` name the slide, patient or site of each tile to train on, where all are to come equally often.
-    """
-
-    source: TileSource
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    strata: Sequence[str] | None = None
-
-    def order(self, seed: int) -> TileOrder:
-        """In which the tiles to train on come."""
-        return Passes(self.train, seed) if self.strata is None else Balanced(self.train, self.strata, seed)
-
-
 class Trainer:
-    """Trains a model in place; `fit` leaves the best weights in it.
+    """Trains a model in place, as a `TrainingJob` says; `fit` leaves the best weights in it.
 
-    ``identity`` is what the training was started from: a saved state of another is refused.
+    ``feature_range`` (C,) is SSIM's range of each channel. ``ranks`` are the processes that train it together.
     """
 
     def __init__(
-        self,
-        config: Config,
-        model: HaloAE,
-        data: TrainingData,
-        feature_range: Tensor,
-        device: torch.device,
-        *,
-        state_path: Path,
-        identity: str,
-        workers: int = 0,
-        ranks: Ranks = ALONE,
+        self, job: TrainingJob, model: HaloAE, feature_range: Tensor, device: torch.device, ranks: Ranks = ALONE
     ) -> None:
-        self.config, self.model, self.data, self.device = config, model, data, device
+        self.job, self.model, self.device = job, model, device
+        config, data = job.config, job.data
         self.objective = Objective(config.loss, config.ews.schedule, feature_range.to(device)).to(device)
         self.curve: list[EpochRecord] = []
         self.steps_per_epoch, self.total_steps = plan_steps(config, len(data.train))
-        self._state_path, self._identity, self._workers, self._ranks = state_path, identity, workers, ranks
+        self._ranks = ranks
+        self._workers = job.workers if device.type == "cuda" else 0
         self._step, self._best, self._best_epoch, self._best_state = 0, math.inf, 0, model.trained_state()
         settings = config.training
         self._optimiser = make_optimiser(model, self.objective, settings)
@@ -109,13 +82,13 @@ class Trainer:
     def fit(self, reporter: Reporter) -> list[EpochRecord]:
         """Train to the end or until early stopping; returns the curve."""
         self._resume(reporter)
-        settings = self.config.training
+        settings = self.job.config.training
         batches = TrainingBatches(
-            self.data.source,
-            self.data.order(settings.seed),
+            self.job.data.source,
+            self.job.data.order(settings.seed),
             settings,
             self.total_steps,
-            copies=self.config.loss.cls,
+            copies=self.job.config.loss.cls,
             ranks=self._ranks,
         )
         self._losses = self._ranks.share(self._losses)
@@ -140,8 +113,8 @@ class Trainer:
 
     def _train_step(self, tiles: Tensor, damaged: Tensor) -> StepLosses:
         self.model.train()
-        set_rates(self._optimiser, self.config.training, self._step, self.total_steps)
-        images = normalise(to_unit(tiles.to(self.device)), self.config.model.input_downsample)
+        set_rates(self._optimiser, self.job.config.training, self._step, self.total_steps)
+        images = normalise(to_unit(tiles.to(self.device)), self.job.config.model.input_downsample)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._half_precision()):
             total, *losses = self._losses(images, damaged.to(self.device), self._time())
@@ -151,14 +124,14 @@ class Trainer:
         return tuple(None if loss is None else loss.item() for loss in losses)
 
     def _half_precision(self) -> bool:
-        precision = self.config.training.precision
+        precision = self.job.config.training.precision
         return precision == "bfloat16" or (precision == "auto" and self.device.type == "cuda")
 
     def _time(self) -> float:
-        return schedule_time(self._step, self.total_steps, self.steps_per_epoch, self.config.ews.unit)
+        return schedule_time(self._step, self.total_steps, self.steps_per_epoch, self.job.config.ews.unit)
 
     def _end_epoch(self, losses: Sequence[StepLosses], reporter: Reporter) -> None:
-        held_out = self._ranks.from_first(self._select_loss)
+        held_out = self._ranks.from_first(self._validation_loss)
         weights = self.objective.weights(self._time())
         cls, fm, im = (_mean(values) for values in zip(*losses, strict=True))
         record = EpochRecord(
@@ -190,26 +163,26 @@ class Trainer:
 
         Where L_fm is not trained it says nothing, and the last epoch's weights are taken.
         """
-        late = self._time() >= EARLY_STOPPING_FROM and self.config.loss.fm
+        late = self._time() >= EARLY_STOPPING_FROM and self.job.config.loss.fm
         return late or self._step == self.total_steps
 
     def _finished(self) -> bool:
         """Early stopping: no better held-out loss for ``patience`` epochs that count."""
         if self._best == math.inf:
             return False
-        return len(self.curve) - self._best_epoch >= self.config.training.patience
+        return len(self.curve) - self._best_epoch >= self.job.config.training.patience
 
     @torch.inference_mode()
-    def _select_loss(self) -> float:
+    def _validation_loss(self) -> float:
         """Unweighted L_fm on unchanged held-out reference tiles."""
         self.model.eval()
-        chosen = evenly(self.data.validation, self.config.training.validation_tiles)  # of all groups, not of the first
+        config, data = self.job.config, self.job.data
+        chosen = evenly(data.validation, config.training.validation_tiles)  # of all groups, not of the first
         total = 0.0
-        for images in images_of(self.data.source, chosen, self.model, self.device):
+        for images in images_of(data.source, chosen, self.model, self.device):
             features = self.model.features(images)
-            loss = feature_loss(
-                self.model, features, self.model.reconstruct(features), self.objective.feature_range, self.config.loss
-            )
+            rebuilt = self.model.reconstruct(features)
+            loss = feature_loss(self.model, features, rebuilt, self.objective.feature_range, config.loss)
             total += float(loss) * len(images)
         return total / len(chosen)
 
@@ -217,7 +190,7 @@ class Trainer:
         if not self._ranks.first:
             return
         state = {
-            "identity": self._identity,
+            "identity": self.job.identity,
             "step": self._step,
             "model": self.model.trained_state(),
             "objective": self.objective.state_dict(),
@@ -227,16 +200,16 @@ class Trainer:
             "best_state": self._best_state,
             "curve": [asdict(record) for record in self.curve],
         }
-        with replacing(self._state_path) as partial:
+        with replacing(self.job.state_path) as partial:
             torch.save(state, partial)
 
     def _resume(self, reporter: Reporter) -> None:
-        if not self._state_path.exists():
+        if not self.job.state_path.exists():
             return
-        state: dict[str, Any] = torch.load(self._state_path, map_location=self.device, weights_only=True)
-        if state["identity"] != self._identity:
+        state: dict[str, Any] = torch.load(self.job.state_path, map_location=self.device, weights_only=True)
+        if state["identity"] != self.job.identity:
             raise OutputExistsError(
-                f"{self._state_path}: an interrupted training with another configuration or other tiles. "
+                f"{self.job.state_path}: an interrupted training with another configuration or other tiles. "
                 "Pass --overwrite to start again, or choose another -o."
             )
         self.model.load_trained_state(state["model"])
