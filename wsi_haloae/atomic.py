@@ -143,7 +143,7 @@ def appending(path: Path) -> TextIO:
 
 
 def read_own(path: Path) -> bytes:
-    """What a file holds that an earlier run wrote; `OSError` for a link, a pipe, or anything else that no run writes."""
+    """What an earlier run wrote into a file; `OSError` for a link, a pipe, or anything else that no run leaves."""
     descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | _PLAIN)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

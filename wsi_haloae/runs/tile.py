@@ -10,7 +10,7 @@ from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
-from wsi_haloae.atomic import remove_tree
+from wsi_haloae.atomic import refuse_link, remove
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.export.preview import write_preview
 from wsi_haloae.progress import Reporter
@@ -63,6 +63,7 @@ def fill_tiles(
     source: SlideInput, path: Path, header: StoreHeader, chosen: ChosenTiles, workers: int, reporter: Reporter
 ) -> TileStore:
     """The slide's tiles in a store at ``path``: goes on with what an earlier run left."""
+    refuse_link(path)
     if path.exists():
         store = TileStore.open(path)
         store.require_same(header, chosen.index)
@@ -107,7 +108,8 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
         header = tiling.header()
         if options.overwrite:
             (folder / RECORD_NAME).unlink(missing_ok=True)
-            remove_tree(path)
+            remove(path)
+        refuse_link(path)
         if path.exists():
             store = TileStore.open(path)
             store.require_same(header)
