@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from wsi_haloae.atomic import write_text
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.experiments.mvtec_rows import ExperimentRow, row_results, run_rows
@@ -93,7 +94,7 @@ def main(
     code = run_rows(title, rows, sets, output, configs or ("haloae",), settings, chosen, reporter)
     if table == "tableS2":
         scored = row_results(output / rows[0].folder, sets)
-        (output / "table.md").write_text(markdown_variants(title, scored, TABLE_S2), encoding="utf-8")
+        write_text(output / "table.md", markdown_variants(title, scored, TABLE_S2))
     return code
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 import torch
 
+from wsi_haloae.atomic import write_text
 from wsi_haloae.baselines.mahalanobis import LocationMahalanobis
 from wsi_haloae.baselines.nearest import NearestCoreset
 from wsi_haloae.baselines.pca import PcaReconstruction
@@ -61,7 +62,7 @@ def main(
         "rows": rows,
         "paper_on_quadro_rtx_5000": PAPER_FPS,
     }
-    output.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    write_text(output, json.dumps(told, indent=2) + "\n")
 
 
 def _methods(

@@ -17,9 +17,14 @@ Every message says what was given, what is needed, and what to do.
 
 from __future__ import annotations
 
+from wsi_haloae.quoting import printable_lines
+
 
 class WsiHaloaeError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose; what files are called cannot act on a terminal."""
+
+    def __str__(self) -> str:
+        return printable_lines(super().__str__())
 
 
 class UsageError(WsiHaloaeError):

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wsi_haloae.atomic import write_text
+from wsi_haloae.quoting import printable_lines
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -32,7 +33,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     )
     environment.filters |= {"thousands": "{:,}".format, "percent": percent, "data_uri": data_uri, "link": link}
     page = environment.get_template(template).render(values) + "\n"
-    write_text(path, page.encode("utf-8", "replace").decode())  # file names need not be Unicode
+    write_text(path, printable_lines(page))  # names of files, classes and patients are others'
 
 
 def data_uri(data: bytes, kind: str = "png") -> str:

@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from wsi_haloae.quoting import printable, printable_lines
+
 PLAIN_LINE_SECONDS = 10.0
 
 Advance = Callable[[int], None]
@@ -22,7 +24,11 @@ SlidesAdvance = Callable[[float, int], None]
 
 
 class Reporter:
-    """Where the parts of a run say what they do; everything goes to stderr."""
+    """Where the parts of a run say what they do; everything goes to stderr.
+
+    Control characters in it are shown, not obeyed. Further lines of one message are indented, so that a name with a
+    line end in it cannot pass for a message.
+    """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, console: Console | None = None) -> None:
         self.quiet, self.verbose = quiet, verbose
@@ -33,22 +39,22 @@ class Reporter:
     def line(self, text: str) -> None:
         """A line about what is going on; silent with ``--quiet``."""
         if not self.quiet:
-            self._console.print(escape(text))
+            self._console.print(_shown(text))
 
     def detail(self, text: str) -> None:
         """A line for ``--verbose`` only."""
         if self.verbose:
-            self._console.print(escape(text), style="dim")
+            self._console.print(_shown(text), style="dim")
 
     def warn(self, text: str) -> None:
         """A warning: shown even with ``--quiet``, and kept."""
-        self.warnings.append(text)
-        self._console.print(f"[yellow]warning:[/yellow] {escape(text)}")
+        self.warnings.append(printable_lines(text))
+        self._console.print(f"[yellow]warning:[/yellow] {_shown(text)}")
 
     def error(self, text: str) -> None:
         """An error, shown always, and kept."""
-        self.errors.append(text)
-        self._console.print(f"[bold red]error:[/bold red] {escape(text)}")
+        self.errors.append(printable_lines(text))
+        self._console.print(f"[bold red]error:[/bold red] {_shown(text)}")
 
     @contextmanager
     def track(self, label: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
@@ -57,7 +63,7 @@ class Reporter:
             yield lambda _count: None
         elif self._console.is_terminal:
             with self._bar(unit) as bar:
-                task = bar.add_task(escape(label), total=total, completed=done)
+                task = bar.add_task(escape(printable(label)), total=total, completed=done)
                 yield lambda count: bar.advance(task, count)
         else:
             yield self._plain_lines(label, total, unit, done)
@@ -72,7 +78,7 @@ class Reporter:
             yield lambda _slides, _tiles: None
         elif self._console.is_terminal:
             with self._bar("slides", TextColumn("{task.fields[tiles]}")) as bar:
-                task = bar.add_task(escape(label), total=total, tiles="")
+                task = bar.add_task(escape(printable(label)), total=total, tiles="")
                 shown = _Rate("tiles")
 
                 def advance(slides: float, tiles: int) -> None:
@@ -140,6 +146,11 @@ class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Units per second, once known."""
         return Text(f"{task.speed:.1f} {self._unit}/s" if task.speed else "")
+
+
+def _shown(text: str) -> str:
+    """For Rich, which takes what stands in brackets for a style."""
+    return escape(printable_lines(text).replace("\n", "\n    "))
 
 
 def _duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import fields
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.stores.make import SIDE, make_index, make_score_store, make_tile_store, score_header, tile_header
+from wsi_haloae.atomic import recover
 from wsi_haloae.errors import OutputExistsError, StoreError
 from wsi_haloae.stores.score_store import ScoreStore, TileScores
 from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, TileIndex, TileState
@@ -100,11 +102,52 @@ def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path) -> None:
     assert not leftover.exists()
 
 
-def test_what_a_killed_creation_left_is_replaced(tmp_path: Path) -> None:
-    make_tile_store(tmp_path / "tiles.zarr", 5)
-    (tmp_path / "tiles.zarr").rename(tmp_path / "tiles.zarr.partial")
+def test_a_killed_creation_leaves_no_store_and_nothing_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, plain = tmp_path / "tiles.zarr", os.replace
+
+    def dying(source: Path, target: Path) -> None:
+        if target == path:
+            os._exit(9)
+        plain(source, target)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(os, "replace", dying)
+        make_tile_store(path, 5)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert not (tmp_path / "tiles.zarr").exists()
+    recover(tmp_path)
     assert len(make_tile_store(tmp_path / "tiles.zarr", 2)) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["tiles.zarr"]
+
+
+def test_a_store_does_not_take_the_place_of_another(tmp_path: Path) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", 5)
+    with pytest.raises(OSError, match="not empty"):
+        make_tile_store(tmp_path / "tiles.zarr", 2)
+    assert len(TileStore.open(store.path)) == 5
+
+
+@pytest.mark.parametrize("linked", ["pixels/c/0/0/0", "pixels/c", "state/zarr.json", "strange"])
+def test_a_link_in_a_store_is_refused(linked: str, tmp_path: Path) -> None:
+    """It would show any file as pixels, or have a resumed run write into any folder."""
+    store = make_tile_store(tmp_path / "tiles.zarr", COUNT)
+    fill(store, 0)
+    place, target = store.path / linked, tmp_path / "elsewhere"
+    if place.exists():
+        place.rename(target)
+    place.symlink_to(target)
+    with pytest.raises(StoreError, match=f"{linked}: is a symbolic link.*--overwrite"):
+        TileStore.open(store.path)
+
+
+def test_a_store_may_be_read_through_a_link_to_it(tmp_path: Path) -> None:
+    fill(make_tile_store(tmp_path / "elsewhere.zarr", COUNT), 0)
+    (tmp_path / "tiles.zarr").symlink_to(tmp_path / "elsewhere.zarr")
+    assert TileStore.open(tmp_path / "tiles.zarr").pending_shards() == [1, 2]
 
 
 def test_a_shard_is_one_compressed_file(tmp_path: Path) -> None:

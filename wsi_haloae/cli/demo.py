@@ -18,5 +18,5 @@ def demo(output: Path, seed: int, device: str, quiet: bool, verbose: bool) -> in
     """The main job end to end on synthetic slides with known truth; needs no data and no network."""
     from wsi_haloae.runs.demo import run_demo
 
-    click.echo(run_demo(output, seed, device, options.reporter(quiet=quiet, verbose=verbose)))
+    options.say(run_demo(output, seed, device, options.reporter(quiet=quiet, verbose=verbose)))
     return 0

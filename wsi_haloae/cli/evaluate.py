@@ -55,4 +55,4 @@ def evaluate(
 
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     chosen = EvaluateOptions(annotations, reference, min_coverage)
-    return run(scored, output or scored / "evaluation", chosen, reporter)
+    return run(scored, output, chosen, reporter)

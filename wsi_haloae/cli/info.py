@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.quoting import printable
 
 
 @click.command()
@@ -33,4 +34,4 @@ def info(
         raise UsageError(f"{slide}: {len(found)} slides; info describes one at a time, so name one of them.")
     source = found[0]
     for fact, value in describe_slide(source, TilingSettings(mpp_target, tile_size, stride), TissueConfig()):
-        click.echo(f"{fact:<18}{value}")
+        options.say(f"{fact:<18}{printable(value)}")

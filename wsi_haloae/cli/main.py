@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import StringIO
 
 import click
 
@@ -21,6 +22,7 @@ from wsi_haloae.cli.train_tiles import train_tiles
 from wsi_haloae.cli.view import view
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.progress import Reporter
+from wsi_haloae.quoting import printable_lines
 
 BAD_USAGE, INTERRUPTED = 2, 130
 
@@ -46,7 +48,9 @@ def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi
     try:
         result = command.main(args=list(arguments), prog_name=name, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        told = StringIO()
+        error.show(told)
+        click.echo(printable_lines(told.getvalue()), err=True, nl=False)  # a file's name may have passed for an option
         return BAD_USAGE
     except WsiHaloaeError as error:
         Reporter().error(str(error))

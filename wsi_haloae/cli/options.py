@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.cores import available_cores
+from wsi_haloae.quoting import printable_lines
+from wsi_haloae.workspace.cores import available_cores
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -115,6 +116,11 @@ def output_folder(command: Command) -> Command:
     return click.option(
         "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Output folder."
     )(command)
+
+
+def say(text: str) -> None:
+    """What was asked for, on stdout; names of files in it cannot act on the terminal."""
+    click.echo(printable_lines(text))
 
 
 def reporter(*, quiet: bool, verbose: bool) -> Reporter:

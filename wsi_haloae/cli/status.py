@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from wsi_haloae.cli import options
+from wsi_haloae.quoting import printable
+
 
 @click.command()
 @click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
@@ -17,4 +20,4 @@ def status(scored: Path) -> None:
     from wsi_haloae.cohort.status import describe
 
     for line in describe(scored):
-        click.echo(line)
+        options.say(printable(line))

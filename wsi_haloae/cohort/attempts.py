@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wsi_haloae.atomic import write_text
+from wsi_haloae.atomic import read_own, write_text
 from wsi_haloae.errors import WsiHaloaeError
 
 NOTE_NAME = ".begun"
@@ -43,7 +43,7 @@ def attempted(folder: Path, run: str) -> Iterator[int]:
 def begun(folder: Path, run: str) -> int:
     """How often the slide was begun in this run, and neither done nor failed."""
     try:
-        note = json.loads((folder / NOTE_NAME).read_text(encoding="utf-8"))
+        note = json.loads(read_own(folder / NOTE_NAME))
     except (OSError, ValueError):
         return 0
     if not isinstance(note, dict) or note.get("run") != run or not isinstance(note.get("begun"), int):

@@ -16,7 +16,7 @@ from distributed.comm.registry import get_backend
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.cores import available_cores
+from wsi_haloae.workspace.cores import available_cores
 
 GPU = "GPU"
 """The Dask resource of a worker that scores, where a cluster has other workers too."""

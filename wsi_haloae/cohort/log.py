@@ -12,6 +12,7 @@ from typing import TextIO, cast
 
 from rich.console import Console
 
+from wsi_haloae.atomic import appending, own_folder
 from wsi_haloae.cohort.table import LOG_NAME
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.scoring.score_slide import SCORING
@@ -67,8 +68,8 @@ class SlideLog(Reporter):
 @contextmanager
 def slide_log(folder: Path, tell: Tell) -> Iterator[SlideLog]:
     """The log of the slide whose outputs go to ``folder``, continued."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG_NAME).open("a", encoding="utf-8", buffering=1) as stream:
+    own_folder(folder)
+    with appending(folder / LOG_NAME) as stream:
         yield SlideLog(stream, tell)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import numpy as np
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
-from wsi_haloae.atomic import replacing
+from wsi_haloae.atomic import read_own, replacing
 from wsi_haloae.cohort.slides import StudySlide
 from wsi_haloae.export import small_picture
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
+from wsi_haloae.workspace.study_files import StudyFile
 
-NAME = "montage.png"
+NAME = StudyFile.MONTAGE
 SHEET_PIXELS = 12e6
 """Of all pictures together: a browser and a printer still take it."""
 LARGEST, SMALLEST = small_picture.LONGEST, 40
@@ -60,10 +62,12 @@ def write_montage(
 
 def _draw_slide(sheet: Image.Image, draw: ImageDraw.ImageDraw, path: Path, corner: tuple[int, int], side: int) -> None:
     """In the middle of its square; a frame where there is no picture."""
-    if not path.exists():
+    try:
+        content = BytesIO(read_own(path))
+    except OSError:
         draw.rectangle((*corner, corner[0] + side - 1, corner[1] + side - 1), outline=FAINT)
         return
-    with Image.open(path) as picture:
+    with Image.open(content) as picture:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         sheet.paste(picture, (corner[0] + (side - picture.width) // 2, corner[1] + (side - picture.height) // 2))
 

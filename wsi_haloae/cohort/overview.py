@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from matplotlib.figure import Figure
 
 from wsi_haloae.atomic import write_text
@@ -17,14 +16,14 @@ from wsi_haloae.cohort.compare import SMALLEST_STUDY, Difference, GroupValues, d
 from wsi_haloae.cohort.montage import write_montage
 from wsi_haloae.cohort.slides import StudySlide, comparable, read_slides, write_slides
 from wsi_haloae.cohort.status import gather
-from wsi_haloae.export.slide_index import COHORT_PAGE
 from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.pages import write_page
 from wsi_haloae.progress import Reporter
-from wsi_haloae.workspace.lock import LOCK_NAME
+from wsi_haloae.workspace.lock import taking_turns
+from wsi_haloae.workspace.study_files import StudyFile
 
 TEMPLATE = "cohort/cohort.html.jinja"
-COMPARISON, PLOT = "comparison.json", "comparison.png"
+COMPARISON, PLOT = StudyFile.COMPARISON, StudyFile.COMPARISON_PLOT
 CALIBRATED, ELSE = "p_below", "above_display"
 MEASURES = {
     CALIBRATED: "share of the tissue in tiles with p \N{LESS-THAN OR EQUAL TO} 0.05",
@@ -34,7 +33,7 @@ MEASURES = {
 
 def write_cohort(output: Path, reporter: Reporter) -> None:
     """All three, from the records of the slides' runs; nothing for a folder with a single slide."""
-    with FileLock(output / LOCK_NAME):
+    with taking_turns(output):
         rows = gather(output)
         if len(rows) < 2:
             return
@@ -48,7 +47,7 @@ def write_cohort(output: Path, reporter: Reporter) -> None:
         if compared:
             write_montage(output / montage.NAME, output, compared, _display_range(compared))
         write_page(
-            output / COHORT_PAGE,
+            output / StudyFile.COHORT_PAGE,
             TEMPLATE,
             slides=found,
             montage=(output / montage.NAME).read_bytes() if compared else None,

@@ -28,7 +28,8 @@ from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.score import ScoreOptions, ScoreRun, score_slides, write_overview
 from wsi_haloae.stores.score_store import STORE_NAME
-from wsi_haloae.workspace.batch_result import BatchResult, ItemResult
+from wsi_haloae.workspace.batch_result import BatchResult, ItemResult, admit
+from wsi_haloae.workspace.lock import tidy
 from wsi_haloae.workspace.record import RECORD_NAME, read_record
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
@@ -43,13 +44,17 @@ def score_cohort(
 ) -> BatchResult:
     """Score every slide into ``output/<name>/`` on Dask workers. Raises what makes all of them impossible."""
     sha256 = ScoreRun.of(replace(options, device="cpu")).model_sha256  # refuses what no worker could use
+    slides, outcome = admit(slides, output, reporter)
+    if not slides:
+        outcome.say(reporter)
+        return outcome
     if not options.overwrite:
         _refuse_another_models(slides, output, sha256)
-    output.mkdir(parents=True, exist_ok=True)
+    tidy(output)
     missing = [slide for slide in slides if not slide.path.exists()]
     if missing:
         reporter.warn(f"{len(missing)} of {len(slides)} slides are not there, e.g. {missing[0].path}")
-    table, outcome = CohortTable(output, slides), BatchResult()
+    table = CohortTable(output, slides)
     try:
         device = resolve_device(options.device if where.scheduler is None else "cpu")
         with (
@@ -74,7 +79,11 @@ def score_alone(
 ) -> BatchResult:
     """One slide in this process, without any cluster; with its row in cohort.csv like every other."""
     begun = time.monotonic()
-    outcome = score_slides([slide], output, options, arguments, reporter)
+    admitted, outcome = admit([slide], output, reporter)
+    if not admitted:
+        outcome.say(reporter)
+        return outcome
+    outcome = score_slides(admitted, output, options, arguments, reporter)
     record, error = read_record(output / slide.name / RECORD_NAME), "".join(reporter.errors[-1:])
     state = state_of(outcome.results[0], record)
     table = CohortTable(output, [slide])
@@ -185,7 +194,7 @@ def _task(
         workers=max(1, options.workers // cluster.sharing),
     )
     return SlideTask(
-        slide=replace(slide, path=slide.path.resolve()),
+        slide=replace(slide, path=slide.absolute),
         folder=output.resolve() / slide.name,
         run=run,
         options=absolute,

@@ -32,9 +32,11 @@ from wsi_haloae.cohort.table import Row
 from wsi_haloae.export.slide_index import as_exported
 from wsi_haloae.export.summary import SlideSummary
 from wsi_haloae.progress import Reporter
+from wsi_haloae.quoting import safe_cell
 from wsi_haloae.workspace.record import RECORD_NAME, read_record
+from wsi_haloae.workspace.study_files import StudyFile
 
-NAME = "slides.csv"
+NAME = StudyFile.SLIDES
 
 
 @dataclass(frozen=True)
@@ -132,4 +134,4 @@ def _count(value: Any) -> int | None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+    return f"{value:.9g}" if isinstance(value, float) else safe_cell(str(value))

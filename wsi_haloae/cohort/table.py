@@ -23,13 +23,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from wsi_haloae.atomic import write_text
-from wsi_haloae.workspace.lock import LOCK_NAME
+from wsi_haloae.atomic import read_own, write_text
+from wsi_haloae.quoting import plain_cell, printable, printable_lines, safe_cell
+from wsi_haloae.workspace.lock import taking_turns
 from wsi_haloae.workspace.slide_inputs import SlideInput
+from wsi_haloae.workspace.slide_names import name_problem
+from wsi_haloae.workspace.study_files import StudyFile
 
-NAME = "cohort.csv"
+NAME = StudyFile.COHORT
 LOG_NAME = "score.log"
 """Of a slide, beside its outputs."""
 WRITE_SECONDS = 2.0
@@ -66,7 +67,7 @@ class CohortTable:
 
     def update(self, name: str, **changes: Any) -> None:
         """Change a slide's row; None leaves what was known."""
-        told = {key: str(value) for key, value in changes.items() if value is not None}
+        told = {key: printable_lines(str(value)) for key, value in changes.items() if value is not None}
         self._rows[name] = replace(self._rows[name], **told)
         if time.monotonic() - self._written >= WRITE_SECONDS:
             self.write()
@@ -77,7 +78,7 @@ class CohortTable:
 
     def write(self) -> None:
         """Now, whatever the time."""
-        with FileLock(self._output / LOCK_NAME):
+        with taking_turns(self._output):
             others = read_cohort(self._output)
             gone = [name for name, row in others.items() if row.state in ENDED and not (self._output / name).is_dir()]
             rows = {name: row for name, row in {**others, **self._rows}.items() if name not in {*gone} - {*self._rows}}
@@ -87,23 +88,27 @@ class CohortTable:
 
 def _begun(slide: SlideInput, before: Row) -> Row:
     """Anew; what an earlier run took stays until this one has taken as much."""
-    path, patient, group = str(slide.path.resolve()), slide.patient or "", slide.group or ""
+    path, patient, group = printable(str(slide.absolute)), slide.patient or "", slide.group or ""
     return replace(before, path=path, patient=patient, group=group, state="waiting", error="")
 
 
 def read_cohort(output: Path) -> dict[str, Row]:
-    """The rows by the slides' names; none where there is no table, or none of ours."""
+    """The rows by the slides' names; none where there is no table, or none of ours.
+
+    A name that no slide's folder can have leads elsewhere, and is left out.
+    """
     try:
-        with (output / NAME).open(newline="", encoding="utf-8") as stream:
-            rows = [{column: line.get(column) or "" for column in COLUMNS} for line in csv.DictReader(stream)]
+        stream = io.StringIO(read_own(output / NAME).decode(), newline="")
+        rows = [{column: plain_cell(line.get(column) or "") for column in COLUMNS} for line in csv.DictReader(stream)]
     except (OSError, UnicodeDecodeError, csv.Error):
         return {}
-    return {row["name"]: Row(**row) for row in rows if row["name"]}
+    return {row["name"]: Row(**row) for row in rows if not name_problem(row["name"])}
 
 
 def _as_csv(rows: Mapping[str, Row]) -> str:
     stream = io.StringIO()
     table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     table.writeheader()
-    table.writerows(asdict(rows[name]) for name in sorted(rows))
+    for name in sorted(rows):
+        table.writerow({column: safe_cell(value) for column, value in asdict(rows[name]).items()})
     return stream.getvalue()

@@ -16,9 +16,9 @@ from distributed import Worker, get_worker
 from wsi_haloae.cohort.attempts import SET_ASIDE, attempted
 from wsi_haloae.cohort.log import Told, slide_log
 from wsi_haloae.errors import WsiHaloaeError
-from wsi_haloae.runs.cores import available_cores
 from wsi_haloae.runs.score import ScoreOptions, ScoreRun
 from wsi_haloae.workspace.batch_result import ItemResult, attempt_slide
+from wsi_haloae.workspace.cores import available_cores
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, read_record
 from wsi_haloae.workspace.slide_inputs import SlideInput
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from wsi_haloae.pages import write_page
+from wsi_haloae.workspace.study_files import StudyFile
 
-NAME = "index.html"
+NAME = StudyFile.INDEX
 TEMPLATE = "export/index.html.jinja"
 
 State = Literal["done", "no tissue", "failed", "not finished"]

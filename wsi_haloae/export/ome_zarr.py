@@ -25,6 +25,7 @@ from wsi_haloae.errors import StoreError
 from wsi_haloae.export.levels import SMALLEST, halved
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.pixel_map import PixelMap
+from wsi_haloae.stores.places import refuse_links
 from wsi_haloae.stores.sharded import SlideRecord, damage_told
 
 SHARD = 4 * SMALLEST
@@ -50,6 +51,7 @@ class NumberPyramid:
     def __init__(self, path: Path) -> None:
         """Open it; `StoreError` for anything that is none."""
         self._path = path
+        refuse_links(path)
         with self._damage_told():
             group = zarr.open_group(path, mode="r", zarr_format=3)
             levels = dict(group.arrays())

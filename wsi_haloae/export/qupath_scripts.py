@@ -12,14 +12,15 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from wsi_haloae.atomic import write_text
+from wsi_haloae.atomic import read_own, write_text
 from wsi_haloae.export.region_geojson import REGION_CLASS, REGION_NAME
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.colours import ANCHORS, ColourScale
 from wsi_haloae.stores.sharded import SlideRecord
+from wsi_haloae.workspace.study_files import StudyFile
 
 SLIDE_SCRIPTS = ("show_heatmap.groovy", "show_tiles.groovy")
-PROJECT_SCRIPTS = ("import_project.groovy", "export_annotations.groovy")
+PROJECT_SCRIPTS = (StudyFile.IMPORT_SCRIPT, StudyFile.EXPORT_SCRIPT)
 
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -67,14 +68,12 @@ def _write(folder: Path, names: tuple[str, ...], facts: dict[str, Any]) -> None:
 
 def _put(path: Path, text: str) -> None:
     """Write a file that several runs may write at once, each the same."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
     try:
-        write_text(path, text)
-    except FileNotFoundError:
-        # Another run has moved the temporary file, which both have written, to its place.
-        if path.read_text(encoding="utf-8") != text:
-            raise
+        if read_own(path) == text.encode():
+            return
+    except OSError:  # there is none yet
+        pass
+    write_text(path, text)
 
 
 def _nearest(value: float) -> int:

@@ -7,18 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
+from wsi_haloae.atomic import read_own
 from wsi_haloae.config.whole import merge
 from wsi_haloae.export import index_page, small_picture
 from wsi_haloae.export.index_page import IndexedSlide, State, write_index_page
 from wsi_haloae.stores.score_store import STORE_NAME
-from wsi_haloae.workspace.lock import LOCK_NAME
+from wsi_haloae.workspace.lock import taking_turns
 from wsi_haloae.workspace.record import RECORD_NAME, read_record
+from wsi_haloae.workspace.study_files import StudyFile
 
-EVALUATION = "evaluation/evaluation.html"
-COHORT_PAGE = "cohort.html"
+EVALUATION = f"{StudyFile.EVALUATION}/evaluation.html"
 MOST_PICTURES = 2000
 """Of some 8 kB each: a page with more of them opens slowly. The montage has them all."""
 _STATES: Mapping[str, State] = {"done": "done", "empty": "no tissue", "failed": "failed"}
@@ -56,11 +56,13 @@ def write_index(output: Path) -> None:
 
     Runs that score other slides into the same folder take turns: whoever comes last sees all of them.
     """
-    with FileLock(output / LOCK_NAME):
+    with taking_turns(output):
         slides = [slide for folder in sorted(output.iterdir()) if (slide := _read(folder))]
         if len(slides) > MOST_PICTURES:
             slides = [replace(slide, picture=None) for slide in slides]
-        evaluation, cohort = (name if (output / name).exists() else None for name in (EVALUATION, COHORT_PAGE))
+        evaluation, cohort = (
+            name if (output / name).exists() else None for name in (EVALUATION, StudyFile.COHORT_PAGE)
+        )
         write_index_page(output / index_page.NAME, slides, evaluation, cohort)
 
 
@@ -82,8 +84,15 @@ def _read(folder: Path) -> IndexedSlide | None:
         anomalous=counts.anomalous if calling and calling.possible else None,
         called_by=calling.words if calling and counts.scored else "",
         flagged=[(name.replace("_", " "), count) for name, count in counts.flagged.items() if count],
-        picture=picture.read_bytes() if picture.exists() else None,
+        picture=_bytes(picture),
     )
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return read_own(path)
+    except OSError:  # not there, or a link to something else that is not for this page
+        return None
 
 
 def as_exported(record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from wsi_haloae.artefacts.flags import words as flag_words
 from wsi_haloae.atomic import replacing
 from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
+from wsi_haloae.quoting import safe_cell
 
 COLUMNS = (
     "x", "y", "width", "height", "row", "column",
@@ -64,7 +65,8 @@ def _called(tiles: ScoredTiles) -> list[tuple[str, str]]:
     if selection is None:
         return [("", "")] * len(tiles)
     pairs = zip(selection.chosen.tolist(), selection.judged.tolist(), strict=True)
-    return [("yes" if chosen else "no", selection.title) if judged else ("", "") for chosen, judged in pairs]
+    title = safe_cell(selection.title)
+    return [("yes" if chosen else "no", title) if judged else ("", "") for chosen, judged in pairs]
 
 
 def _field(value: float) -> str:

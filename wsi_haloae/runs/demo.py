@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.annotations.geojson import coverage, read_annotations
+from wsi_haloae.atomic import write_text
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.mean_colour import colour_distance
@@ -24,6 +25,7 @@ from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.tiles.reference import ReferenceOptions
 from wsi_haloae.tiles.tiling import TilingSettings
+from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
 SIDE = 6144
@@ -40,16 +42,16 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     Raises `WsiHaloaeError` when a stage failed. A second call goes on from what is there.
     """
     slides = output / "slides"
-    slides.mkdir(parents=True, exist_ok=True)
-    _require_seed(slides / "seed.txt", seed)
-    first = _synthetic_slide(slides / "train.tif", 2 * seed + 1, reporter)
-    second = _synthetic_slide(slides / "score.tif", 2 * seed + 2, reporter)
+    with locked(slides):
+        _require_seed(slides / "seed.txt", seed)
+        first = _synthetic_slide(slides / "train.tif", 2 * seed + 1, reporter)
+        second = _synthetic_slide(slides / "score.tif", 2 * seed + 2, reporter)
     model = output / "model.safetensors"
     _train(first, model, device, reporter)
     _score(second, model, output, device, reporter)
     scores = ScoreStore.open(output / second.stem / "scores.zarr")
     rows = _compare(scores, output, first, second)
-    (output / "demo.json").write_text(json.dumps({"seed": seed, "auroc": rows}, indent=2) + "\n", encoding="utf-8")
+    write_text(output / "demo.json", json.dumps({"seed": seed, "auroc": rows}, indent=2) + "\n")
     truth = read_annotations(second.with_suffix(".geojson"), None)
     write_truth_picture(output / "demo.png", scores, truth.region(REFERENCE), REFERENCE)
     lines = [f"AUROC of {ANOMALOUS.lower()} against {REFERENCE.lower()} on a slide that was not trained on:"]
@@ -65,7 +67,7 @@ def _require_seed(path: Path, seed: int) -> None:
             f"{path.parent.parent}: holds the demo of another seed ({path.read_text(encoding='utf-8')}). "
             "Choose another -o, or delete the folder."
         )
-    path.write_text(str(seed), encoding="utf-8")
+    write_text(path, str(seed))
 
 
 def _synthetic_slide(path: Path, seed: int, reporter: Reporter) -> Path:

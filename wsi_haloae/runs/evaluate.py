@@ -12,7 +12,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.geojson import find_annotations, read_annotations
-from wsi_haloae.atomic import write_text
+from wsi_haloae.atomic import refuse_link, write_text
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.errors import AnnotationError, UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.discoveries import discovered
@@ -35,6 +35,8 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.workspace.lock import taking_turns, tidy
+from wsi_haloae.workspace.study_files import StudyFile
 
 ENOUGH_SLIDES = 5
 """From as many slides on intervals are over slides; below, over blocks of tiles."""
@@ -62,8 +64,14 @@ class EvaluatedSlide:
     overlap: RegionOverlap | None
 
 
-def evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Reporter) -> int:
-    """Judge every slide of ``scored`` that has annotations; writes JSON, pictures and a page. Gives the exit code."""
+def evaluate(scored: Path, output: Path | None, options: EvaluateOptions, reporter: Reporter) -> int:
+    """Judge every slide of ``scored`` that has annotations; gives the exit code.
+
+    JSON, pictures and a page go to ``output``, by default a folder in ``scored``.
+    """
+    if output is None:
+        output = scored / StudyFile.EVALUATION
+        refuse_link(output)
     stores = sorted(scored.glob(f"*/{STORE_NAME}"))
     if not stores:
         raise UsageError(f"{scored}: no scored slide here; name the folder that 'wsi-haloae score -o' wrote.")
@@ -85,7 +93,9 @@ def evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Rep
             f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
             "nothing about other patients."
         )
-    _write(output, result, tiles, warnings)
+    tidy(output)
+    with taking_turns(output):
+        _write(output, result, tiles, warnings)
     if output / PAGE_NAME == scored / EVALUATION:
         write_index(scored)  # which links to it
     for line in (*warnings, _summary(result), f"{output}: tables, pictures and evaluation.html"):
@@ -172,7 +182,6 @@ def _by_slide(slide: EvaluatedSlide) -> LabelledTiles:
 
 
 def _write(output: Path, result: SlideResult, tiles: LabelledTiles, warnings: Sequence[str]) -> None:
-    output.mkdir(parents=True, exist_ok=True)
     pictures = {"Scores by class": output / "classes.png", "ROC": output / "roc.png"}
     score = tiles.rules["score"]
     by_class = {name: score[tiles.classes == name] for name in result.classes}

@@ -22,7 +22,7 @@ from wsi_haloae.export.summary import summarise
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.batch_result import BatchResult, attempt, naming_a_full_disk
-from wsi_haloae.workspace.lock import locked
+from wsi_haloae.workspace.lock import locked, taking_turns, tidy
 from wsi_haloae.workspace.record import RECORD_NAME, read_record
 
 
@@ -40,15 +40,20 @@ def export_slides(
     """Write the exports of ``scored``, the folder of one slide or of many. `UsageError` where no slide is scored."""
     check_formats(options.formats)
     alone = (scored / STORE_NAME).exists()
-    folders = [scored] if alone else sorted(path.parent for path in scored.glob(f"*/{STORE_NAME}"))
+    # What the user names may be a link, a slide's folder in it may not.
+    here = scored.resolve() if scored.is_symlink() else scored
+    folders = [here] if alone else sorted(path.parent for path in scored.glob(f"*/{STORE_NAME}"))
     if not folders:
         raise UsageError(f"{scored}: no scored slide here; name the folder that 'wsi-haloae score -o' wrote.")
     outcome = BatchResult()
+    if not alone:
+        tidy(scored)
     for folder in folders:
         work = partial(_export_one, folder, options, arguments, reporter)
         outcome.add(attempt(folder.name, work, partial(_say_failure, folder, reporter), reporter))
     if outcome.done and not alone:
-        write_project_scripts(scored)
+        with taking_turns(scored):
+            write_project_scripts(scored)
         write_index(scored)
     outcome.say(reporter)
     return outcome

@@ -14,7 +14,7 @@ import torch
 
 from wsi_haloae.atomic import replacing, write_text
 from wsi_haloae.config import SUMMARY_POOLINGS, Config, differences
-from wsi_haloae.errors import ConfigError, OutputExistsError, WsiHaloaeError
+from wsi_haloae.errors import ConfigError, OutputExistsError, UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
@@ -27,6 +27,7 @@ from wsi_haloae.mvtec.image_check import check_images
 from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.mvtec.pictures import write_pictures
 from wsi_haloae.progress import Reporter
+from wsi_haloae.quoting import printable, safe_cell
 from wsi_haloae.training.calibrate import set_display_range
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.job import STATE_NAME, TrainingJob
@@ -34,6 +35,7 @@ from wsi_haloae.training.pictures import write_schedule
 from wsi_haloae.training.trainer import plan_steps
 from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME, locked
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
+from wsi_haloae.workspace.slide_names import name_problem
 
 RESULT_NAME = "mvtec.json"
 MODEL_NAME = "model.safetensors"
@@ -74,6 +76,11 @@ def run_mvtec(
         )
     first_warning = len(reporter.warnings)
     for images in sets:
+        problem = name_problem(images.name, kept=(f"{TABLE_NAME}.md", f"{TABLE_NAME}.json"))
+        if problem:
+            raise UsageError(
+                f"no folder can be called {printable(images.name)!r}: {problem}. Rename that of the images."
+            )
         check_images(images, reporter.warn)
     for line in describe_cost(asked.model, config.model, SIZE):
         reporter.line(line)
@@ -120,7 +127,6 @@ def _one(
     if done:
         reporter.line(f"{folder}: done already, skipped")
         return done
-    folder.mkdir(parents=True, exist_ok=True)
     _, steps = plan_steps(config, len(category.data.train))
     trained = (folder / MODEL_NAME).exists()
     begun = "trained already, now measured" if trained else f"{steps} steps"
@@ -216,9 +222,9 @@ def _write_scores(path: Path, category: CategoryImages, judged: Judged) -> None:
         writer = csv.writer(stream)
         writer.writerow(["image", "defect", "mask", *columns])
         for number, image in enumerate(category.images.test):
-            mask = image.mask.name if image.mask else ""
+            words = (category.test.groups[number], image.defect, image.mask.name if image.mask else "")
             values = [f"{values[number]:.6g}" for values in columns.values()]
-            writer.writerow([category.test.groups[number], image.defect, mask, *values])
+            writer.writerow([*(safe_cell(printable(word)) for word in words), *values])
 
 
 def _summary(judged: Judged) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Self
 import torch
 
 from wsi_haloae.annotations.geojson import find_annotations, read_annotations
-from wsi_haloae.atomic import recover_tree, remove_tree
+from wsi_haloae.atomic import refuse_link, remove
 from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
@@ -44,6 +44,7 @@ from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
 from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.batch_result import BatchResult, for_each_slide
+from wsi_haloae.workspace.lock import taking_turns, tidy
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, is_finished, read_record
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
@@ -72,6 +73,7 @@ def score_slides(
 ) -> BatchResult:
     """Score every slide into ``output/<name>/``, and index them. Raises what makes all of them impossible."""
     run = ScoreRun.of(options)
+    tidy(output)
     outcome = for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
     write_overview(output, outcome)
     return outcome
@@ -80,7 +82,8 @@ def score_slides(
 def write_overview(output: Path, outcome: BatchResult) -> None:
     """What belongs to no single slide: the index, and QuPath's scripts for a whole project."""
     if outcome.done or outcome.incomplete:
-        write_project_scripts(output)
+        with taking_turns(output):
+            write_project_scripts(output)
     write_index(output)
 
 
@@ -118,7 +121,6 @@ class ScoreRun:
             region = read_annotations(roi, slide.properties.bounds).everything() if roi else None
             if self._options.overwrite:  # only now: whatever was wrong with the command has been said
                 _remove_outputs(folder)
-            recover_tree(folder / score_store.STORE_NAME)
             if self._finished(folder, header):
                 reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                 return int(read_record(folder / RECORD_NAME).get("counts", {}).get("unreadable", 0))
@@ -147,7 +149,7 @@ class ScoreRun:
         exported = write_exports(scores, folder)
         record.lap("exports")
         if not self._options.keep_tiles:
-            remove_tree(folder / tile_store.STORE_NAME)
+            remove(folder / tile_store.STORE_NAME)
         # What was lost on the thumbnail may have been tissue.
         unreadable = int((scores.states() == TileState.UNREADABLE).sum()) + len(chosen.mask.warnings)
         record.facts = self._facts(source, exported, chosen, unreadable)
@@ -182,6 +184,7 @@ class ScoreRun:
 
     def _finished(self, folder: Path, header: ScoreHeader) -> bool:
         path = folder / score_store.STORE_NAME
+        refuse_link(path)
         if not path.exists():
             return False
         store = ScoreStore.open(path)
@@ -235,7 +238,7 @@ class ScoreRun:
         scores, tiles = exported.store, exported.tiles
         selection = tiles.selection
         return {
-            "slide": {"path": str(source.path.resolve()), **scores.header.slide.model_dump(mode="json")},
+            "slide": {"path": str(source.absolute), **scores.header.slide.model_dump(mode="json")},
             "model": {"path": str(self._options.model.resolve()), **scores.header.model.model_dump(mode="json")},
             "compute": scores.header.compute.model_dump(mode="json"),
             "tissue": chosen.mask.parameters,
@@ -266,7 +269,6 @@ def _say_done(source: SlideInput, folder: Path, tiles: ScoredTiles, unreadable: 
 def _remove_outputs(folder: Path) -> None:
     """``--overwrite``: record, stores and exports, those included that only ``export`` writes."""
     (folder / RECORD_NAME).unlink(missing_ok=True)  # first: it is what says that the rest is good
-    for name in (score_store.STORE_NAME, tile_store.STORE_NAME):
-        remove_tree(folder / name)
-    for path in all_files(folder):
-        remove_tree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    stores = (folder / name for name in (score_store.STORE_NAME, tile_store.STORE_NAME))
+    for path in (*stores, *all_files(folder)):
+        remove(path)

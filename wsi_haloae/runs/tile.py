@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wsi_haloae.atomic import remove_tree
+from wsi_haloae.atomic import refuse_link, remove
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
@@ -48,7 +48,8 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
         header = tiling.header()
         if options.overwrite:
             (folder / RECORD_NAME).unlink(missing_ok=True)
-            remove_tree(path)
+            remove(path)
+        refuse_link(path)
         if path.exists():
             store = TileStore.open(path)
             store.require_same(header)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from wsi_haloae.atomic import remove_tree
+from wsi_haloae.atomic import remove, remove_leftovers
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.features.resolve import resolve
@@ -66,6 +66,7 @@ def train_tiles(
         helpers = Helpers(ranks)
         try:
             with locked(folder):
+                remove_leftovers(output)
                 _train_tiles(sources, output, folder, config, options, helpers, record, reporter)
         finally:
             helpers.dismiss()
@@ -112,7 +113,7 @@ def _train_tiles(
 ) -> None:
     config = resolve(asked)
     if options.overwrite:
-        remove_tree(folder / "tiles")
+        remove(folder / "tiles")
     reference = Reference.read(sources, config, options, folder, reporter)
     identity = _identity(config, reference.source, reference.split, options)
     if options.overwrite:  # only now: whatever was wrong with the command has been said

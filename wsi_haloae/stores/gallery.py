@@ -11,8 +11,6 @@ It is made beside the store and renamed into it, when every tile has its score: 
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -21,6 +19,8 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+
+from wsi_haloae.atomic import new_tree
 
 GALLERY_NAME = "gallery"
 MOST_TILES = 256
@@ -49,20 +49,17 @@ class Gallery:
 
 
 def write_gallery(store: Path, gallery: Gallery) -> None:
-    """Put ``gallery`` into the store at a path; replaces what an interrupted call left."""
-    partial = store.with_name(f"{GALLERY_NAME}.zarr.partial")  # beside it: a store is opened with all that is in it
-    if partial.exists():
-        shutil.rmtree(partial)
-    group = zarr.create_group(partial, zarr_format=3)
+    """Put ``gallery`` into the store at a path."""
     arrays: dict[str, NDArray[Any]] = {
         "role": gallery.role,
         "number": gallery.number,
         "pixels": gallery.pixels,
         "map": gallery.maps,
     }
-    for name, values in arrays.items():
-        group.create_array(name, data=values, chunks=(max(1, len(values)), *values.shape[1:]))
-    os.replace(partial, store / GALLERY_NAME)
+    with new_tree(store / GALLERY_NAME, beside=store) as partial:  # a store is opened with all that is in it
+        group = zarr.create_group(partial, zarr_format=3)
+        for name, values in arrays.items():
+            group.create_array(name, data=values, chunks=(max(1, len(values)), *values.shape[1:]))
 
 
 def read_gallery(store: Path, *, tiles: int, tile_size: int) -> Gallery:

@@ -129,29 +129,29 @@ class ScoreStore(ShardedStore):
         reference_scores: NDArray[np.float32] | None = None,
     ) -> ScoreStore:
         """A new store with every tile pending; ``reference_scores`` (k,) are None for a model without calibration."""
-        group = cls._create(path, header, index)
         length = len(index)
-        for name in ("score", "score_paper", "p_value"):
-            create_column(group, name, length, np.float32, fill=np.nan)
-        for name, width in _wide_columns(header).items():
-            create_column(group, name, length, np.float32, width=width, fill=np.nan)
-        create_column(group, "flags", length, np.uint8)
-        create_column(group, "tissue_cells", length, np.int32)
-        if header.map_size is not None:
-            side = header.map_size
-            group.create_array(
-                "anomaly_map",
-                shape=(length, side, side),
-                chunks=(1, side, side),
-                shards=(SHARD_TILES, side, side),
-                dtype=np.float32,
-                fill_value=np.nan,
-            )
-        group.create_array("thumbnail", data=thumbnail, chunks=thumbnail.shape)
-        group.create_array("tissue_mask", data=tissue_mask, chunks=tissue_mask.shape)
-        known = np.empty(0, np.float32) if reference_scores is None else reference_scores
-        group.create_array("reference_scores", data=known, chunks=(max(1, len(known)),))
-        return cls._publish(path)
+        with cls._making(path, header, index) as group:
+            for name in ("score", "score_paper", "p_value"):
+                create_column(group, name, length, np.float32, fill=np.nan)
+            for name, width in _wide_columns(header).items():
+                create_column(group, name, length, np.float32, width=width, fill=np.nan)
+            create_column(group, "flags", length, np.uint8)
+            create_column(group, "tissue_cells", length, np.int32)
+            if header.map_size is not None:
+                side = header.map_size
+                group.create_array(
+                    "anomaly_map",
+                    shape=(length, side, side),
+                    chunks=(1, side, side),
+                    shards=(SHARD_TILES, side, side),
+                    dtype=np.float32,
+                    fill_value=np.nan,
+                )
+            group.create_array("thumbnail", data=thumbnail, chunks=thumbnail.shape)
+            group.create_array("tissue_mask", data=tissue_mask, chunks=tissue_mask.shape)
+            known = np.empty(0, np.float32) if reference_scores is None else reference_scores
+            group.create_array("reference_scores", data=known, chunks=(max(1, len(known)),))
+        return cls.open(path)
 
     def write_shard(
         self, shard: int, scores: TileScores, states: NDArray[np.uint8], reasons: Sequence[str] = ()

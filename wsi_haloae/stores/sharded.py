@@ -8,8 +8,6 @@ is done again after a crash, and ends with the same bytes.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from zarr.errors import GroupNotFoundError
 
+from wsi_haloae.atomic import new_tree
 from wsi_haloae.config import differences
 from wsi_haloae.errors import OutputExistsError, StoreError, WsiHaloaeError
 from wsi_haloae.stores.places import zarr_place
@@ -158,27 +157,21 @@ class ShardedStore:
             return store
 
     @classmethod
-    def _create(cls, path: Path, header: StoreHeader, index: TileIndex) -> zarr.Group:
-        """A new group under its temporary name, with header, index and pending states."""
-        partial = _partial(path)
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        group = zarr.create_group(partial, zarr_format=3)
-        group.attrs.update(
-            {"kind": cls.kind, "format_version": cls.format_version, "header": header.model_dump(mode="json")}
-        )
-        for field in fields(TileIndex):
-            values = getattr(index, field.name)
-            group.create_array(field.name, data=values, chunks=(max(1, len(values)), *values.shape[1:]))
-        create_column(group, "state", len(index), np.uint8, fill=TileState.PENDING)
-        create_column(group, "reason", len(index), np.uint8, width=REASON_BYTES)
-        return group
-
-    @classmethod
-    def _publish(cls, path: Path) -> Self:
-        os.replace(_partial(path), path)
-        return cls.open(path)
+    @contextmanager
+    def _making(cls, path: Path, header: StoreHeader, index: TileIndex) -> Iterator[zarr.Group]:
+        """A new group with header, index and pending states, to be completed: only then it stands at ``path``."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new_tree(path) as partial:
+            group = zarr.create_group(partial, zarr_format=3)
+            group.attrs.update(
+                {"kind": cls.kind, "format_version": cls.format_version, "header": header.model_dump(mode="json")}
+            )
+            for field in fields(TileIndex):
+                values = getattr(index, field.name)
+                group.create_array(field.name, data=values, chunks=(max(1, len(values)), *values.shape[1:]))
+            create_column(group, "state", len(index), np.uint8, fill=TileState.PENDING)
+            create_column(group, "reason", len(index), np.uint8, width=REASON_BYTES)
+            yield group
 
     def check(self) -> None:
         """`ValueError` for an index that no tiler made: what follows trusts it."""
@@ -312,7 +305,3 @@ def _as_bytes(reason: str) -> NDArray[np.uint8]:
 
 def _as_text(line: NDArray[np.uint8]) -> str:
     return line.tobytes().rstrip(b"\0").decode(errors="ignore")  # a cut may go through a letter
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")

@@ -34,18 +34,18 @@ class TileStore(ShardedStore):
 
     @classmethod
     def create(cls, path: Path, header: StoreHeader, index: TileIndex) -> TileStore:
-        """A new store with every tile pending; replaces what an interrupted `create` left."""
-        group = cls._create(path, header, index)
+        """A new store with every tile pending, at a path where there is none."""
         size = header.grid.tile_size
-        group.create_array(
-            "pixels",
-            shape=(len(index), size, size, 3),
-            chunks=(1, size, size, 3),
-            shards=(SHARD_TILES, size, size, 3),
-            dtype=np.uint8,
-            compressors=CODEC,
-        )
-        return cls._publish(path)
+        with cls._making(path, header, index) as group:
+            group.create_array(
+                "pixels",
+                shape=(len(index), size, size, 3),
+                chunks=(1, size, size, 3),
+                shards=(SHARD_TILES, size, size, 3),
+                dtype=np.uint8,
+                compressors=CODEC,
+            )
+        return cls.open(path)
 
     @property
     def tile_size(self) -> int:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
 from wsi_haloae.atomic import replacing
+from wsi_haloae.quoting import printable, safe_cell
 from wsi_haloae.synthetic.mosaic_tiles import PlacedTile
 
 COLUMNS = (
@@ -42,5 +43,6 @@ def write_mosaic_table(path: Path, tiles: Sequence[PlacedTile], tile_size: int, 
         writer.writerow(COLUMNS)
         for tile in tiles:
             place = (tile.column * tile_size + offset, tile.row * tile_size + offset, tile_size, tile_size)
-            kind = (tile.class_name, tile.region or "", tile.group)
-            writer.writerow((*place, tile.row, tile.column, *kind, tile.file.as_posix(), tile.turn, int(tile.flip)))
+            words = (tile.class_name, str(tile.region or ""), tile.group, tile.file.as_posix())
+            cells = (safe_cell(printable(word)) for word in words)
+            writer.writerow((*place, tile.row, tile.column, *cells, tile.turn, int(tile.flip)))

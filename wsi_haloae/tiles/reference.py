@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from wsi_haloae.annotations.geojson import find_annotations, read_annotations
+from wsi_haloae.atomic import own_folder, recover
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
 from wsi_haloae.progress import Reporter
+from wsi_haloae.quoting import printable
 from wsi_haloae.stores.places import place
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import choose_tiles
@@ -26,7 +28,8 @@ from wsi_haloae.tiles.sources import (
 from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
-from wsi_haloae.workspace.slide_inputs import SlideInput
+from wsi_haloae.workspace.slide_inputs import SlideInput, resolved
+from wsi_haloae.workspace.slide_names import name_problem
 
 Stratum = Literal["slide", "patient", "site"]
 """What tiles can be balanced by."""
@@ -53,7 +56,7 @@ class ReferenceReader:
     def __init__(self, options: ReferenceOptions, tissue: TissueConfig, folder: Path, reporter: Reporter) -> None:
         self._options, self._tissue, self._folder, self._reporter = options, tissue, folder, reporter
         rows = read_manifest(options.manifest) if options.manifest else []
-        self._rows = {row.path.resolve(): row for row in rows}
+        self._rows = {resolved(row.path): row for row in rows}
         if options.manifest and options.group_regex:
             raise UsageError("--manifest and --group-regex both name groups; give one of them.")
 
@@ -83,7 +86,7 @@ class ReferenceReader:
 
     def _strata_of(self, part: TileSource, by: Stratum) -> Sequence[str]:
         if isinstance(part, ImageFolderSource):
-            labels = [_label(self._rows.get(file.resolve()), by) for file in part.files]
+            labels = [_label(self._rows.get(resolved(file)), by) for file in part.files]
         else:
             slide = part.slide if isinstance(part, TileStoreSource) else part.name
             row = next(iter(self._rows_of(Path(part.name).parent, slide)), None)
@@ -97,9 +100,14 @@ class ReferenceReader:
         return known
 
     def _refuse_twins(self, paths: Sequence[Path]) -> None:
-        """Tiles of annotated slides are kept by the slide's stem."""
+        """Tiles of annotated slides are kept by the slide's stem; `UsageError` for one that cannot name a folder."""
         seen: dict[str, Path] = {}
         for path in paths:
+            problem = name_problem(path.stem, kept=()) if path.is_file() else ""
+            if problem:
+                raise UsageError(
+                    f"{path}: no folder can be called {printable(path.stem)!r}: {problem}. Rename the file."
+                )
             twin = seen.setdefault(path.stem, path)
             if path.is_file() and twin != path:
                 raise UsageError(
@@ -149,7 +157,7 @@ class ReferenceReader:
         return ImageFolderSource(folder, self._options.mpp, files, groups)
 
     def _open_slide(self, path: Path) -> TileSource:
-        options, row = self._options, self._rows.get(path.resolve())
+        options, row = self._options, self._rows.get(resolved(path))
         named = (row.annotations if row else None) or options.annotations
         if named is None or options.class_name is None:
             raise UsageError(
@@ -169,6 +177,9 @@ class ReferenceReader:
                 f"{options.class_name!r}. Are the annotations of this slide? Lower --min-coverage otherwise."
             )
         folder = self._folder / path.stem
+        for own in (self._folder, folder):
+            own_folder(own)
+        recover(folder)
         store = fill_tiles(source, folder / STORE_NAME, tiling.header(), chosen, options.workers, self._reporter)
         chosen.preview(folder)
         return TileStoreSource(store.path, self._group(path, path.name))
@@ -186,10 +197,10 @@ class ReferenceReader:
 
     def _rows_of(self, path: Path, slide: str) -> list[ManifestRow]:
         """Of a slide, by its path or the name of its file."""
-        return [row for place, row in self._rows.items() if place == path.resolve() or place.name == slide]
+        return [row for place, row in self._rows.items() if place == resolved(path) or place.name == slide]
 
     def _row_of(self, file: Path) -> ManifestRow:
-        row = self._rows.get(file.resolve())
+        row = self._rows.get(resolved(file))
         if row is None:
             raise UsageError(f"{file}: not in the manifest {self._options.manifest}; every image needs a row.")
         return row

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wsi_haloae.atomic import refuse_link
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.stores.sharded import StoreHeader, TileState
@@ -43,6 +44,7 @@ def fill_tiles(
     source: SlideInput, path: Path, header: StoreHeader, chosen: ChosenTiles, workers: int, reporter: Reporter
 ) -> TileStore:
     """The slide's tiles in a store at ``path``: goes on with what an earlier run left."""
+    refuse_link(path)
     if path.exists():
         store = TileStore.open(path)
         store.require_same(header, chosen.index)

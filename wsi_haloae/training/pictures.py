@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wsi_haloae.atomic import replacing
 from wsi_haloae.config import Config
 from wsi_haloae.features.preprocessing import denormalise, normalise, to_unit
 from wsi_haloae.figures.saving import save_figure
@@ -26,7 +27,7 @@ from wsi_haloae.training.trainer import EpochRecord
 
 def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     """``loss.csv`` and ``loss.png``."""
-    with (folder / "loss.csv").open("w", newline="", encoding="utf-8") as stream:
+    with replacing(folder / "loss.csv") as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, [field.name for field in fields(EpochRecord)])
         writer.writeheader()
         writer.writerows(asdict(record) for record in curve)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wsi_haloae.atomic import read_own
 from wsi_haloae.errors import UsageError
 from wsi_haloae.stores.score_store import STORE_NAME
 
@@ -34,7 +35,7 @@ class ScoredFolder:
     def record(self) -> Mapping[str, Any]:
         """The run record as it is now; empty where there is none that can be read."""
         try:
-            document = json.loads((self.folder / RECORD_NAME).read_text(encoding="utf-8"))
+            document = json.loads(read_own(self.folder / RECORD_NAME).decode())
         except (OSError, ValueError):
             return {}
         return document if isinstance(document, dict) else {}

@@ -13,9 +13,11 @@ from typing import Any, Literal
 
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.progress import Reporter
+from wsi_haloae.quoting import printable
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, read_record
 from wsi_haloae.workspace.slide_inputs import SlideInput
+from wsi_haloae.workspace.slide_names import slide_problem
 
 DONE, SOME_FAILED, NOTHING_USABLE = 0, 1, 2
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -99,6 +101,20 @@ class BatchResult:
         return [result.name for result in self.results if result.state == state]
 
 
+def admit(slides: Sequence[SlideInput], output: Path, reporter: Reporter) -> tuple[list[SlideInput], BatchResult]:
+    """The slides that can have their folders in ``output``; the others have failed by this, and are in the outcome."""
+    admitted, outcome = [], BatchResult()
+    for slide in slides:
+        problem = slide_problem(slide, output)
+        if problem:
+            told = f"{printable(str(slide.path))}: {problem}"
+            reporter.error(told)
+            outcome.add(ItemResult(printable(slide.name), "failed", told))
+        else:
+            admitted.append(slide)
+    return admitted, outcome
+
+
 Work = Callable[[SlideInput, Path, RunRecord], int]
 """Takes a slide, its output folder and its record; gives the number of tiles that could not be read."""
 
@@ -112,8 +128,8 @@ def for_each_slide(
     reporter: Reporter,
 ) -> BatchResult:
     """Attempt every slide: one that fails is reported and recorded, and the rest goes on."""
-    outcome = BatchResult()
-    for slide in slides:
+    admitted, outcome = admit(slides, output, reporter)
+    for slide in admitted:
         outcome.add(attempt_slide(slide, output / slide.name, work, command, arguments, reporter))
     outcome.say(reporter)
     return outcome

@@ -14,16 +14,22 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from wsi_haloae.atomic import own_folder, read_own, recover, refuse_link, write_text
 from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.workspace.study_files import StudyFile
 
-LOCK_NAME, HOLDER_NAME = ".lock", ".lock-holder"
+LOCK_NAME, HOLDER_NAME = StudyFile.LOCK, StudyFile.HOLDER
+_REFUSE, _WAIT = 0, -1
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder``, which is made if need be; `OutputExistsError` where another run holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(folder / LOCK_NAME, timeout=0), folder / HOLDER_NAME
+    """Hold ``folder``, which is made if need be, without what a killed run left half-written in it.
+
+    `OutputExistsError` where another run holds it, or where it is a link.
+    """
+    own_folder(folder)
+    lock, holder = _lock(folder, _REFUSE), folder / HOLDER_NAME
     try:
         lock.acquire()
     except Timeout:
@@ -33,7 +39,8 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     try:
         with suppress(OSError):  # a full disk must not keep a finished slide from being skipped
-            holder.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+            write_text(holder, f"process {os.getpid()} on {platform.node()}")
+        recover(folder)
         yield
     finally:
         with suppress(OSError):
@@ -41,8 +48,28 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def taking_turns(folder: Path) -> Iterator[None]:
+    """For the short writes that several runs make into one folder: wait until no other run is at them."""
+    with _lock(folder, _WAIT):
+        yield
+
+
+def tidy(output: Path) -> None:
+    """Make the folder of all slides, if need be, and put right what a killed run left in it (not below it)."""
+    output.mkdir(parents=True, exist_ok=True)
+    with taking_turns(output):
+        recover(output)
+
+
+def _lock(folder: Path, timeout: int) -> FileLock:
+    path = folder / LOCK_NAME
+    refuse_link(path)
+    return FileLock(path, timeout=timeout)
+
+
 def _read(holder: Path) -> str:
     try:
-        return holder.read_text(encoding="utf-8") or "it has just begun"
+        return read_own(holder).decode(errors="replace") or "it has just begun"
     except OSError:
         return "it has just begun"

@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError
+from wsi_haloae.quoting import plain_cell, printable
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,16 @@ def _check_columns(manifest: Path, names: Sequence[str]) -> None:
 
 def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow:
     def cell(name: str) -> str | None:
-        return (cells.get(name) or "").strip() or None
+        return plain_cell((cells.get(name) or "").strip()) or None
+
+    def words(name: str) -> str | None:
+        """What is only told apart and shown."""
+        written = cell(name)
+        return None if written is None else printable(written)
 
     written = cell("path")
     if written is None:
         raise UsageError(f"{manifest}, line {line}: the path is empty.")
-    if "\0" in written + (cell("annotations") or ""):
-        raise UsageError(f"{manifest}, line {line}: the path {written!r} holds a null character.")
     mpp = cell("mpp")
     try:
         value = None if mpp is None else float(mpp)
@@ -92,10 +96,10 @@ def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow
     return ManifestRow(
         path=manifest.parent / written,
         mpp=value,
-        slide=cell("slide"),
-        patient=cell("patient"),
-        site=cell("site"),
-        group=cell("group"),
+        slide=words("slide"),
+        patient=words("patient"),
+        site=words("site"),
+        group=words("group"),
         annotations=None if annotations is None else manifest.parent / annotations,
-        split=cell("split"),
+        split=words("split"),
     )

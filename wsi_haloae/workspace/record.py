@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from wsi_haloae.atomic import write_text
+from wsi_haloae.atomic import read_own, write_text
 from wsi_haloae.progress import Reporter
 
 RECORD_NAME = "run.json"
@@ -60,7 +60,7 @@ class RunRecord:
 def read_record(path: Path) -> dict[str, Any]:
     """An earlier run's record; empty when there is none that can be read."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_own(path).decode())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -30,6 +30,11 @@ class SlideInput:
     patient: str | None = None
     group: str | None = None
 
+    @property
+    def absolute(self) -> Path:
+        """Its path from any folder."""
+        return resolved(self.path)
+
     def open(self) -> Slide:
         """The slide, opened; raises `SlideError` or `UsageError`."""
         return open_slide(self.path, mpp=self.mpp, override_mpp=self.override_mpp)
@@ -69,7 +74,7 @@ def _without_repeats(found: Sequence[SlideInput]) -> list[SlideInput]:
     """`UsageError` for a slide that is named twice as two different ones."""
     seen: dict[Path, SlideInput] = {}
     for slide in found:
-        first = seen.setdefault(slide.path.resolve(), slide)
+        first = seen.setdefault(slide.absolute, slide)
         if (first.mpp, first.patient, first.group) != (slide.mpp, slide.patient, slide.group):
             raise UsageError(
                 f"{slide.path} is named twice, with different mpp, patient or group. Keep one of its rows."
@@ -97,7 +102,15 @@ def _slides_in(folder: Path) -> list[Path]:
 
 
 def _name(path: Path, name_by: NameBy) -> str:
-    return f"{path.resolve().parent.name}_{path.stem}" if name_by == "parent" else path.stem
+    return f"{resolved(path).parent.name}_{path.stem}" if name_by == "parent" else path.stem
+
+
+def resolved(path: Path) -> Path:
+    """Without links; the path itself where it leads nowhere, for that is told when its turn comes."""
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):  # a NUL character, or a link to itself
+        return path.absolute()
 
 
 def _refuse_twins(slides: Sequence[SlideInput]) -> None:

@@ -1,0 +1,53 @@
+"""Which names an output folder may have: told before any work, for a name that clashes would do so after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from wsi_haloae.atomic import is_temporary
+from wsi_haloae.quoting import CONTROL, FOREIGN, printable
+from wsi_haloae.workspace.slide_inputs import SlideInput
+from wsi_haloae.workspace.study_files import StudyFile
+
+
+def slide_problem(slide: SlideInput, output: Path) -> str:
+    """Why a slide cannot have its folder in ``output``, and what to do; "" where it can."""
+    # The file's own name, with its suffix, goes into every output.
+    problem = name_problem(slide.name) or _letters_problem(slide.path.name) or _path_problem(slide.path)
+    if problem:
+        advice = "Rename the file, or pass --name-by parent to put its folder's name before it."
+        return f"no output folder can be called {printable(slide.name)!r}: {problem}. {advice}"
+    return _folder_problem(output / slide.name)
+
+
+def name_problem(name: str, kept: Iterable[str] = StudyFile) -> str:
+    """Why a folder beside the files ``kept`` cannot have a name; "" where it can."""
+    if name in {"", ".", ".."}:
+        return "this is the name of another folder"
+    if name.casefold() in {one.casefold() for one in kept}:  # some file systems take capitals for small letters
+        return "this name is kept for a file that belongs to all slides"
+    if is_temporary(name):
+        return "names like this are those of unfinished files"
+    return _letters_problem(name)
+
+
+def _letters_problem(name: str) -> str:
+    if FOREIGN.search(name):
+        return "the file's name is not UTF-8"
+    return "the file's name has control characters" if CONTROL.search(name) else ""
+
+
+def _path_problem(path: Path) -> str:
+    return "there is a NUL character in the path" if "\0" in str(path) else ""
+
+
+def _folder_problem(folder: Path) -> str:
+    try:
+        if folder.is_symlink():
+            return f"its output folder {folder} is a symbolic link, which is not written through. Remove the link."
+        if folder.exists() and not folder.is_dir():
+            return f"its output folder would be {folder}, but there is a file of this name. Choose another -o."
+    except OSError as error:  # of a name that is too long, for one
+        return f"its output folder cannot be made ({error})."
+    return ""
