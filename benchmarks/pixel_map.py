@@ -16,7 +16,7 @@ from pathlib import Path
 from bench_export import scored_store
 from machine import print_row
 
-from wsi_haloae.export.ome_zarr import write_map_zarr
+from wsi_haloae.export.ome_zarr import write_pixel_map
 from wsi_haloae.heatmap.pixel_map import assemble_map
 
 SIDE = 64
@@ -30,7 +30,7 @@ def main() -> None:
         store = scored_store(Path(name), SIDE)
         before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
         whole = assemble_map(store)
-        write_map_zarr(Path(name) / "map.ome.zarr", whole, store.header.slide)
+        write_pixel_map(Path(name) / "map.ome.zarr", whole, store.header.slide)
         seconds = time.monotonic() - start
         more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * UNIT
     megabytes = {"map_megabytes": whole.values.nbytes / 1e6, "memory_megabytes": more / 1e6}

@@ -1,59 +1,77 @@
-"""flags and words: bits per tile, in a fixed order."""
+"""The table of flags and the bits that limits give: per tile, in a fixed order."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from wsi_haloae.artefacts.flags import ArtefactFlag, flags, words
+from wsi_haloae.artefacts.flags import FLAGS, column_words, frame_inset, known_bits, spoken_words
 from wsi_haloae.artefacts.limits import ArtefactLimits
-from wsi_haloae.artefacts.quantities import TileQuantities
 
 LIMITS = ArtefactLimits(focus=0.0625, ink_share=0.25, fold_ratio=1.5, glass_share=0.5, tiles=300)
-CLEAN = TileQuantities(focus=0.3, ink_share=0.0, fold_ratio=0.7, glass_share=0.1)
+CLEAN = {"focus": 0.3, "ink_share": 0.0, "fold_ratio": 0.7, "glass_share": 0.1}
+
+
+def flags(*tiles: dict[str, float]) -> np.ndarray:
+    return LIMITS.flags(np.array([list(tile.values()) for tile in tiles], np.float32))
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "flag"),
+    ("quantity", "value", "limit", "bit"),
     [
-        ("focus", 0.06, ArtefactFlag.OUT_OF_FOCUS),
-        ("ink_share", 0.26, ArtefactFlag.PEN),
-        ("fold_ratio", 1.51, ArtefactFlag.FOLD),
-        ("glass_share", 0.51, ArtefactFlag.MOSTLY_GLASS),
+        ("focus", 0.06, 0.0625, 1),
+        ("ink_share", 0.26, 0.25, 2),
+        ("fold_ratio", 1.51, 1.5, 4),
+        ("glass_share", 0.51, 0.5, 8),
     ],
 )
-def test_each_quantity_beyond_its_limit_sets_its_own_bit(name: str, value: float, flag: ArtefactFlag) -> None:
-    beyond = CLEAN._replace(**{name: value})
-    on_it = CLEAN._replace(**{name: getattr(LIMITS, name)})
-    found = flags(np.array([CLEAN, beyond, on_it], np.float32), LIMITS)
+def test_each_quantity_beyond_its_limit_sets_its_own_bit(quantity: str, value: float, limit: float, bit: int) -> None:
+    found = flags(CLEAN, {**CLEAN, quantity: value}, {**CLEAN, quantity: limit})
     assert found.dtype == np.uint8
-    assert found.tolist() == [0, flag, 0]
+    assert found.tolist() == [0, bit, 0]
 
 
 def test_bits_add_up() -> None:
-    everything = np.array([TileQuantities(0.0, 1.0, 9.0, 1.0)], np.float32)
-    assert flags(everything, LIMITS).tolist() == [15]
+    assert LIMITS.flags(np.array([[0.0, 1.0, 9.0, 1.0]], np.float32)).tolist() == [15]
 
 
 def test_an_unreadable_tile_has_no_flag() -> None:
-    assert flags(np.full((1, 4), np.nan, np.float32), LIMITS).tolist() == [0]
+    assert LIMITS.flags(np.full((1, len(FLAGS)), np.nan, np.float32)).tolist() == [0]
 
 
 def test_no_tiles_have_no_flags() -> None:
-    assert flags(np.empty((0, 4), np.float32), LIMITS).shape == (0,)
+    assert LIMITS.flags(np.empty((0, len(FLAGS)), np.float32)).shape == (0,)
 
 
-def test_words_name_the_bits_for_a_table() -> None:
-    assert words(0) == ""
-    assert words(ArtefactFlag.OUT_OF_FOCUS | ArtefactFlag.PEN) == "out_of_focus;pen"
-    assert words(15) == "out_of_focus;pen;fold;mostly_glass"
-    assert words(int(np.uint8(8))) == "mostly_glass"
+def test_words_name_the_bits() -> None:
+    assert column_words(0) == spoken_words(0) == ""
+    assert column_words(3) == "out_of_focus;pen"
+    assert spoken_words(3) == "out of focus, pen"
+    assert column_words(15) == "out_of_focus;pen;fold;mostly_glass"
+    assert column_words(128 + 8) == "mostly_glass"  # of a store that knows more flags than this table
 
 
-def test_stored_bits_keep_their_meaning() -> None:
-    assert {flag.name: flag.value for flag in ArtefactFlag} == {
-        "OUT_OF_FOCUS": 1,
-        "PEN": 2,
-        "FOLD": 4,
-        "MOSTLY_GLASS": 8,
-    }
+def test_what_is_stored_keeps_its_meaning() -> None:
+    """Bits and names in tables, and the order of the quantities, are in stores and records of earlier versions."""
+    stored = [(name, flag.bit, flag.quantity) for name, flag in FLAGS.items()]
+    assert stored[:4] == [
+        ("out_of_focus", 1, "focus"),
+        ("pen", 2, "ink_share"),
+        ("fold", 4, "fold_ratio"),
+        ("mostly_glass", 8, "glass_share"),
+    ]
+
+
+def test_rows_do_not_share_a_bit_a_colour_or_a_quantity() -> None:
+    rows = list(FLAGS.values())
+    assert all(row.bit in {1 << place for place in range(8)} for row in rows)
+    assert known_bits() == sum({row.bit for row in rows})
+    for kept in ("colour", "quantity", "words"):
+        assert len({getattr(row, kept) for row in rows}) == len(rows), kept
+    assert "tiles" not in {row.quantity for row in rows}  # what else the limits' JSON holds
+
+
+def test_frames_of_all_flags_fit_into_a_tile() -> None:
+    insets = [frame_inset(place) for place in range(len(FLAGS))]
+    assert insets == sorted(set(insets))
+    assert 0 <= insets[-1] < 0.5

@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from tests.artefacts.simulate import GLASS, blurred, drawn_tissue, plain, real_tiles
 from wsi_haloae.artefacts.density import TileDensity
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.focus import COARSE_WIDTH, FINE_WIDTH, LEAST_TISSUE, NOISE, SHARPEST, focus
-from wsi_haloae.artefacts.limits import FOCUS_AT_MOST
 
 EOSIN = (205, 110, 160)
 
@@ -67,7 +67,7 @@ def test_glass_beside_the_tissue_moves_focus_little() -> None:
 
 def test_noise_on_plain_tissue_is_no_sharpness() -> None:
     noise = np.random.default_rng(0).normal(0, 1.5, (256, 256, 3))
-    assert _focus((np.array(EOSIN) + noise).clip(0, 255).astype(np.uint8)) < FOCUS_AT_MOST
+    assert _focus((np.array(EOSIN) + noise).clip(0, 255).astype(np.uint8)) < FLAGS["out_of_focus"].bound
 
 
 def test_plain_tissue_has_no_focus_and_nothing_to_judge_has_all() -> None:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from tests.artefacts.simulate import GLASS, INKS, diagonal_band, drawn_tissue, folded, inked, plain, real_tiles
 from wsi_haloae.artefacts.density import TileDensity
 from wsi_haloae.artefacts.fold import PALEST, fold_ratio
-from wsi_haloae.artefacts.ink import ink_cells
 
 EOSIN = (205, 110, 160)
 
@@ -53,7 +52,7 @@ def test_what_is_narrow_or_small_is_no_fold() -> None:
 def test_what_is_dark_in_one_channel_alone_is_no_fold() -> None:
     tile = plain(EOSIN, 256)
     tile[64:128, :, 1] = 60  # not the palest channel, which decides
-    assert not ink_cells(TileDensity.of(tile)).any()
+    assert not TileDensity.of(tile).ink.any()
     assert _ratio(tile) == pytest.approx(_ratio(plain(EOSIN, 256)), rel=0.01)
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from tests.artefacts.simulate import INKS, diagonal_band, drawn_tissue, inked, plain, real_tiles
-from wsi_haloae.artefacts.density import TileDensity
-from wsi_haloae.artefacts.ink import ink_cells, ink_share
+from wsi_haloae.artefacts.density import TileDensity, ink_share
 from wsi_haloae.tissue.pen import has_ink_colour
 
 
@@ -26,7 +25,7 @@ def test_a_stroke_has_the_share_that_was_drawn(ink: str, width: int) -> None:
 def test_ink_is_found_on_glass_and_where_it_lies(ink: str) -> None:
     where = np.zeros((128, 128), np.bool_)
     where[32:64, 16:96] = True
-    cells = ink_cells(TileDensity.of(inked(plain((242, 241, 243), 128), INKS[ink], where)))
+    cells = TileDensity.of(inked(plain((242, 241, 243), 128), INKS[ink], where)).ink
     assert np.array_equal(cells, where[4::8, 4::8])
 
 
@@ -38,4 +37,4 @@ def test_stained_tissue_is_no_ink(folder: str) -> None:
 
 def test_the_rule_is_that_of_the_tissue_mask() -> None:
     density = TileDensity.of(inked(drawn_tissue(), INKS["blue"], diagonal_band(256, 50)))
-    assert np.array_equal(ink_cells(density), has_ink_colour(density.cells, 1.0))
+    assert np.array_equal(density.ink, has_ink_colour(density.cells, 1.0))

@@ -7,15 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from wsi_haloae.artefacts.limits import (
-    ENOUGH_TILES,
-    FOCUS_AT_MOST,
-    FOLD_AT_LEAST,
-    GLASS_SHARE,
-    INK_AT_LEAST,
-    ArtefactLimits,
-    calibrate,
-)
+from wsi_haloae.artefacts.flags import FLAGS
+from wsi_haloae.artefacts.limits import ENOUGH_TILES, ArtefactLimits, calibrate
 
 
 def _quantities(
@@ -35,12 +28,14 @@ def test_limits_are_the_quantiles_of_many_tiles() -> None:
 
 
 def test_limits_are_never_stricter_than_their_bounds() -> None:
-    limits = calibrate(_quantities(0.4, 0.0, 0.5, 500))
-    assert (limits.focus, limits.ink_share, limits.fold_ratio) == (FOCUS_AT_MOST, INK_AT_LEAST, FOLD_AT_LEAST)
+    limits = calibrate(_quantities(0.4, 0.0, 0.5, 500)).model_dump()
+    bounds = {flag.quantity: flag.bound for flag in FLAGS.values()}
+    assert limits == {**bounds, "tiles": 500}
+    assert (bounds["focus"], bounds["ink_share"], bounds["fold_ratio"]) == (0.1, 0.02, 0.9)
 
 
 def test_glass_is_not_calibrated() -> None:
-    assert calibrate(_quantities(0.4, 0.0, 0.5, 500)).glass_share == GLASS_SHARE
+    assert calibrate(_quantities(0.4, 0.0, 0.5, 500)).glass_share == 0.5
 
 
 @pytest.mark.parametrize("count", [5, 20, 60])
@@ -68,7 +63,7 @@ def test_the_guard_ends_where_tiles_are_enough() -> None:
 def test_one_tile_is_enough_and_none_is_not() -> None:
     assert calibrate(_quantities(0.05, 0.5, 3, 1)).focus == pytest.approx(0.05)
     with pytest.raises(ValueError, match="at least one"):
-        calibrate(np.empty((0, 4), np.float32))
+        calibrate(np.empty((0, len(FLAGS)), np.float32))
 
 
 def test_a_focus_limit_is_no_share_below_nothing() -> None:
@@ -80,5 +75,30 @@ def test_limits_come_back_from_json_and_are_frozen() -> None:
     assert ArtefactLimits.model_validate_json(limits.model_dump_json()) == limits
     with pytest.raises(ValidationError):
         limits.focus = 0.2  # type: ignore[misc]
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="'blur'"):
         ArtefactLimits.model_validate({**limits.model_dump(), "blur": 1})
+
+
+def test_limits_are_written_in_one_order_whatever_order_they_come_in() -> None:
+    limits = calibrate(_quantities(0.4, 0.0, 0.5, 500))
+    written = limits.model_dump_json()
+    assert written == '{"focus":0.1,"ink_share":0.02,"fold_ratio":0.9,"glass_share":0.5,"tiles":500}'
+    backwards = dict(reversed(list(limits.model_dump().items())))
+    assert ArtefactLimits.model_validate(backwards).model_dump_json() == written
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [{"focus": 0.2}, {"focus": -0.1}, {"ink_share": 0.01}, {"ink_share": 1.5}, {"fold_ratio": float("nan")},
+     {"glass_share": "much"}, {"tiles": 0}],
+)  # fmt: skip
+def test_a_limit_beyond_its_bounds_is_refused(impossible: dict[str, object]) -> None:
+    limits = calibrate(_quantities(0.4, 0.0, 0.5, 500)).model_dump()
+    with pytest.raises(ValidationError):
+        ArtefactLimits.model_validate({**limits, **impossible})
+
+
+def test_a_model_from_before_a_flag_was_added_never_sets_it() -> None:
+    limits = ArtefactLimits(focus=0.1, ink_share=0.02, glass_share=0.5, tiles=30)
+    assert list(limits.known()) == ["out_of_focus", "pen", "mostly_glass"]
+    assert limits.flags(np.array([[0.0, 1.0, 9.0, 1.0]], np.float32)).tolist() == [1 + 2 + 8]

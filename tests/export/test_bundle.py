@@ -11,11 +11,14 @@ import pytest
 from tests.export.stores import Scene, make_store
 from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.errors import StoreError, UsageError
-from wsi_haloae.export.bundle import WRITERS, ExportSettings, write_exports
-from wsi_haloae.export.formats import DEFAULT, FORMATS, REPORT_SHOWS, check_formats
+from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.formats import FORMATS, default_formats
+from wsi_haloae.export.open_store import ExportSettings
 from wsi_haloae.stores.sharded import TileState
 
-NAMES = {name for kind in DEFAULT for name in FORMATS[kind]} - {"map.ome.zarr"}
+NOT_HERE = {"map.ome.zarr", "tiles.geojson.gz"}
+"""Files of stores with maps, and of other settings."""
+NAMES = {file for name in default_formats() for file in FORMATS[name].files} - NOT_HERE
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -40,18 +43,11 @@ def test_rewriting_leaves_nothing_else_behind(tmp_path: Path) -> None:
 
 
 def test_each_format_writes_its_files_and_no_other(tmp_path: Path) -> None:
-    assert list(WRITERS) == list(FORMATS)
     store = make_store(tmp_path / "scores.zarr", Scene(width=200, height=130))
-    for name in FORMATS:
+    for name, row in FORMATS.items():
         write_exports(store, tmp_path / name, formats=(name,))
-        shown = REPORT_SHOWS if name == "report" else ()
-        expected = {file for one in (name, *shown) for file in FORMATS[one]} - {"map.ome.zarr"}
+        expected = {file for one in (name, *row.shows) for file in FORMATS[one].files} - NOT_HERE
         assert {path.name for path in (tmp_path / name).iterdir()} == expected
-
-
-def test_a_format_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(UsageError, match="csv, parquet, tiles, regions"):
-        check_formats(("csv", "xlsx"))
 
 
 def test_no_tissue_gives_valid_empty_outputs(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from tests.export.stores import Scene, make_index, make_store
 from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.errors import UsageError
-from wsi_haloae.export.h5ad import write_anndata
-from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.open_store import ExportSettings
 from wsi_haloae.stores.sharded import TileState
 
 
@@ -23,7 +23,7 @@ def test_anndata_reads_scores_places_and_facts(tmp_path: Path) -> None:
     state = np.full(len(index), TileState.DONE, np.uint8)
     state[3] = TileState.PENDING
     store = make_store(tmp_path / "scores.zarr", scene, state=state)
-    write_anndata(tmp_path / "tiles.h5ad", store, ScoredTiles.read(store, Criterion(threshold=10.0)))
+    write_exports(store, tmp_path, ExportSettings(Criterion(threshold=10.0)), ("anndata",))
     found = anndata.read_h5ad(tmp_path / "tiles.h5ad")
     assert list(found.var_names) == ["score", "paper", "tissue"]
     score = np.arange(len(index), dtype=np.float32)
@@ -43,5 +43,5 @@ def test_without_the_package_it_is_said_how_to_get_it(tmp_path: Path, monkeypatc
     monkeypatch.setitem(sys.modules, "anndata", None)
     store = make_store(tmp_path / "scores.zarr", Scene())
     with pytest.raises(UsageError, match=r"pip install 'wsi-haloae\[anndata\]'"):
-        write_anndata(tmp_path / "tiles.h5ad", store, ScoredTiles.read(store))
-    assert not list(tmp_path.glob("*.h5ad*"))
+        write_exports(store, tmp_path / "out", formats=("csv", "anndata"))
+    assert not (tmp_path / "out").exists()  # nothing is written by halves

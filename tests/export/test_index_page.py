@@ -10,10 +10,8 @@ from PIL import Image
 from tests.export.pages import Page
 from tests.export.stores import Scene, make_store
 from wsi_haloae.export.index_page import IndexedSlide, write_index_page
-from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.small_picture import LONGEST, write_small_picture
-from wsi_haloae.heatmap.assembly import assemble_heatmap
-from wsi_haloae.heatmap.colours import ColourScale
 
 RATE = "per-tile error rate of 5 %"
 SLIDES = [
@@ -62,8 +60,9 @@ def test_a_stamp_is_small_whatever_the_slide_and_has_its_colours(tmp_path: Path)
     score = np.tile(np.repeat([0.0, 1.0], 50), 50).astype(np.float32)  # left half low, right half high
     store = make_store(tmp_path / "scores.zarr", scene, score=score)
     noise = np.random.default_rng(0).integers(0, 255, (320, 640, 3), dtype=np.uint8)
-    path = tmp_path / "small.jpg"
-    write_small_picture(path, ScoredTiles.read(store), assemble_heatmap(store), ColourScale(0, 1), noise)
+    path, source = tmp_path / "small.jpg", OpenStore(store)
+    source.thumbnail = noise
+    write_small_picture(path, source)
     assert path.stat().st_size < 15_000
     with Image.open(path) as picture:
         assert picture.size == (LONGEST, LONGEST // 2)

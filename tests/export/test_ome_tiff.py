@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from tests.export.stores import Scene, make_store
 from wsi_haloae.export.levels import halved, pyramid
 from wsi_haloae.export.ome_tiff import write_ome_tiff
-from wsi_haloae.heatmap.assembly import assemble_heatmap
+from wsi_haloae.export.open_store import OpenStore
 
 
 def written(folder: Path, scene: Scene) -> tuple[Path, NDArray[np.float32]]:
-    store = make_store(folder / "scores.zarr", scene)
-    heatmap = assemble_heatmap(store)
+    source = OpenStore(make_store(folder / "scores.zarr", scene))
     path = folder / "heatmap.ome.tif"
-    write_ome_tiff(path, heatmap, store.header)
-    return path, heatmap.values
+    write_ome_tiff(path, source)
+    return path, source.heatmap.values
 
 
 @pytest.mark.parametrize(

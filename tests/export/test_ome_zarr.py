@@ -16,7 +16,7 @@ from ome_zarr_models.v05.image import Image
 from tests.export.stores import Scene, make_store
 from wsi_haloae.errors import StoreError
 from wsi_haloae.export.bundle import write_exports
-from wsi_haloae.export.ome_zarr import NumberPyramid, write_map_zarr
+from wsi_haloae.export.ome_zarr import NumberPyramid, write_pixel_map
 from wsi_haloae.heatmap import pixel_map
 from wsi_haloae.heatmap.pixel_map import PixelMap
 
@@ -95,7 +95,7 @@ def test_each_level_is_the_mean_of_the_one_before(written: Path) -> None:
 def test_a_map_is_read_back_square_by_square(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random((700, 300)).astype(np.float32)
     pixels = PixelMap(da.from_array(values, chunks=256), 1.0, 1.0)
-    write_map_zarr(tmp_path / "map.ome.zarr", pixels, Scene().slide)
+    write_pixel_map(tmp_path / "map.ome.zarr", pixels, Scene().slide)
     read = NumberPyramid(tmp_path / "map.ome.zarr")
     assert read.shapes == [(700, 300), (350, 150), (175, 75)]
     np.testing.assert_array_equal(read.read(0, 1, 1), values[256:512, 256:])

@@ -11,12 +11,12 @@ import pytest
 from pyarrow import parquet
 
 from tests.export.stores import Scene, make_store
-from wsi_haloae.artefacts.flags import ArtefactFlag
+from wsi_haloae.artefacts.flags import known_bits
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.selection import USUAL, Criterion
 from wsi_haloae.export import parquet as module
+from wsi_haloae.export.open_store import ExportSettings, OpenStore
 from wsi_haloae.export.parquet import write_tile_parquet
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.export.table import write_tile_table
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> ScoreStore:
         tmp_path / "scores.zarr", scene, state=state,
         score=random.lognormal(sigma=3, size=tiles).astype(np.float32),
         p_value=random.uniform(size=tiles).astype(np.float32),
-        flags=(np.arange(tiles) % (2 * max(ArtefactFlag))).astype(np.uint8),
+        flags=(np.arange(tiles) % (known_bits() + 1)).astype(np.uint8),
     )  # fmt: skip
 
 
@@ -44,9 +44,9 @@ def test_it_says_what_the_csv_says(
     store: ScoreStore, tmp_path: Path, criterion: Criterion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ROW_GROUP", 50)
-    tiles = ScoredTiles.read(store, criterion)
-    write_tile_table(tmp_path / "tiles.csv", tiles)
-    write_tile_parquet(tmp_path / "tiles.parquet", tiles)
+    source = OpenStore(store, ExportSettings(criterion))
+    write_tile_table(tmp_path / "tiles.csv", source)
+    write_tile_parquet(tmp_path / "tiles.parquet", source)
     with (tmp_path / "tiles.csv").open(encoding="utf-8", newline="") as file:
         expected = list(csv.DictReader(file))
     file = parquet.ParquetFile(tmp_path / "tiles.parquet")
@@ -62,7 +62,7 @@ def test_it_says_what_the_csv_says(
 
 
 def test_types_and_metadata(store: ScoreStore, tmp_path: Path) -> None:
-    write_tile_parquet(tmp_path / "tiles.parquet", ScoredTiles.read(store, Criterion(threshold=2.5)))
+    write_tile_parquet(tmp_path / "tiles.parquet", OpenStore(store, ExportSettings(Criterion(threshold=2.5))))
     schema = parquet.read_schema(tmp_path / "tiles.parquet")
     assert schema.field("x").type == schema.field("row").type == pa.int32()
     assert schema.field("score").type == schema.field("p_value").type == pa.float32()
@@ -76,7 +76,7 @@ def test_types_and_metadata(store: ScoreStore, tmp_path: Path) -> None:
 
 def test_pandas_reads_words_as_categories(store: ScoreStore, tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
-    write_tile_parquet(tmp_path / "tiles.parquet", ScoredTiles.read(store))
+    write_tile_parquet(tmp_path / "tiles.parquet", OpenStore(store))
     frame = pandas.read_parquet(tmp_path / "tiles.parquet")
     assert frame["state"].value_counts().to_dict() == {"scored": 190, "unreadable": 1, "pending": 1}
     assert np.isnan(frame["score"][1])

@@ -11,7 +11,8 @@ import pytest
 from tests.export.groovy_tool import Groovy
 from tests.export.stores import Scene, make_store
 from wsi_haloae.export import qupath_scripts
-from wsi_haloae.export.bundle import ExportSettings, write_exports
+from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.open_store import ExportSettings
 from wsi_haloae.export.qupath_scripts import groovy_literal, write_project_scripts
 
 HOSTILE = 'it\'s "$HOME" ${1/0} \\u0027 C:\\new\\temp 切片.svs'

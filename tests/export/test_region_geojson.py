@@ -13,9 +13,8 @@ from tests.export.check_geojson import assert_readable_by_qupath
 from tests.export.stores import Scene, make_index, make_store
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.selection import USUAL, Criterion
-from wsi_haloae.export.region_geojson import regions_of, write_region_geojson
-from wsi_haloae.export.scored_tiles import ScoredTiles
-from wsi_haloae.heatmap.assembly import assemble_heatmap
+from wsi_haloae.export.open_store import ExportSettings, OpenStore
+from wsi_haloae.export.region_geojson import write_region_geojson
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
 NAMES = ["Region area mm^2", "Tiles in region", "Mean anomaly score", "Max anomaly score"]
@@ -23,8 +22,7 @@ NAMES = ["Region area mm^2", "Tiles in region", "Mean anomaly score", "Max anoma
 
 def written(folder: Path, scene: Scene, criterion: Criterion = USUAL, **columns: Any) -> list[dict[str, Any]]:
     store = make_store(folder / "scores.zarr", scene, **columns)
-    tiles = ScoredTiles.read(store, criterion)
-    write_region_geojson(folder / "regions.geojson", tiles, regions_of(tiles, assemble_heatmap(store)))
+    write_region_geojson(folder / "regions.geojson", OpenStore(store, ExportSettings(criterion)))
     document = json.loads((folder / "regions.geojson").read_text(encoding="utf-8"))
     assert document["type"] == "FeatureCollection"
     found: list[dict[str, Any]] = document["features"]

@@ -14,18 +14,18 @@ from PIL import Image
 
 from tests.export.pages import Page
 from tests.export.stores import Scene, make_store
-from wsi_haloae.artefacts.flags import ArtefactFlag
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
 from wsi_haloae.export.score_histogram import score_edges, shares
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.scoring.gallery import make_gallery
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 
-LIMITS = ArtefactLimits(focus=0.1, ink_share=0.02, fold_ratio=0.9, tiles=300)
+LIMITS = ArtefactLimits(focus=0.1, ink_share=0.02, fold_ratio=0.9, glass_share=0.5, tiles=300)
 COARSE = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
 FINE = CalibrationFacts(tiles=9000, groups=3000, correlation=0.0, effective_tiles=8999)
 HOPELESS = CalibrationFacts(tiles=9, groups=3, correlation=1.0, effective_tiles=3)
@@ -62,14 +62,14 @@ def report(store: ScoreStore) -> Page:
         Image.new("RGB", (8, 8)).save(folder / name)
     for name in ("run.json", "../index.html", "tiles.csv"):
         (folder / name).write_text("", encoding="utf-8")
-    write_report(folder / "report.html", store, ScoredTiles.read(store))
+    write_report(folder / "report.html", OpenStore(store))
     return Page(folder / "report.html")
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
     flags = np.zeros(100, np.uint8)
-    flags[[3, 98]] = ArtefactFlag.PEN, ArtefactFlag.FOLD | ArtefactFlag.OUT_OF_FOCUS
+    flags[[3, 98]] = FLAGS["pen"].bit, FLAGS["fold"].bit + FLAGS["out_of_focus"].bit
     store = make(tmp_path_factory.mktemp("report"), flags=flags)
     add_gallery(store)
     return report(store)
@@ -118,7 +118,7 @@ def test_flags_are_counted_and_explained(page: Page) -> None:
 
 def test_the_same_store_gives_the_same_bytes(page: Page, tmp_path: Path) -> None:
     flags = np.zeros(100, np.uint8)
-    flags[[3, 98]] = ArtefactFlag.PEN, ArtefactFlag.FOLD | ArtefactFlag.OUT_OF_FOCUS
+    flags[[3, 98]] = FLAGS["pen"].bit, FLAGS["fold"].bit + FLAGS["out_of_focus"].bit
     store = make(tmp_path, flags=flags)
     add_gallery(store)
     assert report(store).path.read_bytes() == page.path.read_bytes()
@@ -212,10 +212,10 @@ def test_maps_without_a_fixed_scale_say_so(tmp_path: Path) -> None:
 
 def test_what_is_odd_about_the_whole_slide_is_a_warning(tmp_path: Path) -> None:
     scene = replace(SCENE, roi_sha256="b" * 64)
-    flags = np.where(np.arange(100) < 20, np.uint8(ArtefactFlag.OUT_OF_FOCUS), np.uint8(0)).astype(np.uint8)
+    flags = np.where(np.arange(100) < 20, np.uint8(FLAGS["out_of_focus"].bit), np.uint8(0)).astype(np.uint8)
     page = report(make(tmp_path, scene, flags=flags, reference=REFERENCE / 2))
     assert "More than half of the tiles score above 95 % of the reference tiles" in page.words
-    assert "20 % of the tiles are flagged" in page.words
+    assert "20 % of the tiles have a quality-control flag" in page.words
     assert "--roi" in page.words
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.export.stores import Scene, make_store
 from wsi_haloae.calibration.conformal import CalibrationFacts
-from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.table import write_tile_table
 from wsi_haloae.stores.sharded import TileState
 
@@ -28,7 +28,7 @@ def test_states_numbers_and_empty_fields(tmp_path: Path) -> None:
         # The second was written by a run that was killed before it committed the shard.
         state=np.array([TileState.DONE, TileState.PENDING, TileState.UNREADABLE, TileState.DONE], np.uint8),
     )
-    write_tile_table(tmp_path / "tiles.csv", ScoredTiles.read(store))
+    write_tile_table(tmp_path / "tiles.csv", OpenStore(store))
     assert (tmp_path / "tiles.csv").read_text(encoding="utf-8") == (
         "x,y,width,height,row,column,tissue_fraction,score,score_paper,p_value,flags,state,anomalous,criterion\n"
         "0,0,64,64,0,0,0.100000001,0.100000001,0.0500000007,,,scored,,\n"
@@ -41,7 +41,7 @@ def test_states_numbers_and_empty_fields(tmp_path: Path) -> None:
 def test_scores_come_back_as_the_same_float32(tmp_path: Path) -> None:
     scene = Scene()
     score = np.random.default_rng(1).lognormal(sigma=9, size=scene.grid.rows * scene.grid.columns).astype(np.float32)
-    write_tile_table(tmp_path / "tiles.csv", ScoredTiles.read(make_store(tmp_path / "scores.zarr", scene, score=score)))
+    write_tile_table(tmp_path / "tiles.csv", OpenStore(make_store(tmp_path / "scores.zarr", scene, score=score)))
     read = np.array([line["score"] for line in lines_of(tmp_path / "tiles.csv")], np.float32)
     np.testing.assert_array_equal(read, score)
 
@@ -51,8 +51,8 @@ def test_a_calibrated_model_says_which_tiles_are_anomalous_and_by_what_rate(tmp_
     p_value = np.array([0.025, 0.5, 0.025, 0.04], np.float32)
     state = np.array([TileState.DONE, TileState.DONE, TileState.PENDING, TileState.DONE], np.uint8)
     scene = Scene(width=256, height=64, calibration=facts)
-    tiles = ScoredTiles.read(make_store(tmp_path / "scores.zarr", scene, state=state, p_value=p_value))
-    write_tile_table(tmp_path / "tiles.csv", tiles)
+    source = OpenStore(make_store(tmp_path / "scores.zarr", scene, state=state, p_value=p_value))
+    write_tile_table(tmp_path / "tiles.csv", source)
     lines = lines_of(tmp_path / "tiles.csv")
     assert [line["p_value"] for line in lines] == ["0.0250000004", "0.5", "", "0.0399999991"]
     assert [line["anomalous"] for line in lines] == ["yes", "no", "", "yes"]
@@ -63,8 +63,8 @@ def test_with_enough_calibration_tiles_it_is_a_false_discovery_rate(tmp_path: Pa
     facts = CalibrationFacts(tiles=5000, groups=5000, correlation=0, effective_tiles=5000)
     p_value = np.array([0.0002, 0.08, 0.5, 0.9], np.float32)
     scene = Scene(width=256, height=64, calibration=facts)
-    tiles = ScoredTiles.read(make_store(tmp_path / "scores.zarr", scene, p_value=p_value))
-    write_tile_table(tmp_path / "tiles.csv", tiles)
+    source = OpenStore(make_store(tmp_path / "scores.zarr", scene, p_value=p_value))
+    write_tile_table(tmp_path / "tiles.csv", source)
     assert [line["anomalous"] for line in lines_of(tmp_path / "tiles.csv")] == ["yes", "no", "no", "no"]
     assert {line["criterion"] for line in lines_of(tmp_path / "tiles.csv")} == {"false-discovery rate 0.1"}
 
@@ -72,7 +72,7 @@ def test_with_enough_calibration_tiles_it_is_a_false_discovery_rate(tmp_path: Pa
 def test_flags_are_words(tmp_path: Path) -> None:
     flags = np.array([0, 1, 6, 8], np.uint8)
     state = np.array([TileState.DONE, TileState.DONE, TileState.DONE, TileState.PENDING], np.uint8)
-    tiles = ScoredTiles.read(make_store(tmp_path / "s.zarr", Scene(width=256, height=64), flags=flags, state=state))
-    write_tile_table(tmp_path / "tiles.csv", tiles)
+    source = OpenStore(make_store(tmp_path / "s.zarr", Scene(width=256, height=64), flags=flags, state=state))
+    write_tile_table(tmp_path / "tiles.csv", source)
     assert [line["flags"] for line in lines_of(tmp_path / "tiles.csv")] == ["", "out_of_focus", "pen;fold", ""]
-    assert tiles.flag_counts() == {"out_of_focus": 1, "pen": 1, "fold": 1, "mostly_glass": 0}
+    assert source.tiles.flag_counts() == {"out_of_focus": 1, "pen": 1, "fold": 1, "mostly_glass": 0}

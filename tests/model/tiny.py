@@ -16,7 +16,7 @@ from wsi_haloae.model.haloae import HaloAE
 
 torch.set_num_threads(1)  # models this small only wait for their threads
 
-LIMITS = ArtefactLimits(focus=0.05, ink_share=0.02, fold_ratio=0.9, tiles=30)
+LIMITS = ArtefactLimits(focus=0.05, ink_share=0.02, fold_ratio=0.9, glass_share=0.5, tiles=30)
 TILE = 48
 """The smallest tile size: 12 x 12 cells."""
 STAGE = {"mid": 8, "out": 8, "heads": 1, "kernel": 3}

@@ -12,8 +12,7 @@ from scipy import ndimage
 
 from tests.model.tiny import LIMITS, TILE, tiny_checkpoint
 from tests.training.tiles import MemorySource
-from wsi_haloae.artefacts.flags import ArtefactFlag, flags
-from wsi_haloae.artefacts.quantities import measure_all
+from wsi_haloae.artefacts.flags import FLAGS, measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
 from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.anomaly_map import dissimilarity_map
@@ -246,9 +245,9 @@ def test_the_p_value_is_that_of_the_score(tiles: np.ndarray) -> None:
 def test_artefacts_are_flagged_by_the_checkpoints_limits(tiles: np.ndarray) -> None:
     found, level = scorer().score(tiles), tiny_checkpoint().facts.config.scoring.glass_level
     np.testing.assert_array_equal(found.artefacts, measure_all(tiles, level))
-    np.testing.assert_array_equal(found.flags, flags(measure_all(tiles, level), LIMITS))
-    assert found.flags[4] & ArtefactFlag.MOSTLY_GLASS
-    assert not found.flags[0] & ArtefactFlag.MOSTLY_GLASS
+    np.testing.assert_array_equal(found.flags, LIMITS.flags(measure_all(tiles, level)))
+    assert found.flags[4] & FLAGS["mostly_glass"].bit
+    assert not found.flags[0] & FLAGS["mostly_glass"].bit
     facts = tiny_checkpoint().facts.model_copy(update={"artefacts": None})
     assert not Scorer(replace(tiny_checkpoint(), facts=facts), CPU, 4).score(tiles).flags.any()
 

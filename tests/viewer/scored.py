@@ -14,13 +14,8 @@ from numpy.typing import NDArray
 
 from tests.export.stores import Scene, make_index
 from wsi_haloae.calibration.conformal import CalibrationFacts
-from wsi_haloae.export.ome_zarr import write_map_zarr
-from wsi_haloae.export.overlay import write_overlay
-from wsi_haloae.export.scored_tiles import ScoredTiles
-from wsi_haloae.export.table import write_tile_table
-from wsi_haloae.heatmap.assembly import assemble_heatmap
-from wsi_haloae.heatmap.colours import ColourScale
-from wsi_haloae.heatmap.pixel_map import assemble_map
+from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.slide.thumbnail import read_thumbnail
 from wsi_haloae.stores.score_store import ScoreStore
@@ -81,10 +76,7 @@ def score_slide(
     _fill(folder / "scores.zarr", len(index))
     store = ScoreStore.open(folder / "scores.zarr")
     write_run_record(folder, slide, header.slide, len(index))
-    tiles = ScoredTiles.read(store)
-    write_tile_table(folder / "tiles.csv", tiles)
-    write_overlay(folder / "heatmap.overlay.png", assemble_heatmap(store), ColourScale(*RANGE))
-    write_map_zarr(folder / "map.ome.zarr", assemble_map(store), header.slide)
+    write_exports(store, folder, formats=("csv", "overlay", "map"))
     return Scored(folder, slide, scene, store)
 
 

@@ -352,7 +352,7 @@ def test_every_control_has_a_name_and_is_reached_by_tab(page: Page) -> None:
         page.keyboard.press("Tab")
         if page.locator(":focus").count():  # past the last one the browser's own controls would follow
             reached.add(page.locator(":focus").get_attribute("id"))
-    for name in ("zoom-in", "zoom-home", "show-help", "heat", "opacity", "threshold", "anomalous", "artefacts"):
+    for name in ("zoom-in", "zoom-home", "show-help", "heat", "opacity", "threshold", "anomalous", "flags"):
         assert name in reached
     tree = page.locator("body").aria_snapshot()
     for line in tree.splitlines():

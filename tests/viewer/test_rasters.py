@@ -10,7 +10,7 @@ import pytest
 
 from tests.export.stores import Scene, make_store
 from tests.viewer.scored import LOST, WAITING, Scored
-from wsi_haloae.artefacts.flags import ArtefactFlag, words
+from wsi_haloae.artefacts.flags import column_words, known_bits
 from wsi_haloae.errors import StoreError
 from wsi_haloae.viewer import rasters as planes
 from wsi_haloae.viewer.rasters import MOST_PLACES, Planes, TileMark, tile_number
@@ -31,7 +31,7 @@ def test_planes_say_what_the_table_says(scored: Scored) -> None:
         else:
             assert np.isnan(shown.p_values[place])
         assert (TileMark.ANOMALOUS in marks) == (line["anomalous"] == "yes")
-        assert words(int(marks & TileMark.ARTEFACT)) == line["flags"]
+        assert column_words(int(marks & TileMark.FLAGGED)) == line["flags"]
         assert (TileMark.UNREADABLE in marks, TileMark.PENDING in marks) == (
             line["state"] == "unreadable",
             line["state"] == "pending",
@@ -40,8 +40,9 @@ def test_planes_say_what_the_table_says(scored: Scored) -> None:
     assert [line["state"] for line in (lines[LOST], lines[WAITING])] == ["unreadable", "pending"]
 
 
-def test_the_bits_of_artefacts_are_those_of_the_store() -> None:
-    assert sum(ArtefactFlag) == TileMark.ARTEFACT
+def test_flags_and_marks_do_not_share_bits() -> None:
+    marks = [mark for mark in TileMark if mark is not TileMark.FLAGGED]
+    assert all(mark > TileMark.FLAGGED >= known_bits() for mark in marks)
 
 
 def test_places_without_a_tile_have_no_mark(tmp_path: Path) -> None:

@@ -7,18 +7,19 @@ layers of tissue and is proportional to the stain, and a brighter lamp only shif
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.config import GLASS_LEVEL
+from wsi_haloae.tissue.pen import has_ink_colour
+
 CELL = 8
 """Side of a cell in pixels: at 0.25 to 0.5 um a pixel a cell is smaller than a nucleus or about as large."""
 FINE = 2
 """Side of a fine pixel in pixels of the tile. Single pixels hold noise, and how a slide was compressed and resized."""
-GLASS_LEVEL = 0.86
-"""The default of ``scoring.glass_level`` in the configuration."""
 
 _Number = TypeVar("_Number", np.float32, np.uint16)
 
@@ -32,6 +33,11 @@ class TileDensity:
     fine: NDArray[np.float32]  # (s / 2, s / 2): mean of the channels
     cells: NDArray[np.float32]  # (m, m, 3): mean over each cell
     tissue: NDArray[np.bool_]  # (m, m)
+
+    @cached_property
+    def ink(self) -> NDArray[np.bool_]:
+        """Which cells are marker ink, by the colour rule that the tissue mask uses on thumbnails: (m, m)."""
+        return has_ink_colour(self.cells)
 
     @classmethod
     def of(cls, tile: NDArray[np.uint8], glass_level: float | None = GLASS_LEVEL) -> TileDensity:
@@ -49,6 +55,16 @@ class TileDensity:
             cells=_block_sums(fine, CELL // FINE) / np.float32((CELL // FINE) ** 2),
             tissue=_tissue(tile, glass_level),
         )
+
+
+def glass_share(density: TileDensity) -> float:
+    """Share of the tile's cells that are empty glass: 0..1, no unit."""
+    return float(1 - density.tissue.mean())
+
+
+def ink_share(density: TileDensity) -> float:
+    """Share of the tile's cells that are black, blue, green or red ink: 0..1, no unit."""
+    return float(density.ink.mean())
 
 
 def _tissue(tile: NDArray[np.uint8], glass_level: float | None) -> NDArray[np.bool_]:

@@ -14,7 +14,6 @@ import numpy as np
 from scipy import ndimage
 
 from wsi_haloae.artefacts.density import TileDensity
-from wsi_haloae.artefacts.ink import ink_cells
 
 BAND_WIDTH = 3
 """Cells, 24 pixels: what a square of this side does not fit into is no fold."""
@@ -34,7 +33,7 @@ def fold_ratio(density: TileDensity) -> float:
         return 0.0
     usual = np.median(density.cells[density.tissue], axis=0)  # (3,)
     ratio = (density.cells / (usual + np.float32(PALEST))).min(axis=2)  # (m, m)
-    rims = ndimage.binary_dilation(ink_cells(density), np.ones((3, 3), np.bool_))
+    rims = ndimage.binary_dilation(density.ink, np.ones((3, 3), np.bool_))
     ratio[rims | ~density.tissue] = 0
     band = ndimage.grey_opening(ratio, BAND_WIDTH).ravel()  # (m * m,)
     place = band.size - max(1, round(LEAST_SHARE * band.size))

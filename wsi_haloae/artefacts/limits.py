@@ -1,15 +1,19 @@
-"""ArtefactLimits: from which value on a quantity is an artefact, calibrated on held-out reference tiles.
+"""ArtefactLimits: from which value on a quantity means a flag, calibrated on held-out reference tiles.
 
 A limit is the quantile that `FALSE_FLAGS` of the reference tiles lie beyond, so it follows tissue, stain, scanner and
-pixel size. It is never stricter than a stated bound: reference tiles that are all alike must not turn an ordinary
-difference between two slides into an artefact.
+pixel size. It is never stricter than the bound in the table of flags: reference tiles that are all alike must not turn
+an ordinary difference between two slides into an artefact.
 """
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+
+from wsi_haloae.artefacts.flags import FLAGS, ArtefactFlag
 
 FALSE_FLAGS = 0.005
 """Share of reference tiles beyond each limit."""
@@ -20,46 +24,66 @@ FEW_TILES_DEVIATIONS = 3.0
 TO_DEVIATION = 1.4826
 """Standard deviation of a Gaussian over its median absolute deviation."""
 
-FOCUS_AT_MOST = 0.1
-"""Sharper than this is in focus. A Gaussian of 2 pixels leaves less; one of 1 pixel leaves more on sharp scans."""
-INK_AT_LEAST = 0.02
-"""Less ink is pigment, or a speck."""
-FOLD_AT_LEAST = 0.9
-"""Less is a dense nest or a muscle beside paler tissue."""
-GLASS_SHARE = 0.5
-"""Not calibrated: the word is "mostly"."""
-
 
 class ArtefactLimits(BaseModel):
-    """Limits of `quantities.TileQuantities`; fit for JSON in a checkpoint's header.
+    """A limit for each quantity of `FLAGS`, by the quantity's name; as JSON in a checkpoint's header.
 
-    Out of focus is below ``focus``; pen, fold and mostly glass are above theirs. ``tiles`` is how many reference
-    tiles are behind them.
+    ``tiles`` is how many reference tiles they come from. A model from before a flag was added has no limit for it,
+    and never sets it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, float]
 
-    focus: float = Field(ge=0, le=FOCUS_AT_MOST)
-    ink_share: float = Field(ge=INK_AT_LEAST, le=1)
-    fold_ratio: float = Field(ge=FOLD_AT_LEAST)
-    glass_share: float = Field(GLASS_SHARE, ge=0, le=1)
     tiles: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Self:
+        flags = {flag.quantity: flag for flag in FLAGS.values()}
+        for quantity, limit in self.__pydantic_extra__.items():
+            if quantity not in flags:
+                raise ValueError(f"a limit of {quantity!r}, but what is measured on tiles is: {', '.join(flags)}")
+            smallest, largest = flags[quantity].limits_from_to
+            if not smallest <= limit <= largest:
+                raise ValueError(f"the limit of {quantity!r} is {limit}, but lies between {smallest} and {largest}")
+        return self
+
+    @model_serializer
+    def _in_the_tables_order(self) -> dict[str, Any]:
+        return {**{flag.quantity: limit for flag, limit in self.known().values()}, "tiles": self.tiles}
+
+    def known(self) -> dict[str, tuple[ArtefactFlag, float]]:
+        """The flags, by name in the order of the table, that have a limit, each with it."""
+        limits = self.__pydantic_extra__
+        return {name: (flag, limits[flag.quantity]) for name, flag in FLAGS.items() if flag.quantity in limits}
+
+    def flags(self, quantities: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Bits of the flags of tiles with ``quantities`` (n, flags), as `measure_all` gives them: (n,)."""
+        columns = dict(zip(FLAGS, quantities.T, strict=True))
+        bits = np.zeros(len(quantities), np.uint8)
+        for name, (flag, limit) in self.known().items():
+            bits[flag.is_set(columns[name], limit)] |= np.uint8(flag.bit)
+        return bits
 
 
 def calibrate(quantities: NDArray[np.float32]) -> ArtefactLimits:
-    """Limits from the quantities of n held-out reference tiles, (n, 4) as `measure_all` gives them.
+    """Limits from the quantities of n held-out reference tiles, (n, flags) as `measure_all` gives them.
 
     Raises `ValueError` when there is no tile.
     """
     if not len(quantities):
         raise ValueError("artefact limits need at least one reference tile; none was given")
-    focus, ink_share, fold_ratio, _ = quantities.T.astype(np.float64)
-    return ArtefactLimits(
-        focus=max(0.0, min(-_beyond(-focus), FOCUS_AT_MOST)),
-        ink_share=min(1.0, max(_beyond(ink_share), INK_AT_LEAST)),
-        fold_ratio=max(_beyond(fold_ratio), FOLD_AT_LEAST),
-        tiles=len(quantities),
-    )
+    columns = zip(FLAGS.values(), quantities.T.astype(np.float64), strict=True)
+    limits = {flag.quantity: _limit(flag, values) for flag, values in columns}
+    return ArtefactLimits(**limits, tiles=len(quantities))
+
+
+def _limit(flag: ArtefactFlag, values: NDArray[np.float64]) -> float:
+    if not flag.calibrated:
+        return flag.bound
+    smallest, largest = flag.limits_from_to
+    learned = -_beyond(-values) if flag.flags_below else _beyond(values)
+    return min(largest, max(smallest, learned))
 
 
 def _beyond(values: NDArray[np.float64]) -> float:

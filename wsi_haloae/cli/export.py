@@ -9,9 +9,7 @@ from typing import Any
 import click
 
 from wsi_haloae.cli import options
-from wsi_haloae.export.formats import FORMATS
-
-NAMES = ", ".join(FORMATS)
+from wsi_haloae.export.formats import FORMATS, default_formats
 
 
 class Score(click.ParamType[float]):
@@ -30,14 +28,31 @@ class Score(click.ParamType[float]):
         return score
 
 
-@click.command()
+class ListingFormats(click.Command):
+    """A command whose help ends with the formats and their files."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list, from the table of formats."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Formats"):
+            formatter.write_dl([(name, _words(name)) for name in FORMATS], col_max=12)
+
+
+def _words(name: str) -> str:
+    row = FORMATS[name]
+    words = "; ".join(f"{file}: {what}" for file, what in row.files.items())
+    needs = f"; needs the package {row.package}" if row.package else ""
+    return f"{words}{needs}" if row.is_default else f"{words}. Only if you name it{needs}"
+
+
+@click.command(cls=ListingFormats)
 @click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
 @click.option(
     "--format",
     "formats",
     multiple=True,
     metavar="NAME",
-    help=f"Only these files; repeatable. One of {NAMES}. Default: all but anndata.",
+    help="Write only this format instead of all; repeatable. The formats are listed below.",
 )
 @click.option("--threshold", type=Score(), help="Call tiles with a score above this anomalous.")
 @click.option(
@@ -67,15 +82,14 @@ def export(
     from wsi_haloae.calibration.selection import FDR, Criterion
     from wsi_haloae.cohort.overview import write_cohort
     from wsi_haloae.errors import UsageError
-    from wsi_haloae.export.bundle import ExportSettings
-    from wsi_haloae.export.formats import DEFAULT
+    from wsi_haloae.export.open_store import ExportSettings
     from wsi_haloae.runs.export import ExportOptions, export_slides
 
     if threshold is not None and fdr is not None:
         raise UsageError("--threshold and --fdr were both given; tiles are called by one of them.")
     criterion = Criterion(threshold, FDR if fdr is None else fdr)
     settings = ExportSettings(criterion, min_score=min_score, merge=merge, gz=gz)
-    chosen = ExportOptions(formats or DEFAULT, settings)
+    chosen = ExportOptions(formats or default_formats(), settings)
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     outcome = export_slides(scored, chosen, click.get_current_context().params, reporter)
     if outcome.done:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from wsi_haloae.atomic import read_own, replacing
 from wsi_haloae.cohort.slides import StudySlide
 from wsi_haloae.export import small_picture
+from wsi_haloae.export.formats import FORMATS
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.workspace.study_files import StudyFile
 
@@ -52,7 +53,7 @@ def write_montage(
         for number, slide in enumerate(members):
             row, column = divmod(number, columns)
             corner = MARGIN + column * (side + MARGIN // 2), start + row * cell
-            _draw_slide(sheet, draw, output / slide.name / small_picture.NAME, corner, side)
+            _draw_slide(sheet, draw, output / slide.name / FORMATS["small"].file, corner, side)
             if named:
                 draw.text((corner[0], corner[1] + side + 1), _cut(slide.name, side), FAINT, _font(11))
         top += height

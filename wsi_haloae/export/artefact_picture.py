@@ -1,4 +1,4 @@
-"""artefacts.png: tiles that are out of focus, inked, folded or mostly glass, apart from what is anomalous."""
+"""artefacts.png: the tiles with quality-control flags, apart from what is anomalous."""
 
 from __future__ import annotations
 
@@ -8,27 +8,21 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
-from wsi_haloae.artefacts.colours import ARTEFACT_COLOURS
-from wsi_haloae.artefacts.flags import words
+from wsi_haloae.artefacts.flags import FLAGS, frame_inset
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.scored_tiles import ScoredTiles
-from wsi_haloae.figures.slide_frame import SlideFigure, enlarged_or_reduced, font
-
-LEGEND_STEP = 190
-"""Pixels between entries; each is a square, words and a count."""
+from wsi_haloae.figures.slide_frame import SlideFigure, enlarged_or_reduced
 
 
-def write_artefact_picture(path: Path, tiles: ScoredTiles, thumbnail: NDArray[np.uint8]) -> None:
-    """Draw the flagged tiles over the thumbnail (h, w, 3); one with several flags has a frame of each, nested."""
-    slide = tiles.header.slide
-    flagged = int((tiles.flags > 0).sum())
-    caption = f"artefacts: {flagged:,} of {len(tiles):,} tiles are flagged; they are scored all the same"
-    picture = SlideFigure(enlarged_or_reduced(thumbnail, slide), slide, caption=caption)
-    counts = tiles.flag_counts()
-    for place, (flag, colour) in enumerate(ARTEFACT_COLOURS.items()):
-        chosen = (tiles.flags & flag) > 0
-        _draw(picture, tiles, chosen, colour, inset=place / 12)
-        label = f"□ {words(flag).replace('_', ' ')}: {counts[words(flag)]:,}"
-        picture.text(300 + place * LEGEND_STEP, picture.legend_y, label, font(9), colour=colour)
+def write_artefact_picture(path: Path, source: OpenStore) -> None:
+    """Draw the flagged tiles over the thumbnail; one with several flags has a frame of each, nested."""
+    slide, tiles = source.header.slide, source.tiles
+    flagged, counts = int((tiles.flags > 0).sum()), tiles.flag_counts()
+    caption = f"quality-control flags: {flagged:,} of {len(tiles):,} tiles have one; they are scored all the same"
+    legend = [(f"□ {flag.words}: {counts[name]:,}", flag.colour) for name, flag in FLAGS.items()]
+    picture = SlideFigure(enlarged_or_reduced(source.thumbnail, slide), slide, caption=caption, legend=legend)
+    for place, flag in enumerate(FLAGS.values()):
+        _draw(picture, tiles, (tiles.flags & flag.bit) > 0, flag.colour, frame_inset(place))
     picture.save(path)
 
 

@@ -7,33 +7,26 @@
                         (n, layers) float32, what the rules are made from; uns["layers"] names the layers
     uns                 slide, model, and the criterion by which tiles are called anomalous
 
-A tile without a score has NaN. Needs the package anndata, which is no dependency: it brings pandas and h5py.
+A tile without a score has NaN. This module needs the extra anndata; it is loaded for this format alone.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import anndata
 import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.atomic import replacing
-from wsi_haloae.errors import UsageError
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.parquet import record_batch
-from wsi_haloae.export.scored_tiles import ScoredTiles
-from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 
 
-def write_anndata(path: Path, store: ScoreStore, tiles: ScoredTiles) -> None:
-    """Write every tile; `UsageError` where anndata is not installed."""
-    try:
-        import anndata  # noqa: PLC0415  # an extra
-    except ImportError:
-        raise UsageError(
-            "the format anndata needs the package anndata, which is not installed: pip install 'wsi-haloae[anndata]'."
-        ) from None
-    index, header, scores = tiles.index, tiles.header, store.scores()
+def write_anndata(path: Path, source: OpenStore) -> None:
+    """Write every tile, with the scores of all rules."""
+    tiles, index, header, scores = source.tiles, source.tiles.index, source.header, source.store.scores()
     unscored = (tiles.state != TileState.DONE)[:, np.newaxis]
     obs = record_batch(tiles, slice(None)).to_pandas()
     obs["anomalous"] = obs["anomalous"].map({True: "yes", False: "no"}).astype("category")  # HDF5 has no null

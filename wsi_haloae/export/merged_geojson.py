@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from wsi_haloae.export.feature_collection import finite, polygon_geometry, write_features
-from wsi_haloae.export.geojson import SCORE_MEASUREMENT, TISSUE_MEASUREMENT, below, tile_features
+from wsi_haloae.export.feature_collection import PACKED, finite, polygon_geometry, write_features
+from wsi_haloae.export.geojson import SCORE_MEASUREMENT, TISSUE_MEASUREMENT, below, tile_features, write_tile_geojson
 from wsi_haloae.export.identity import slide_namespace
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.cells import CellEdges
@@ -24,6 +25,17 @@ from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.heatmap.merging import MergedCells, merge_equal
 
 COUNT_MEASUREMENT = "Merged tiles"
+
+
+def write_tiles(path: Path, source: OpenStore) -> None:
+    """The tiles as the settings want them: each one or merged, all or some, packed or not."""
+    settings = source.settings
+    if settings.gz:
+        path = path.with_name(path.name + PACKED)
+    if settings.merge:
+        write_merged_geojson(path, source.tiles, source.heatmap, source.scale, settings.min_score)
+    else:
+        write_tile_geojson(path, source.tiles, settings.min_score)
 
 
 def write_merged_geojson(

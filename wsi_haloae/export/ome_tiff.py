@@ -17,16 +17,18 @@ import tifffile
 from wsi_haloae.atomic import replacing
 from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.export.levels import SMALLEST, pyramid
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.stores.score_store import ScoreHeader
 
 
-def write_ome_tiff(path: Path, heatmap: Heatmap, header: ScoreHeader) -> None:
+def write_ome_tiff(path: Path, source: OpenStore) -> None:
     """Write the heatmap and its pyramid.
 
     Same bytes on every run: the UUID is made from slide, grid and model, and the byte order and
     the software's name are fixed instead of the machine's and tifffile's with its version.
     """
+    heatmap, header = source.heatmap, source.header
     levels = list(pyramid(heatmap.values))
     options: dict[str, Any] = {
         "photometric": "minisblack",

@@ -23,8 +23,8 @@ from zarr.codecs import BloscCodec, BloscShuffle
 from wsi_haloae.atomic import replacing_tree
 from wsi_haloae.errors import StoreError
 from wsi_haloae.export.levels import SMALLEST, halved
-from wsi_haloae.heatmap.assembly import Heatmap
-from wsi_haloae.heatmap.pixel_map import PixelMap
+from wsi_haloae.export.open_store import OpenStore
+from wsi_haloae.heatmap.pixel_map import PixelMap, assemble_map
 from wsi_haloae.stores.places import refuse_links
 from wsi_haloae.stores.sharded import SlideRecord, damage_told
 
@@ -33,20 +33,27 @@ SHARD = 4 * SMALLEST
 _CODEC = BloscCodec(cname="zstd", clevel=3, shuffle=BloscShuffle.shuffle)
 
 
-def write_heatmap_zarr(path: Path, heatmap: Heatmap, slide: SlideRecord) -> None:
+def write_heatmap_zarr(path: Path, source: OpenStore) -> None:
     """The heatmap; replaces what stands at ``path``."""
+    heatmap, slide = source.heatmap, source.header.slide
     cell = heatmap.l0_cell_height, heatmap.l0_cell_width
     offset = heatmap.l0_offset_y, heatmap.l0_offset_x
     _write(path, da.from_array(heatmap.values, chunks=SHARD), slide, cell, offset, "Anomaly score")
 
 
-def write_map_zarr(path: Path, pixels: PixelMap, slide: SlideRecord) -> None:
-    """The anomaly map, block by block; replaces what stands at ``path``."""
+def write_map_zarr(path: Path, source: OpenStore) -> None:
+    """The anomaly map of the slide; nothing where scoring kept no maps."""
+    if source.header.map_size is not None:
+        write_pixel_map(path, assemble_map(source.store), source.header.slide)
+
+
+def write_pixel_map(path: Path, pixels: PixelMap, slide: SlideRecord) -> None:
+    """An anomaly map, block by block; replaces what stands at ``path``."""
     _write(path, pixels.values, slide, (pixels.l0_cell_height, pixels.l0_cell_width), (0.0, 0.0), "Anomaly map")
 
 
 class NumberPyramid:
-    """The levels of a file that `write_map_zarr` wrote, read in squares of `SMALLEST`; level 0 is the finest."""
+    """The levels of a file that `write_pixel_map` wrote, read in squares of `SMALLEST`; level 0 is the finest."""
 
     def __init__(self, path: Path) -> None:
         """Open it; `StoreError` for anything that is none."""

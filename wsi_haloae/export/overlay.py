@@ -11,11 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 from wsi_haloae.atomic import replacing
-from wsi_haloae.heatmap.assembly import Heatmap
-from wsi_haloae.heatmap.colours import ColourScale
+from wsi_haloae.export.open_store import OpenStore
 
 
-def write_overlay(path: Path, heatmap: Heatmap, scale: ColourScale) -> None:
+def write_overlay(path: Path, source: OpenStore) -> None:
     """Write (rows, columns) pixels; the file holds no text and no date."""
     with replacing(path) as partial:
-        Image.fromarray(scale.rgba(heatmap.values)).save(partial, format="PNG")
+        Image.fromarray(source.scale.rgba(source.heatmap.values)).save(partial, format="PNG")

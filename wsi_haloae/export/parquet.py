@@ -7,14 +7,16 @@ are dictionary-encoded; ``anomalous`` is a boolean. The schema's metadata names 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from wsi_haloae.artefacts.flags import words as flag_words
+from wsi_haloae.artefacts.flags import column_words, known_bits
 from wsi_haloae.atomic import replacing
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
 from wsi_haloae.export.table import COLUMNS
 
@@ -24,15 +26,14 @@ _WORD = pa.dictionary(pa.int8(), pa.string())
 _TYPES = {
     **dict.fromkeys(("x", "y", "width", "height", "row", "column"), pa.int32()),
     **dict.fromkeys(("tissue_fraction", "score", "score_paper", "p_value"), pa.float32()),
-    **dict.fromkeys(("flags", "state", "criterion"), _WORD),
+    **dict.fromkeys(("state", "criterion"), _WORD),
     "anomalous": pa.bool_(),
 }
-_SCHEMA = pa.schema([(name, _TYPES[name]) for name in COLUMNS])
 
 
-def write_tile_parquet(path: Path, tiles: ScoredTiles) -> None:
+def write_tile_parquet(path: Path, source: OpenStore) -> None:
     """Write every tile, the unreadable ones included; same tiles, same bytes (of one version of pyarrow)."""
-    selection, header = tiles.selection, tiles.header
+    tiles, selection, header = source.tiles, source.tiles.selection, source.header
     metadata = {
         "slide": header.slide.name,
         "slide_fingerprint": header.slide.fingerprint,
@@ -40,7 +41,7 @@ def write_tile_parquet(path: Path, tiles: ScoredTiles) -> None:
         "rule": header.model.rule,
         "criterion": "" if selection is None else selection.words,
     }
-    schema = _SCHEMA.with_metadata(metadata)
+    schema = _schema().with_metadata(metadata)
     with replacing(path) as partial, parquet.ParquetWriter(partial, schema, compression="zstd") as writer:
         for start in range(0, len(tiles), ROW_GROUP):
             writer.write_batch(record_batch(tiles, slice(start, start + ROW_GROUP)).replace_schema_metadata(metadata))
@@ -64,20 +65,36 @@ def record_batch(tiles: ScoredTiles, place: slice) -> pa.RecordBatch:
         "score": _numbers(tiles.score[place]),
         "score_paper": _numbers(tiles.score_paper[place]),
         "p_value": _numbers(tiles.p_value[place]),
-        "flags": _words(tiles.flags[place], {bits: flag_words(bits) for bits in range(16)}),
-        "state": _words(tiles.state[place], {int(state): word for state, word in STATE_WORDS.items()}),
+        "flags": _words(tiles.flags[place], _flag_words()),
+        "state": _words(tiles.state[place], list(STATE_WORDS.values())),
         "anomalous": pa.array(chosen, mask=~judged),
         "criterion": pa.DictionaryArray.from_arrays(pa.array(np.zeros(length, np.int8), mask=~judged), [title]),
     }
+    schema = _schema()
     return pa.RecordBatch.from_arrays(
-        [pa.array(columns[field.name]).cast(field.type) for field in _SCHEMA], schema=_SCHEMA
+        [pa.array(columns[field.name]).cast(field.type) for field in schema], schema=schema
     )
+
+
+def _schema() -> pa.Schema:
+    index = pa.from_numpy_dtype(_index_type(_flag_words()))
+    types = {**_TYPES, "flags": pa.dictionary(index, pa.string())}
+    return pa.schema([(name, types[name]) for name in COLUMNS])
+
+
+def _flag_words() -> list[str]:
+    """What the flags column says, by a tile's bits."""
+    return [column_words(bits) for bits in range(known_bits() + 1)]
+
+
+def _index_type(words: list[str]) -> type[np.signedinteger[Any]]:
+    return np.int8 if len(words) <= 128 else np.int16
 
 
 def _numbers(values: NDArray[np.float32]) -> pa.Array:
     return pa.array(values, mask=np.isnan(values))
 
 
-def _words(codes: NDArray[np.uint8], words: dict[int, str]) -> pa.Array:
-    """Codes as words; all words stand in every row group's dictionary, whichever tiles it has."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), list(words.values()))
+def _words(codes: NDArray[np.uint8], words: list[str]) -> pa.Array:
+    """Codes, places in ``words``, as words; all stand in every row group's dictionary, whichever tiles it has."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(_index_type(words))), words)

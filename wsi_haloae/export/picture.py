@@ -1,34 +1,39 @@
-"""heatmap.png: the heatmap over the slide, for people."""
+"""heatmap.png, the heatmap over the slide, and preview.png, its tissue and tiles, for people."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
-from numpy.typing import NDArray
 
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.export.blend import blended
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.figures.slide_frame import FAINT_INK, INK, SlideFigure, enlarged_or_reduced, font
-from wsi_haloae.heatmap.assembly import Heatmap
+from wsi_haloae.heatmap.assembly import grid_of
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import percent
+from wsi_haloae.tiles.preview import write_preview
 
 
-def write_heatmap_picture(
-    path: Path, tiles: ScoredTiles, heatmap: Heatmap, scale: ColourScale, thumbnail: NDArray[np.uint8]
-) -> None:
-    """Draw the heatmap over the thumbnail (h, w, 3) of the whole slide, with its scale beside it."""
-    slide = tiles.header.slide
-    base = enlarged_or_reduced(thumbnail, slide)
-    picture = SlideFigure(blended(base, tiles, heatmap, scale), slide, caption=_caption(tiles), side=190)
-    _draw_colour_bar(picture, scale)
+def write_heatmap_picture(path: Path, source: OpenStore) -> None:
+    """Draw the heatmap over the thumbnail of the whole slide, with its scale beside it."""
+    slide, tiles = source.header.slide, source.tiles
+    base = enlarged_or_reduced(source.thumbnail, slide)
+    coloured = blended(base, tiles, source.heatmap, source.scale)
+    picture = SlideFigure(coloured, slide, caption=_caption(tiles), side=190)
+    _draw_colour_bar(picture, source.scale)
     if not len(tiles):
         picture.note("no tissue found")
     picture.save(path)
+
+
+def write_tissue_picture(path: Path, source: OpenStore) -> None:
+    """Draw what was taken for tissue, as before the slide was scored."""
+    header, mask = source.header, source.store.tissue_mask()
+    write_preview(path, source.thumbnail, mask, slide=header.slide, grid=grid_of(header), index=source.tiles.index)
 
 
 def _caption(tiles: ScoredTiles) -> str:

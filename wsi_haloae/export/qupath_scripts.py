@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wsi_haloae.atomic import read_own, write_text
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.region_geojson import REGION_CLASS, REGION_NAME
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.colours import ANCHORS, ColourScale
@@ -23,6 +24,11 @@ SLIDE_SCRIPTS = ("show_heatmap.groovy", "show_tiles.groovy")
 PROJECT_SCRIPTS = (StudyFile.IMPORT_SCRIPT, StudyFile.EXPORT_SCRIPT)
 
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def write_scripts(path: Path, source: OpenStore) -> None:
+    """`SLIDE_SCRIPTS` into the folder of ``path``, where they stand beside their files."""
+    write_slide_scripts(path.parent, source.header.slide, source.heatmap, source.scale)
 
 
 def write_slide_scripts(folder: Path, slide: SlideRecord, heatmap: Heatmap, scale: ColourScale) -> None:

@@ -11,15 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.export.feature_collection import finite, polygon_geometry, write_features
 from wsi_haloae.export.identity import slide_namespace
-from wsi_haloae.export.scored_tiles import ScoredTiles
-from wsi_haloae.heatmap.assembly import Heatmap
-from wsi_haloae.heatmap.cells import CellEdges
-from wsi_haloae.heatmap.regions import Region, find_regions
+from wsi_haloae.export.open_store import OpenStore
+from wsi_haloae.heatmap.regions import Region
 from wsi_haloae.stores.score_store import ScoreHeader
 
 REGION_CLASS, REGION_COLOUR = "Anomaly", (200, 30, 30)
@@ -28,19 +24,10 @@ REGION_NAME = "Anomalous region"
 WHY_NONE = "no regions: the model has no calibration to call tiles by ('wsi-haloae export --threshold' takes a score)"
 
 
-def regions_of(tiles: ScoredTiles, heatmap: Heatmap) -> list[Region]:
-    """The regions of the tiles that are called anomalous; none where nothing can be called."""
-    if tiles.selection is None:
-        return []
-    chosen = np.zeros(heatmap.values.shape, np.bool_)
-    index, called = tiles.index, tiles.selection.chosen
-    chosen[index.row[called], index.column[called]] = True
-    return find_regions(heatmap, chosen, CellEdges.of(heatmap, tiles.header.slide))
-
-
-def write_region_geojson(path: Path, tiles: ScoredTiles, regions: Sequence[Region]) -> None:
-    """Write `regions_of` the tiles; an empty collection where there are none."""
-    write_features(path, () if tiles.selection is None else _features(tiles.header, tiles.selection, regions))
+def write_region_geojson(path: Path, source: OpenStore) -> None:
+    """Write the regions; an empty collection where there are none."""
+    selection = source.tiles.selection
+    write_features(path, () if selection is None else _features(source.header, selection, source.regions))
 
 
 def _features(header: ScoreHeader, selection: Selection, regions: Sequence[Region]) -> Iterator[dict[str, Any]]:

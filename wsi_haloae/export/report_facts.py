@@ -1,33 +1,11 @@
-"""What a report lists: the slide, the model, its calibration, the flags, and the files beside the report."""
+"""What a report lists: the slide, the model, its calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from wsi_haloae.artefacts.flags import ArtefactFlag
-from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, Selection
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.score_store import ScoreHeader
-
-FILES: Mapping[str, str] = {
-    "heatmap.png": "the heatmap over the slide, as above",
-    "preview.png": "what was taken for tissue, and the tiles",
-    "artefacts.png": "the flagged tiles, as above",
-    "tiles.csv": "every tile: position, score, p-value, flags",
-    "tiles.parquet": "the same for pandas and R",
-    "tiles.geojson": "the tiles for QuPath",
-    "tiles.geojson.gz": "the tiles for QuPath, packed",
-    "regions.geojson": "the anomalous regions for QuPath",
-    "show_heatmap.groovy": "dragged onto QuPath, lays the heatmap over the slide",
-    "show_tiles.groovy": "dragged onto QuPath, shows the tiles in their colours",
-    "heatmap.overlay.png": "one pixel per tile, to be laid over the slide",
-    "heatmap.ome.tif": "the scores as numbers, one pixel per tile",
-    "heatmap.ome.zarr": "the same as OME-Zarr",
-    "map.ome.zarr": "the anomaly map of the whole slide as OME-Zarr",
-}
-"""What may stand beside a report, in the order in which it is listed."""
 
 
 def slide_facts(header: ScoreHeader) -> dict[str, str]:
@@ -78,24 +56,6 @@ def calibration_facts(calibration: CalibrationFacts, selection: Selection) -> di
         ),
         "called by": selection.phrase + ("" if selection.possible else ": none can be"),
     }
-
-
-FLAG_MEANINGS: Mapping[ArtefactFlag, str] = {
-    ArtefactFlag.OUT_OF_FOCUS: "blurred: little fine detail for its contrast",
-    ArtefactFlag.PEN: "ink of a marker, or another strong colour that no stain has",
-    ArtefactFlag.FOLD: "a dark band, as of tissue that lies double",
-    ArtefactFlag.MOSTLY_GLASS: "more than half of the tile is glass",
-}
-
-
-def flag_limit(flag: ArtefactFlag, limits: ArtefactLimits) -> str:
-    """From which value on the flag is set."""
-    return {
-        ArtefactFlag.OUT_OF_FOCUS: f"sharpness below {limits.focus:.3g}",
-        ArtefactFlag.PEN: f"ink on more than {percent(limits.ink_share)}",
-        ArtefactFlag.FOLD: f"darkest band above {limits.fold_ratio:.3g} of the tissue's density",
-        ArtefactFlag.MOSTLY_GLASS: f"glass on more than {percent(limits.glass_share)}",
-    }[flag]
 
 
 def count_of_groups(calibration: CalibrationFacts) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_haloae.artefacts.flags import words as flag_words
+from wsi_haloae.artefacts.flags import spoken_words
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import data_uri
@@ -67,7 +67,7 @@ def _show(gallery: Gallery, place: int, tiles: ScoredTiles, scale: ColourScale) 
         name=f"tile {tiles.index.row[number]}_{tiles.index.column[number]}",  # as QuPath calls it
         score=float(tiles.score[number]),
         p_value=None if np.isnan(p_value) else p_value,
-        flags=flag_words(int(tiles.flags[number])).replace("_", " ").replace(";", ", "),
+        flags=spoken_words(int(tiles.flags[number])),
         pixels=data_uri(_encoded(gallery.pixels[place], "JPEG", quality=JPEG_QUALITY, subsampling=0), "jpeg"),
         anomaly_map=data_uri(_encoded(coloured, "PNG")),
     )

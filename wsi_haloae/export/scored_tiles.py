@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.artefacts.flags import ArtefactFlag, words
+from wsi_haloae.artefacts.flags import FLAGS, known_bits
 from wsi_haloae.calibration.selection import USUAL, Criterion, Selection
 from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import TileIndex, TileState
@@ -36,7 +36,7 @@ class ScoredTiles:
     score: NDArray[np.float32]  # (n,)
     score_paper: NDArray[np.float32]  # (n,)
     p_value: NDArray[np.float32]  # (n,)
-    flags: NDArray[np.uint8]  # (n,), bits of ArtefactFlag
+    flags: NDArray[np.uint8]  # (n,), bits of `artefacts.flags.FLAGS`
     criterion: Criterion
 
     @classmethod
@@ -47,7 +47,7 @@ class ScoredTiles:
         score, score_paper, p_value = (
             np.where(done, store.read(name), np.float32(np.nan)) for name in ("score", "score_paper", "p_value")
         )
-        flags = np.where(done, store.read("flags"), 0).astype(np.uint8)
+        flags = np.where(done, store.read("flags") & known_bits(), 0).astype(np.uint8)
         return cls(store.header, store.index, state, score, score_paper, p_value, flags, criterion)
 
     def __len__(self) -> int:
@@ -60,8 +60,8 @@ class ScoredTiles:
         return self.criterion.select(self.score, self.p_value, calibration.smallest_p if calibration else None)
 
     def flag_counts(self) -> dict[str, int]:
-        """Tiles with each artefact; a tile may have several."""
-        return {words(flag): int(((self.flags & flag) > 0).sum()) for flag in ArtefactFlag}
+        """Tiles with each quality-control flag, by its name; a tile may have several."""
+        return {name: int(((self.flags & flag.bit) > 0).sum()) for name, flag in FLAGS.items()}
 
     @property
     def scored(self) -> int:

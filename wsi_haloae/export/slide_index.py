@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import read_own
 from wsi_haloae.config.whole import merge
-from wsi_haloae.export import index_page, small_picture
+from wsi_haloae.export import index_page
+from wsi_haloae.export.formats import FORMATS
 from wsi_haloae.export.index_page import IndexedSlide, State, write_index_page
 from wsi_haloae.stores.score_store import STORE_NAME
 from wsi_haloae.workspace.lock import taking_turns
@@ -72,7 +74,7 @@ def _read(folder: Path) -> IndexedSlide | None:
         record = _Record.model_validate(as_exported(read_record(folder / RECORD_NAME)))
     except ValidationError:  # killed before its record was written, or another command's
         return IndexedSlide(folder.name, "not finished") if (folder / STORE_NAME).is_dir() else None
-    counts, calling, picture = record.counts, record.anomalous, folder / small_picture.NAME
+    counts, calling, picture = record.counts, record.anomalous, folder / FORMATS["small"].file
     if record.state == "failed" or counts is None:
         return IndexedSlide(folder.name, "failed", error=record.error)
     return IndexedSlide(
@@ -83,9 +85,14 @@ def _read(folder: Path) -> IndexedSlide | None:
         unreadable=counts.unreadable,
         anomalous=counts.anomalous if calling and calling.possible else None,
         called_by=calling.words if calling and counts.scored else "",
-        flagged=[(name.replace("_", " "), count) for name, count in counts.flagged.items() if count],
+        flagged=[(_words(name), count) for name, count in counts.flagged.items() if count],
         picture=_bytes(picture),
     )
+
+
+def _words(name: str) -> str:
+    """Of a flag; a record of another version may hold flags that this one does not know."""
+    return FLAGS[name].words if name in FLAGS else name.replace("_", " ")
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -7,7 +7,7 @@
     score                 anomaly score, higher = less like the reference
     score_paper           the paper's own score (eq. 4), beside it
     p_value               conformal p-value of the score; empty without calibration
-    flags                 artefacts: out_of_focus, pen, fold, mostly_glass; several are joined by ";"
+    flags                 quality-control flags, the names of `artefacts.flags.FLAGS` ("pen"), joined by ";"
     state                 scored, unreadable or pending
     anomalous             yes or no; empty where it cannot be said
     criterion             what it was called by: a score, a false-discovery rate, or the per-tile error
@@ -22,8 +22,9 @@ import csv
 import math
 from pathlib import Path
 
-from wsi_haloae.artefacts.flags import words as flag_words
+from wsi_haloae.artefacts.flags import column_words
 from wsi_haloae.atomic import replacing
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
 from wsi_haloae.quoting import safe_cell
 
@@ -34,9 +35,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_tile_table(path: Path, tiles: ScoredTiles) -> None:
+def write_tile_table(path: Path, source: OpenStore) -> None:
     """Write every tile, the unreadable ones included, as UTF-8 with line feeds."""
-    index = tiles.index
+    tiles, index = source.tiles, source.tiles.index
     words = {int(state): word for state, word in STATE_WORDS.items()}
     columns = zip(
         index.location.tolist(),
@@ -57,7 +58,7 @@ def write_tile_table(path: Path, tiles: ScoredTiles) -> None:
         writer.writerow(COLUMNS)
         for (x, y), (width, height), row, column, tissue, score, paper, p_value, bits, state, called in columns:
             numbers = (_field(tissue), _field(score), _field(paper), _field(p_value))
-            writer.writerow((x, y, width, height, row, column, *numbers, flag_words(bits), words[state], *called))
+            writer.writerow((x, y, width, height, row, column, *numbers, column_words(bits), words[state], *called))
 
 
 def _called(tiles: ScoredTiles) -> list[tuple[str, str]]:

@@ -89,7 +89,9 @@ def warnings(tiles: ScoredTiles, reference: NDArray[np.float32]) -> list[str]:
     told += _of_calibration(tiles.header.model.calibration)
     told += _of_the_whole_slide(tiles, reference)
     if not tiles.header.model.artefacts and len(tiles):
-        told.append("The model knows no artefact limits, so no tile is flagged: look out for folds, pen and blur.")
+        told.append(
+            "The model has no limits for quality-control flags, so no tile has one: look out for folds, pen and blur."
+        )
     return told
 
 
@@ -110,7 +112,7 @@ def _of_the_whole_slide(tiles: ScoredTiles, reference: NDArray[np.float32]) -> l
             "with a slide of the same laboratory that is known to be reference."
         )
     if len(scores) and int((tiles.flags > 0).sum()) > MANY_FLAGGED * len(scores):
-        told.append(f"{percent((tiles.flags > 0).sum() / len(scores))} of the tiles are flagged as artefacts.")
+        told.append(f"{percent((tiles.flags > 0).sum() / len(scores))} of the tiles have a quality-control flag.")
     return told
 
 

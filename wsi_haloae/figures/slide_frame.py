@@ -16,6 +16,7 @@ top left pixel is always at (`MARGIN`, `HEADER`), and pixels are not resampled o
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ MARGIN = 48
 HEADER = 124
 FOOTER = 96
 LONGEST_WIDTH, LONGEST_HEIGHT = 1400, 1100
+LEGEND_LEFT, LEGEND_LINE = 300, 30
 SMALLEST_WIDTH, SMALLEST_HEIGHT = 760, 460
 """Pixels. A strip of tissue is drawn narrow or low, but its frame keeps room for the words."""
 
@@ -62,15 +64,25 @@ class SlideFigure:
     """A figure with the slide in it; ``axes`` counts in level-0 pixels, y downwards.
 
     ``pixels`` (h, w, 3) uint8 are the whole slide, shown one to one; ``side`` is the room in
-    pixels that is left free at the right (see `side_axes`).
+    pixels that is left free at the right (see `side_axes`). ``legend`` are words with their
+    colours, in the footer on as many lines as they need.
     """
 
-    def __init__(self, pixels: NDArray[np.uint8], slide: SlideRecord, *, caption: str, side: int = 0) -> None:
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],
+        slide: SlideRecord,
+        *,
+        caption: str,
+        side: int = 0,
+        legend: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self._image_height, self._image_width = len(pixels), len(pixels[0])
         self._body_width = max(self._image_width, SMALLEST_WIDTH)
         self._width = MARGIN + self._body_width + side + MARGIN
         self._body_height = max(self._image_height, SMALLEST_HEIGHT if side else 0)
-        self._height = HEADER + self._body_height + FOOTER
+        placed = list(_in_lines(legend, self._width - MARGIN))
+        self._height = HEADER + self._body_height + FOOTER + (placed[-1][1] * LEGEND_LINE if placed else 0)
         self.figure = Figure(figsize=(self._width / DPI, self._height / DPI), dpi=DPI, facecolor="white")
         self.axes = self._axes(MARGIN, HEADER, self._image_width, self._image_height)
         self.axes.imshow(pixels, extent=(0, slide.width, slide.height, 0), interpolation="nearest", aspect="auto")
@@ -81,10 +93,12 @@ class SlideFigure:
         self.text(MARGIN, 60, _shortened(slide.name, room), font(14, bold=True))
         self.text(MARGIN, 98, caption, font(9.5), colour=FAINT_INK)
         self._scale_bar(slide)
+        for x, line, words, colour in placed:
+            self.text(x, self.legend_y + line * LEGEND_LINE, words, font(9), colour=colour)
 
     @property
     def legend_y(self) -> int:
-        """Height of the footer's line of text, in pixels from the top."""
+        """Height of the footer's first line of text, in pixels from the top."""
         return HEADER + self._image_height + 58
 
     def text(
@@ -140,6 +154,17 @@ class SlideFigure:
         bar.set(facecolor=INK, xticks=[], yticks=[])
         bar.spines[:].set_visible(False)
         self.text(MARGIN, self.legend_y, length_words(length_um), font(9))
+
+
+def _in_lines(legend: Sequence[tuple[str, str]], right: int) -> Iterator[tuple[int, int, str, str]]:
+    """Each entry with where it begins: pixels from the left, and the line, from 0."""
+    x, line = LEGEND_LEFT, 0
+    for words, colour in legend:
+        width = 11 * len(words)  # most letters are narrower
+        if x > LEGEND_LEFT and x + width > right:
+            x, line = LEGEND_LEFT, line + 1
+        yield x, line, words, colour
+        x += width + 24
 
 
 def _shortened(name: str, limit: int) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 
 from wsi_haloae.atomic import write_text
 from wsi_haloae.errors import StoreError, UsageError
-from wsi_haloae.export.bundle import ExportSettings, OpenStore, write_exports
+from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.formats import check_formats
+from wsi_haloae.export.open_store import ExportSettings, OpenStore
 from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.region_geojson import WHY_NONE
 from wsi_haloae.export.slide_index import write_index

@@ -22,8 +22,9 @@ from wsi_haloae.atomic import refuse_link, remove
 from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
-from wsi_haloae.export.bundle import OpenStore, write_exports
+from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.formats import all_files
+from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.region_geojson import WHY_NONE
 from wsi_haloae.export.scored_tiles import ScoredTiles

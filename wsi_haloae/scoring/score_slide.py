@@ -121,7 +121,7 @@ class _BatchHalvingScorer:
         return Scorer(self._model, self._device, compute.batch_size, PRECISIONS[compute.dtype])
 
     def measure(self, pixels: Batch) -> NDArray[np.float32]:
-        """Quantities behind the artefact flags, (k, 4)."""
+        """Quantities behind the quality-control flags, (k, flags)."""
         return self._scorer.measure(pixels)
 
     def maps(self, pixels: Batch) -> NDArray[np.float32]:

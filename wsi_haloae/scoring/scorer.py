@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsi_haloae.artefacts.flags import flags
-from wsi_haloae.artefacts.quantities import measure_all
+from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
 from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.engine.transfer import batches_on
@@ -61,7 +60,7 @@ class Scorer:
     ) -> TileScores:
         """uint8 tiles (n, s, s, 3), any n -> their results; the last batch is padded to full size.
 
-        ``quantities`` (n, 4) are what `measure` gave for these tiles, if somebody has measured them already.
+        ``quantities`` (n, flags) are what `measure` gave for these tiles, if somebody has measured them already.
         """
         measured = self.measure(tiles) if quantities is None else quantities
         places = [slice(start, start + self.batch_size) for start in range(0, len(tiles), self.batch_size)]
@@ -74,7 +73,7 @@ class Scorer:
         )
 
     def measure(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Quantities behind the artefact flags (n, 4) of tiles (n, s, s, 3); on the CPU, and from any thread."""
+        """Quantities behind the quality-control flags (n, flags) of tiles (n, s, s, 3); on the CPU, from any thread."""
         return measure_all(tiles, self._config.scoring.glass_level)
 
     @torch.inference_mode()
@@ -106,7 +105,7 @@ class Scorer:
             layer_residuals=_numpy(on_tissue.layer_residuals)[:count],
             layer_dissimilarities=_numpy(on_tissue.layer_dissimilarities)[:count],
             artefacts=quantities,
-            flags=np.zeros(count, np.uint8) if self._limits is None else flags(quantities, self._limits),
+            flags=np.zeros(count, np.uint8) if self._limits is None else self._limits.flags(quantities),
             tissue_cells=tissue.sum(dim=(1, 2)).cpu().numpy().astype(np.int32)[:count],
             anomaly_map=_numpy(final_map(rule, found, self._mean_map))[:count] if keep_maps else None,
         )

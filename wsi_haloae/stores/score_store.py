@@ -9,8 +9,8 @@ scores.zarr/
   rules             (n, rules)   float32   the score by every other rule
   layer_residuals   (n, layers)  float32   mean residual per feature layer
   layer_dissimilarities          float32   mean 1 - SSIM per feature layer, (n, layers)
-  artefacts         (n, 4)       float32   quantities behind the flags, `artefacts.TileQuantities`
-  flags             (n,)         uint8     bits of `artefacts.ArtefactFlag`
+  artefacts         (n, flags)   float32   quantities behind the flags, in the order of `artefacts.flags.FLAGS`
+  flags             (n,)         uint8     bits of that table
   tissue_cells      (n,)         int32     cells of the map that count as tissue
   anomaly_map       (n, m, m)    float32   with --maps: normalised residual map of each tile
   thumbnail         (h, w, 3)    uint8     for the pictures
@@ -22,7 +22,7 @@ scores.zarr/
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,8 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
-from wsi_haloae.artefacts.quantities import TileQuantities
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.stores.compaction import compact, is_compact
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
@@ -91,7 +91,7 @@ class TileScores:
     rules: NDArray[np.float32]  # (n, rules)
     layer_residuals: NDArray[np.float32]  # (n, layers)
     layer_dissimilarities: NDArray[np.float32]  # (n, layers)
-    artefacts: NDArray[np.float32]  # (n, 4)
+    artefacts: NDArray[np.float32]  # (n, flags)
     flags: NDArray[np.uint8]  # (n,)
     tissue_cells: NDArray[np.int32]  # (n,)
     anomaly_map: NDArray[np.float32] | None  # (n, m, m)
@@ -157,6 +157,8 @@ class ScoreStore(ShardedStore):
         self, shard: int, scores: TileScores, states: NDArray[np.uint8], reasons: Sequence[str] = ()
     ) -> None:
         """Store one shard's results, why tiles could not be read ("" where they could), and then its states."""
+        columns = self._arrays["artefacts"].shape[1]  # a store begun before a flag was added has fewer
+        scores = replace(scores, artefacts=scores.artefacts[:, :columns])
         for name in _COLUMNS:
             self._write(name, shard, getattr(scores, name))
         if self.header.map_size is not None:
@@ -222,10 +224,9 @@ class ScoreStore(ShardedStore):
 
 def _wide_columns(header: ScoreHeader) -> dict[str, int]:
     layers = len(header.layers)
-    quantities = len(TileQuantities._fields)
     return {
         "rules": len(header.rules),
         "layer_residuals": layers,
         "layer_dissimilarities": layers,
-        "artefacts": quantities,
+        "artefacts": len(FLAGS),
     }

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.artefacts.limits import calibrate as calibrate_limits
-from wsi_haloae.artefacts.quantities import measure_all
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
 from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, TILE_RATE
 from wsi_haloae.errors import UsageError
@@ -74,7 +74,7 @@ def learn_rules(
     device: torch.device,
     advance: Advance,
 ) -> Checkpoint:
-    """What summary rules and artefact flags must know of reference tiles: distributions, and limits.
+    """What summary rules and quality-control flags must know of reference tiles: distributions, and limits.
 
     ``teachers`` are the numbers of the *train* and *validation* tiles to learn from.
     """

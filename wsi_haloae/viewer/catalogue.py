@@ -14,10 +14,11 @@ from typing import Any
 
 from wsi_haloae.atomic import read_own
 from wsi_haloae.errors import UsageError
+from wsi_haloae.export.formats import FORMATS
 from wsi_haloae.stores.score_store import STORE_NAME
 
 RECORD_NAME = "run.json"
-OVERLAY_NAME, MAP_NAME, REGIONS_NAME = "heatmap.overlay.png", "map.ome.zarr", "regions.geojson"
+OVERLAY_NAME, MAP_NAME, REGIONS_NAME = (FORMATS[name].file for name in ("overlay", "map", "regions"))
 
 
 @dataclass(frozen=True)

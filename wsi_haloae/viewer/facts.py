@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wsi_haloae.artefacts.colours import ARTEFACT_COLOURS
-from wsi_haloae.artefacts.flags import words
+from wsi_haloae.artefacts.flags import FLAGS, frame_inset
 from wsi_haloae.heatmap.assembly import Heatmap, grid_of
 from wsi_haloae.slide.deep_zoom import OVERLAP, TILE_SIZE
 from wsi_haloae.viewer.catalogue import ScoredFolder
@@ -68,9 +67,9 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
         "tile_mpp": slide.mpp_x * grid.l0_scale_x,
         "criterion": None if selection is None else selection.phrase,
         "criterion_words": None if selection is None else selection.words,
-        "artefacts": [
-            {"bit": int(flag), "name": words(flag).replace("_", " "), "colour": colour}
-            for flag, colour in ARTEFACT_COLOURS.items()
+        "flags": [
+            {"bit": flag.bit, "words": flag.words, "colour": flag.colour, "inset": frame_inset(place)}
+            for place, flag in enumerate(FLAGS.values())
         ],
         "marks": {name.lower(): int(mark) for name, mark in TileMark.__members__.items()},
         "maps": pixel_map is not None,

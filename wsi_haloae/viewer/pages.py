@@ -95,7 +95,7 @@ class _Pages:
         return _numbers(self._slide(request).planes.p_values.astype("<f4"))
 
     def marks(self, request: Request) -> Response:
-        return _numbers(self._slide(request).planes.marks)
+        return _numbers(self._slide(request).planes.marks.astype("<u2"))
 
     def outlines(self, request: Request) -> Response:
         return JSONResponse(self._slide(request).outlines, headers=FRESH)

@@ -2,7 +2,7 @@
 
     score     float32   NaN where no tile was scored
     p_value   float32   NaN likewise, and without calibration
-    marks     uint8     bits of `TileMark`
+    marks     uint16    bits of `TileMark`
 
 75,000 tiles fill a grid of 274 x 274: 300 kB of scores. With them in the browser a slider needs no request.
 """
@@ -26,17 +26,17 @@ from wsi_haloae.stores.sharded import TileState
 MOST_PLACES = 1 << 24
 """64 MiB of scores, a square of 4,096 tiles: more is no picture that a browser can hold."""
 
-Value = TypeVar("Value", np.float32, np.uint8)
+Value = TypeVar("Value", np.float32, np.uint16)
 
 
 class TileMark(IntFlag):
-    """What is to be said of a tile beside its score; the lowest bits are those of `ArtefactFlag`."""
+    """What is to be said of a tile beside its score; the lowest eight bits are the store's quality-control flags."""
 
-    ARTEFACT = 15
-    ANOMALOUS = 16
-    UNREADABLE = 32
-    PENDING = 64
-    TILE = 128  # there is a tile at this place
+    FLAGGED = 0xFF
+    ANOMALOUS = 0x100
+    UNREADABLE = 0x200
+    PENDING = 0x400
+    TILE = 0x800  # there is a tile at this place
 
 
 class Planes:
@@ -64,18 +64,17 @@ class Planes:
         return self._on_grid(self._tile_p_values, np.nan)
 
     @cached_property
-    def marks(self) -> NDArray[np.uint8]:
+    def marks(self) -> NDArray[np.uint16]:
         """Bits of `TileMark` (rows, columns)."""
-        states = self._states
-        marks = np.where(states == TileState.DONE, self._store.read("flags"), 0).astype(np.uint8)
-        selection = ScoredTiles.read(self._store, self._criterion).selection
+        tiles = ScoredTiles.read(self._store, self._criterion)
+        marks, states, selection = tiles.flags.astype(np.uint16), tiles.state, tiles.selection
         for mark, has_it in (
             (TileMark.TILE, np.ones(len(marks), np.bool_)),
             (TileMark.UNREADABLE, states == TileState.UNREADABLE),
             (TileMark.PENDING, states == TileState.PENDING),
             (TileMark.ANOMALOUS, np.zeros(len(marks), np.bool_) if selection is None else selection.chosen),
         ):
-            marks[has_it] |= np.uint8(mark)
+            marks[has_it] |= np.uint16(mark)
         return self._on_grid(marks, 0)
 
     @cached_property

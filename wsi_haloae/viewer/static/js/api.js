@@ -21,13 +21,13 @@ export const fetchOutlines = async (name) => (await answered(`${slideAddress(nam
 // One value per place of the grid, row by row.
 export async function fetchPlane(name, plane) {
   const buffer = await (await answered(`${slideAddress(name)}/${plane}`)).arrayBuffer();
-  return plane === "marks" ? new Uint8Array(buffer) : littleEndianFloats(buffer);
+  return plane === "marks" ? littleEndian(buffer, Uint16Array, "getUint16") : littleEndian(buffer, Float32Array, "getFloat32");
 }
 
-function littleEndianFloats(buffer) {
-  if (new Uint8Array(new Uint16Array([1]).buffer)[0] === 1) return new Float32Array(buffer);
-  const view = new DataView(buffer);
-  return Float32Array.from({ length: buffer.byteLength / 4 }, (_, place) => view.getFloat32(4 * place, true));
+function littleEndian(buffer, Numbers, get) {
+  if (new Uint8Array(new Uint16Array([1]).buffer)[0] === 1) return new Numbers(buffer);
+  const [view, bytes] = [new DataView(buffer), Numbers.BYTES_PER_ELEMENT];
+  return Numbers.from({ length: buffer.byteLength / bytes }, (_, place) => view[get](bytes * place, true));
 }
 
 // Addresses of pictures say what these were made from, so that a browser may keep them.

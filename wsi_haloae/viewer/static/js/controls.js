@@ -10,7 +10,7 @@ export class Controls {
 
   constructor(settings) {
     this.settings = settings;
-    for (const name of ["heat", "anomalous", "artefacts"]) {
+    for (const name of ["heat", "anomalous", "flags"]) {
       byId(name).addEventListener("change", (event) => settings.change({ [name]: event.target.checked }));
     }
     byId("opacity").addEventListener("input", (event) => settings.change({ opacity: Number(event.target.value) / 100 }));
@@ -29,22 +29,22 @@ export class Controls {
     byId("criterion").title = facts.criterion_words ?? "";
     byId("anomalous").disabled = facts.criterion === null;
     byId("outlines").hidden = true;
-    byId("artefact-count").textContent = "";
+    byId("flag-count").textContent = "";
     byId("unscored").hidden = true;
-    byId("artefact-kinds").replaceChildren();
+    byId("flag-kinds").replaceChildren();
   }
 
   // Marks have come.
   showCounts(grid) {
-    const { marks, artefacts } = grid.facts;
+    const { marks, flags } = grid.facts;
     const tiles = grid.count(marks.tile);
     const called = grid.count(marks.anomalous);
     if (grid.facts.criterion !== null) {
       byId("criterion").textContent = `${count(called)} tiles, ${share(called, tiles)}, at a ${grid.facts.criterion}`;
     }
-    byId("artefact-count").textContent = count(grid.count(marks.artefact));
-    byId("artefact-kinds").replaceChildren(
-      ...artefacts.map(({ bit, name, colour }) => legendEntry(name, count(grid.count(bit)), colour)),
+    byId("flag-count").textContent = count(grid.count(marks.flagged));
+    byId("flag-kinds").replaceChildren(
+      ...flags.map(({ bit, words, colour }) => legendEntry(words, count(grid.count(bit)), colour)),
     );
     const missing = [["unreadable", "could not be read"], ["pending", "not scored yet"]]
       .map(([mark, words]) => [grid.count(marks[mark]), words])
@@ -72,13 +72,13 @@ export class Controls {
   }
 
   #show() {
-    const { heat, kind, opacity, anomalous, artefacts, hidden } = this.settings.values;
+    const { heat, kind, opacity, anomalous, flags, hidden } = this.settings.values;
     byId("heat").checked = heat;
     byId("anomalous").checked = anomalous;
-    byId("artefacts").checked = artefacts;
+    byId("flags").checked = flags;
     byId("opacity").value = Math.round(opacity * 100);
     byId("opacity-value").textContent = `${Math.round(opacity * 100)} %`;
-    byId("artefact-kinds").hidden = !artefacts;
+    byId("flag-kinds").hidden = !flags;
     for (const radio of document.getElementsByName("kind")) radio.checked = radio.value === kind;
     for (const box of document.querySelectorAll("[data-outline]")) box.checked = !hidden.has(box.dataset.outline);
     this.#showKind(kind);

@@ -9,7 +9,7 @@ export class Grid {
     Object.assign(this, facts.grid);
     this.scores = null; // Float32Array, row by row; NaN where nothing was scored
     this.pValues = null;
-    this.marks = null; // Uint8Array, bits of facts.marks
+    this.marks = null; // Uint16Array, bits of facts.marks
   }
 
   // The place under a point of level 0; null outside of the grid or the slide.
@@ -46,9 +46,10 @@ export class Grid {
     return this.marks === null ? !Number.isNaN(this.scores?.[place] ?? NaN) : this.is(place, "tile");
   }
 
-  artefacts(place) {
+  // Words of the quality-control flags that a tile has.
+  flags(place) {
     const bits = this.marks?.[place] ?? 0;
-    return this.facts.artefacts.filter(({ bit }) => bits & bit);
+    return this.facts.flags.filter(({ bit }) => bits & bit).map(({ words }) => words);
   }
 
   count(bit) {

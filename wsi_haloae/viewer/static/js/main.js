@@ -51,7 +51,7 @@ async function openSlide(name) {
   const heat = new Heat(grid, scale);
   shown = { grid, scale };
   stage.open(facts);
-  overlay.scene = { heat, contour: null, artefacts: [], outlines: [], hovered: null, chosen: null };
+  overlay.scene = { heat, contour: null, flags: [], outlines: [], hovered: null, chosen: null };
   location.replace(`#${encodeURIComponent(name)}`);
   showTitle(facts);
   tell(facts.message);
@@ -75,7 +75,7 @@ async function fill(grid, heat, current) {
   if (!current()) return;
   heat.paintMissing();
   overlay.scene.contour = contour(grid, "anomalous");
-  overlay.scene.artefacts = facts.artefacts.map(({ bit, colour }, place) => ({ path: frames(grid, bit, place / 12), colour }));
+  overlay.scene.flags = facts.flags.map(({ bit, colour, inset }) => ({ path: frames(grid, bit, inset), colour }));
   controls.showCounts(grid);
   overlay.draw();
   grid.pValues = await fetchPlane(facts.name, "p_values");
@@ -163,7 +163,7 @@ listenToKeys({
   h: toggle("heat"),
   m: switchKind,
   a: toggle("anomalous"),
-  f: toggle("artefacts"),
+  f: toggle("flags"),
   o: toggleOutlines,
   j: () => card.step(1),
   k: () => card.step(-1),

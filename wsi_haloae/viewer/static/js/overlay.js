@@ -16,7 +16,7 @@ export class Overlay {
   #stage;
 
   // What is drawn; main.js fills it as answers come in.
-  scene = { heat: null, contour: null, artefacts: [], outlines: [], hovered: null, chosen: null };
+  scene = { heat: null, contour: null, flags: [], outlines: [], hovered: null, chosen: null };
 
   constructor(canvas, greyCanvas, stage, settings) {
     this.#context = canvas.getContext("2d");
@@ -28,7 +28,7 @@ export class Overlay {
   }
 
   draw() {
-    const { heat, contour, artefacts, outlines, hovered, chosen } = this.scene;
+    const { heat, contour, flags, outlines, hovered, chosen } = this.scene;
     const [context, grey] = [cleared(this.#context), cleared(this.#grey)];
     if (heat === null) return;
     const { values } = this.settings;
@@ -42,7 +42,7 @@ export class Overlay {
     if (values.heat) heat.draw(grey, transform, this.#stage.sight, Math.min(1, values.opacity / FULL_GREY));
     if (values.heat && values.kind === "tiles") heat.draw(context, transform, this.#stage.sight, values.opacity);
     if (values.heat) heat.drawMissing(context, transform, this.#stage.sight);
-    if (values.artefacts) artefacts.forEach(({ path, colour }) => this.#stroke(path, transform, colour, 1.6));
+    if (values.flags) flags.forEach(({ path, colour }) => this.#stroke(path, transform, colour, 1.6));
     if (values.anomalous && contour) this.#stroke(contour, transform, "#111", 1.5);
     context.restore();
     for (const { key, path, colour } of outlines) {

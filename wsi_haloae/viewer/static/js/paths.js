@@ -33,7 +33,7 @@ function runs(length, holds, found) {
   }
 }
 
-// A frame inside of each tile with an artefact; several are nested, as in artefacts.png.
+// A frame inside of each tile with a quality-control flag; several are nested, as in artefacts.png.
 export function frames(grid, bit, inset) {
   const path = new Path2D();
   grid.marks.forEach((marks, place) => {

@@ -28,8 +28,8 @@ export class Readout {
       if (!Number.isNaN(p)) yield words(`p `, "p", number(p));
     }
     for (const mark of ["unreadable", "pending"]) if (grid.is(place, mark)) yield words(mark, "state");
-    const artefacts = grid.artefacts(place);
-    if (artefacts.length) yield words(artefacts.map(({ name }) => name).join(", "), "flags");
+    const flags = grid.flags(place);
+    if (flags.length) yield words(flags.join(", "), "flags");
     yield words(`row ${grid.row(place)}, column ${grid.column(place)}`, "cell");
   }
 }

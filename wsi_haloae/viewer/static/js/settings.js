@@ -1,7 +1,7 @@
 // What the controls and keys change, and who wants to hear of it. A setting stays when another slide is opened.
 
 export class Settings extends EventTarget {
-  #values = { heat: true, kind: "tiles", opacity: 0.55, threshold: null, anomalous: true, artefacts: false, hidden: new Set() };
+  #values = { heat: true, kind: "tiles", opacity: 0.55, threshold: null, anomalous: true, flags: false, hidden: new Set() };
 
   get values() {
     return this.#values;

@@ -73,8 +73,8 @@ export class TileCard extends EventTarget {
     if (!Number.isNaN(p)) yield ["p-value", number(p), "p"];
     if (grid.is(place, "anomalous")) yield ["Called", "anomalous", "called"];
     for (const mark of ["unreadable", "pending"]) if (grid.is(place, mark)) yield ["State", mark, "state"];
-    const artefacts = grid.artefacts(place);
-    if (artefacts.length) yield ["Artefacts", artefacts.map(({ name }) => name).join(", "), "flags"];
+    const flags = grid.flags(place);
+    if (flags.length) yield ["QC flags", flags.join(", "), "flags"];
   }
 
   #showPicture() {
