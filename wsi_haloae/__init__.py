@@ -14,6 +14,7 @@ The folders follow a slide on its way: `slide`, `tiles`, `stores`, `model`, `tra
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from wsi_haloae.api.scoring import score
     from wsi_haloae.api.tiles import Tiles
     from wsi_haloae.api.whole_slide import WholeSlide, open_slide
+
+__version__ = version("wsi-haloae")
 
 _HOMES = {
     "ScoredSlide": "scored_slide",

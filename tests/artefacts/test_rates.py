@@ -8,13 +8,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from wsi_haloae.artefacts.quantities import measure, measure_all
 
 from tests.artefacts.simulate import INKS, Tile, blurred, diagonal_band, folded, inked, real_tiles
 from tests.data_paths import real_data
 from wsi_haloae.artefacts.flags import FLAGS, measure, measure_all
 from wsi_haloae.artefacts.limits import ArtefactLimits, calibrate
-from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.readers import open_slide
 
 SETS = {

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tests.export.stores import Scene, make_index
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.export.bundle import write_exports
-from wsi_haloae.slide.openslide_slide import open_slide
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.slide.thumbnail import read_thumbnail
 from wsi_haloae.stores.score_store import ScoreStore
