@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.artefacts.simulate import GLASS, INKS, diagonal_band, drawn_tissue, inked, plain, real_tiles
-from wsi_haloae.artefacts.density import CELL, GLASS_LEVEL, TileDensity
+from wsi_haloae.artefacts.density import CELL, TileDensity
 from wsi_haloae.artefacts.quantities import TileQuantities, measure, measure_all
-from wsi_haloae.config import ScoringConfig
+from wsi_haloae.config import GLASS_LEVEL
 from wsi_haloae.features.preprocessing import tissue_cells, to_unit
 
 
@@ -60,10 +60,6 @@ def test_glass_is_what_the_model_takes_for_glass(level: float) -> None:
 
 def test_without_a_glass_level_nothing_is_glass() -> None:
     assert measure(plain(GLASS), None).glass_share == 0
-
-
-def test_the_default_glass_level_is_that_of_the_configuration() -> None:
-    assert ScoringConfig().glass_level == GLASS_LEVEL
 
 
 def test_many_tiles_are_measured_one_by_one() -> None:

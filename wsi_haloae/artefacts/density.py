@@ -13,12 +13,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.config import GLASS_LEVEL
+
 CELL = 8
 """Side of a cell in pixels: at 0.25 to 0.5 um a pixel a cell is smaller than a nucleus or about as large."""
 FINE = 2
 """Side of a fine pixel in pixels of the tile. Single pixels hold noise, and how a slide was compressed and resized."""
-GLASS_LEVEL = 0.86
-"""The default of ``scoring.glass_level`` in the configuration."""
 
 _Number = TypeVar("_Number", np.float32, np.uint16)
 

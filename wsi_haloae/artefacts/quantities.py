@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.artefacts.density import GLASS_LEVEL, TileDensity
+from wsi_haloae.artefacts.density import TileDensity
 from wsi_haloae.artefacts.focus import focus
 from wsi_haloae.artefacts.fold import fold_ratio
 from wsi_haloae.artefacts.glass import glass_share
 from wsi_haloae.artefacts.ink import ink_share
+from wsi_haloae.config import GLASS_LEVEL
 
 
 class TileQuantities(NamedTuple):

@@ -15,13 +15,14 @@ from wsi_haloae.config.model import (
     SwinConfig,
 )
 from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, load_config, preset_names
-from wsi_haloae.config.scoring import SUMMARY_POOLINGS, ScoringConfig, StainConfig, TissueConfig
+from wsi_haloae.config.scoring import GLASS_LEVEL, SUMMARY_POOLINGS, ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
 from wsi_haloae.config.whole import AS_RELEASED, Config, differences, merge
 
 __all__ = [
     "AS_RELEASED",
+    "GLASS_LEVEL",
     "KINDS",
     "MVTEC_BASE",
     "SLIDE_BASE",

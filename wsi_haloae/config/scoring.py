@@ -8,6 +8,8 @@ from pydantic import Field, StrictBool
 
 from wsi_haloae.config.section import Section
 
+GLASS_LEVEL = 0.86
+"""Of full light: the darkest channel of glass is at least this bright, unless ``glass_level`` says otherwise."""
 SUMMARY_POOLINGS = ("layers", "layers_ssim", "profile", "content", "combined")
 """Poolings that measure a distance from the distribution of reference tiles."""
 
@@ -41,7 +43,10 @@ class ScoringConfig(Section):
         "three (combined); combined or content, as held-out tiles say (auto); the classifier's P(damaged)",
     )
     glass_level: float | None = Field(
-        0.86, gt=0, le=1, description="a cell is glass when its darkest channel is at least this bright; null: no glass"
+        GLASS_LEVEL,
+        gt=0,
+        le=1,
+        description="a cell is glass when its darkest channel is at least this bright; null: no glass",
     )
 
 

@@ -145,8 +145,9 @@ def _trained(
 ) -> Checkpoint:
     """A checkpoint that can score."""
     source, split = reference.source, reference.split
-    stains = stain_target(source, split.tiles["train"]) if config.stain.normalise else None
-    seen = source if stains is None else match_stains(source, stains)
+    glass = config.scoring.glass_level
+    stains = stain_target(source, split.tiles["train"], glass) if config.stain.normalise else None
+    seen = source if stains is None else match_stains(source, stains, glass)
     fit_options = FitOptions(
         weights=options.weights,
         device=helpers.ranks.device(resolve_device(options.device)),
