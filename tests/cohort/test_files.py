@@ -247,6 +247,17 @@ class TestOverview:
         told = json.loads((output / "comparison.json").read_text())
         assert len(told["groups"][0]["patients"]) == 3
 
+    def test_slides_at_another_stride_are_not_compared(self, output: Path) -> None:
+        scored(output, "e", share=0.9, grid={"stride": 48})
+        table = CohortTable(output, inputs("e"))
+        table.update("e", state="done")
+        table.write()
+        write_cohort(output, reporter := Reporter(quiet=True))
+        assert any("2 strides" in warning and "models" not in warning for warning in reporter.warnings)
+        told = json.loads((output / "comparison.json").read_text())
+        assert told["groups"][0]["values"] == [0.1, 0.5, 0.4]
+        assert "at another stride: d, e." in Page(output / "cohort.html").words
+
     def test_without_calibration_the_colour_bars_end_is_asked_for(self, output: Path) -> None:
         summary = {"tissue_mm2": 1.0, "above_display": 0.25, "median_score": 0.0, "p95_score": 1.0}
         scored(output, "e", share=0.0, summary=summary)

@@ -36,6 +36,10 @@ class Scene:
     map_range: tuple[float, float] | None = None
     artefacts: ArtefactLimits | None = None
     roi_sha256: str | None = None
+    model: str = "a" * 64
+    rule: str = "test"
+    model_mpp: float = 0.5
+    dtype: str = "float32"
 
     @property
     def grid(self) -> TileGrid:
@@ -64,15 +68,15 @@ class Scene:
             read_plan={},
             tissue={},
             model=ModelRecord(
-                sha256="a" * 64,
-                rule="test",
-                mpp=0.5,
+                sha256=self.model,
+                rule=self.rule,
+                mpp=self.model_mpp,
                 display_range=self.display_range,
                 map_range=self.map_range,
                 calibration=self.calibration,
                 artefacts=self.artefacts,
             ),
-            compute=ComputeRecord(batch_size=1, dtype="float32", device="cpu", threads=1),
+            compute=ComputeRecord(batch_size=1, dtype=self.dtype, device="cpu", threads=1),
             layers=("layer1",),
             rules=("tissue",),
             map_size=self.map_size,

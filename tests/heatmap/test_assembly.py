@@ -1,4 +1,4 @@
-"""The heatmap equals what laying out tile by tile gives, in any number of bands."""
+"""The heatmap equals what laying out tile by tile gives, and reads no column twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from tests.data_paths import REPOSITORY
 from tests.export.stores import Scene, make_store
-from wsi_haloae.heatmap import assembly
 from wsi_haloae.heatmap.assembly import assemble_heatmap, grid_of
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
@@ -48,10 +47,8 @@ def test_equals_the_tile_by_tile_reference(data: st.DataObject) -> None:
     tiles = int(kept.sum())
     score = data.draw(hnp.arrays(np.float32, tiles, elements=st.floats(width=32, allow_infinity=False)))
     state = data.draw(hnp.arrays(np.uint8, tiles, elements=st.sampled_from([s.value for s in TileState])))
-    band_places = data.draw(st.sampled_from([1, 7, 40, 1 << 16]))
 
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "BAND_PLACES", band_places)
+    with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "scores.zarr", scene, kept=kept, score=score, state=state)
         heatmap = assemble_heatmap(store)
         assert heatmap.values.dtype == np.float32
@@ -64,6 +61,19 @@ def test_empty_store_gives_a_heatmap_of_nan(tmp_path: Path) -> None:
     heatmap = assemble_heatmap(make_store(tmp_path / "scores.zarr", scene, kept=nothing))
     assert heatmap.values.shape == nothing.shape
     assert np.isnan(heatmap.values).all()
+
+
+def test_each_column_is_read_once_however_large_the_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finished store has a column in one piece: reading it in parts would unpack all of it for each."""
+    scene = Scene(width=64 * 400, height=64 * 400)
+    kept = np.zeros((scene.grid.rows, scene.grid.columns), np.bool_)
+    kept[::50, ::50] = True
+    store, read = make_store(tmp_path / "scores.zarr", scene, kept=kept).compacted(), []
+    real = ScoreStore.read
+    monkeypatch.setattr(ScoreStore, "read", lambda self, name, *place: read.append(name) or real(self, name, *place))
+    heatmap = assemble_heatmap(store)
+    assert sorted(read) == ["score", "state"]
+    np.testing.assert_array_equal(heatmap.values, tile_by_tile(store))
 
 
 def test_other_column(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.export.pages import Page
 from tests.export.stores import Scene, make_index, make_store
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.cli.main import run
+from wsi_haloae.workspace.lock import locked
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
 SCENE = Scene(width=1024, height=1024, calibration=FACTS, name="a.svs")
@@ -120,6 +122,61 @@ def test_a_slide_without_annotations_is_told_and_the_rest_is_judged(
     assert run(["evaluate", str(tmp_path / "out"), *arguments]) == 1
     assert "no b.geojson" in capsys.readouterr().err
     assert (tmp_path / "out/evaluation/evaluation.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"model": "b" * 64}, "model bbbbbbbb (test)"),
+        ({"rule": "another rule"}, "model aaaaaaaa (another rule)"),
+        ({"model_mpp": 0.25}, "0.25 µm/px"),
+        ({"stride": 32}, "stride 32"),
+    ],
+)
+def test_slides_scored_in_two_ways_are_not_mixed(
+    changes: dict[str, object], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "truth").mkdir()
+    scenes = {name: Scene(width=1024, height=1024, calibration=FACTS, name=f"{name}.svs") for name in "abc"}
+    scenes["b"] = replace(scenes["b"], **changes)
+    for name, scene in scenes.items():
+        scored(tmp_path / f"out/{name}", scene)
+        outline(tmp_path / f"truth/{name}.geojson")
+    command = ["evaluate", str(tmp_path / "out"), "--annotations", str(tmp_path / "truth"), "--reference", "Tumor"]
+    assert run(command) == 2
+    refusal = " ".join(capsys.readouterr().err.split())
+    assert "scored in 2 ways" in refusal
+    assert "a, c by model aaaaaaaa (test), 0.5 µm/px, tiles of 64 px, stride 64; b by model" in refusal
+    assert told in refusal
+    assert "--like a or --like b" in refusal
+    assert not (tmp_path / "out/evaluation/evaluation.json").exists()
+    for name, judged, left_out in (("a", ["a", "c"], "b"), ("b", ["b"], "a, c"), ("c", ["a", "c"], "b")):
+        found = evaluated(tmp_path / "out", "--annotations", tmp_path / "truth", "--like", name)
+        assert found["slides"] == judged
+        assert f"Left out, scored otherwise than {name}: {left_out}." in found["warnings"]
+    assert run([*command, "--like", "../out/a"]) == 2
+    assert "no scored slide of this name" in capsys.readouterr().err
+
+
+def test_two_precisions_are_one_scale_and_said(tmp_path: Path) -> None:
+    (tmp_path / "truth").mkdir()
+    for name, dtype in (("a", "float32"), ("b", "bfloat16")):
+        scored(tmp_path / f"out/{name}", replace(SCENE, name=f"{name}.svs", dtype=dtype))
+        outline(tmp_path / f"truth/{name}.geojson")
+    found = evaluated(tmp_path / "out", "--annotations", tmp_path / "truth")
+    assert found["slides"] == ["a", "b"]
+    assert "Slides were scored in bfloat16 and float32: the last digits of their scores differ." in found["warnings"]
+
+
+def test_a_second_evaluation_into_one_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scored(tmp_path / "out/a")
+    command = ["evaluate", str(tmp_path / "out"), "--annotations", str(outline(tmp_path / "a.geojson"))]
+    command += ["--reference", "Tumor", "-q"]
+    with locked(tmp_path / "out/evaluation"):
+        assert run(command) == 2
+        assert "another run is writing here" in " ".join(capsys.readouterr().err.split())
+        assert run([*command, "-o", str(tmp_path / "elsewhere")]) == 0
+    assert run(command) == 0
 
 
 def test_a_model_without_calibration_has_no_calls(tmp_path: Path) -> None:

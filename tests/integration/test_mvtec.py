@@ -19,6 +19,7 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.workspace.lock import locked
 
+POOLINGS_OF_TILES = ("layers", "layers_ssim", "structure", "profile", "content", "combined", "auto")
 PICTURES = {"sheet.png", "defects.png", "curves.png", "ews.png", "loss.png", "reconstructions.png"}
 
 
@@ -280,3 +281,20 @@ def test_contradicting_options_are_refused(
     given = [str(root) if argument == "ROOT" else argument for argument in arguments]
     assert run(["mvtec", *given, "-o", str(tmp_path / "out")]) == 2
     assert told in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        *((f"scoring.pooling={name}", "Choose mean, p95, max or classifier") for name in POOLINGS_OF_TILES),
+        ("scoring.glass_level=0.9", "Leave it at null"),
+        ("scoring.pooling=classifier", "loss.cls is false"),
+    ],
+)
+def test_a_rule_that_does_not_score_images_is_refused_before_any_training(
+    setting: str, told: str, root: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_classifier = ["--set", "loss.cls=false"] if "classifier" in setting else []
+    assert evaluate(root, tmp_path / "out", config, *without_classifier, "--set", setting) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()

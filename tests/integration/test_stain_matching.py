@@ -13,7 +13,7 @@ from tests.integration.conftest import TINY, Tiny
 from tests.model.tiny import tiny_config
 from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
-from wsi_haloae.config import StainConfig
+from wsi_haloae.config import GLASS_LEVEL, StainConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments.histology import HistologyOptions, HistologySet, run_histology
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -29,6 +29,8 @@ from wsi_haloae.tiles.sources import TileSource
 from wsi_haloae.tiles.views import Changed
 
 pytest.importorskip("torchstain")
+BRIGHT = 0.97
+"""A glass level above the glass of synthetic slides, which then counts as tissue."""
 
 
 def dyed(source: MemorySource, haematoxylin: float, eosin: float) -> Changed:
@@ -55,23 +57,33 @@ def colour(source: TileSource) -> np.ndarray:
 
 def test_another_staining_of_the_same_tiles_is_brought_back() -> None:
     plain = TwoStains()
-    target = stain_target(plain, np.arange(12))
+    target = stain_target(plain, np.arange(12), GLASS_LEVEL)
     other = dyed(plain, 0.7, 1.3)
     assert np.abs(colour(other) - colour(plain)).max() > 10
-    matched = match_stains(other, target)
+    matched = match_stains(other, target, GLASS_LEVEL)
     assert np.abs(colour(matched) - colour(plain)).max() < 3
     assert matched.groups == list(plain.groups)
     assert matched.digest() != other.digest()
 
 
+def test_what_counts_as_glass_is_the_configurations() -> None:
+    """Half of each tile is as bright as glass usually is: tissue only where the level says so."""
+    half_glass = TwoStains()
+    half_glass.tiles[:, ::2] = 230
+    found = [stain_target(half_glass, np.arange(12), level) for level in (GLASS_LEVEL, BRIGHT, None)]
+    assert found[0] != found[1] == found[2]
+    matched = [match_stains(half_glass, found[0], level).read(0) for level in (GLASS_LEVEL, BRIGHT)]
+    assert (matched[0] != matched[1]).any()
+
+
 def test_each_group_has_its_own_stains() -> None:
     """Half of the tiles are of a laboratory that dyes otherwise; a common estimate would mix them up."""
     plain = TwoStains()
-    target = stain_target(plain, np.arange(12))
+    target = stain_target(plain, np.arange(12), GLASS_LEVEL)
     mixed = Changed(
         plain, lambda tile, number: change_stains(tile, (0.7, 1.3, 1)) if number < 6 else tile, "two laboratories"
     )
-    matched = match_stains(mixed, target)
+    matched = match_stains(mixed, target, GLASS_LEVEL)
     for number in (0, 5, 6, 11):
         assert np.abs(matched.read(number).astype(int) - plain.read(number)).mean() < 4
 
@@ -79,19 +91,19 @@ def test_each_group_has_its_own_stains() -> None:
 def test_tiles_without_slides_count_as_one_slide() -> None:
     """An estimate from a pale tile alone would force it to the reference's strength."""
     plain = TwoStains()
-    target = stain_target(plain, np.arange(12))
+    target = stain_target(plain, np.arange(12), GLASS_LEVEL)
     plain.groups = [str(number) for number in range(12)]
     pale = Changed(plain, lambda tile, number: change_stains(tile, (0.3, 0.3, 1)) if number == 0 else tile, "one pale")
-    matched = match_stains(pale, target)
+    matched = match_stains(pale, target, GLASS_LEVEL)
     assert matched.read(0).mean() > matched.read(1).mean() + 20
 
 
 def test_a_group_without_two_stains_is_named() -> None:
-    target = stain_target(TwoStains(), np.arange(12))
+    target = stain_target(TwoStains(), np.arange(12), GLASS_LEVEL)
     glass = MemorySource(4)
     glass.tiles = np.full_like(glass.tiles, 250)
     with pytest.raises(UsageError, match=r"memory 0: Stains cannot be estimated"):
-        match_stains(glass, target)
+        match_stains(glass, target, GLASS_LEVEL)
 
 
 def test_stains_survive_the_checkpoint_to_the_last_digit() -> None:
@@ -104,14 +116,33 @@ def test_stains_survive_the_checkpoint_to_the_last_digit() -> None:
 def test_a_slides_tiles_are_scored_with_the_stains_of_the_training_tiles(tiny: Tiny, tmp_path: Path) -> None:
     model, output = tmp_path / "model.safetensors", tmp_path / "out"
     command = ["train-tiles", str(tiny.slide), "-o", str(model), "--annotations", str(tiny.truth), "--class", "Tumor"]
-    assert run([*command, "--tile-size", "64", *TINY, "--set", "stain.normalise=true", "-q"]) == 0
+    assert (
+        run(
+            [
+                *command,
+                "--tile-size",
+                "64",
+                *TINY,
+                "--set",
+                "stain.normalise=true",
+                "--set",
+                f"scoring.glass_level={BRIGHT}",
+                "-q",
+            ]
+        )
+        == 0
+    )
     checkpoint = Checkpoint.load(model)
     assert checkpoint.facts.stains is not None
     assert run(["score", str(tiny.slide), "--model", str(model), "-o", str(output), "--keep-tiles", "-q"]) == 0
     folder = output / tiny.slide.stem
     scores, tiles = ScoreStore.open(folder / "scores.zarr"), TileStore.open(folder / "tiles.zarr")
     raw = tiles.read_shard(0)
-    match = slide_matcher("slide", tiles.read_tile, range(len(tiles)), checkpoint.facts.stains)
+    match, other = (
+        slide_matcher("slide", tiles.read_tile, range(len(tiles)), checkpoint.facts.stains, level)
+        for level in (BRIGHT, GLASS_LEVEL)
+    )
+    assert (match(raw) != other(raw)).any(), "the level decides what is looked at"
     scorer = Scorer(checkpoint, torch.device("cpu"), scores.header.compute.batch_size)
     expected = scorer.score(match(raw)).score
     np.testing.assert_allclose(scores.scores().score[: len(raw)], expected, rtol=1e-5)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from scipy import ndimage
 
 from tests.model.tiny import LIMITS, TILE, tiny_checkpoint
 from tests.training.tiles import MemorySource
 from wsi_haloae.artefacts.flags import FLAGS, measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
+from wsi_haloae.errors import CheckpointError
 from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.anomaly_map import dissimilarity_map
+from wsi_haloae.model.residuals import residuals
 from wsi_haloae.scoring.pooling import mean_over
-from wsi_haloae.scoring.rules import RULES, rule_words
+from wsi_haloae.scoring.rules import RULES, pool, rule_words
 from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.scoring.summaries import Measured
 from wsi_haloae.stores.score_store import TileScores
 
 CPU = torch.device("cpu")
+POOLINGS = get_args(ScoringConfig.model_fields["pooling"].annotation)
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +185,33 @@ def test_each_rule_scores_as_numpy_does(tiles: np.ndarray) -> None:
     )
     damaged = 1 / (1 + np.exp(-output.logits.numpy()[:, 0]))
     np.testing.assert_allclose(by_rule(tiles, pooling="classifier"), damaged, **close)
+
+
+@pytest.mark.parametrize("source", ["features", "image"])
+def test_every_pooling_scores_and_none_as_another(tiles: np.ndarray, source: str) -> None:
+    found = {name: by_rule(tiles, pooling=name, source=source) for name in POOLINGS if name != "auto"}
+    for (one, scores), (other, theirs) in combinations(found.items(), 2):
+        assert not (scores == theirs).all(), f"{one} is scored as {other}"
+    assert all(np.isfinite(scores).all() for scores in found.values())
+
+
+def test_a_rule_that_is_still_to_be_chosen_never_scores(tiles: np.ndarray) -> None:
+    with pytest.raises(CheckpointError, match="never calibrated"):
+        by_rule(tiles, pooling="auto")
+    with pytest.raises(AssertionError, match="yet to be chosen"):
+        pool(ScoringConfig(pooling="auto"), measured(tiles), torch.zeros(TILE // 4, TILE // 4), {})
+
+
+def measured(tiles: np.ndarray) -> Measured:
+    checkpoint = tiny_checkpoint()
+    unit = to_unit(torch.from_numpy(tiles))
+    found = residuals(checkpoint.model, unit, checkpoint.feature_range, checkpoint.facts.config, decode=True, ssim=True)
+    return Measured(found, torch.ones(len(tiles), TILE // 4, TILE // 4, dtype=torch.bool))
+
+
+def test_structure_of_the_image_is_refused_and_not_left_out() -> None:
+    with pytest.raises(ValidationError, match=r"set scoring\.residual=mse"):
+        ScoringConfig(source="image", residual="ssim")
 
 
 def test_the_maximum_is_over_tissue_or_over_everything_where_there_is_none(tiles: np.ndarray) -> None:

@@ -69,6 +69,20 @@ def test_the_same_values_in_a_few_files(maps: int | None, tmp_path: Path) -> Non
     assert [one.name for one in tmp_path.iterdir()] == ["scores.zarr"]
 
 
+def test_reasons_in_many_shards_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one piece each reading of the column unpacks all of it."""
+    store, read = filled(tmp_path / "scores.zarr", unreadable=70).compacted(), []
+    states = store.states().copy()
+    states[[3, 70, 139]] = TileState.UNREADABLE
+    real = ScoreStore.read
+    monkeypatch.setattr(ScoreStore, "states", lambda _store: states)
+    monkeypatch.setattr(ScoreStore, "read", lambda self, name, *place: read.append(name) or real(self, name, *place))
+    found, index = store.unreadable(), store.index
+    assert [tile.reason for tile in found] == ["", "torn", ""]
+    assert [(tile.row, tile.column) for tile in found] == [(index.row[n], index.column[n]) for n in (3, 70, 139)]
+    assert read == ["reason"]
+
+
 @pytest.mark.parametrize("rename", [0, 1])
 def test_a_kill_at_either_rename_loses_nothing(rename: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "scores.zarr"

@@ -31,6 +31,11 @@ from wsi_haloae.cli import options
     help="Share of a tile's area that a class must cover.",
 )
 @click.option(
+    "--like",
+    metavar="SLIDE",
+    help="Judge only slides that were scored as this one was: by its model and rule, at its pixel size and stride.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -42,17 +47,18 @@ def evaluate(
     annotations: Path,
     reference: tuple[str, ...],
     min_coverage: float,
+    like: str | None,
     output: Path | None,
     quiet: bool,
     verbose: bool,
 ) -> int:
     """Judge the scored slides in OUT by outlines with classes: AUROC, Dice, and whether p-values hold.
 
-    Tiles in no outline are not judged.
+    Tiles in no outline are not judged. Slides that were scored in different ways are not judged together.
     """
     from wsi_haloae.runs.evaluate import EvaluateOptions
     from wsi_haloae.runs.evaluate import evaluate as run
 
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    chosen = EvaluateOptions(annotations, reference, min_coverage)
+    chosen = EvaluateOptions(annotations, reference, min_coverage, like)
     return run(scored, output, chosen, reporter)

@@ -12,9 +12,10 @@
     criterion              what tiles were called by
     model                  SHA-256 of the checkpoint
     display_low, display_high   scores at the ends of the colour bar, the model's
+    stride                 pixels between tiles
 
 Scores of one model are on one scale, for their parts are standardised by its own held-out reference tiles. Those of two
-models are not.
+models are not; and tiles that overlap are not the tiles of another grid.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class StudySlide:
     model: str = ""
     display_low: float | None = None
     display_high: float | None = None
+    stride: int | None = None
 
     @property
     def unit(self) -> str:
@@ -83,15 +85,17 @@ def write_slides(path: Path, slides: Sequence[StudySlide]) -> None:
 
 
 def comparable(slides: Sequence[StudySlide], reporter: Reporter) -> list[StudySlide]:
-    """The slides with scores of one model: that of most of them; says so where there are others."""
+    """The slides with scores of one model at one stride: as most of them were scored; says so where others were not."""
     scored = [slide for slide in slides if slide.tissue_mm2]
-    models = Counter(slide.model for slide in scored)
-    if len(models) > 1:
+    ways = Counter((slide.model, slide.stride) for slide in scored)
+    if len(ways) > 1:
+        models, strides = (len(set(values)) for values in zip(*ways, strict=True))
+        told = [f"by {models} models"] * (models > 1) + [f"at {strides} strides"] * (strides > 1)
         reporter.warn(
-            f"the slides were scored by {len(models)} models, whose scores are on different scales: only those of the "
-            "model of most slides are compared."
+            f"the slides were scored {' and '.join(told)}, whose scores must not be mixed: only those scored as most "
+            "slides were are compared."
         )
-    return [slide for slide in scored if slide.model == models.most_common(1)[0][0]]
+    return [slide for slide in scored if (slide.model, slide.stride) == ways.most_common(1)[0][0]]
 
 
 def _read(row: Row, record: Mapping[str, Any]) -> StudySlide:
@@ -104,6 +108,7 @@ def _read(row: Row, record: Mapping[str, Any]) -> StudySlide:
     facts: dict[str, Any] = {
         **numbers,
         **_model_facts(record.get("model")),
+        "stride": _count(grid.get("stride")) if isinstance(grid := record.get("grid"), Mapping) else None,
         "tiles": _count(counts.get("tiles")),
         "scored": _count(counts.get("scored")),
         "anomalous": None if numbers["anomalous_mm2"] is None else _count(counts.get("anomalous")),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, model_validator
 
 from wsi_haloae.config.section import Section
 
@@ -48,6 +48,15 @@ class ScoringConfig(Section):
         le=1,
         description="a cell is glass when its darkest channel is at least this bright; null: no glass",
     )
+
+    @model_validator(mode="after")
+    def _images_have_squared_residuals(self) -> Self:
+        if self.source == "image" and self.residual == "ssim":
+            raise ValueError(
+                "residual ssim compares features, and source image has squared residuals only; "
+                "set scoring.residual=mse, or scoring.source=features"
+            )
+        return self
 
 
 class StainConfig(Section):

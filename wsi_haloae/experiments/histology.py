@@ -206,8 +206,10 @@ def _prepare(root: Path, tiles: HistologySet, colouring: Colouring, config: Conf
     source, tested = (Changed(one, recolour, colouring) for one in (plain, CombinedSource([reference, anomalous])))
     if not config.stain.normalise:
         return _Prepared(source, split, tested, labels, None)
-    stains = stain_target(source, split.tiles["train"])
-    return _Prepared(match_stains(source, stains), split, match_stains(tested, stains), labels, stains)
+    glass = config.scoring.glass_level
+    stains = stain_target(source, split.tiles["train"], glass)
+    matched, judged = (match_stains(one, stains, glass) for one in (source, tested))
+    return _Prepared(matched, split, judged, labels, stains)
 
 
 def _held_out(source: TileSource, split: Split) -> Chosen:

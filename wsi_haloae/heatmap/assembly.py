@@ -1,27 +1,20 @@
 """Heatmap: the scores of a store laid out on the slide, one value per place of the grid.
 
-The tiles of a store are in reading order, so a band of grid rows is one contiguous slice of
-every column. Dask reads and lays out band by band: no more than one band per thread is held
-beside the result, and tiles never need sorting or merging.
+A column is read once and whole: it has 4 bytes a tile, less than the index that an open store holds anyway, and a
+finished store keeps it in one piece, which any part of it would unpack.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import dask.array as da
 import numpy as np
-from dask.delayed import delayed
-from dask.threaded import get as on_threads  # by name, Dask would import all of distributed first: 0.5 s
 from numpy.typing import NDArray
 
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import StoreHeader, TileState
 from wsi_haloae.tiles.grid import TileGrid
-
-BAND_PLACES = 1 << 16
-"""Places of the grid per band, filled or not: 256 kB of scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,34 +61,12 @@ def grid_of(header: StoreHeader) -> TileGrid:
 
 
 def assemble_heatmap(store: ScoreStore, column: Literal["score", "score_paper"] = "score") -> Heatmap:
-    """One column of a store as a heatmap, computed on threads.
+    """One column of a store as a heatmap.
 
     Tiles that are unreadable or still pending are NaN, whatever the column holds for them.
     """
-    grid = grid_of(store.header)
-    rows_per_band = max(1, BAND_PLACES // grid.columns)
-    tops = np.arange(0, grid.rows, rows_per_band)
-    edges = np.searchsorted(store.index.row, np.append(tops, grid.rows))
-    states = store.states()
-    bands: list[Any] = []
-    for number, top in enumerate(tops.tolist()):
-        tiles = slice(int(edges[number]), int(edges[number + 1]))
-        shape = (min(rows_per_band, grid.rows - top), grid.columns)
-        scores = delayed(store.read, pure=False)(column, tiles)
-        band = delayed(_laid_out)(scores, states[tiles], store.index.row[tiles] - top, store.index.column[tiles], shape)
-        bands.append(da.from_delayed(band, shape, np.float32))
-    values = da.concatenate(bands, axis=0)
-    return Heatmap(np.asarray(values.compute(scheduler=on_threads)), grid)
-
-
-def _laid_out(
-    scores: NDArray[np.float32],
-    states: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    shape: tuple[int, int],
-) -> NDArray[np.float32]:
-    band = np.full(shape, np.nan, np.float32)
-    scored = states == TileState.DONE
-    band[rows[scored], columns[scored]] = scores[scored]
-    return band
+    grid, index = grid_of(store.header), store.index
+    scored = store.states() == TileState.DONE
+    values = np.full((grid.rows, grid.columns), np.nan, np.float32)
+    values[index.row[scored], index.column[scored]] = store.read(column)[scored]
+    return Heatmap(values, grid)

@@ -12,7 +12,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.geojson import find_annotations, read_annotations
-from wsi_haloae.atomic import refuse_link, write_text
+from wsi_haloae.atomic import write_text
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.errors import AnnotationError, UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.discoveries import discovered
@@ -33,9 +33,10 @@ from wsi_haloae.export.slide_index import EVALUATION, write_index
 from wsi_haloae.pages import write_page
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
-from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
+from wsi_haloae.stores.score_store import STORE_NAME, ScoreHeader, ScoreStore
+from wsi_haloae.stores.scored_as import ScoredAs, describe_ways
 from wsi_haloae.stores.sharded import TileState
-from wsi_haloae.workspace.lock import taking_turns, tidy
+from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.study_files import StudyFile
 
 ENOUGH_SLIDES = 5
@@ -46,11 +47,12 @@ PAGE = "evaluation/evaluation.html.jinja"
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What ``wsi-haloae evaluate`` was asked for."""
+    """What ``wsi-haloae evaluate`` was asked for; ``like`` names a slide: only those scored as it was are judged."""
 
     annotations: Path
     reference: Sequence[str]
     min_coverage: float
+    like: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,7 @@ class EvaluatedSlide:
     """One slide's labelled tiles, and what was called on it."""
 
     name: str
+    header: ScoreHeader
     tiles: LabelledTiles
     unlabelled: int
     selection: Selection | None
@@ -67,25 +70,20 @@ class EvaluatedSlide:
 def evaluate(scored: Path, output: Path | None, options: EvaluateOptions, reporter: Reporter) -> int:
     """Judge every slide of ``scored`` that has annotations; gives the exit code.
 
-    JSON, pictures and a page go to ``output``, by default a folder in ``scored``.
+    JSON, pictures and a page go to ``output``, by default a folder in ``scored``. Raises `UsageError` where there is
+    nothing to judge, or slides that were scored in different ways.
     """
-    if output is None:
-        output = scored / StudyFile.EVALUATION
-        refuse_link(output)
-    stores = sorted(scored.glob(f"*/{STORE_NAME}"))
-    if not stores:
+    # What the user names may be a link, the folder in ``scored`` may not.
+    output = scored / StudyFile.EVALUATION if output is None else output.resolve()
+    if not any(scored.glob(f"*/{STORE_NAME}")):
         raise UsageError(f"{scored}: no scored slide here; name the folder that 'wsi-haloae score -o' wrote.")
-    slides, failed, warnings = [], [], []
-    for path in stores:
-        try:
-            slides.append(_read(path, options))
-        except WsiHaloaeError as error:
-            reporter.error(f"{path.parent.name}: {error}")
-            failed.append(path.parent.name)
-    if not slides:
-        raise UsageError(f"none of the {len(stores)} scored slides could be judged; the messages above say why.")
-    if failed:
-        warnings.append(f"Not judged: {', '.join(failed)}.")
+    with locked(output):
+        return _evaluate(scored, output, options, reporter)
+
+
+def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Reporter) -> int:
+    slides, failed, warnings = _read_all(scored, options, reporter)
+    warnings += _require_one_way(slides)
     by_slide = len(slides) >= ENOUGH_SLIDES
     result, tiles = _judge(slides, options.reference, by_slide=by_slide)
     if not by_slide:
@@ -93,9 +91,7 @@ def evaluate(scored: Path, output: Path | None, options: EvaluateOptions, report
             f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
             "nothing about other patients."
         )
-    tidy(output)
-    with taking_turns(output):
-        _write(output, result, tiles, warnings)
+    _write(output, result, tiles, warnings)
     if output / PAGE_NAME == scored / EVALUATION:
         write_index(scored)  # which links to it
     for line in (*warnings, _summary(result), f"{output}: tables, pictures and evaluation.html"):
@@ -103,8 +99,53 @@ def evaluate(scored: Path, output: Path | None, options: EvaluateOptions, report
     return 1 if failed else 0
 
 
-def _read(path: Path, options: EvaluateOptions) -> EvaluatedSlide:
-    store = ScoreStore.open(path)
+def _read_all(
+    scored: Path, options: EvaluateOptions, reporter: Reporter
+) -> tuple[list[EvaluatedSlide], list[str], list[str]]:
+    """The slides to judge, the names of those that could not be, and what is to be said of them."""
+    wanted = None if options.like is None else ScoredAs.of(_named(scored, options.like).header)
+    slides, failed, others = [], [], []
+    for path in sorted(scored.glob(f"*/{STORE_NAME}")):
+        name = path.parent.name
+        try:
+            store = ScoreStore.open(path)
+            if wanted in {None, ScoredAs.of(store.header)}:
+                slides.append(_read(name, store, options))
+            else:
+                others.append(name)
+        except WsiHaloaeError as error:
+            reporter.error(f"{name}: {error}")
+            failed.append(name)
+    if not slides:
+        raise UsageError(f"none of {len(failed)} scored slides could be judged; the messages above say why.")
+    told = {"Not judged": failed, f"Left out, scored otherwise than {options.like}": others}
+    return slides, failed, [f"{what}: {', '.join(names)}." for what, names in told.items() if names]
+
+
+def _named(scored: Path, name: str) -> ScoreStore:
+    path = scored / name / STORE_NAME
+    if path not in scored.glob(f"*/{STORE_NAME}"):
+        raise UsageError(f"--like {name}: no scored slide of this name in {scored}. Give the name of a folder in it.")
+    return ScoreStore.open(path)
+
+
+def _require_one_way(slides: Sequence[EvaluatedSlide]) -> list[str]:
+    """`UsageError` for slides whose scores are on different scales or grids; gives what is to be said otherwise."""
+    ways = {slide.name: ScoredAs.of(slide.header) for slide in slides}
+    if len(set(ways.values())) > 1:
+        first = {way: name for name, way in reversed(ways.items())}.values()
+        raise UsageError(
+            f"the slides were scored in {len(first)} ways, whose scores must not be mixed: "
+            f"{'; '.join(describe_ways(ways))}. Judge those of one way at a time: "
+            f"{' or '.join(f'--like {name}' for name in sorted(first))}."
+        )
+    precisions = {slide.header.compute.dtype for slide in slides}
+    if len(precisions) < 2:
+        return []
+    return [f"Slides were scored in {' and '.join(sorted(precisions))}: the last digits of their scores differ."]
+
+
+def _read(name: str, store: ScoreStore, options: EvaluateOptions) -> EvaluatedSlide:
     scored, slide = ScoredTiles.read(store), store.header.slide
     bounds = Bounds(*slide.bounds) if slide.bounds else None
     annotations = read_annotations(find_annotations(options.annotations, Path(slide.name)), bounds)
@@ -127,9 +168,9 @@ def _read(path: Path, options: EvaluateOptions) -> EvaluatedSlide:
             reference=_union(annotations.by_class, options.reference, inside=True),
             pixel_area=slide.mpp_x * slide.mpp_y / 1e6,
         )  # fmt: skip
-    name = path.parent.name
     return EvaluatedSlide(
         name=name,
+        header=store.header,
         tiles=LabelledTiles(
             classes=classes[judged],
             anomalous=~reference[judged],

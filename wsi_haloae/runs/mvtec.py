@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from wsi_haloae.atomic import replacing, write_text
-from wsi_haloae.config import SUMMARY_POOLINGS, Config, differences
+from wsi_haloae.config import Config, ScoringConfig, differences
 from wsi_haloae.errors import ConfigError, OutputExistsError, UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
@@ -28,6 +28,7 @@ from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.mvtec.pictures import write_pictures
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable, safe_cell
+from wsi_haloae.scoring.image_scorer import IMAGE_POOLINGS
 from wsi_haloae.training.calibrate import set_display_range
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.job import STATE_NAME, TrainingJob
@@ -69,11 +70,7 @@ def run_mvtec(
     """
     asked, config = config, resolve(config)
     check_tile_size(config.model, SIZE)
-    if config.scoring.pooling in {*SUMMARY_POOLINGS, "auto"}:
-        raise ConfigError(
-            f"scoring.pooling {config.scoring.pooling} was given; it needs calibrated tiles, and images have none. "
-            "Choose mean, p95, max or classifier."
-        )
+    _check_rule(config.scoring)
     first_warning = len(reporter.warnings)
     for images in sets:
         problem = name_problem(images.name, kept=(f"{TABLE_NAME}.md", f"{TABLE_NAME}.json"))
@@ -102,6 +99,20 @@ def run_mvtec(
     if failed:
         reporter.line(f"{len(results)} categories done; failed: {', '.join(failed)}")
     return 0 if not failed else 1 if results else 2
+
+
+def _check_rule(rule: ScoringConfig) -> None:
+    """`ConfigError` for a rule that does not score images, before anything is trained."""
+    if rule.pooling not in IMAGE_POOLINGS:
+        raise ConfigError(
+            f"scoring.pooling {rule.pooling} was given, but it is for tiles of slides: it looks at their layers, or at "
+            f"what reference tiles taught. Choose {', '.join(IMAGE_POOLINGS[:-1])} or {IMAGE_POOLINGS[-1]}."
+        )
+    if rule.glass_level is not None:
+        raise ConfigError(
+            f"scoring.glass_level {rule.glass_level:g} was given, but images have no glass: all of an image counts. "
+            "Leave it at null."
+        )
 
 
 def write_table(results: Sequence[Mapping[str, Any]], output: Path, first_heading: str = "category") -> None:

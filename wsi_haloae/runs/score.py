@@ -241,6 +241,7 @@ class ScoreRun:
         return {
             "slide": {"path": str(source.absolute), **scores.header.slide.model_dump(mode="json")},
             "model": {"path": str(self._options.model.resolve()), **scores.header.model.model_dump(mode="json")},
+            "grid": scores.header.grid.model_dump(mode="json"),
             "compute": scores.header.compute.model_dump(mode="json"),
             "tissue": chosen.mask.parameters,
             "counts": {

@@ -149,8 +149,9 @@ def _trained(
 ) -> Checkpoint:
     """A checkpoint that can score."""
     source, split = reference.source, reference.split
-    stains = stain_target(source, split.tiles["train"]) if config.stain.normalise else None
-    seen = source if stains is None else match_stains(source, stains)
+    glass = config.scoring.glass_level
+    stains = stain_target(source, split.tiles["train"], glass) if config.stain.normalise else None
+    seen = source if stains is None else match_stains(source, stains, glass)
     job = TrainingJob(
         config,
         TrainingData(seen, split.tiles["train"], split.tiles["validation"], reference.strata),

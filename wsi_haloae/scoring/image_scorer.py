@@ -17,9 +17,11 @@ from wsi_haloae.model.anomaly_map import normalise_map, smooth, upsample
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance
-from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
+from wsi_haloae.scoring.pooling import OVER
 
 Maps = NDArray[np.float32]
+IMAGE_POOLINGS = (*OVER, "classifier")
+"""What ``scoring.pooling`` may be for images: the others look at a tile's layers, or at what tiles have taught."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def image_residuals(
 
 
 def score_residuals(found: ImageResiduals, checkpoint: Checkpoint, rule: ScoringConfig) -> ImageScores:
-    """Maps and scores of images by ``rule``; the score is pooled from the finished map (summaries are for tiles)."""
+    """Maps and scores of images by ``rule``, whose pooling is one of `IMAGE_POOLINGS`: of the finished map."""
     if rule.source == "image":
         residual, mean_map = found.image, checkpoint.mean_image_map
     else:
@@ -83,8 +85,7 @@ def score_residuals(found: ImageResiduals, checkpoint: Checkpoint, rule: Scoring
         assert found.damaged is not None, "the configuration trains what it scores by"
         return ImageScores(maps, found.damaged)
     everywhere = torch.ones_like(maps, dtype=torch.bool)
-    over = {"mean": mean_over, "p95": quantile_over, "max": max_over}[rule.pooling]
-    return ImageScores(maps, over(maps, everywhere).numpy())
+    return ImageScores(maps, OVER[rule.pooling](maps, everywhere).numpy())
 
 
 def finish(residual: Tensor, mean_map: Tensor, rule: ScoringConfig) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,10 @@ def quantile_over(maps: Tensor, tissue: Tensor) -> Tensor:
 def max_over(maps: Tensor, tissue: Tensor) -> Tensor:
     """Maximum over the same cells: (B,)."""
     return maps.masked_fill(~_counted(tissue), -torch.inf).amax(dim=(1, 2))
+
+
+OVER: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"mean": mean_over, "p95": quantile_over, "max": max_over}
+"""By the names that ``scoring.pooling`` has for them."""
 
 
 def _counted(tissue: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from wsi_haloae.config import ScoringConfig
 from wsi_haloae.model.anomaly_map import normalise_map, smooth
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.residuals import Residuals
-from wsi_haloae.scoring.pooling import max_over, mean_over, quantile_over
+from wsi_haloae.scoring.pooling import OVER, mean_over
 from wsi_haloae.scoring.summaries import SUMMARIES, Measured, score_summary
 
 RULES: Mapping[str, Mapping[str, Any]] = {
@@ -99,8 +99,8 @@ def pool(rule: ScoringConfig, tiles: Measured, mean_map: Tensor, gaussians: Mapp
         return score_summary(rule.pooling, tiles, gaussians)
     if rule.pooling in {"mean", "structure"}:  # before the filter, which would carry glass into tissue
         return mean_over(_deviation(rule, found, mean_map), tiles.cells)
-    over = max_over if rule.pooling == "max" else quantile_over
-    return over(final_map(rule, found, mean_map), tiles.cells)
+    assert rule.pooling in OVER, f"pooling {rule.pooling} does not score: it stands for a rule that is yet to be chosen"
+    return OVER[rule.pooling](final_map(rule, found, mean_map), tiles.cells)
 
 
 def _deviation(rule: ScoringConfig, found: Residuals, mean_map: Tensor) -> Tensor:

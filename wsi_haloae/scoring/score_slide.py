@@ -170,7 +170,8 @@ def _stain_matcher(
             f"{store.header.slide.name}: none of {SAMPLED} tiles could be read, so its stains stay as they are"
         )
         return lambda batch: batch
-    return slide_matcher(store.header.slide.name, sample.__getitem__, list(sample), stains)
+    glass = model.facts.config.scoring.glass_level
+    return slide_matcher(store.header.slide.name, sample.__getitem__, list(sample), stains, glass)
 
 
 def _without_unreadable(scores: TileScores, states: NDArray[np.uint8]) -> TileScores:

@@ -17,6 +17,7 @@ from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
 from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.engine.transfer import batches_on
+from wsi_haloae.errors import CheckpointError
 from wsi_haloae.features.preprocessing import tissue_cells, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
@@ -61,7 +62,13 @@ class Scorer:
         """uint8 tiles (n, s, s, 3), any n -> their results; the last batch is padded to full size.
 
         ``quantities`` (n, flags) are what `measure` gave for these tiles, if somebody has measured them already.
+        Raises `CheckpointError` for a checkpoint whose rule is still to be chosen.
         """
+        if self._config.scoring.pooling == "auto":
+            raise CheckpointError(
+                "scoring.pooling is auto, which stands for a rule that training chooses at its end. This model was "
+                "never calibrated; train it with 'wsi-haloae train-tiles'."
+            )
         measured = self.measure(tiles) if quantities is None else quantities
         places = [slice(start, start + self.batch_size) for start in range(0, len(tiles), self.batch_size)]
         batches = batches_on(self._device, tiles, self.batch_size)

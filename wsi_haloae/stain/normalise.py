@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.config import GLASS_LEVEL
 from wsi_haloae.errors import UsageError
 from wsi_haloae.stain.density import Image8, map_densities
 
-GLASS = 219
-"""A pixel is glass when its darkest channel is at least this bright: the default of ``scoring.glass_level``."""
+UNSTAINED = 219
+"""A channel this bright absorbs nothing: torchstain's limit, an optical density of 0.15 (natural logarithm)."""
 FEWEST_PIXELS, MOST_PIXELS = 1_000, 500_000
 """Stained pixels that are needed, and tissue pixels that are looked at."""
 SMALLEST_SINE = 0.05
@@ -52,18 +53,21 @@ class StainEstimate:
         return np.vstack([self.vectors * self.strengths[:, np.newaxis], residual / np.linalg.norm(residual)])
 
 
-def estimate_stains(tiles: Iterable[Image8]) -> StainEstimate:
+def estimate_stains(tiles: Iterable[Image8], glass_level: float | None = GLASS_LEVEL) -> StainEstimate:
     """The stains of tiles (h, w, 3) of one slide or of the reference, taken together.
 
     A few dozen tiles are enough: at most half a million pixels of tissue are looked at, evenly
-    spaced. Raises `UsageError` without the package torchstain, when fewer than 1,000 of the pixels
-    are stained, and when they have one colour.
+    spaced. A pixel is glass when its darkest channel is at least ``glass_level`` of full light, in whole
+    levels (the configuration's ``scoring.glass_level``; None: there is no glass). Raises `UsageError`
+    without the package torchstain, when fewer than 1,000 of the pixels are stained, and when they have
+    one colour.
     """
     macenko = _torchstain().normalizers.MacenkoNormalizer(backend="numpy")
-    tissue = np.concatenate([np.empty((0, 3), np.uint8), *(tile[tile.min(axis=2) < GLASS] for tile in tiles)])
+    glass = 256 if glass_level is None else int(255 * glass_level)
+    tissue = np.concatenate([np.empty((0, 3), np.uint8), *(tile[tile.min(axis=2) < glass] for tile in tiles)])
     pixels = tissue[:: -(-len(tissue) // MOST_PIXELS) or 1]  # (n, 3)
     # torchstain takes the directions from pixels that absorb in every channel
-    stained = int((pixels.max(axis=1, initial=0) < GLASS).sum())
+    stained = int((pixels.max(axis=1, initial=0) < UNSTAINED).sum())
     if stained < FEWEST_PIXELS:
         raise UsageError(
             f"Stains cannot be estimated from these tiles: {stained:,} pixels are stained in every channel, "
@@ -80,9 +84,9 @@ class StainNormaliser:
     target: StainEstimate
 
     @classmethod
-    def fit(cls, tiles: Iterable[Image8]) -> StainNormaliser:
+    def fit(cls, tiles: Iterable[Image8], glass_level: float | None = GLASS_LEVEL) -> StainNormaliser:
         """From reference *train* tiles, (n, s, s, 3) or one by one; raises as `estimate_stains` does."""
-        return cls(estimate_stains(tiles))
+        return cls(estimate_stains(tiles, glass_level))
 
     def transform(self, tile: Image8, source: StainEstimate) -> Image8:
         """A tile (h, w, 3) of the slide whose stains are ``source``: (h, w, 3).

@@ -249,16 +249,19 @@ class ShardedStore:
 
     def unreadable(self) -> list[UnreadableTile]:
         """Every tile that could not be read, and why."""
-        numbers = np.flatnonzero(self.states() == TileState.UNREADABLE)
-        reasons = {shard: self.reasons(shard) for shard in np.unique(numbers // SHARD_TILES).tolist()}
-        index = self.index
+        numbers, index = np.flatnonzero(self.states() == TileState.UNREADABLE), self.index
+        if not len(numbers):
+            return []
+        first, last = int(numbers[0]), int(numbers[-1])
+        # Once: a finished store keeps the column in one piece, which any part of it would unpack.
+        reasons = self.read("reason", slice(first, last + 1))
         return [
             UnreadableTile(
                 int(index.row[number]),
                 int(index.column[number]),
                 int(index.location[number, 0]),
                 int(index.location[number, 1]),
-                reasons[number // SHARD_TILES][number % SHARD_TILES],
+                _as_text(reasons[number - first]),
             )
             for number in numbers.tolist()
         ]

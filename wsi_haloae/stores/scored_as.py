@@ -1,0 +1,52 @@
+"""What makes the scores of two slides comparable: one model by one rule, on tiles of one size, scale and stride."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from wsi_haloae.stores.score_store import ScoreHeader
+
+SHA_SHOWN = 8
+NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class ScoredAs:
+    """How a slide was scored; ``rules`` are the names of the rules beside the score, ``mpp`` is that of the model."""
+
+    model_sha256: str
+    rule: str
+    rules: tuple[str, ...]
+    mpp: float
+    tile_size: int
+    stride: int
+
+    @classmethod
+    def of(cls, header: ScoreHeader) -> Self:
+        """By the header of its store."""
+        model, grid = header.model, header.grid
+        return cls(model.sha256, model.rule, header.rules, model.mpp, grid.tile_size, grid.stride)
+
+    def __str__(self) -> str:
+        """In words: "model 3fa1c2d4 (mean over tissue cells of A_fm), 0.5 µm/px, tiles of 256 px, stride 256"."""
+        return (
+            f"model {self.model_sha256[:SHA_SHOWN]} ({self.rule}), {self.mpp:g} µm/px, tiles of {self.tile_size} px, "
+            f"stride {self.stride}"
+        )
+
+
+def describe_ways(slides: Mapping[str, ScoredAs]) -> list[str]:
+    """A line for each way in which ``slides``, by their names, were scored; the way of most slides comes first."""
+    members: dict[ScoredAs, list[str]] = {}
+    for name, way in slides.items():
+        members.setdefault(way, []).append(name)
+    ordered = sorted(members.items(), key=lambda item: -len(item[1]))
+    return [f"{some(names)} by {way}" for way, names in ordered]
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of some names, and how many more there are."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
