@@ -13,7 +13,9 @@ import torch
 from distributed import Client, LocalCluster
 from distributed.comm.addressing import parse_address
 from distributed.comm.registry import get_backend
+from distributed.security import Security
 
+from wsi_haloae.cohort.credentials import OPTIONS, TlsFiles, client_security, is_encrypted
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.cores import available_cores
@@ -30,10 +32,11 @@ INNOCENT_DEATHS = 100
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """``--scheduler`` and ``--slides-at-once``; None is this machine, and as many as fit it."""
+    """``--scheduler`` with its certificates, and ``--slides-at-once``; None is this machine, and as many as fit it."""
 
     scheduler: str | None
     slides_at_once: int | None
+    tls: TlsFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Cluster:
 def connected(options: ClusterOptions, device: torch.device, slides: int, reporter: Reporter) -> Iterator[Cluster]:
     """A cluster for ``slides`` slides; a local one ends with this."""
     if options.scheduler is not None:
-        with _remote(options.scheduler, reporter) as cluster:
+        with _remote(options.scheduler, options.tls, reporter) as cluster:
             yield cluster
         return
     with _local(options.slides_at_once, device, slides, reporter) as cluster:
@@ -61,12 +64,13 @@ def connected(options: ClusterOptions, device: torch.device, slides: int, report
 
 
 @contextmanager
-def _remote(address: str, reporter: Reporter) -> Iterator[Cluster]:
-    try:
-        get_backend(parse_address(address)[0])  # or a client that cannot be made complains when it is thrown away
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--scheduler {address}: no Dask scheduler answers there ({error}).") from None
+def _remote(address: str, tls: TlsFiles | None, reporter: Reporter) -> Iterator[Cluster]:
+    client = _client(address, tls)
+    if not is_encrypted(address):
+        reporter.warn(
+            f"scheduler {address}: anyone who reaches this address can run code as you. docs/studies.md says how to "
+            "close it."
+        )
     with client:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         resources = {GPU: 1.0} if any(GPU in worker["resources"] for worker in workers) else {}
@@ -77,6 +81,22 @@ def _remote(address: str, reporter: Reporter) -> Iterator[Cluster]:
         if not workers:
             reporter.warn(f"scheduler {address}: no workers yet; slides are scored as soon as there are some.")
         yield Cluster(client, resources)
+
+
+def _client(address: str, tls: TlsFiles | None) -> Client:
+    try:
+        get_backend(parse_address(address)[0])  # or a client that cannot be made complains when it is thrown away
+        security = client_security(address, tls)
+        return Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: encryption is required by the configuration
+        if is_encrypted(address):
+            raise UsageError(
+                f"--scheduler {address}: no Dask scheduler that accepts these certificates answers there ({error})."
+            ) from None
+        raise UsageError(
+            f"--scheduler {address}: no Dask scheduler answers there ({error}). If yours uses TLS, write tls:// in "
+            f"place of {parse_address(address)[0]}:// and pass {OPTIONS}."
+        ) from None
 
 
 @contextmanager
@@ -98,6 +118,7 @@ def _local(asked: int | None, device: torch.device, slides: int, reporter: Repor
             threads_per_worker=1,
             processes=True,
             host=LOOPBACK,
+            security=Security.temporary(),  # other users of this machine could run code as this one otherwise
             dashboard_address=f"{LOOPBACK}:0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
