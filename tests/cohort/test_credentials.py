@@ -63,7 +63,7 @@ def listening() -> set[tuple[str, int]]:
 
 def test_nobody_else_talks_to_scheduler_or_workers_of_this_machine() -> None:
     before = listening()
-    with connected(ClusterOptions(None, 1), torch.device("cpu"), 1, Reporter(quiet=True)) as found:
+    with connected(ClusterOptions(None, 1), 1, torch.device("cpu"), 1, Reporter(quiet=True)) as found:
         found.client.wait_for_workers(1)
         sockets = listening() - before
         scheduler = found.client.scheduler.address

@@ -105,6 +105,15 @@ def workers(command: Command) -> Command:
     )(command)
 
 
+def threads(command: Command) -> Command:
+    """``--threads``."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(1),
+        help="Threads that compute. Default: OMP_NUM_THREADS, or as there are cores.",
+    )(command)
+
+
 def overwrite(command: Command) -> Command:
     """``--overwrite``."""
     return click.option("--overwrite", is_flag=True, help="Replace what another run left in the output.")(command)

@@ -45,6 +45,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--tls-cert", type=PEM, help="The certificate to show to the scheduler.")
 @click.option("--tls-key", type=PEM, help="Its private key. Default: Dask's configuration.")
 @options.workers
+@options.threads
 @options.device
 @options.overwrite
 @options.talk
@@ -67,6 +68,7 @@ def score(
     tls_cert: Path | None,
     tls_key: Path | None,
     num_workers: int,
+    threads: int | None,
     device: str,
     overwrite: bool,
     quiet: bool,
@@ -102,6 +104,7 @@ def score(
         keep_maps=maps,
         keep_tiles=keep_tiles,
         overwrite=overwrite,
+        threads=threads,
     )
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     if len(found) == 1 and scheduler is None:  # no cluster for one slide

@@ -19,6 +19,7 @@ from wsi_haloae.cohort.credentials import OPTIONS, TlsFiles, client_security, is
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.cores import available_cores
+from wsi_haloae.runs.threads import asked_threads
 
 GPU = "GPU"
 """The Dask resource of a worker that scores, where a cluster has other workers too."""
@@ -53,18 +54,23 @@ class Cluster:
 
 
 @contextmanager
-def connected(options: ClusterOptions, device: torch.device, slides: int, reporter: Reporter) -> Iterator[Cluster]:
-    """A cluster for ``slides`` slides; a local one ends with this."""
+def connected(
+    options: ClusterOptions, threads: int | None, device: torch.device, slides: int, reporter: Reporter
+) -> Iterator[Cluster]:
+    """A cluster for ``slides`` slides, each computed on ``threads`` (None: the cores are divided among them).
+
+    A local one ends with this. Raises `UsageError` for a scheduler that cannot be used.
+    """
     if options.scheduler is not None:
-        with _remote(options.scheduler, options.tls, reporter) as cluster:
+        with _remote(options.scheduler, options.tls, threads, reporter) as cluster:
             yield cluster
         return
-    with _local(options.slides_at_once, device, slides, reporter) as cluster:
+    with _local(options.slides_at_once, threads, device, slides, reporter) as cluster:
         yield cluster
 
 
 @contextmanager
-def _remote(address: str, tls: TlsFiles | None, reporter: Reporter) -> Iterator[Cluster]:
+def _remote(address: str, tls: TlsFiles | None, threads: int | None, reporter: Reporter) -> Iterator[Cluster]:
     client = _client(address, tls)
     if not is_encrypted(address):
         reporter.warn(
@@ -80,7 +86,7 @@ def _remote(address: str, tls: TlsFiles | None, reporter: Reporter) -> Iterator[
         reporter.line(f"scheduler {address}: {able} {noun}{where}; dashboard {client.dashboard_link}")
         if not workers:
             reporter.warn(f"scheduler {address}: no workers yet; slides are scored as soon as there are some.")
-        yield Cluster(client, resources)
+        yield Cluster(client, resources, threads)
 
 
 def _client(address: str, tls: TlsFiles | None) -> Client:
@@ -100,9 +106,12 @@ def _client(address: str, tls: TlsFiles | None) -> Client:
 
 
 @contextmanager
-def _local(asked: int | None, device: torch.device, slides: int, reporter: Reporter) -> Iterator[Cluster]:
-    workers = min(slides, asked or fitting_workers(device))
-    threads = max(1, available_cores() // workers)
+def _local(
+    asked: int | None, option: int | None, device: torch.device, slides: int, reporter: Reporter
+) -> Iterator[Cluster]:
+    own = asked_threads(option)
+    workers = min(slides, asked or fitting_workers(device, own or 1))
+    threads = own or max(1, available_cores() // workers)
     numeric = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     settings = {
         # Dask's own has glibc give every freed block back at once: a model takes 1.4 times as long then.
@@ -129,12 +138,12 @@ def _local(asked: int | None, device: torch.device, slides: int, reporter: Repor
         yield Cluster(client, {}, threads, sharing=workers)
 
 
-def fitting_workers(device: torch.device) -> int:
-    """Slides at once on this machine: one for each GPU, or as many as its cores and memory carry."""
+def fitting_workers(device: torch.device, threads: int) -> int:
+    """Slides at once on this machine: one for each GPU, or as many of ``threads`` each as cores and memory carry."""
     if device.type == "cuda":
         return torch.cuda.device_count() if device.index is None else 1
     if device.type != "cpu":
         return 1
     by_memory = psutil.virtual_memory().available // WORKER_BYTES
-    # One core each: tissue and exports keep no second one busy.
-    return int(max(1, min(available_cores(), by_memory)))
+    # One core each unless asked otherwise: tissue and exports keep no second one busy.
+    return int(max(1, min(available_cores() // threads, by_memory)))

@@ -122,8 +122,7 @@ def threads_for(asked: int | None, worker: Worker) -> int:
 
 @lru_cache(maxsize=1)
 def _loaded(options: ScoreOptions, model_sha256: str, threads: int) -> ScoreRun:
-    torch.set_num_threads(threads)
-    run = ScoreRun.of(options)
+    run = ScoreRun.of(replace(options, threads=threads))
     if run.model_sha256 != model_sha256:
         raise WsiHaloaeError(f"{options.model}: this worker reads another file by this name than the command did.")
     return run

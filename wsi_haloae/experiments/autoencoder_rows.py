@@ -23,6 +23,7 @@ from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.mvtec_baselines import code_width
+from wsi_haloae.runs.threads import use_threads
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.split import split_by_group
 from wsi_haloae.training.statistics import draw, images_of
@@ -72,6 +73,7 @@ def run_autoencoder_rows(
 
     L_fm alone is trained: blocks D and E cost as much again and change no residual. Gives the exit code.
     """
+    use_threads(None)
     done, failed = [], []
     for row in rows:
         reporter.line(f"== {row.name}")

@@ -31,6 +31,7 @@ from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.choosing import tell_disturbed
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
 from wsi_haloae.runs.stain_matching import match_stains, stain_target
+from wsi_haloae.runs.threads import use_threads
 from wsi_haloae.runs.tile_comparison import all_methods
 from wsi_haloae.stain.facts import StainFacts
 from wsi_haloae.training.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
@@ -93,6 +94,7 @@ def run_histology(
     After each training the tables so far are written: ``table.md`` and ``table.json``, and how well each rule tells
     disturbed reference tiles, ``rules.md`` and ``rules.json``.
     """
+    use_threads(None)
     config = resolve(config)
     failed = []
     for seed in seeds:  # a whole table after the first seed

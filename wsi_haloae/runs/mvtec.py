@@ -31,6 +31,7 @@ from wsi_haloae.runs.lock import HOLDER_NAME, LOCK_NAME, locked
 from wsi_haloae.runs.mvtec_category import CategoryImages, Judged, Normalise, judge
 from wsi_haloae.runs.mvtec_pictures import write_pictures
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord
+from wsi_haloae.runs.threads import use_threads
 from wsi_haloae.training.pictures import write_schedule
 from wsi_haloae.training.trainer import plan_steps
 
@@ -49,6 +50,7 @@ class MvtecOptions:
     baselines: bool
     workers: int
     overwrite: bool
+    threads: int | None = None
 
 
 def run_mvtec(
@@ -64,6 +66,7 @@ def run_mvtec(
     All images are checked before any training starts. A category that is done is skipped, one that
     was interrupted goes on; one that fails is reported and the others go on. Gives the exit code.
     """
+    use_threads(options.threads)
     asked, config = config, resolve(config)
     check_tile_size(config.model, SIZE)
     if config.scoring.pooling in {*SUMMARY_POOLINGS, "auto"}:

@@ -35,6 +35,7 @@ from wsi_haloae.runs.outcome import Outcome, for_each_slide
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, is_finished, read_record
 from wsi_haloae.runs.score_slide import score_slide
 from wsi_haloae.runs.slide_index import write_index
+from wsi_haloae.runs.threads import use_threads
 from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
 from wsi_haloae.scoring.rules import rule_words
 from wsi_haloae.scoring.scorer import available_rules
@@ -64,6 +65,7 @@ class ScoreOptions:
     keep_maps: bool
     keep_tiles: bool
     overwrite: bool
+    threads: int | None = None
 
 
 def score_slides(
@@ -88,7 +90,8 @@ class ScoreRun:
 
     def __init__(self, checkpoint: Checkpoint, mpp: float, device: torch.device, options: ScoreOptions) -> None:
         self._checkpoint, self._mpp, self._device, self._options = checkpoint, mpp, device, options
-        self._threads = torch.get_num_threads()  # before a resumed slide brings its own
+        use_threads(options.threads)
+        self._threads = torch.get_num_threads()
         # "float32" in a store means float32, not the 10-bit products that cuDNN would take by itself.
         torch.backends.cudnn.allow_tf32 = False
 

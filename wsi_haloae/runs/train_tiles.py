@@ -26,6 +26,7 @@ from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord
 from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, Stratum, choose_groups, read_anomalous
 from wsi_haloae.runs.stain_matching import as_trained, match_stains, stain_target
+from wsi_haloae.runs.threads import use_threads
 from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.sources import CombinedSource, TileSource
 from wsi_haloae.training.split import PARTS, Split, split_by_group
@@ -43,6 +44,7 @@ class TrainOptions:
     anomalous: Path | None
     balance: Stratum | None
     overwrite: bool
+    threads: int | None = None
 
 
 def train_tiles(
@@ -57,6 +59,7 @@ def train_tiles(
 
     Of the processes of a ``torchrun``, the first does so; the others help it train.
     """
+    use_threads(options.threads)
     folder, record = output.parent / f"{output.stem}.training", RunRecord("train-tiles", arguments, reporter)
     with joined_ranks() as ranks:
         if not ranks.first:
