@@ -6,22 +6,31 @@
 Run it where jobs are submitted, e.g. in tmux on a login node: it holds the scheduler, which needs a core and little
 memory. `wsi-haloae status OUT` tells how far it is; given again, it does what is missing. What follows a `--` goes to
 `wsi-haloae score` as it is.
+
+Scheduler and workers talk over TLS, with a certificate made for this run: its files lie in OUT, readable by you alone,
+for as long as the run lasts. `shared_temp_directory` among the settings puts them elsewhere (all nodes must see it).
 """
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import click
+import dask
 import dask_jobqueue
 import yaml
+from dask_jobqueue.core import JobQueueCluster
 from dask_jobqueue.local import LocalCluster
+from distributed.security import Security
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wsi_haloae.cli.main import run
-from wsi_haloae.errors import ConfigError
+from wsi_haloae.errors import ConfigError, UsageError
 
 CLUSTERS = {"slurm": dask_jobqueue.SLURMCluster, "pbs": dask_jobqueue.PBSCluster, "local": LocalCluster}
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -39,17 +48,50 @@ class ClusterFile(BaseModel):
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("manifest", type=FILE)
 @click.option("-m", "--model", type=FILE, required=True, help="Checkpoint that train-tiles wrote.")
-@click.option("-o", "--output", type=click.Path(file_okay=False), required=True, help="Output folder.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Output folder.")
 @click.option("--cluster", "cluster_file", type=FILE, required=True, help="A file like those of configs/cluster/.")
 @click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help="Workers to ask the cluster for.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
-def main(manifest: Path, model: Path, output: str, cluster_file: Path, jobs: int, more: tuple[str, ...]) -> int:
+def main(manifest: Path, model: Path, output: Path, cluster_file: Path, jobs: int, more: tuple[str, ...]) -> int:
     """Score the slides of MANIFEST on JOBS workers of a cluster."""
     asked = read_cluster_file(cluster_file)
-    with CLUSTERS[asked.kind](**asked.settings) as cluster:
+    with closed_cluster(asked, output) as cluster:
         cluster.scale(jobs=jobs)
-        given = ["score", str(manifest), "-m", str(model), "-o", output, "--scheduler", cluster.scheduler_address]
-        return run([*given, *more])
+        given = ["score", str(manifest), "-m", str(model), "-o", str(output)]
+        return run([*given, "--scheduler", cluster.scheduler_address, *more])
+
+
+@contextmanager
+def closed_cluster(asked: ClusterFile, output: Path) -> Iterator[JobQueueCluster]:
+    """A cluster that only this process may use: its jobs and this process have a certificate made for them.
+
+    `security: null` among the settings leaves it open.
+    """
+    security = Security.temporary()
+    settings = {"security": security, "shared_temp_directory": _shared_folder(asked, output), **asked.settings}
+    in_this_process = {
+        "distributed.comm.tls.ca-file": security.tls_ca_file,
+        "distributed.comm.tls.client.cert": security.tls_client_cert,
+        "distributed.comm.tls.client.key": security.tls_client_key,
+    }
+    with CLUSTERS[asked.kind](**settings) as cluster, dask.config.set(in_this_process):
+        yield cluster
+
+
+def _shared_folder(asked: ClusterFile, output: Path) -> str:
+    """Where jobs find their certificate; `UsageError` for a folder that dask-jobqueue cannot name in a job script."""
+    configured = dask.config.get(f"jobqueue.{asked.kind}.shared-temp-directory", None)
+    folder = asked.settings.get("shared_temp_directory") or configured
+    if folder is not None:
+        return str(folder)
+    output.mkdir(parents=True, exist_ok=True)
+    if not re.fullmatch(r"[\w./+:@%=,-]+", str(output.resolve())):
+        raise UsageError(
+            f"-o {output}: jobs find their certificate in this folder, and its path has characters that a job script "
+            "cannot hold. Add shared_temp_directory to the settings in --cluster: a folder that all nodes see, with a "
+            "plain path."
+        )
+    return str(output.resolve())
 
 
 def read_cluster_file(path: Path) -> ClusterFile:

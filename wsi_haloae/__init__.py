@@ -14,8 +14,14 @@ The folders follow a slide on its way: `slide`, `tiles`, `stores`, `model`, `tra
 from __future__ import annotations
 
 import importlib
+import os
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+# A thread of OpenMP that waits for the others must give its core away: by default it spins, and a step takes six times
+# as long when another process wants the core. Read once, when torch is loaded, and everything here is imported after
+# this line: commands, workers of Dask, ranks of torchrun.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from wsi_haloae.api.scored_slide import ScoredSlide, open_scored

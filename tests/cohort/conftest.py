@@ -13,8 +13,8 @@ import torch
 
 from tests.integration.conftest import train_tiny
 from wsi_haloae.cli.main import run
+from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.synthetic.slide import write_synthetic_slide
-from wsi_haloae.workspace.cores import available_cores
 
 SLIDES = 4
 AT_ONCE = 2

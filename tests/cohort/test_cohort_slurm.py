@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import csv
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pipelines.cohort_slurm import CLUSTERS, ClusterFile, read_cluster_file
+from pipelines.cohort_slurm import ClusterFile, closed_cluster, read_cluster_file
 from tests.cohort.conftest import Study
-from wsi_haloae.errors import ConfigError
+from wsi_haloae.errors import ConfigError, UsageError
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs/cluster"
 
 
 @pytest.mark.parametrize("kind", ["slurm", "pbs"])
-def test_a_job_is_a_worker_with_a_gpu_and_one_slide_at_a_time(kind: str) -> None:
+def test_a_job_is_a_worker_with_a_gpu_and_one_slide_at_a_time(kind: str, tmp_path: Path) -> None:
     asked = read_cluster_file(FOLDER / f"{kind}.yaml")
     assert asked.kind == kind
-    with CLUSTERS[kind](**asked.settings) as cluster:
+    with closed_cluster(asked, tmp_path) as cluster:
         script = cluster.job_script()
     worker = next(line for line in script.splitlines() if "dask_worker" in line or "dask worker" in line)
     assert worker.rindex("--nthreads 1 ") > worker.index("--nthreads 8"), "the last one counts"
@@ -30,6 +31,26 @@ def test_a_job_is_a_worker_with_a_gpu_and_one_slide_at_a_time(kind: str) -> None
     assert "--resources GPU=1" in worker
     assert "MALLOC_TRIM_THRESHOLD_" in script
     assert ("#SBATCH --gres=gpu:1" if kind == "slurm" else "ngpus=1") in script
+
+
+@pytest.mark.parametrize("kind", ["slurm", "pbs"])
+def test_a_job_shows_the_scheduler_a_certificate_of_this_run(kind: str, tmp_path: Path) -> None:
+    with closed_cluster(read_cluster_file(FOLDER / f"{kind}.yaml"), tmp_path / "out") as cluster:
+        words = cluster.job_script().split()
+        named = [Path(words[words.index(f"--tls-{what}") + 1]) for what in ("ca-file", "cert", "key")]
+        assert {path.parent for path in named} == {tmp_path / "out"}, "a folder that jobs see as well"
+        assert all(path.read_text().startswith("-----BEGIN") for path in named)
+        assert {stat.S_IMODE(path.stat().st_mode) for path in named} == {0o600}
+        assert cluster.scheduler_address.startswith("tls://")
+
+
+def test_a_folder_that_a_job_script_cannot_name(tmp_path: Path) -> None:
+    asked = read_cluster_file(FOLDER / "slurm.yaml")
+    with pytest.raises(UsageError, match="shared_temp_directory"), closed_cluster(asked, tmp_path / "two words"):
+        pass
+    elsewhere = asked.model_copy(update={"settings": {**asked.settings, "shared_temp_directory": str(tmp_path)}})
+    with closed_cluster(elsewhere, tmp_path / "two words") as cluster:
+        assert f"--tls-key {tmp_path}/" in cluster.job_script()
 
 
 @pytest.mark.parametrize(
@@ -54,10 +75,12 @@ def test_a_study_is_scored_by_jobs(study: Study, tmp_path: Path) -> None:
     asked += ["--cluster", FOLDER / "local.yaml", "--jobs", "1", "--", "--maps"]
     done = subprocess.run(
         [sys.executable, *(str(one) for one in asked)],
-        check=False, capture_output=True, text=True, cwd=tmp_path, timeout=150,
+        check=False, capture_output=True, text=True, cwd=tmp_path, timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with (tmp_path / "out/cohort.csv").open() as stream:
         assert [row["state"] for row in csv.DictReader(stream)] == ["done", "done"]
+    assert "scheduler tls://" in done.stderr
+    assert not list((tmp_path / "out").glob(".dask-jobqueue*")), "certificates end with the run"
     assert (tmp_path / "out/slide0/map.ome.zarr").is_dir(), "what follows -- goes to score"

@@ -147,12 +147,12 @@ def test_another_model_is_refused_before_anything_is_touched(study: Study, quiet
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[str]:
+def cluster(folder: Path, *security: str) -> Iterator[str]:
     """A scheduler and two workers, one of which has a GPU, or says so; gives the address."""
     file = folder / "scheduler.json"
     scheduler = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     worker = ["distributed.cli.dask_worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard"]
-    known = ["--scheduler-file", str(file)]
+    known = ["--scheduler-file", str(file), *security]
     commands = [
         [*scheduler, *known],
         [*worker, *known, "--name", "plain"],
@@ -186,6 +186,7 @@ def test_a_scheduler_that_runs_already(study: Study, tmp_path: Path) -> None:
         done = subprocess.run(spelled(*asked), check=False, capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "1 worker with a GPU" in done.stderr
+        assert "anyone who reaches this address can run code as you" in done.stderr
         assert {row["worker"] for row in rows(tmp_path / "out").values()} == {able}
         assert {row["state"] for row in rows(tmp_path / "out").values()} == {"done"}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from wsi_haloae.api.scored_slide import ScoredSlide
 from wsi_haloae.api.whole_slide import WholeSlide, open_slide
 from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.score import ScoreOptions, score_slides
-from wsi_haloae.workspace.cores import available_cores
 
 
 def score(

@@ -41,6 +41,7 @@ from wsi_haloae.cli import options
 )
 @click.option("--baselines", is_flag=True, help="Mahalanobis and kNN on the same features beside PCA.")
 @options.workers
+@options.threads
 @options.device
 @options.overwrite
 @options.talk
@@ -58,6 +59,7 @@ def mvtec(
     normalise: Literal["none", "median"],
     baselines: bool,
     num_workers: int,
+    threads: int | None,
     device: str,
     overwrite: bool,
     quiet: bool,
@@ -84,6 +86,7 @@ def mvtec(
         baselines=baselines,
         workers=num_workers,
         overwrite=overwrite,
+        threads=threads,
     )
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)

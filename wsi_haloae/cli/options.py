@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable_lines
-from wsi_haloae.workspace.cores import available_cores
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -103,6 +103,15 @@ def workers(command: Command) -> Command:
     """``-n``."""
     return click.option(
         "-n", "--num-workers", type=click.IntRange(1), default=available_cores, show_default="cores", help="Readers."
+    )(command)
+
+
+def threads(command: Command) -> Command:
+    """``--threads``."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(1),
+        help="Threads that compute. Default: OMP_NUM_THREADS, or as there are cores.",
     )(command)
 
 

@@ -9,6 +9,8 @@ import click
 
 from wsi_haloae.cli import options
 
+PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @click.command()
 @options.slides
@@ -37,9 +39,13 @@ from wsi_haloae.cli import options
 )
 @click.option("--slides-at-once", type=click.IntRange(1), help="Each in a process of its own. Default: as fits.")
 @click.option(
-    "--scheduler", metavar="ADDRESS", help="Score on the workers of this Dask scheduler, e.g. tcp://node1:8786."
+    "--scheduler", metavar="ADDRESS", help="Score on the workers of this Dask scheduler, e.g. tls://node1:8786."
 )
+@click.option("--tls-ca-file", type=PEM, help="Of the scheduler: the certificate of whoever signs. PEM, as all three.")
+@click.option("--tls-cert", type=PEM, help="The certificate to show to the scheduler.")
+@click.option("--tls-key", type=PEM, help="Its private key. Default: Dask's configuration.")
 @options.workers
+@options.threads
 @options.device
 @options.overwrite
 @options.talk
@@ -58,7 +64,11 @@ def score(
     precision: str | None,
     slides_at_once: int | None,
     scheduler: str | None,
+    tls_ca_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     num_workers: int,
+    threads: int | None,
     device: str,
     overwrite: bool,
     quiet: bool,
@@ -72,8 +82,10 @@ def score(
     are handed out to Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' tell how far they
     are.
     """
+    from wsi_haloae.cohort.credentials import TlsFiles
     from wsi_haloae.workspace.slide_inputs import find_slides
 
+    tls = TlsFiles.given(tls_ca_file, tls_cert, tls_key, scheduler)
     found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
 
     from wsi_haloae.cohort.cluster import ClusterOptions
@@ -92,9 +104,10 @@ def score(
         keep_maps=maps,
         keep_tiles=keep_tiles,
         overwrite=overwrite,
+        threads=threads,
     )
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     if len(found) == 1 and scheduler is None:  # no cluster for one slide
         return score_alone(found[0], output, chosen, arguments, reporter).exit_code
-    where = ClusterOptions(scheduler, slides_at_once)
+    where = ClusterOptions(scheduler, slides_at_once, tls)
     return score_cohort(found, output, chosen, where, arguments, reporter).exit_code

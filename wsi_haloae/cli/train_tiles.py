@@ -63,6 +63,7 @@ from wsi_haloae.cli import options
     help="Anomalous tiles to compare on, never trained on; implies --baselines.",
 )
 @options.workers
+@options.threads
 @options.device
 @options.overwrite
 @options.talk
@@ -87,6 +88,7 @@ def train_tiles(
     baselines: bool,
     anomalous_dir: Path | None,
     num_workers: int,
+    threads: int | None,
     device: str,
     overwrite: bool,
     quiet: bool,
@@ -129,6 +131,7 @@ def train_tiles(
         anomalous=anomalous_dir,
         balance=balance,
         overwrite=overwrite,
+        threads=threads,
     )
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)

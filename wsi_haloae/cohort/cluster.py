@@ -13,10 +13,13 @@ import torch
 from distributed import Client, LocalCluster
 from distributed.comm.addressing import parse_address
 from distributed.comm.registry import get_backend
+from distributed.security import Security
 
+from wsi_haloae.cohort.credentials import OPTIONS, TlsFiles, client_security, is_encrypted
 from wsi_haloae.errors import UsageError
+from wsi_haloae.processors.cores import available_cores
+from wsi_haloae.processors.threads import asked_threads
 from wsi_haloae.progress import Reporter
-from wsi_haloae.workspace.cores import available_cores
 
 GPU = "GPU"
 """The Dask resource of a worker that scores, where a cluster has other workers too."""
@@ -30,10 +33,11 @@ INNOCENT_DEATHS = 100
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """``--scheduler`` and ``--slides-at-once``; None is this machine, and as many as fit it."""
+    """``--scheduler`` with its certificates, and ``--slides-at-once``; None is this machine, and as many as fit it."""
 
     scheduler: str | None
     slides_at_once: int | None
+    tls: TlsFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -50,23 +54,29 @@ class Cluster:
 
 
 @contextmanager
-def connected(options: ClusterOptions, device: torch.device, slides: int, reporter: Reporter) -> Iterator[Cluster]:
-    """A cluster for ``slides`` slides; a local one ends with this."""
+def connected(
+    options: ClusterOptions, threads: int | None, device: torch.device, slides: int, reporter: Reporter
+) -> Iterator[Cluster]:
+    """A cluster for ``slides`` slides, each computed on ``threads`` (None: the cores are divided among them).
+
+    A local one ends with this. Raises `UsageError` for a scheduler that cannot be used.
+    """
     if options.scheduler is not None:
-        with _remote(options.scheduler, reporter) as cluster:
+        with _remote(options.scheduler, options.tls, threads, reporter) as cluster:
             yield cluster
         return
-    with _local(options.slides_at_once, device, slides, reporter) as cluster:
+    with _local(options.slides_at_once, threads, device, slides, reporter) as cluster:
         yield cluster
 
 
 @contextmanager
-def _remote(address: str, reporter: Reporter) -> Iterator[Cluster]:
-    try:
-        get_backend(parse_address(address)[0])  # or a client that cannot be made complains when it is thrown away
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--scheduler {address}: no Dask scheduler answers there ({error}).") from None
+def _remote(address: str, tls: TlsFiles | None, threads: int | None, reporter: Reporter) -> Iterator[Cluster]:
+    client = _client(address, tls)
+    if not is_encrypted(address):
+        reporter.warn(
+            f"scheduler {address}: anyone who reaches this address can run code as you. docs/studies.md says how to "
+            "close it."
+        )
     with client:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         resources = {GPU: 1.0} if any(GPU in worker["resources"] for worker in workers) else {}
@@ -76,13 +86,32 @@ def _remote(address: str, reporter: Reporter) -> Iterator[Cluster]:
         reporter.line(f"scheduler {address}: {able} {noun}{where}; dashboard {client.dashboard_link}")
         if not workers:
             reporter.warn(f"scheduler {address}: no workers yet; slides are scored as soon as there are some.")
-        yield Cluster(client, resources)
+        yield Cluster(client, resources, threads)
+
+
+def _client(address: str, tls: TlsFiles | None) -> Client:
+    try:
+        get_backend(parse_address(address)[0])  # or a client that cannot be made complains when it is thrown away
+        security = client_security(address, tls)
+        return Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: encryption is required by the configuration
+        if is_encrypted(address):
+            raise UsageError(
+                f"--scheduler {address}: no Dask scheduler that accepts these certificates answers there ({error})."
+            ) from None
+        raise UsageError(
+            f"--scheduler {address}: no Dask scheduler answers there ({error}). If yours uses TLS, write tls:// in "
+            f"place of {parse_address(address)[0]}:// and pass {OPTIONS}."
+        ) from None
 
 
 @contextmanager
-def _local(asked: int | None, device: torch.device, slides: int, reporter: Reporter) -> Iterator[Cluster]:
-    workers = min(slides, asked or fitting_workers(device))
-    threads = max(1, available_cores() // workers)
+def _local(
+    asked: int | None, option: int | None, device: torch.device, slides: int, reporter: Reporter
+) -> Iterator[Cluster]:
+    own = asked_threads(option)
+    workers = min(slides, asked or fitting_workers(device, own or 1))
+    threads = own or max(1, available_cores() // workers)
     numeric = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     settings = {
         # Dask's own has glibc give every freed block back at once: a model takes 1.4 times as long then.
@@ -98,6 +127,7 @@ def _local(asked: int | None, device: torch.device, slides: int, reporter: Repor
             threads_per_worker=1,
             processes=True,
             host=LOOPBACK,
+            security=Security.temporary(),  # other users of this machine could run code as this one otherwise
             dashboard_address=f"{LOOPBACK}:0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
@@ -108,12 +138,12 @@ def _local(asked: int | None, device: torch.device, slides: int, reporter: Repor
         yield Cluster(client, {}, threads, sharing=workers)
 
 
-def fitting_workers(device: torch.device) -> int:
-    """Slides at once on this machine: one for each GPU, or as many as its cores and memory carry."""
+def fitting_workers(device: torch.device, threads: int) -> int:
+    """Slides at once on this machine: one for each GPU, or as many of ``threads`` each as cores and memory carry."""
     if device.type == "cuda":
         return torch.cuda.device_count() if device.index is None else 1
     if device.type != "cpu":
         return 1
     by_memory = psutil.virtual_memory().available // WORKER_BYTES
-    # One core each: tissue and exports keep no second one busy.
-    return int(max(1, min(available_cores(), by_memory)))
+    # One core each unless asked otherwise: tissue and exports keep no second one busy.
+    return int(max(1, min(available_cores() // threads, by_memory)))

@@ -58,7 +58,7 @@ def score_cohort(
     try:
         device = resolve_device(options.device if where.scheduler is None else "cpu")
         with (
-            connected(where, device, len(slides), reporter) as cluster,
+            connected(where, options.threads, device, len(slides), reporter) as cluster,
             reporter.track_slides("Scoring", len(slides)) as advance,
         ):
             run = uuid.uuid4().hex

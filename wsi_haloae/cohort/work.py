@@ -16,9 +16,9 @@ from distributed import Worker, get_worker
 from wsi_haloae.cohort.attempts import SET_ASIDE, attempted
 from wsi_haloae.cohort.log import Told, slide_log
 from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.runs.score import ScoreOptions, ScoreRun
 from wsi_haloae.workspace.batch_result import ItemResult, attempt_slide
-from wsi_haloae.workspace.cores import available_cores
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, read_record
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
@@ -122,8 +122,7 @@ def threads_for(asked: int | None, worker: Worker) -> int:
 
 @lru_cache(maxsize=1)
 def _loaded(options: ScoreOptions, model_sha256: str, threads: int) -> ScoreRun:
-    torch.set_num_threads(threads)
-    run = ScoreRun.of(options)
+    run = ScoreRun.of(replace(options, threads=threads))
     if run.model_sha256 != model_sha256:
         raise WsiHaloaeError(f"{options.model}: this worker reads another file by this name than the command did.")
     return run

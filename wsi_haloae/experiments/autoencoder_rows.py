@@ -21,6 +21,7 @@ from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.anomaly_map import residual_map
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.sources import TileSource
 from wsi_haloae.training.fit import fit
@@ -72,6 +73,7 @@ def run_autoencoder_rows(
 
     L_fm alone is trained: blocks D and E cost as much again and change no residual. Gives the exit code.
     """
+    use_threads(None)
     done, failed = [], []
     for row in rows:
         reporter.line(f"== {row.name}")

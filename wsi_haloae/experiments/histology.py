@@ -25,6 +25,7 @@ from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.stain_matching import match_stains, stain_target
 from wsi_haloae.stain.facts import StainFacts
@@ -93,6 +94,7 @@ def run_histology(
     After each training the tables so far are written: ``table.md`` and ``table.json``, and how well each rule tells
     disturbed reference tiles, ``rules.md`` and ``rules.json``.
     """
+    use_threads(None)
     config = resolve(config)
     failed = []
     for seed in seeds:  # a whole table after the first seed

@@ -26,6 +26,7 @@ from wsi_haloae.mvtec.category_table import markdown_table
 from wsi_haloae.mvtec.image_check import check_images
 from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.mvtec.pictures import write_pictures
+from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable, safe_cell
 from wsi_haloae.scoring.image_scorer import IMAGE_POOLINGS
@@ -53,6 +54,7 @@ class MvtecOptions:
     baselines: bool
     workers: int
     overwrite: bool
+    threads: int | None = None
 
 
 def run_mvtec(
@@ -68,6 +70,7 @@ def run_mvtec(
     All images are checked before any training starts. A category that is done is skipped, one that
     was interrupted goes on; one that fails is reported and the others go on. Gives the exit code.
     """
+    use_threads(options.threads)
     asked, config = config, resolve(config)
     check_tile_size(config.model, SIZE)
     _check_rule(config.scoring)

@@ -32,6 +32,7 @@ from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.export.summary import summarise
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
+from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.rules import rule_words
 from wsi_haloae.scoring.score_slide import score_slide
@@ -67,6 +68,7 @@ class ScoreOptions:
     keep_maps: bool
     keep_tiles: bool
     overwrite: bool
+    threads: int | None = None
 
 
 def score_slides(
@@ -93,7 +95,8 @@ class ScoreRun:
 
     def __init__(self, checkpoint: Checkpoint, mpp: float, device: torch.device, options: ScoreOptions) -> None:
         self._checkpoint, self._mpp, self._device, self._options = checkpoint, mpp, device, options
-        self._threads = torch.get_num_threads()  # before a resumed slide brings its own
+        use_threads(options.threads)
+        self._threads = torch.get_num_threads()
         # "float32" in a store means float32, not the 10-bit products that cuDNN would take by itself.
         torch.backends.cudnn.allow_tf32 = False
 

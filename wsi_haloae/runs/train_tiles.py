@@ -17,6 +17,7 @@ from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.stain_matching import as_trained, match_stains, stain_target
 from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, choose_groups, read_anomalous
@@ -44,6 +45,7 @@ class TrainOptions:
     anomalous: Path | None
     balance: Stratum | None
     overwrite: bool
+    threads: int | None = None
 
 
 def train_tiles(
@@ -58,6 +60,7 @@ def train_tiles(
 
     Of the processes of a ``torchrun``, the first does so; the others help it train.
     """
+    use_threads(options.threads)
     folder, record = output.parent / f"{output.stem}.training", RunRecord("train-tiles", arguments, reporter)
     with joined_ranks() as ranks:
         if not ranks.first:

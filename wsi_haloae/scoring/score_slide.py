@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from wsi_haloae.engine.inference import PRECISIONS
 from wsi_haloae.errors import RegionReadError, WsiHaloaeError
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.processors.threads import on_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.gallery import make_gallery
 from wsi_haloae.scoring.scorer import Scorer
@@ -53,10 +54,10 @@ def score_slide(
     Pixels come from ``slide``, or from ``tiles``, a finished store of the same tiles. A shard that does
     not fit into memory is begun again in smaller batches. Raises `SlideError` for a slide that is gone.
     """
-    torch.set_num_threads(store.header.compute.threads)
     pending, keep_maps = store.pending_shards(), store.header.map_size is not None
     label = f"{SCORING} {store.header.slide.name}"
     with (
+        on_threads(store.header.compute.threads),
         _source(slide, store, tiles) as source,
         reporter.track(label, len(store), "tiles", done=len(store) - store.count_tiles(pending)) as advance,
     ):
