@@ -93,7 +93,7 @@ def write_run_record(folder: Path, slide: Path, record: SlideRecord, tiles: int,
         "state": "done",
         "command": "score",
         "slide": {"path": str(slide), **record.model_dump(mode="json")},
-        "counts": {"tiles": tiles, "unreadable": 1, "anomalous": 3},
+        "counts": {"tiles": tiles, "scored": tiles - 2, "unreadable": 1, "anomalous": 3},
     }
     (folder / "run.json").write_text(json.dumps(document | more))
 

@@ -44,15 +44,18 @@ def write_cohort(output: Path, reporter: Reporter) -> None:
         measure = CALIBRATED if all(slide.p_below is not None for slide in compared) else ELSE
         groups = group_values(compared, measure)
         pairs = differences(groups)
-        _write_comparison(output, measure, groups, pairs)
+        reasons = _reasons(compared)
+        _write_comparison(output, measure, reasons, groups, pairs)
         if compared:
-            write_montage(output / montage.NAME, output, compared, _display_range(compared))
+            write_montage(output / montage.NAME, output, compared, _display_range(compared), reasons)
         write_page(
             output / COHORT_PAGE,
             TEMPLATE,
             slides=found,
             montage=(output / montage.NAME).read_bytes() if compared else None,
             measure=MEASURES[measure],
+            by_p_value=measure == CALIBRATED,
+            reasons=reasons,
             groups=groups,
             pairs=pairs,
             plot=(output / PLOT).read_bytes() if groups else None,
@@ -62,6 +65,11 @@ def write_cohort(output: Path, reporter: Reporter) -> None:
             one_model=len({slide.model for slide in found if slide.model}) < 2,
             in_two=_in_two_groups(compared),
         )
+
+
+def _reasons(compared: Sequence[StudySlide]) -> list[str]:
+    """Why no tile can be called at an error rate, each reason once."""
+    return sorted({slide.why_none for slide in compared if slide.why_none})
 
 
 def _in_two_groups(compared: Sequence[StudySlide]) -> list[str]:
@@ -78,7 +86,9 @@ def _display_range(compared: Sequence[StudySlide]) -> tuple[float, float] | None
     return None if low is None or high is None else (low, high)
 
 
-def _write_comparison(output: Path, measure: str, groups: Sequence[GroupValues], pairs: Sequence[Difference]) -> None:
+def _write_comparison(
+    output: Path, measure: str, reasons: Sequence[str], groups: Sequence[GroupValues], pairs: Sequence[Difference]
+) -> None:
     """comparison.json and .png; an older one goes where there are no groups any more."""
     if not groups:
         for name in (COMPARISON, PLOT):
@@ -86,6 +96,7 @@ def _write_comparison(output: Path, measure: str, groups: Sequence[GroupValues],
         return
     told = {
         "measure": measure,
+        "why_none": " ".join(reasons) or None,
         "groups": [{**asdict(group), "values": group.values.tolist()} for group in groups],
         "differences": [asdict(pair) for pair in pairs],
     }

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.calibration.selection import USUAL, Criterion
-from wsi_haloae.errors import UsageError
 from wsi_haloae.export.artefact_picture import write_artefact_picture
+from wsi_haloae.export.asked_rate import require_rate
 from wsi_haloae.export.formats import DEFAULT, FORMATS, PACKED_TILES, REPORT_SHOWS
 from wsi_haloae.export.geojson import write_tile_geojson
 from wsi_haloae.export.h5ad import write_anndata
@@ -89,14 +89,10 @@ def write_exports(
     """Write the files of ``formats`` into ``folder``, which is made if need be; gives what they were made from.
 
     Each appears whole or not at all, and has the same bytes on every run. `StoreError` if the store's display
-    range is no range; `UsageError` for a criterion that needs a calibration where there is none.
+    range is no range; `UsageError` for a false-discovery rate that cannot be kept.
     """
+    require_rate(store, settings.criterion)
     source = OpenStore(store, settings)
-    if settings.criterion != USUAL and source.tiles.selection is None:
-        raise UsageError(
-            f"{store.path}: --fdr {settings.criterion.fdr:g} was given, but the model that scored it has no "
-            "calibration, so there are no p-values. Pass --threshold with a score instead."
-        )
     folder.mkdir(parents=True, exist_ok=True)
     chosen = {*formats, *(REPORT_SHOWS if "report" in formats else ())}
     for name in FORMATS:
