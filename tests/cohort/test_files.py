@@ -20,9 +20,10 @@ from tests.export.pages import Page
 from wsi_haloae.cli.main import run
 from wsi_haloae.cohort import montage
 from wsi_haloae.cohort.attempts import MOST_DEATHS, NOTE_NAME, WorkerKillerError, attempted, begun
+from wsi_haloae.cohort.compare import GroupValues
 from wsi_haloae.cohort.log import Told, slide_log
 from wsi_haloae.cohort.montage import write_montage
-from wsi_haloae.cohort.overview import write_cohort
+from wsi_haloae.cohort.overview import _figure, write_cohort
 from wsi_haloae.cohort.slides import StudySlide
 from wsi_haloae.cohort.status import describe, gather
 from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort
@@ -284,6 +285,16 @@ class TestOverview:
         comparison = json.loads((tmp_path / "comparison.json").read_text())
         assert (comparison["measure"], comparison["why_none"]) == ("above_display", reason)
         assert describe(tmp_path)[1] == f"{reason} This is so on 3 of 3 slides."
+
+    def test_the_highest_value_has_room_above_it(self) -> None:
+        groups = [
+            GroupValues("a", ["p", "q"], np.array([0.7, 0.9]), 0.8, None),
+            GroupValues("b", ["r"], np.zeros(1), 0.0, None),
+        ]
+        for some, top in ((groups, 0.9), (groups[1:], 0)):
+            low, high = _figure("above_display", some).axes[0].get_ylim()
+            assert low == 0
+            assert high > 1.05 * top
 
     def test_one_slide_is_no_study(self, tmp_path: Path) -> None:
         scored(tmp_path, "a", share=0.1)

@@ -154,7 +154,7 @@ def test_a_model_without_calibration_calls_nothing(tmp_path: Path) -> None:
     add_gallery(store)
     page = report(store)
     page.assert_self_contained()
-    assert "100 tiles scored, none can be called" in page.words
+    assert "100 tiles scored, no verdict possible" in page.words
     assert " ".join((why_none(None) or "").split()) in page.words
     assert "no reference tiles to compare with" in page.words
     assert "p-value" not in page.words.replace("there are no p-values", "").replace("position, score, p-value", "")
@@ -163,7 +163,7 @@ def test_a_model_without_calibration_calls_nothing(tmp_path: Path) -> None:
 
 def test_a_model_that_can_call_nothing_says_why(tmp_path: Path) -> None:
     page = report(make(tmp_path, replace(SCENE, calibration=HOPELESS), p_value=p_values(0.25)))
-    assert "100 tiles scored, none can be called" in page.words
+    assert "100 tiles scored, no verdict possible" in page.words
     assert " ".join((why_none(0.25) or "").split()) in page.words
     assert "9 tiles kept for calibration come from 3 groups and are worth 3 independent ones" in page.words
     assert "called by nothing" in page.words

@@ -119,7 +119,7 @@ def _figure(measure: str, groups: Sequence[GroupValues]) -> Figure:
         axes.axhline(0.05, color="#999999", lw=1, ls=":")
     axes.set_xticks(range(len(groups)), [f"{group.name}\n({len(group.values)})" for group in groups])
     axes.set_xlim(-0.5, len(groups) - 0.3)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(float(group.values.max()) for group in groups) or 1)
     axes.set_ylabel(MEASURES[measure].replace(" in tiles", "\nin tiles"))
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -82,10 +82,10 @@ class SlideFigure:
         room = (self._width - 2 * MARGIN) // 21  # characters of the title, most narrower than 21 pixels
         caption_room, measure = self._width - 2 * MARGIN, _pixels_of(font(9.5))
         lines = [part for line in caption.splitlines() for part in broken(line, caption_room, measure)]
-        top = 98 - 17 * (len(lines) - 1)
+        top = 98 - 14 * (len(lines) - 1)
         self.text(MARGIN, top - 38, _shortened(slide.name, room), font(14, bold=True))
         for number, line in enumerate(lines):
-            self.text(MARGIN, top + 24 * number, line, font(9.5), colour=FAINT_INK)
+            self.text(MARGIN, top + 22 * number, line, font(9.5), colour=FAINT_INK)
         self._scale_bar(slide)
 
     @property

@@ -43,7 +43,7 @@ def verdict(tiles: ScoredTiles) -> Verdict:
     selection = tiles.selection
     if selection is None:
         worth = "" if tiles.header.model.calibration is None else f"{_worth(tiles.header.model.calibration)}. "
-        return Verdict(f"{_tiles(tiles.scored)} scored, none can be called", f"{tiles.why_none} {worth}{INSTEAD}")
+        return Verdict(f"{_tiles(tiles.scored)} scored, no verdict possible", f"{tiles.why_none} {worth}{INSTEAD}")
     if isinstance(selection, ErrorRateSelection):
         return _called(selection, tiles.scored)
     return Verdict(
