@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,9 +20,10 @@ from tests.export.pages import Page
 from wsi_haloae.cli.main import run
 from wsi_haloae.cohort import montage
 from wsi_haloae.cohort.attempts import MOST_DEATHS, NOTE_NAME, WorkerKillerError, attempted, begun
+from wsi_haloae.cohort.compare import GroupValues
 from wsi_haloae.cohort.log import Told, slide_log
 from wsi_haloae.cohort.montage import write_montage
-from wsi_haloae.cohort.overview import write_cohort
+from wsi_haloae.cohort.overview import _figure, write_cohort
 from wsi_haloae.cohort.slides import StudySlide
 from wsi_haloae.cohort.status import describe, gather
 from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort
@@ -153,7 +155,7 @@ def scored(output: Path, name: str, *, share: float, model: str = "m", score: fl
     }  # fmt: skip
     record = {
         "command": "score", "state": "done", "counts": {"tiles": 10, "scored": 10, "unreadable": 0, "anomalous": 3},
-        "anomalous": {"phrase": "false-discovery rate of 10 %", "possible": True}, "summary": summary,
+        "anomalous": {"phrase": "false-discovery rate of 10 %"}, "summary": summary,
         "model": {"sha256": model, "display_range": [0, 2]}, **changes,
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(record))
@@ -265,6 +267,46 @@ class TestOverview:
         write_cohort(output, Reporter(quiet=True))
         assert json.loads((output / "comparison.json").read_text())["measure"] == "above_display"
 
+    def test_where_none_can_be_called_no_page_has_a_share_of_0(self, tmp_path: Path) -> None:
+        """And groups are compared by what p-values have no part in."""
+        reason = "None can be called: the smallest possible p-value is 0.0503."
+        CohortTable(tmp_path, inputs("a", "b", "c"))
+        for name, share in (("a", 0.9), ("b", 0.8), ("c", 0.7)):
+            summary = {
+                "tissue_mm2": 2.0,
+                "above_display": share,
+                "median_score": 1.0,
+                "p95_score": 2.0,
+                "p_below": None,
+            }
+            counts = {"tiles": 10, "scored": 10, "unreadable": 0, "anomalous": None}
+            told = {"summary": {**summary, "why_none": reason}, "counts": counts, "anomalous": None}
+            scored(tmp_path, name, share=share, **told)
+        write_cohort(tmp_path, Reporter(quiet=True))
+        write_index(tmp_path)
+        page = Page(tmp_path / "cohort.html")
+        assert reason in page.words
+        assert "above the colour bar, of tissue" in page.words
+        assert "90 %" in page.words
+        assert not re.search(r"\b0(\.0)? %", page.words)
+        row = next(csv.DictReader(io.StringIO((tmp_path / "slides.csv").read_text())))
+        empty = ("anomalous", "anomalous_mm2", "anomalous_share", "p_below", "criterion")
+        assert [row[name] for name in empty] == [""] * len(empty)
+        assert row["why_none"] == reason
+        comparison = json.loads((tmp_path / "comparison.json").read_text())
+        assert (comparison["measure"], comparison["why_none"]) == ("above_display", reason)
+        assert describe(tmp_path)[1] == f"{reason} This is so on 3 of 3 slides."
+
+    def test_the_highest_value_has_room_above_it(self) -> None:
+        groups = [
+            GroupValues("a", ["p", "q"], np.array([0.7, 0.9]), 0.8, None),
+            GroupValues("b", ["r"], np.zeros(1), 0.0, None),
+        ]
+        for some, top in ((groups, 0.9), (groups[1:], 0)):
+            low, high = _figure("above_display", some).axes[0].get_ylim()
+            assert low == 0
+            assert high > 1.05 * top
+
     def test_one_slide_is_no_study(self, tmp_path: Path) -> None:
         scored(tmp_path, "a", share=0.1)
         write_cohort(tmp_path, Reporter(quiet=True))
@@ -291,6 +333,21 @@ class TestMontage:
         assert [k for k, _ in sorted(centres.items(), key=lambda item: item[1])] == [6, 4, 2, 0, 5, 3, 1], (
             "group x before y, and within a group by rising score"
         )
+
+    def test_a_note_stands_above_the_pictures(self, tmp_path: Path) -> None:
+        slides, sheets = [StudySlide(f"s{number}", "", "", "done") for number in range(3)], []
+        for notes in ((), ("Nothing can be called, and this is a sentence that is too long for a single line. " * 3,)):
+            write_montage(tmp_path / montage.NAME, tmp_path, slides, (0.0, 2.0), notes)
+            with Image.open(tmp_path / montage.NAME) as sheet:
+                sheets.append(np.asarray(sheet).astype(int))
+        plain, noted = sheets
+        added = len(noted) - len(plain)
+        assert added > montage.NOTE_HEIGHT, "several lines"
+        top = montage.MARGIN + montage.BAR_HEIGHT
+        assert (noted[top + added :] == plain[top:]).all(), "pictures are as they were, further down"
+        note = noted[top - montage.NOTE_HEIGHT // 2 : top + added]
+        assert (note < 128).any()
+        assert (note[:, -montage.MARGIN :] == 255).all()
 
     def test_thousands_of_slides_fit_on_a_sheet(self, tmp_path: Path) -> None:
         slides = [StudySlide(f"s{number}", "", "", "done") for number in range(3000)]

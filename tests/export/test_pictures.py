@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from tests.export.stores import Scene, make_index, make_store
+from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.export.blend import OPACITY, blended
+from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.figures import slide_frame
+from wsi_haloae.figures import slide_frame as frame
 from wsi_haloae.figures.scale_bar import length_words, scale_bar_length
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
@@ -56,6 +59,21 @@ def test_unscored_tiles_are_hatched_in_grey(tmp_path: Path) -> None:
     assert (hatched[:, 0] == hatched[:, 1]).all()
     assert (hatched[:, 1] == hatched[:, 2]).all()
     assert tiles.not_scored == 1
+
+
+def test_a_long_caption_stays_on_a_narrow_picture(tmp_path: Path) -> None:
+    """Three lines between title and slide, none of which is cut off."""
+    calibration = CalibrationFacts(tiles=39, groups=9, correlation=0.1, effective_tiles=18.88)
+    scene = Scene(width=200, height=800, calibration=calibration, name="\N{LATIN CAPITAL LETTER U WITH DIAERESIS}.svs")
+    store = make_store(tmp_path / "scores.zarr", scene)
+    write_exports(store, tmp_path, formats=["heatmap"])
+    pixels = np.asarray(Image.open(tmp_path / "heatmap.png")).astype(int)
+    inked = (pixels < 200).any(axis=2)
+    assert not inked[:, -frame.MARGIN // 2 :].any()
+    assert not inked[:4].any()
+    assert not inked[frame.HEADER - 3 : frame.HEADER - 1].any()
+    rows = np.flatnonzero(np.diff(inked[: frame.HEADER - 2].any(axis=1).astype(int)) == 1)
+    assert len(rows) >= 4, "title and three lines, with gaps between them"
 
 
 def test_preview_draws_tiles_where_they_are(tmp_path: Path) -> None:

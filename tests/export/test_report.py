@@ -17,6 +17,7 @@ from tests.export.stores import Scene, make_store
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
 from wsi_haloae.export.score_histogram import score_edges, shares
@@ -153,16 +154,20 @@ def test_a_model_without_calibration_calls_nothing(tmp_path: Path) -> None:
     add_gallery(store)
     page = report(store)
     page.assert_self_contained()
-    assert "100 tiles scored, none called" in page.words
+    assert "100 tiles scored, no verdict possible" in page.words
+    assert " ".join((why_none(None) or "").split()) in page.words
     assert "no reference tiles to compare with" in page.words
     assert "p-value" not in page.words.replace("there are no p-values", "").replace("position, score, p-value", "")
+    assert "called anomalous" not in page.words.replace("can be called anomalous", "")
 
 
 def test_a_model_that_can_call_nothing_says_why(tmp_path: Path) -> None:
     page = report(make(tmp_path, replace(SCENE, calibration=HOPELESS), p_value=p_values(0.25)))
-    assert "too few calibration tiles to call any anomalous" in page.words
+    assert "100 tiles scored, no verdict possible" in page.words
+    assert " ".join((why_none(0.25) or "").split()) in page.words
     assert "9 tiles kept for calibration come from 3 groups and are worth 3 independent ones" in page.words
-    assert "no p-value can be below 0.25" in page.words
+    assert "called by nothing" in page.words
+    assert "called anomalous" not in page.words.replace("can be called anomalous", "")
     assert "3 groups only" in page.words
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.export.pages import Page
 from wsi_haloae.export.slide_index import write_index
 
-CALLING = {"phrase": "false-discovery rate of 10 %", "possible": True, "criterion": "..."}
+CALLING = {"phrase": "false-discovery rate of 10 %", "criterion": "..."}
 
 
 def record(folder: Path, state: str, **facts: object) -> None:
@@ -62,14 +62,17 @@ def test_failures_and_interrupted_slides_are_there_and_other_folders_are_not(tmp
 
 
 def test_a_slide_on_which_nothing_can_be_called_has_no_share(tmp_path: Path) -> None:
-    counts = {"tiles": 5, "scored": 5, "anomalous": 0}
-    record(tmp_path / "a", "done", counts=counts, anomalous={**CALLING, "possible": False})
-    (tmp_path / "a/report.html").touch()
-    assert "none can be: too few calibration tiles" in words(tmp_path)
+    for name in "ab":
+        counts = {"tiles": 5, "scored": 5, "anomalous": None}
+        record(tmp_path / name, "done", counts=counts, anomalous=None, summary={"why_none": "None can be: because."})
+        (tmp_path / name / "report.html").touch()
+    found = words(tmp_path)
+    assert found.count("None can be: because.") == 1, "once for all slides"
+    assert "%" not in found
 
 
 def test_what_an_export_called_is_in_it_once_the_report_says_so(tmp_path: Path) -> None:
-    calling = {"phrase": "score above 3", "possible": True, "criterion": "score above 3"}
+    calling = {"phrase": "score above 3", "criterion": "score above 3"}
     called = {"anomalous": calling, "counts": {"anomalous": 40}}
     done(tmp_path / "a", export={**called, "formats": ["csv"]})
     assert "10 % false-discovery rate of 10 %" in words(tmp_path)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tests.export.stores import Scene, make_store
+from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.export.scored_tiles import ScoredTiles
-from wsi_haloae.export.summary import summarise, tissue_area
+from wsi_haloae.export.summary import recorded_calling, summarise, tissue_area
 from wsi_haloae.stores.sharded import TileState
 
 
@@ -31,7 +32,28 @@ def test_areas_and_shares_are_sums_over_scored_tiles(tmp_path: Path) -> None:
     assert found.anomalous_share == pytest.approx(called / tissue)
     assert found.above_display == pytest.approx(high / tissue)
     assert found.p_below is None, "the model has no calibration"
+    assert "not calibrated" in (found.why_none or "")
     assert found.median_score == pytest.approx(np.nanmedian(tiles.score))
+
+
+def test_where_no_p_value_can_be_small_enough_nothing_is_0(tmp_path: Path) -> None:
+    """Of two models that differ by a hair: on the same tiles one finds nothing, the other can find nothing."""
+    found = []
+    for effective in (18.88, 19.0):
+        calibration = CalibrationFacts(tiles=39, groups=9, correlation=0.1, effective_tiles=effective)
+        scene = Scene(calibration=calibration)
+        p_value = np.full(scene.grid.rows * scene.grid.columns, 0.5, np.float32)
+        tiles = ScoredTiles.read(make_store(tmp_path / f"{effective}/scores.zarr", scene, p_value=p_value))
+        found.append(recorded_calling(tiles))
+    hopeless, able = found
+    assert hopeless["anomalous"] is None
+    assert hopeless["counts"] == {"anomalous": None}
+    assert [hopeless["summary"][name] for name in ("anomalous_mm2", "anomalous_share", "p_below")] == [None] * 3
+    assert "0.0503" in hopeless["summary"]["why_none"]
+    assert hopeless["summary"]["above_display"] is not None
+    assert able["counts"] == {"anomalous": 0}
+    assert able["summary"]["p_below"] == able["summary"]["anomalous_share"] == 0.0
+    assert able["summary"]["why_none"] is None
 
 
 @pytest.mark.parametrize("stride", [16, 32, 64])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -34,9 +35,9 @@ print(json.dumps([run(sys.argv[1:]), "torch" in sys.modules]))
 """
 
 
-def scored(folder: Path, *, calibrated: bool = True, state: int = TileState.DONE) -> Path:
+def scored(folder: Path, *, calibration: CalibrationFacts | None = FACTS, state: int = TileState.DONE) -> Path:
     """A slide with two regions: 6 tiles at the upper left and 1 at the lower right score 5, the others 1."""
-    scene = Scene(calibration=FACTS if calibrated else None, name=f"{folder.name}.svs")
+    scene = Scene(calibration=calibration, name=f"{folder.name}.svs")
     index = make_index(scene)
     high = (index.row < 2) & (index.column < 3) | (index.row == 9) & (index.column == 12)
     states = np.full(len(index), TileState.DONE, np.uint8)
@@ -86,7 +87,7 @@ def test_export_without_torch_gives_the_bytes_that_score_wrote(tiny: Tiny, tmp_p
     assert outputs(tmp_path) == before
     after = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     export, called = after.pop("export"), after.pop("called")
-    assert called["criterion"] == {"threshold": None, "fdr": 0.1}
+    assert called["criterion"] == {"threshold": None, "fdr": None}
     assert after == record  # times of the scoring, and all else
     assert export["anomalous"] == record["anomalous"]
 
@@ -128,9 +129,51 @@ def test_a_damaged_record_leaves_the_usual_criterion(told: object) -> None:
     assert Criterion.recorded(told) == Criterion()
 
 
-def test_a_rate_that_cannot_be_kept_says_what_stands_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def calibrated(effective_tiles: float) -> CalibrationFacts:
+    return FACTS.model_copy(update={"effective_tiles": effective_tiles})
+
+
+@pytest.mark.parametrize(
+    ("effective_tiles", "rate", "told"),
+    [
+        (18.88, "0.05", ["p-value is 0.0503,", "no tile could be called", "No rate can be kept. Pass --threshold"]),
+        (
+            39.0,
+            "0.1",
+            ["p-value is 0.025,", "no fewer than 25 % of a slide's tiles", "Leave out --fdr to call tiles at a"],
+        ),
+        (
+            499.0,
+            "0.1",
+            ["p-value is 0.002,", "no fewer than 2 % of", "The smallest rate that can be kept is 0.2. Leave"],
+        ),
+        (249.0, "0.39", ["no fewer than 1.03 % of", "(up to 1 % is accepted)", "can be kept is 0.4."]),
+    ],
+)
+def test_a_rate_that_cannot_be_kept_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], effective_tiles: float, rate: str, told: list[str]
+) -> None:
+    """No other criterion stands in for one that was asked for, be it the usual rate, and on no slide of several."""
+    scored(tmp_path / "a", calibration=calibrated(5000))
+    scored(tmp_path / "b", calibration=calibrated(effective_tiles))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert run(["export", str(tmp_path), "--fdr", rate]) == 2
+    said = capsys.readouterr().err
+    assert f"--fdr {rate} was given" in said
+    for words in told:
+        assert words in said
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    named = re.search(r"can be kept is ([\d.]+)\.", said)
+    if named:
+        assert run(["export", str(tmp_path), "--fdr", named[1], "-q"]) == 0
+        assert {row["criterion"] for row in table(tmp_path / "b")} == {f"false-discovery rate {named[1]}"}
+
+
+def test_without_a_wish_the_per_tile_rate_stands_in_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = scored(tmp_path / "a")
-    assert run(["export", str(tmp_path), "--fdr", "0.2", "--format", "regions"]) == 0
+    assert run(["export", str(tmp_path), "--format", "regions"]) == 0
     assert "per-tile error rate 0.05 (no false-discovery rate: " in capsys.readouterr().err
     assert len(regions(folder)) == 2
 
@@ -138,9 +181,9 @@ def test_a_rate_that_cannot_be_kept_says_what_stands_in(tmp_path: Path, capsys: 
 def test_without_calibration_there_are_no_regions_and_it_is_said_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = scored(tmp_path / "a", calibrated=False)
+    folder = scored(tmp_path / "a", calibration=None)
     assert run(["export", str(folder), "--format", "regions"]) == 0
-    assert "no calibration" in capsys.readouterr().err
+    assert "No tile can be called anomalous at an error rate of 5" in capsys.readouterr().err
     assert regions(folder) == []
     assert run(["export", str(folder), "--fdr", "0.2"]) == 2
     assert "--threshold" in capsys.readouterr().err

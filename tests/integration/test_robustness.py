@@ -47,4 +47,4 @@ def test_a_row_is_shift_share_and_auroc() -> None:
     assert row.shift == pytest.approx(5 / unchanged.std())
     assert row.below_level == pytest.approx(2 / 3)
     assert row.auroc == pytest.approx(5 / 6)
-    assert robustness_row("x", unchanged, unchanged, np.full(3, np.nan), np.empty(0)).below_level is None
+    assert robustness_row("x", unchanged, unchanged, None, np.empty(0)).below_level is None

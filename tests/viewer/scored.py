@@ -53,7 +53,14 @@ class Scored:
 
 
 def score_slide(
-    out: Path, slide: Path, *, tile_size: int = 128, stride: int = 96, scale: float = 1.0, name: str | None = None
+    out: Path,
+    slide: Path,
+    *,
+    tile_size: int = 128,
+    stride: int = 96,
+    scale: float = 1.0,
+    name: str | None = None,
+    calibration: CalibrationFacts = CALIBRATED,
 ) -> Scored:
     """Score ``slide`` into ``out/<stem>/``: every tile, by its place, with maps, flags and calibration."""
     folder = out / (name or slide.stem)
@@ -61,7 +68,7 @@ def score_slide(
     properties = opened.properties
     scene = Scene(
         width=properties.width, height=properties.height, tile_size=tile_size, stride=stride, l0_scale_x=scale,
-        l0_scale_y=scale, display_range=RANGE, name=slide.name, calibration=CALIBRATED, map_size=8,
+        l0_scale_y=scale, display_range=RANGE, name=slide.name, calibration=calibration, map_size=8,
         mpp_x=properties.mpp_x or 0.5, mpp_y=properties.mpp_y or 0.5,
     )  # fmt: skip
     record = SlideRecord(**{**dict(scene.slide), "fingerprint": properties.fingerprint})
@@ -84,7 +91,7 @@ def write_run_record(folder: Path, slide: Path, record: SlideRecord, tiles: int,
         "state": "done",
         "command": "score",
         "slide": {"path": str(slide), **record.model_dump(mode="json")},
-        "counts": {"tiles": tiles, "unreadable": 1, "anomalous": 3},
+        "counts": {"tiles": tiles, "scored": tiles - 2, "unreadable": 1, "anomalous": 3},
     }
     (folder / "run.json").write_text(json.dumps(document | more))
 

@@ -9,8 +9,10 @@ import csv
 import io
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.missing import missing
-from tests.viewer.scored import DRAWN, LOST, RANGE, Scored
+from tests.viewer.process import running_viewer
+from tests.viewer.scored import CALIBRATED, DRAWN, LOST, RANGE, Scored, score_slide, write_run_record, write_slide
+from wsi_haloae.calibration.reach import why_none
+from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.slide.readers import open_slide
@@ -357,6 +362,37 @@ def test_every_control_has_a_name_and_is_reached_by_tab(page: Page) -> None:
     tree = page.locator("body").aria_snapshot()
     for line in tree.splitlines():
         assert not re.fullmatch(r"\s*- (button|slider|checkbox|radio)( \[.*\])?:?", line), f"no name: {line}"
+
+
+def test_where_no_tile_can_be_called_the_page_says_why_and_counts_none(browser: Browser, tmp_path: Path) -> None:
+    """In the list, from the run record, and beside the switch, from the store; another slide has its share."""
+    coarse = CALIBRATED.model_copy(update={"effective_tiles": 18.88})
+    reason = " ".join((why_none(coarse.smallest_p) or "").split())
+    out = tmp_path / "out"
+    able = score_slide(out, write_slide(tmp_path / "able.tif"))
+    unable = score_slide(out, write_slide(tmp_path / "unable.tif"), calibration=coarse)
+    tiles = len(unable.store)
+    counts = {"tiles": tiles, "scored": tiles - 2, "unreadable": 1, "anomalous": None}
+    told = {"counts": counts, "summary": {"why_none": why_none(coarse.smallest_p)}}
+    write_run_record(unable.folder, unable.slide, unable.store.header.slide, tiles, **told)
+    with running_viewer(out) as (process, port):
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{port}/#unable")
+        page.wait_for_selector("body[data-ready=unable]")
+        expect(page.locator("#criterion")).to_have_text(reason)
+        expect(page.locator("#anomalous")).to_be_disabled()
+        expect(page.locator("#list-note")).to_have_text(reason)
+        entries = page.locator("#slides button").all_inner_texts()
+        assert [("anomalous" in words, "%" in words) for words in entries] == [(True, True), (False, False)]
+        assert "0.0 %" not in page.locator("body").inner_text()
+        page.locator("#slides button").first.click()
+        page.wait_for_selector("body[data-ready=able]")
+        called = int((ScoredTiles.read(able.store).p_value <= 0.05).sum())
+        expect(page.locator("#criterion")).to_contain_text(f"{called} tiles, {100 * called / (tiles - 2):.1f} %, at a")
+        expect(page.locator("#anomalous")).to_be_enabled()
+        page.close()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
 
 
 def test_it_can_be_read_in_the_dark(browser: Browser, viewer: int) -> None:

@@ -92,10 +92,12 @@ class ScoredSlide:
 
     def __repr__(self) -> str:
         tiles = self.tiles
-        called = "" if tiles.selection is None else f", {int(tiles.selection.chosen.sum()):,} anomalous"
-        return (
-            f"<ScoredSlide {self.store.header.slide.name}: {len(tiles):,} tiles, {tiles.not_scored} not scored{called}>"
-        )
+        words = f"{self.store.header.slide.name}: {len(tiles):,} tiles, {tiles.not_scored} not scored"
+        if tiles.called is not None:
+            words += f", {tiles.called:,} anomalous"
+        elif tiles.scored:
+            words += f". {tiles.why_none}"
+        return f"<ScoredSlide {words}>"
 
 
 def open_scored(folder: str | Path) -> ScoredSlide:

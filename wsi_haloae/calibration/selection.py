@@ -3,7 +3,8 @@
 At a false-discovery rate (Benjamini and Hochberg 1995), valid for conformal p-values that share
 their calibration tiles (Bates et al. 2023, theorem 2). With few calibration groups the smallest
 p-value is large, and a rate can only be kept by calling many tiles at once; where that is more
-than 1 % of the tissue, small lesions would be lost, and the per-tile error rate stands in, so named.
+than 1 % of the tissue, small lesions would be lost, and the per-tile error rate stands in, so named. Where not even
+that can be reached, there is no selection (`reach.why_none`).
 
 Or by a score that people choose: it needs no calibration, and promises no error rate.
 """
@@ -17,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from wsi_haloae.calibration.reach import TILE_RATE, reaches, told_apart
+
 LARGEST_SHARE = 0.01
 """A slide's smallest selectable share must not exceed this, or the false-discovery rate is given up."""
 FDR = 0.1
-TILE_RATE = 0.05
-"""The per-tile error rate that stands in: this share of a reference slide's tiles is called, on average."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,69 +54,55 @@ class Selection:
         """How the tiles were chosen, for tables and reports."""
         return self.title
 
-    @property
-    def possible(self) -> bool:
-        """Whether any tile, however high its score, could be called."""
-        return True
-
-    def facts(self) -> dict[str, str | float | bool]:
+    def facts(self) -> dict[str, str | float]:
         """What the run record keeps."""
-        return {"criterion": self.words, "phrase": self.phrase, "possible": self.possible}
+        return {"criterion": self.words, "phrase": self.phrase}
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorRateSelection(Selection):
-    """By p-values.
-
-    ``smallest_share`` of the tiles is the least that the false-discovery rate could have chosen
-    (beyond 1: none at all).
-    """
+    """By p-values; ``smallest_share`` of the tiles is the least that the false-discovery rate could have chosen."""
 
     smallest_share: float
-    smallest_p: float
 
     @property
     def words(self) -> str:
         """The rate, and why it is that one."""
         if self.criterion == "false-discovery rate":
             return self.title
-        if not self.possible:
-            return (
-                f"{self.title}, at which no tile can be called: the calibration tiles are so few "
-                f"that no p-value is below {self.smallest_p:.2g}"
-            )
         return (
             f"{self.title} (no false-discovery rate: the calibration tiles are too few to call "
-            f"less than {min(self.smallest_share, 1):.0%} of the tissue)"
+            f"less than {share_told_apart(self.smallest_share)}% of the tissue)"
         )
 
-    @property
-    def possible(self) -> bool:
-        """Whether the smallest p-value that there can be is small enough."""
-        return self.criterion == "false-discovery rate" or self.smallest_p <= self.level
-
-    def facts(self) -> dict[str, str | float | bool]:
+    def facts(self) -> dict[str, str | float]:
         """The criterion, and how little it could have chosen."""
         return {**super().facts(), "smallest_selectable_share": self.smallest_share}
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """What tiles are to be called by: a score above ``threshold`` or, without one, the false-discovery rate ``fdr``."""
+    """What tiles are to be called by: a score above ``threshold`` or, without one, the false-discovery rate ``fdr``.
+
+    ``fdr`` None is the usual rate, `FDR`. Where a rate is too small for the calibration tiles the per-tile error rate
+    stands in; one that people asked for is refused before (`export.asked_rate`).
+    """
 
     threshold: float | None = None
-    fdr: float = FDR
+    fdr: float | None = None
 
     def select(
         self, scores: NDArray[np.float32], p_values: NDArray[np.float32], smallest_p: float | None
     ) -> Selection | None:
-        """Of n tiles with scores and p-values (n,), NaN where there is none; None where nothing can be said.
+        """Of n tiles with scores and p-values (n,), NaN where there is none; None where no tile can be called.
 
         ``smallest_p`` is None for a model without calibration, which leaves the threshold alone.
         """
         if self.threshold is not None:
             return Selection(scores > self.threshold, ~np.isnan(scores), "score above", self.threshold)
-        return None if smallest_p is None else select_tiles(p_values, smallest_p, self.fdr)
+        if smallest_p is None:
+            return None
+        return select_tiles(p_values, smallest_p, FDR if self.fdr is None else self.fdr)
 
     def facts(self) -> dict[str, float | None]:
         """What the run record keeps."""
@@ -128,7 +115,7 @@ class Criterion:
             return USUAL
         threshold, fdr = facts.get("threshold"), facts.get("fdr")
         usable = threshold is None or (isinstance(threshold, int | float) and np.isfinite(threshold))
-        if not (usable and isinstance(fdr, float) and 0 < fdr < 1):
+        if not (usable and (fdr is None or (isinstance(fdr, float) and 0 < fdr < 1))):
             return USUAL
         return cls(threshold, fdr)
 
@@ -139,15 +126,29 @@ USUAL = Criterion()
 
 def select_tiles(
     p_values: NDArray[np.float32], smallest_p: float, fdr: float = FDR, tile_rate: float = TILE_RATE
-) -> ErrorRateSelection:
-    """Tiles with p-values (n,), NaN for those without a score, which are never chosen and do not count."""
+) -> ErrorRateSelection | None:
+    """Tiles with p-values (n,), NaN for those without a score, which are never chosen and do not count.
+
+    None where the smallest possible p-value allows neither rate.
+    """
     smallest_share = smallest_p / fdr
     known = ~np.isnan(p_values)
-    if smallest_share > LARGEST_SHARE:
-        chosen = known & (p_values <= tile_rate)
-        return ErrorRateSelection(chosen, known, "per-tile error rate", tile_rate, smallest_share, smallest_p)
-    chosen = at_discovery_rate(p_values, fdr)
-    return ErrorRateSelection(chosen, known, "false-discovery rate", fdr, smallest_share, smallest_p)
+    if fine_enough(smallest_p, fdr):
+        return ErrorRateSelection(at_discovery_rate(p_values, fdr), known, "false-discovery rate", fdr, smallest_share)
+    if not reaches(smallest_p, tile_rate):
+        return None
+    chosen = known & (p_values <= tile_rate)
+    return ErrorRateSelection(chosen, known, "per-tile error rate", tile_rate, smallest_share)
+
+
+def fine_enough(smallest_p: float, fdr: float) -> bool:
+    """Whether a false-discovery rate can be kept without calling more than `LARGEST_SHARE` of the tiles at once."""
+    return smallest_p / fdr <= LARGEST_SHARE
+
+
+def share_told_apart(smallest_share: float) -> str:
+    """A smallest selectable share in per cent, told apart from the largest that is accepted."""
+    return told_apart(100 * smallest_share, 100 * LARGEST_SHARE)
 
 
 def at_discovery_rate(p_values: NDArray[np.float32], fdr: float) -> NDArray[np.bool_]:

@@ -58,7 +58,8 @@ def _words(name: str) -> str:
 @click.option(
     "--fdr",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Call tiles at this false-discovery rate (default: 0.1). Needs a model with calibration.",
+    help="Call tiles at this false-discovery rate; refused where the calibration tiles are too few for it. Default: "
+    "0.1, or a per-tile error rate of 0.05 where they are too few.",
 )
 @click.option("--min-score", type=Score(), help="Leave tiles with a score below this out of tiles.geojson.")
 @click.option("--merge", is_flag=True, help="Make one object of neighbours of one colour in tiles.geojson.")
@@ -79,7 +80,7 @@ def export(
 
     OUT is the folder that 'score -o' wrote, or that of one slide in it.
     """
-    from wsi_haloae.calibration.selection import FDR, Criterion
+    from wsi_haloae.calibration.selection import Criterion
     from wsi_haloae.cohort.overview import write_cohort
     from wsi_haloae.errors import UsageError
     from wsi_haloae.export.open_store import ExportSettings
@@ -87,7 +88,7 @@ def export(
 
     if threshold is not None and fdr is not None:
         raise UsageError("--threshold and --fdr were both given; tiles are called by one of them.")
-    criterion = Criterion(threshold, FDR if fdr is None else fdr)
+    criterion = Criterion(threshold, fdr)
     settings = ExportSettings(criterion, min_score=min_score, merge=merge, gz=gz)
     chosen = ExportOptions(formats or default_formats(), settings)
     reporter = options.reporter(quiet=quiet, verbose=verbose)

@@ -15,6 +15,7 @@ from wsi_haloae.atomic import read_own, replacing
 from wsi_haloae.cohort.slides import StudySlide
 from wsi_haloae.export import small_picture
 from wsi_haloae.export.formats import FORMATS
+from wsi_haloae.figures.slide_frame import broken
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.workspace.study_files import StudyFile
 
@@ -22,17 +23,22 @@ NAME = StudyFile.MONTAGE
 SHEET_PIXELS = 12e6
 """Of all pictures together: a browser and a printer still take it."""
 LARGEST, SMALLEST = small_picture.LONGEST, 40
-MARGIN, NAME_HEIGHT, HEADING_HEIGHT, BAR_HEIGHT = 12, 15, 26, 46
+MARGIN, NAME_HEIGHT, HEADING_HEIGHT, BAR_HEIGHT, NOTE_HEIGHT = 12, 15, 26, 46, 16
 FEWEST_COLUMNS = 3
 INK, FAINT, PAPER = (29, 39, 51), (90, 104, 118), (255, 255, 255)
 
 
 def write_montage(
-    path: Path, output: Path, slides: Sequence[StudySlide], display_range: tuple[float, float] | None
+    path: Path,
+    output: Path,
+    slides: Sequence[StudySlide],
+    display_range: tuple[float, float] | None,
+    notes: Sequence[str] = (),
 ) -> None:
     """One picture per slide, in the order of groups and then of rising median score; ``output`` holds their folders.
 
-    ``display_range`` are the scores at the ends of the colour bar, that of the slides' one model.
+    ``display_range`` are the scores at the ends of the colour bar, that of the slides' one model. ``notes`` are
+    sentences that stand under it.
     """
     ordered = sorted(slides, key=lambda slide: (slide.group, slide.median_score or 0.0, slide.name))
     groups = [(name, list(members)) for name, members in groupby(ordered, key=lambda slide: slide.group)]
@@ -42,10 +48,13 @@ def write_montage(
     cell = side + (NAME_HEIGHT if named else 0) + MARGIN // 2
     heights = [HEADING_HEIGHT * bool(name) + cell * -(-len(members) // columns) for name, members in groups]
     width = 2 * MARGIN + columns * (side + MARGIN // 2)
-    sheet = Image.new("RGB", (width, 2 * MARGIN + BAR_HEIGHT + sum(heights)), PAPER)
+    lines = [line for note in notes for line in broken(note, width - 2 * MARGIN, _font(11).getlength)]
+    top = MARGIN + BAR_HEIGHT + NOTE_HEIGHT * len(lines)
+    sheet = Image.new("RGB", (width, top + sum(heights) + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     _draw_bar(sheet, draw, display_range)
-    top = MARGIN + BAR_HEIGHT
+    for number, line in enumerate(lines):
+        draw.text((MARGIN, MARGIN + BAR_HEIGHT - 8 + NOTE_HEIGHT * number), line, INK, _font(11))
     for (name, members), height in zip(groups, heights, strict=True):
         if name:
             draw.text((MARGIN, top + 4), f"{name} ({len(members)})", INK, _font(15))

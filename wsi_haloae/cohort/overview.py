@@ -43,15 +43,18 @@ def write_cohort(output: Path, reporter: Reporter) -> None:
         measure = CALIBRATED if all(slide.p_below is not None for slide in compared) else ELSE
         groups = group_values(compared, measure)
         pairs = differences(groups)
-        _write_comparison(output, measure, groups, pairs)
+        reasons = _reasons(compared)
+        _write_comparison(output, measure, reasons, groups, pairs)
         if compared:
-            write_montage(output / montage.NAME, output, compared, _display_range(compared))
+            write_montage(output / montage.NAME, output, compared, _display_range(compared), reasons)
         write_page(
             output / StudyFile.COHORT_PAGE,
             TEMPLATE,
             slides=found,
             montage=(output / montage.NAME).read_bytes() if compared else None,
             measure=MEASURES[measure],
+            by_p_value=measure == CALIBRATED,
+            reasons=reasons,
             groups=groups,
             pairs=pairs,
             plot=(output / PLOT).read_bytes() if groups else None,
@@ -61,6 +64,11 @@ def write_cohort(output: Path, reporter: Reporter) -> None:
             scored_alike=len({(slide.model, slide.stride) for slide in found if slide.model}) < 2,
             in_two=_in_two_groups(compared),
         )
+
+
+def _reasons(compared: Sequence[StudySlide]) -> list[str]:
+    """Why no tile can be called at an error rate, each reason once."""
+    return sorted({slide.why_none for slide in compared if slide.why_none})
 
 
 def _in_two_groups(compared: Sequence[StudySlide]) -> list[str]:
@@ -77,7 +85,9 @@ def _display_range(compared: Sequence[StudySlide]) -> tuple[float, float] | None
     return None if low is None or high is None else (low, high)
 
 
-def _write_comparison(output: Path, measure: str, groups: Sequence[GroupValues], pairs: Sequence[Difference]) -> None:
+def _write_comparison(
+    output: Path, measure: str, reasons: Sequence[str], groups: Sequence[GroupValues], pairs: Sequence[Difference]
+) -> None:
     """comparison.json and .png; an older one goes where there are no groups any more."""
     if not groups:
         for name in (COMPARISON, PLOT):
@@ -85,6 +95,7 @@ def _write_comparison(output: Path, measure: str, groups: Sequence[GroupValues],
         return
     told = {
         "measure": measure,
+        "why_none": " ".join(reasons) or None,
         "groups": [{**asdict(group), "values": group.values.tolist()} for group in groups],
         "differences": [asdict(pair) for pair in pairs],
     }
@@ -107,7 +118,7 @@ def _figure(measure: str, groups: Sequence[GroupValues]) -> Figure:
         axes.axhline(0.05, color="#999999", lw=1, ls=":")
     axes.set_xticks(range(len(groups)), [f"{group.name}\n({len(group.values)})" for group in groups])
     axes.set_xlim(-0.5, len(groups) - 0.3)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(float(group.values.max()) for group in groups) or 1)
     axes.set_ylabel(MEASURES[measure].replace(" in tiles", "\nin tiles"))
     axes.spines[["top", "right"]].set_visible(False)
     return figure

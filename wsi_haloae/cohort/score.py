@@ -20,6 +20,7 @@ from distributed import Future, KilledWorker, as_completed
 from wsi_haloae.cohort.attempts import MOST_DEATHS, SET_ASIDE, begun
 from wsi_haloae.cohort.cluster import Cluster, ClusterOptions, connected
 from wsi_haloae.cohort.overview import write_cohort
+from wsi_haloae.cohort.status import cannot_call
 from wsi_haloae.cohort.table import CohortTable
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker, state_of
@@ -71,6 +72,8 @@ def score_cohort(
     write_cohort(output, reporter)
     write_overview(output, outcome)
     outcome.say(reporter)
+    for line in cannot_call(output, [slide.name for slide in slides]):
+        reporter.line(line)
     return outcome
 
 

@@ -4,14 +4,16 @@
     state                  done, incomplete, empty or failed
     tiles, scored          with tissue, and with a score
     tissue_mm2             area of the scored tissue
-    anomalous              tiles that are called anomalous, anomalous_mm2 their tissue, and anomalous_share its share
+    anomalous              tiles that are called anomalous, anomalous_mm2 their tissue, and anomalous_share its share;
+                           empty where no tile can be called
     p_below                share of the tissue in tiles with p <= 0.05: the same question to every slide, and about 0.05
-                           for a slide like the reference
+                           for a slide like the reference; empty where no p-value can be so small
     above_display          share of the tissue in tiles with a score above the colour bar's end
     median_score, p95_score
     criterion              what tiles were called by
     model                  SHA-256 of the checkpoint
     display_low, display_high   scores at the ends of the colour bar, the model's
+    why_none               why no tile can be called at an error rate, in a sentence; empty where one can
     stride                 pixels between tiles
 
 Scores of one model are on one scale, for their parts are standardised by its own held-out reference tiles. Those of two
@@ -38,6 +40,8 @@ from wsi_haloae.workspace.record import RECORD_NAME, read_record
 from wsi_haloae.workspace.study_files import StudyFile
 
 NAME = StudyFile.SLIDES
+WORDS = "why_none"
+"""The one field of a summary that is no number."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class StudySlide:
     model: str = ""
     display_low: float | None = None
     display_high: float | None = None
+    why_none: str = ""
     stride: int | None = None
 
     @property
@@ -104,7 +109,7 @@ def _read(row: Row, record: Mapping[str, Any]) -> StudySlide:
     calling = record.get("anomalous")
     if not (isinstance(summary, Mapping) and isinstance(counts, Mapping)):
         return known  # of a slide that fails now, an earlier run's results stand
-    numbers = {field.name: _number(summary.get(field.name)) for field in fields(SlideSummary)}
+    numbers = {field.name: _number(summary.get(field.name)) for field in fields(SlideSummary) if field.name != WORDS}
     facts: dict[str, Any] = {
         **numbers,
         **_model_facts(record.get("model")),
@@ -113,6 +118,7 @@ def _read(row: Row, record: Mapping[str, Any]) -> StudySlide:
         "scored": _count(counts.get("scored")),
         "anomalous": None if numbers["anomalous_mm2"] is None else _count(counts.get("anomalous")),
         "criterion": str(calling.get("phrase", "")) if isinstance(calling, Mapping) else "",
+        WORDS: str(summary.get(WORDS) or ""),
     }
     return replace(known, **facts)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from wsi_haloae.cohort.table import ENDED, LOG_NAME, NAME, Row, read_cohort
 from wsi_haloae.errors import StoreError, UsageError
+from wsi_haloae.export.slide_index import as_exported
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.record import RECORD_NAME, read_record
 
@@ -59,6 +60,7 @@ def describe(output: Path) -> list[str]:
     counts = Counter(row.state for row in rows)
     parts = [f"{counts[state]:,} {state}" for state in ORDER if counts[state]]
     lines = [f"{output}: {len(rows):,} slides: {', '.join(parts)}"]
+    lines += cannot_call(output, [row.name for row in rows])
     lines += [_progress_words(each) for each in in_progress(output, rows)]
     left = _seconds_left(rows)
     if left is not None:
@@ -68,6 +70,21 @@ def describe(output: Path) -> list[str]:
     if len(failed) > FAILURES_SHOWN:
         lines.append(f"and {len(failed) - FAILURES_SHOWN:,} more: column 'error' of {output / NAME}")
     return lines
+
+
+def cannot_call(output: Path, names: Sequence[str]) -> list[str]:
+    """Why no tile can be called on some of the slides, each reason once, with how many slides it is true of."""
+    reasons = Counter(reason for name in names if (reason := _why_none(output / name)))
+    return [f"{reason} This is so on {count:,} of {len(names):,} slides." for reason, count in sorted(reasons.items())]
+
+
+def _why_none(folder: Path) -> str | None:
+    record = as_exported(read_record(folder / RECORD_NAME))
+    summary = record.get("summary")
+    if record.get("anomalous") is not None or not isinstance(summary, Mapping):
+        return None
+    reason = summary.get("why_none")
+    return reason if isinstance(reason, str) else None
 
 
 def _by_its_folder(folder: Path) -> Row:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.calibration.reach import reaches
 from wsi_haloae.calibration.selection import at_discovery_rate
 
 RATES = (0.05, 0.1, 0.2, 0.3, 0.5)
@@ -17,13 +18,14 @@ RATES = (0.05, 0.1, 0.2, 0.3, 0.5)
 class DiscoveryPoint:
     """At the chosen ``rate``: how many outlined tiles are called, and which share of the anomalous ones is found.
 
-    ``false_share`` of the called ones are reference tiles; None where none is called.
+    ``false_share`` of the called ones are reference tiles; None where none is called. ``tiles`` and ``found`` are None
+    where the smallest possible p-value exceeds the rate, so that none can be called.
     """
 
     rate: float
-    tiles: int
+    tiles: int | None
     false_share: float | None
-    found: float
+    found: float | None
 
 
 def discovered(p_values: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -34,10 +36,15 @@ def discovered(p_values: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.stack([at_discovery_rate(p_values, rate) for rate in RATES], axis=1)
 
 
-def discovery_curve(called: NDArray[np.bool_], anomalous: NDArray[np.bool_]) -> Sequence[DiscoveryPoint]:
+def discovery_curve(
+    called: NDArray[np.bool_], anomalous: NDArray[np.bool_], smallest_p: float
+) -> Sequence[DiscoveryPoint]:
     """Of labelled tiles (n,), ``called`` (n, rates) as `discovered` gives it."""
     points = []
     for rate, chosen in zip(RATES, called.T, strict=True):
+        if not reaches(smallest_p, rate):
+            points.append(DiscoveryPoint(rate, None, None, None))
+            continue
         tiles = int(chosen.sum())
         false_share = float((chosen & ~anomalous).sum() / tiles) if tiles else None
         points.append(DiscoveryPoint(rate, tiles, false_share, float(chosen[anomalous].mean())))

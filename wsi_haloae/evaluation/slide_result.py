@@ -56,7 +56,10 @@ class RuleFigures:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """Of one annotated class. ``auroc`` is against all reference tiles; None for reference classes."""
+    """Of one annotated class. ``auroc`` is against all reference tiles; None for reference classes.
+
+    ``share_called`` is None where no tile can be called on one of the slides.
+    """
 
     tiles: int
     median_score: float
@@ -108,7 +111,7 @@ def rule_figures(tiles: LabelledTiles, seed: int = 0) -> dict[str, RuleFigures]:
     }
 
 
-def class_figures(tiles: LabelledTiles, *, calibrated: bool) -> dict[str, ClassFigures]:
+def class_figures(tiles: LabelledTiles, *, can_call: bool) -> dict[str, ClassFigures]:
     """By class, reference classes first."""
     score, reference = tiles.rules["score"], ~tiles.anomalous
     figures = {}
@@ -121,7 +124,7 @@ def class_figures(tiles: LabelledTiles, *, calibrated: bool) -> dict[str, ClassF
         figures[name] = ClassFigures(
             tiles=int(own.sum()),
             median_score=float(np.median(score[own])),
-            share_called=float(tiles.chosen[own].mean()) if calibrated else None,
+            share_called=float(tiles.chosen[own].mean()) if can_call else None,
             auroc=None if is_reference else auroc(score[judged], own[judged]),
         )
     return figures
@@ -146,8 +149,11 @@ def reference_calibration(tiles: LabelledTiles) -> list[CalibrationPoint]:
     return calibration_curve(tiles.p_values[reference], tiles.groups[reference])
 
 
-def discoveries(tiles: LabelledTiles) -> Sequence[DiscoveryPoint]:
-    """False-discovery rates against what was measured; empty where tiles have no p-values."""
-    if np.isnan(tiles.p_values).any():
+def discoveries(tiles: LabelledTiles, smallest_p: float | None) -> Sequence[DiscoveryPoint]:
+    """False-discovery rates against what was measured; empty where tiles have no p-values.
+
+    ``smallest_p`` is the smallest possible p-value of all slides, None without calibration.
+    """
+    if smallest_p is None or np.isnan(tiles.p_values).any():
         return []
-    return discovery_curve(tiles.discovered, tiles.anomalous)
+    return discovery_curve(tiles.discovered, tiles.anomalous, smallest_p)

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.atomic import write_text
+from wsi_haloae.calibration.reach import reaches
 from wsi_haloae.experiments.perturb import PERTURBATIONS
-from wsi_haloae.experiments.robustness_table import markdown_robustness, robustness_row, write_robustness
+from wsi_haloae.experiments.robustness_table import LEVEL, markdown_robustness, robustness_row, write_robustness
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.scoring.scorer import Scorer
@@ -41,6 +42,8 @@ def measure_robustness(
     changes = {UNCHANGED: _numbered(lambda tile: tile)}
     changes |= {name: _numbered(change) for name, change in PERTURBATIONS.items()}
     total = len(changes) * (len(reference.groups) + (len(anomalous.groups) if anomalous else 0))
+    calibration = checkpoint.facts.calibration
+    can_call = calibration is not None and reaches(calibration.smallest_p, LEVEL)
     rows, scores = [], []
     with reporter.track("Scoring changed tiles", total, "tiles") as advance:
         for name, change in changes.items():
@@ -49,7 +52,8 @@ def measure_robustness(
             if anomalous:
                 other = _score(scorer, as_trained(Changed(anomalous, change, name), checkpoint), advance).score
             scores.append((name, changed.score))
-            rows.append(robustness_row(name, scores[0][1], changed.score, changed.p_value, other))
+            p_values = changed.p_value if can_call else None
+            rows.append(robustness_row(name, scores[0][1], changed.score, p_values, other))
     output.mkdir(parents=True, exist_ok=True)
     write_text(output / "robustness.md", markdown_robustness(rows))
     write_text(output / "robustness.json", json.dumps([asdict(row) for row in rows], indent=2) + "\n")

@@ -20,8 +20,8 @@ LEVEL = 0.05
 class RobustnessRow:
     """Of reference tiles after one change. ``shift`` is the median score's move, in deviations of unchanged tiles.
 
-    ``below_level`` is the share with p <= 0.05 (None without calibration; 0.05 or less is what the p-value
-    promises), ``auroc`` that of anomalous tiles after the same change against them (None without any).
+    ``below_level`` is the share with p <= 0.05 (None where no p-value can be so small; 0.05 or less is what the
+    p-value promises), ``auroc`` that of anomalous tiles after the same change against them (None without any).
     """
 
     change: str
@@ -34,15 +34,18 @@ def robustness_row(
     change: str,
     unchanged: NDArray[np.floating],
     reference: NDArray[np.floating],
-    p_values: NDArray[np.floating],
+    p_values: NDArray[np.floating] | None,
     anomalous: NDArray[np.floating],
 ) -> RobustnessRow:
-    """From scores of reference tiles before and after the change, their p-values (n,), and anomalous scores (k,)."""
+    """From scores of reference tiles before and after the change, their p-values (n,), and anomalous scores (k,).
+
+    ``p_values`` are None where none can be as small as `LEVEL`.
+    """
     labels = np.repeat([False, True], [len(reference), len(anomalous)])
     return RobustnessRow(
         change=change,
         shift=float((np.median(reference) - np.median(unchanged)) / unchanged.std()),
-        below_level=None if np.isnan(p_values).any() else float((p_values <= LEVEL).mean()),
+        below_level=None if p_values is None else float((p_values <= LEVEL).mean()),
         auroc=auroc(np.concatenate([reference, anomalous]), labels) if len(anomalous) else None,
     )
 

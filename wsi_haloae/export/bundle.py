@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsi_haloae.calibration.selection import USUAL
-from wsi_haloae.errors import UsageError
-from wsi_haloae.export.formats import FORMATS, check_formats, default_formats, in_writing_order
+from wsi_haloae.export.asked_rate import require_rate
+from wsi_haloae.export.formats import (
+    FORMATS,
+    check_formats,
+    default_formats,
+    in_writing_order,
+)
 from wsi_haloae.export.open_store import STANDARD, ExportSettings, OpenStore
 from wsi_haloae.stores.score_store import ScoreStore
 
@@ -18,17 +22,13 @@ def write_exports(
     """Write the files of ``formats`` into ``folder``, which is made if need be; gives what they were made from.
 
     None are the default formats. Each file appears whole or not at all, and has the same bytes on every run.
-    `StoreError` if the store's display range is no range; `UsageError` for a criterion that needs a calibration
-    where there is none, and for a format that cannot be written here.
+    `StoreError` if the store's display range is no range; `UsageError` for a false-discovery rate that cannot be kept,
+    and for a format that cannot be written here.
     """
+    require_rate(store, settings.criterion)
     chosen = default_formats() if formats is None else formats
     check_formats(chosen)
     source = OpenStore(store, settings)
-    if settings.criterion != USUAL and source.tiles.selection is None:
-        raise UsageError(
-            f"{store.path}: --fdr {settings.criterion.fdr:g} was given, but the model that scored it has no "
-            "calibration, so there are no p-values. Pass --threshold with a score instead."
-        )
     folder.mkdir(parents=True, exist_ok=True)
     for name in in_writing_order(chosen):
         FORMATS[name].write(folder, source)

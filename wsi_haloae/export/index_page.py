@@ -19,7 +19,10 @@ State = Literal["done", "no tissue", "failed", "not finished"]
 
 @dataclass(frozen=True)
 class IndexedSlide:
-    """A line of the index. Figures are None where a slide has none; ``picture`` is a JPEG."""
+    """A line of the index. Figures are None where a slide has none; ``picture`` is a JPEG.
+
+    ``why_none`` says why no tile of it can be called (`calibration.reach`), None where one can.
+    """
 
     name: str
     state: State
@@ -29,6 +32,7 @@ class IndexedSlide:
     unreadable: int = 0
     anomalous: int | None = None
     called_by: str = ""
+    why_none: str | None = None
     flagged: Sequence[tuple[str, int]] = ()
     picture: bytes | None = None
 
@@ -50,4 +54,5 @@ def write_index_page(path: Path, slides: Sequence[IndexedSlide], evaluation: str
     """
     ordered = sorted(slides, key=lambda slide: slide.name)
     states = Counter(slide.state for slide in ordered)
-    write_page(path, TEMPLATE, slides=ordered, states=states, evaluation=evaluation, cohort=cohort)
+    reasons = sorted({slide.why_none for slide in ordered if slide.why_none})
+    write_page(path, TEMPLATE, slides=ordered, states=states, reasons=reasons, evaluation=evaluation, cohort=cohort)

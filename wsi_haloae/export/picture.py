@@ -42,14 +42,16 @@ def _caption(tiles: ScoredTiles) -> str:
     words = f"{len(tiles):,} tiles of {grid.tile_size} px at {mpp:.3g} µm/px"
     if tiles.not_scored:
         words += f"  ·  {tiles.not_scored:,} not scored (hatched)"
-    if tiles.selection is not None and tiles.scored:
-        words += f"  ·  {_called(tiles.selection, tiles.scored)}"
-    return words
+    if not tiles.scored:
+        return words
+    return (
+        f"{words}\n{tiles.why_none}"
+        if tiles.selection is None
+        else f"{words}  ·  {_called(tiles.selection, tiles.scored)}"
+    )
 
 
 def _called(selection: Selection, scored: int) -> str:
-    if not selection.possible:
-        return "too few calibration tiles to call any anomalous"
     at = "with" if selection.criterion == "score above" else "anomalous at"
     return f"{percent(selection.chosen.sum() / scored)} {at} a {selection.phrase}"
 

@@ -21,7 +21,6 @@ from wsi_haloae.stores.score_store import ScoreHeader
 REGION_CLASS, REGION_COLOUR = "Anomaly", (200, 30, 30)
 REGION_NAME = "Anomalous region"
 """How their names begin: by class and name QuPath's scripts tell them from what people draw."""
-WHY_NONE = "no regions: the model has no calibration to call tiles by ('wsi-haloae export --threshold' takes a score)"
 
 
 def write_region_geojson(path: Path, source: OpenStore) -> None:

@@ -90,6 +90,6 @@ def _files(path: Path) -> dict[str, str]:
 
 def _facts(tiles: ScoredTiles) -> dict[str, dict[str, str]]:
     told = {"Slide": facts.slide_facts(tiles.header), "Model": facts.model_facts(tiles.header)}
-    if tiles.header.model.calibration is not None and tiles.selection is not None:
+    if tiles.header.model.calibration is not None:
         told["Calibration"] = facts.calibration_facts(tiles.header.model.calibration, tiles.selection)
     return told

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from wsi_haloae.calibration.conformal import CalibrationFacts
-from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, Selection
+from wsi_haloae.calibration.reach import TILE_RATE, count_of_groups, independent_tiles, told_apart
+from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, Selection, share_told_apart
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.score_store import ScoreHeader
 
@@ -43,24 +44,20 @@ def model_facts(header: ScoreHeader) -> dict[str, str]:
     return facts
 
 
-def calibration_facts(calibration: CalibrationFacts, selection: Selection) -> dict[str, str]:
-    """How fine p-values are, and what can be called with them."""
-    smallest_share = min(calibration.smallest_p / FDR, 1.0)
+def calibration_facts(calibration: CalibrationFacts, selection: Selection | None) -> dict[str, str]:
+    """How fine p-values are, and what can be called with them: nothing, where there is no selection."""
+    smallest_share = calibration.smallest_p / FDR
+    share = f"{share_told_apart(smallest_share)}\N{NO-BREAK SPACE}% of the slide's tiles"
     return {
         "calibration tiles": f"{calibration.tiles:,} of {count_of_groups(calibration)} "
         "(patients, slides, or parts of one slide)",
-        "worth, as independent tiles": f"{calibration.effective_tiles:.3g}",
-        "smallest p-value there can be": f"{calibration.smallest_p:.2g}",
+        "worth, as independent tiles": independent_tiles(calibration),
+        "smallest p-value there can be": told_apart(calibration.smallest_p, TILE_RATE),
         f"smallest share that a false-discovery rate of {percent(FDR)} could call": (
-            f"{percent(smallest_share)} of the slide's tiles (up to {percent(LARGEST_SHARE)} is taken for enough)"
+            f"{share if smallest_share <= 1 else 'none'} (up to {percent(LARGEST_SHARE)} is taken for enough)"
         ),
-        "called by": selection.phrase + ("" if selection.possible else ": none can be"),
+        "called by": "nothing: no tile can be called" if selection is None else selection.phrase,
     }
-
-
-def count_of_groups(calibration: CalibrationFacts) -> str:
-    """How many groups the calibration tiles come from: patients, slides, or blocks of tiles where one slide was all."""
-    return f"{calibration.groups:,} group{'' if calibration.groups == 1 else 's'}"
 
 
 def _pair(x: float, y: float) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_haloae.artefacts.flags import spoken_words
+from wsi_haloae.calibration.reach import TILE_RATE, told_apart
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import data_uri
@@ -27,7 +28,7 @@ class GalleryTile:
 
     name: str
     score: float
-    p_value: float | None
+    p_value: str | None
     flags: str
     pixels: str
     anomaly_map: str
@@ -66,7 +67,7 @@ def _show(gallery: Gallery, place: int, tiles: ScoredTiles, scale: ColourScale) 
     return GalleryTile(
         name=f"tile {tiles.index.row[number]}_{tiles.index.column[number]}",  # as QuPath calls it
         score=float(tiles.score[number]),
-        p_value=None if np.isnan(p_value) else p_value,
+        p_value=None if np.isnan(p_value) else told_apart(p_value, TILE_RATE),
         flags=spoken_words(int(tiles.flags[number])),
         pixels=data_uri(_encoded(gallery.pixels[place], "JPEG", quality=JPEG_QUALITY, subsampling=0), "jpeg"),
         anomaly_map=data_uri(_encoded(coloured, "PNG")),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.artefacts.flags import FLAGS, known_bits
+from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.calibration.selection import USUAL, Criterion, Selection
 from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import TileIndex, TileState
@@ -55,9 +56,18 @@ class ScoredTiles:
 
     @cached_property
     def selection(self) -> Selection | None:
-        """The tiles that are called anomalous, and how; None without calibration, unless by a threshold."""
-        calibration = self.header.model.calibration
-        return self.criterion.select(self.score, self.p_value, calibration.smallest_p if calibration else None)
+        """The tiles that are called anomalous, and how; None where none can be, and `why_none` says why."""
+        return self.criterion.select(self.score, self.p_value, self.header.model.smallest_p)
+
+    @property
+    def called(self) -> int | None:
+        """Number of tiles that are called anomalous; None where none can be, which is not 0."""
+        return None if self.selection is None or not self.scored else int(self.selection.chosen.sum())
+
+    @property
+    def why_none(self) -> str | None:
+        """Why no tile can be called at an error rate, in a sentence; None where one can."""
+        return why_none(self.header.model.smallest_p)
 
     def flag_counts(self) -> dict[str, int]:
         """Tiles with each quality-control flag, by its name; a tile may have several."""

@@ -36,11 +36,10 @@ class _Counts(BaseModel):
 
 class _Calling(BaseModel):
     phrase: str
-    possible: bool
 
-    @property
-    def words(self) -> str:
-        return self.phrase if self.possible else "none can be: too few calibration tiles"
+
+class _Summary(BaseModel):
+    why_none: str | None = None
 
 
 class _Record(BaseModel):
@@ -50,6 +49,7 @@ class _Record(BaseModel):
     state: Literal["done", "empty", "failed"]
     counts: _Counts | None = None
     anomalous: _Calling | None = None
+    summary: _Summary = _Summary()
     error: str = ""
 
 
@@ -83,8 +83,9 @@ def _read(folder: Path) -> IndexedSlide | None:
         tiles=counts.tiles,
         scored=counts.scored,
         unreadable=counts.unreadable,
-        anomalous=counts.anomalous if calling and calling.possible else None,
-        called_by=calling.words if calling and counts.scored else "",
+        anomalous=counts.anomalous if calling else None,
+        called_by=calling.phrase if calling and counts.scored else "",
+        why_none=None if calling else record.summary.why_none,
         flagged=[(_words(name), count) for name, count in counts.flagged.items() if count],
         picture=_bytes(picture),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.calibration.selection import TILE_RATE
+from wsi_haloae.calibration.reach import TILE_RATE
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import GridRecord
 
@@ -17,7 +18,8 @@ class SlideSummary:
     """Areas in mm² of tissue, shares of the scored tissue's area; None where a slide has no such number.
 
     ``anomalous`` is what the run's criterion calls, which looks at the slide as a whole. ``p_below`` (the share with
-    p <= `TILE_RATE`) and ``above_display`` (above the colour bar's upper end) ask the same of every slide.
+    p <= `TILE_RATE`) and ``above_display`` (above the colour bar's upper end) ask the same of every slide. Where no
+    p-value can be so small there is no ``p_below``, and ``why_none`` says why.
     """
 
     tissue_mm2: float
@@ -27,30 +29,41 @@ class SlideSummary:
     above_display: float | None
     median_score: float | None
     p95_score: float | None
+    why_none: str | None
 
 
 def summarise(tiles: ScoredTiles) -> SlideSummary:
     """Of all scored tiles; a slide without any has no shares."""
     scored = ~np.isnan(tiles.score)
     area, score = tissue_area(tiles)[scored], tiles.score[scored].astype(np.float64)
-    selection, calibrated = tiles.selection, tiles.header.model.calibration is not None
+    selection, why_none = tiles.selection, tiles.why_none
     if not scored.any():
-        return SlideSummary(0.0, None, None, None, None, None, None)
+        return SlideSummary(0.0, None, None, None, None, None, None, None)
     total = float(area.sum())
 
     def share(chosen: NDArray[np.bool_]) -> float:
         return float(area[chosen].sum()) / total
 
-    called = None if selection is None or not selection.possible else selection.chosen[scored]
+    called = None if selection is None else selection.chosen[scored]
     return SlideSummary(
         tissue_mm2=total,
         anomalous_mm2=None if called is None else float(area[called].sum()),
         anomalous_share=None if called is None else share(called),
-        p_below=share(tiles.p_value[scored] <= TILE_RATE) if calibrated else None,
+        p_below=share(tiles.p_value[scored] <= TILE_RATE) if why_none is None else None,
         above_display=share(score > tiles.header.model.display_range[1]),
         median_score=float(np.median(score)),
         p95_score=float(np.percentile(score, 95)),
+        why_none=why_none,
     )
+
+
+def recorded_calling(tiles: ScoredTiles) -> dict[str, Any]:
+    """What a run record says of the tiles that are called: null, and never 0, where none can be."""
+    return {
+        "anomalous": None if tiles.selection is None else tiles.selection.facts(),
+        "counts": {"anomalous": tiles.called},
+        "summary": asdict(summarise(tiles)),
+    }
 
 
 def tissue_area(tiles: ScoredTiles) -> NDArray[np.float64]:

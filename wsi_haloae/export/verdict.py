@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.calibration.reach import count_of_groups, independent_tiles
 from wsi_haloae.calibration.selection import ErrorRateSelection, Selection
-from wsi_haloae.export.report_facts import count_of_groups
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.sharded import TileState
@@ -22,6 +22,8 @@ USUAL_AT_MOST = 0.95
 MANY_FLAGGED = 0.1
 """Share of a slide's tiles; each flag is meant to be set on 1 in 200 reference tiles."""
 FEW_GROUPS = 5
+INSTEAD = "Scores still put the tiles in order; 'wsi-haloae export --threshold' calls tiles by a score."
+"""What is left where no tile can be called at an error rate."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,12 @@ def verdict(tiles: ScoredTiles) -> Verdict:
         return Verdict("No tissue was found", "Nothing was scored. preview.png shows what was looked at.")
     if not tiles.scored:
         return Verdict("No tile was scored", f"Of {len(tiles):,} tiles none has a score; the warnings say why.")
-    selection, calibration = tiles.selection, tiles.header.model.calibration
-    if isinstance(selection, ErrorRateSelection) and calibration is not None:
-        return _called(selection, tiles.scored, calibration)
+    selection = tiles.selection
     if selection is None:
-        return Verdict(
-            f"{_tiles(tiles.scored)} scored, none called",
-            "The model was not calibrated, so there are no p-values and nothing says from which score on a tile is "
-            "anomalous. Scores still put the tiles in order.",
-        )
+        worth = "" if tiles.header.model.calibration is None else f"{_worth(tiles.header.model.calibration)}. "
+        return Verdict(f"{_tiles(tiles.scored)} scored, no verdict possible", f"{tiles.why_none} {worth}{INSTEAD}")
+    if isinstance(selection, ErrorRateSelection):
+        return _called(selection, tiles.scored)
     return Verdict(
         f"{_share(selection, tiles.scored)} with a {selection.phrase}",
         "The score was chosen by hand, so no error rate is promised: what share of reference tiles scores as high is "
@@ -54,16 +53,11 @@ def verdict(tiles: ScoredTiles) -> Verdict:
     )
 
 
-def _called(selection: ErrorRateSelection, scored: int, calibration: CalibrationFacts) -> Verdict:
-    rate = selection.phrase
-    if not selection.possible:
-        return Verdict(
-            f"{_tiles(scored)} scored, too few calibration tiles to call any anomalous",
-            f"At a {rate} a tile needs a p-value of {selection.level:g} or less. {_worth(calibration)}, "
-            f"so no p-value can be below {selection.smallest_p:.2g}, however strange the tile. "
-            "Scores still put the tiles in order.",
-        )
-    count, headline = int(selection.chosen.sum()), f"{_share(selection, scored)} called anomalous at a {rate}"
+def _called(selection: ErrorRateSelection, scored: int) -> Verdict:
+    count, headline = (
+        int(selection.chosen.sum()),
+        f"{_share(selection, scored)} called anomalous at a {selection.phrase}",
+    )
     if selection.criterion == "false-discovery rate":
         held = f"Of the tiles that are called, about {percent(selection.level)} may be reference tiles after all."
         return Verdict(headline, held if count else "No tile scores so high that it stands out from reference tiles.")
@@ -72,7 +66,7 @@ def _called(selection: ErrorRateSelection, scored: int, calibration: Calibration
         headline,
         f"On a slide that is all reference about {percent(selection.level)} of the tiles ({expected:,} here) would be "
         "called as well: read the number against that. A false-discovery rate would be the better measure, but with "
-        f"these calibration tiles it would call {_least(selection)}.",
+        f"these calibration tiles it would call {percent(selection.smallest_share)} of the tissue or more, or nothing.",
     )
 
 
@@ -125,13 +119,8 @@ def _share(selection: Selection, scored: int) -> str:
     return f"{count:,} of {_tiles(scored)} ({percent(count / scored)})" if count else f"None of {_tiles(scored)}"
 
 
-def _least(selection: ErrorRateSelection) -> str:
-    share = selection.smallest_share
-    return f"{percent(share)} of the tissue or more, or nothing" if share <= 1 else "nothing"
-
-
 def _worth(calibration: CalibrationFacts) -> str:
     return (
         f"The {_tiles(calibration.tiles)} kept for calibration come from {count_of_groups(calibration)} and are worth "
-        f"{calibration.effective_tiles:.3g} independent ones"
+        f"{independent_tiles(calibration)} independent ones"
     )

@@ -16,7 +16,7 @@ top left pixel is always at (`MARGIN`, `HEADER`), and pixels are not resampled o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,9 @@ class SlideFigure:
     """A figure with the slide in it; ``axes`` counts in level-0 pixels, y downwards.
 
     ``pixels`` (h, w, 3) uint8 are the whole slide, shown one to one; ``side`` is the room in
-    pixels that is left free at the right (see `side_axes`). ``legend`` are words with their
-    colours, in the footer on as many lines as they need.
+    pixels that is left free at the right (see `side_axes`). ``caption`` has room for three lines,
+    long ones are broken. ``legend`` are words with their colours, in the footer on as many lines as
+    they need.
     """
 
     def __init__(
@@ -90,11 +91,15 @@ class SlideFigure:
         for spine in self.axes.spines.values():
             spine.set(color="#c9ced6", linewidth=0.6)
         room = (self._width - 2 * MARGIN) // 21  # characters of the title, most narrower than 21 pixels
-        self.text(MARGIN, 60, _shortened(slide.name, room), font(14, bold=True))
-        self.text(MARGIN, 98, caption, font(9.5), colour=FAINT_INK)
+        caption_room, measure = self._width - 2 * MARGIN, _pixels_of(font(9.5))
+        lines = [part for line in caption.splitlines() for part in broken(line, caption_room, measure)]
+        top = 98 - 14 * (len(lines) - 1)
+        self.text(MARGIN, top - 38, _shortened(slide.name, room), font(14, bold=True))
+        for number, line in enumerate(lines):
+            self.text(MARGIN, top + 22 * number, line, font(9.5), colour=FAINT_INK)
         self._scale_bar(slide)
-        for x, line, words, colour in placed:
-            self.text(x, self.legend_y + line * LEGEND_LINE, words, font(9), colour=colour)
+        for x, row, words, colour in placed:
+            self.text(x, self.legend_y + row * LEGEND_LINE, words, font(9), colour=colour)
 
     @property
     def legend_y(self) -> int:
@@ -165,6 +170,31 @@ def _in_lines(legend: Sequence[tuple[str, str]], right: int) -> Iterator[tuple[i
             x, line = LEGEND_LEFT, line + 1
         yield x, line, words, colour
         x += width + 24
+
+
+def broken(words: str, room: float, width_of: Callable[[str], float]) -> list[str]:
+    """A line as lines that are at most ``room`` wide, broken between words; a word by itself may be wider."""
+    first, *others = words.split(" ")
+    lines = [first]
+    for word in others:
+        longer = f"{lines[-1]} {word}"
+        if width_of(longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _pixels_of(properties: FontProperties) -> Callable[[str], float]:
+    """What measures words in a font."""
+    known = get_font(str(properties.get_file()))
+    known.set_size(properties.get_size_in_points(), DPI)
+
+    def width(words: str) -> float:
+        known.set_text(words)
+        return float(known.get_width_height()[0]) / 64
+
+    return width
 
 
 def _shortened(name: str, limit: int) -> str:

@@ -64,6 +64,8 @@ class EvaluatedSlide:
     tiles: LabelledTiles
     unlabelled: int
     selection: Selection | None
+    why_none: str | None
+    smallest_p: float | None
     overlap: RegionOverlap | None
 
 
@@ -84,6 +86,7 @@ def evaluate(scored: Path, output: Path | None, options: EvaluateOptions, report
 def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Reporter) -> int:
     slides, failed, warnings = _read_all(scored, options, reporter)
     warnings += _require_one_way(slides)
+    warnings += sorted({slide.why_none for slide in slides if slide.why_none})
     by_slide = len(slides) >= ENOUGH_SLIDES
     result, tiles = _judge(slides, options.reference, by_slide=by_slide)
     if not by_slide:
@@ -182,6 +185,8 @@ def _read(name: str, store: ScoreStore, options: EvaluateOptions) -> EvaluatedSl
         ),
         unlabelled=int((done & (classes == NO_CLASS)).sum()),
         selection=selection,
+        why_none=scored.why_none,
+        smallest_p=store.header.model.smallest_p,
         overlap=overlap,
     )
 
@@ -202,7 +207,8 @@ def _judge(
         )
     selections = [slide.selection for slide in slides if slide.selection]
     overlaps = [slide.overlap for slide in slides if slide.overlap]
-    calibrated = len(selections) == len(slides)
+    can_call = len(selections) == len(slides)
+    smallest = [slide.smallest_p for slide in slides if slide.smallest_p is not None]
     result = SlideResult(
         slides=[slide.name for slide in slides],
         unlabelled=sum(slide.unlabelled for slide in slides),
@@ -210,10 +216,10 @@ def _judge(
         groups=len(set(tiles.groups.tolist())),
         grouped_by="slides" if by_slide else f"blocks of {BLOCK} x {BLOCK} tiles",
         rules=rule_figures(tiles),
-        classes=class_figures(tiles, calibrated=calibrated),
-        called=called_figures(tiles, selections[0], sum(overlaps[1:], overlaps[0])) if calibrated else None,
+        classes=class_figures(tiles, can_call=can_call),
+        called=called_figures(tiles, selections[0], sum(overlaps[1:], overlaps[0])) if can_call else None,
         calibration=reference_calibration(tiles),
-        discoveries=discoveries(tiles),
+        discoveries=discoveries(tiles, min(smallest, default=None)),
     )
     return result, tiles
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any
 
 from wsi_haloae.atomic import write_text
 from wsi_haloae.errors import StoreError, UsageError
+from wsi_haloae.export.asked_rate import require_rate
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.formats import check_formats
 from wsi_haloae.export.open_store import ExportSettings, OpenStore
 from wsi_haloae.export.qupath_scripts import write_project_scripts
-from wsi_haloae.export.region_geojson import WHY_NONE
 from wsi_haloae.export.slide_index import write_index
-from wsi_haloae.export.summary import summarise
+from wsi_haloae.export.summary import recorded_calling
+from wsi_haloae.export.verdict import INSTEAD
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.batch_result import BatchResult, attempt, naming_a_full_disk
@@ -38,7 +40,11 @@ class ExportOptions:
 def export_slides(
     scored: Path, options: ExportOptions, arguments: Mapping[str, Any], reporter: Reporter
 ) -> BatchResult:
-    """Write the exports of ``scored``, the folder of one slide or of many. `UsageError` where no slide is scored."""
+    """Write the exports of ``scored``, the folder of one slide or of many.
+
+    `UsageError` where no slide is scored, and for a false-discovery rate that cannot be kept on one of them: before
+    any file is written, so that all of them stay called by one criterion.
+    """
     check_formats(options.formats)
     alone = (scored / STORE_NAME).exists()
     # What the user names may be a link, a slide's folder in it may not.
@@ -46,6 +52,10 @@ def export_slides(
     folders = [here] if alone else sorted(path.parent for path in scored.glob(f"*/{STORE_NAME}"))
     if not folders:
         raise UsageError(f"{scored}: no scored slide here; name the folder that 'wsi-haloae score -o' wrote.")
+    if options.settings.criterion.fdr is not None:
+        for folder in folders:
+            with suppress(StoreError):  # a damaged store is a failure of its own slide, below
+                require_rate(ScoreStore.open(folder / STORE_NAME), options.settings.criterion)
     outcome = BatchResult()
     if not alone:
         tidy(scored)
@@ -71,7 +81,7 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
                 "Give the 'wsi-haloae score' command again: it goes on where it stopped."
             )
         source = write_exports(store, folder, options.settings, options.formats)
-        facts = _facts(source)
+        facts = recorded_calling(source.tiles)
         told = {
             "arguments": arguments,
             "formats": list(options.formats),
@@ -87,19 +97,14 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
     return 0  # tiles that cannot be read are those of the scoring
 
 
-def _facts(source: OpenStore) -> dict[str, Any]:
-    selection, summary = source.tiles.selection, asdict(summarise(source.tiles))
-    if selection is None:
-        return {"anomalous": None, "summary": summary}
-    counts = {"anomalous": int(selection.chosen.sum())}
-    return {"anomalous": selection.facts(), "counts": counts, "summary": summary}
-
-
 def _words(source: OpenStore) -> str:
-    selection, tiles = source.tiles.selection, f"{len(source.tiles):,} tiles"
+    tiles, selection = source.tiles, source.tiles.selection
+    words = f"{len(tiles):,} tiles"
+    if not tiles.scored:
+        return f"{words}, none of them scored"
     if selection is None:
-        return f"{tiles}, {WHY_NONE}"
-    return f"{tiles}, {int(selection.chosen.sum()):,} of them in {len(source.regions):,} regions: {selection.words}"
+        return f"{words}. {tiles.why_none} {INSTEAD}"
+    return f"{words}, {tiles.called:,} of them in {len(source.regions):,} regions: {selection.words}"
 
 
 def _add_to_record(path: Path, export: Mapping[str, Any], called: Mapping[str, Any] | None) -> None:

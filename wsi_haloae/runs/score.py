@@ -26,10 +26,10 @@ from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.formats import all_files
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.qupath_scripts import write_project_scripts
-from wsi_haloae.export.region_geojson import WHY_NONE
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.export.slide_index import write_index
-from wsi_haloae.export.summary import summarise
+from wsi_haloae.export.summary import recorded_calling
+from wsi_haloae.export.verdict import INSTEAD
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.processors.threads import use_threads
@@ -240,7 +240,7 @@ class ScoreRun:
 
     def _facts(self, source: SlideInput, exported: OpenStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
         scores, tiles = exported.store, exported.tiles
-        selection = tiles.selection
+        calling = recorded_calling(tiles)
         return {
             "slide": {"path": str(source.absolute), **scores.header.slide.model_dump(mode="json")},
             "model": {"path": str(self._options.model.resolve()), **scores.header.model.model_dump(mode="json")},
@@ -252,12 +252,12 @@ class ScoreRun:
                 "tiles": len(scores),
                 "scored": tiles.scored,
                 "unreadable": unreadable,
-                **({} if selection is None else {"anomalous": int(selection.chosen.sum())}),
+                **calling["counts"],
                 "flagged": tiles.flag_counts(),
             },
-            "summary": asdict(summarise(tiles)),
+            "summary": calling["summary"],
             "unreadable": [asdict(tile) for tile in scores.unreadable()],
-            "anomalous": selection and selection.facts(),
+            "anomalous": calling["anomalous"],
         }
 
 
@@ -268,7 +268,7 @@ def _say_done(source: SlideInput, folder: Path, tiles: ScoredTiles, unreadable: 
     missing = f", {unreadable} of them unreadable" if unreadable else ""
     reporter.line(f"{source.path}: {len(tiles):,} tiles scored{missing}; look at {folder / 'report.html'}")
     if tiles.selection is None:
-        reporter.line(f"{source.path}: {WHY_NONE}")
+        reporter.line(f"{source.path}: {tiles.why_none} {INSTEAD}")
 
 
 def _remove_outputs(folder: Path) -> None:

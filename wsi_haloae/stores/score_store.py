@@ -53,6 +53,11 @@ class ModelRecord(BaseModel):
     calibration: CalibrationFacts | None
     artefacts: ArtefactLimits | None
 
+    @property
+    def smallest_p(self) -> float | None:
+        """The p-value of a score above all calibration scores; None without calibration."""
+        return None if self.calibration is None else self.calibration.smallest_p
+
 
 class ComputeRecord(BaseModel):
     """How it was computed; a resumed run uses these values, so that it gives the same bytes."""

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.artefacts.limits import calibrate as calibrate_limits
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
-from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, TILE_RATE
+from wsi_haloae.calibration.reach import TILE_RATE, independent_tiles, told_apart, why_none
+from wsi_haloae.calibration.selection import FDR, fine_enough, share_told_apart
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
@@ -117,18 +118,20 @@ def set_map_range(
 
 def describe(facts: CalibrationFacts) -> str:
     """How fine p-values are, and what follows for calling tiles, in one line for people."""
-    share = facts.smallest_p / FDR
-    called = f"tiles are called at a false-discovery rate of {FDR:.0%}"
-    if facts.smallest_p > TILE_RATE:
-        called = f"too few to call any tile at a per-tile error rate of {TILE_RATE:.0%}; give more patients or slides"
-    elif share > LARGEST_SHARE:
-        called = (
-            f"a false-discovery rate of {FDR:.0%} could call no less than {min(share, 1):.0%} of a slide, so tiles are "
-            f"called at a per-tile error rate of {TILE_RATE:.0%}"
-        )
+    calibrated = (
+        f"calibration: {facts.tiles:,} tiles of {facts.groups:,} groups, worth {independent_tiles(facts)} independent "
+        "ones"
+    )
+    reason = why_none(facts.smallest_p)
+    if reason is not None:
+        return f"{calibrated}. {reason} Give more patients or slides."
+    fine = f"{calibrated}; smallest p-value {told_apart(facts.smallest_p, TILE_RATE)}; "
+    if fine_enough(facts.smallest_p, FDR):
+        return f"{fine}tiles are called at a false-discovery rate of {FDR:.0%}"
     return (
-        f"calibration: {facts.tiles:,} tiles of {facts.groups:,} groups, worth {facts.effective_tiles:.0f} independent "
-        f"ones; smallest p-value {facts.smallest_p:.2g}; {called}"
+        f"{fine}a false-discovery rate of {FDR:.0%} could call no less than "
+        f"{share_told_apart(facts.smallest_p / FDR)}% of a slide, so tiles are called at a per-tile error rate of "
+        f"{TILE_RATE:.0%}"
     )
 
 

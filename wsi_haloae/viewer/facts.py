@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from wsi_haloae.artefacts.flags import FLAGS, frame_inset
+from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.heatmap.assembly import Heatmap, grid_of
 from wsi_haloae.slide.deep_zoom import OVERLAP, TILE_SIZE
 from wsi_haloae.viewer.catalogue import ScoredFolder
@@ -17,19 +19,25 @@ from wsi_haloae.viewer.rasters import TileMark
 def list_entry(scored: ScoredFolder) -> dict[str, Any]:
     """A line of the list, from the run record alone."""
     record = scored.record()
-    counts, slide = record.get("counts"), record.get("slide")
-    counts, slide = counts if isinstance(counts, dict) else {}, slide if isinstance(slide, dict) else {}
-    called = called if isinstance(called := record.get("called"), dict) else {}
-    exported = called.get("counts")
-    counts = {**counts, **(exported if isinstance(exported, dict) else {})}
+    slide, called = _section(record, "slide"), _section(record, "called")
+    counts, summary = ({**_section(record, name), **_section(called, name)} for name in ("counts", "summary"))
+    anomalous = counts.get("anomalous")
     return {
         "name": scored.name,
         "state": record.get("state", "unfinished"),
         "slide": slide.get("name"),
         "tiles": counts.get("tiles"),
+        "scored": counts.get("scored"),
         "unreadable": counts.get("unreadable"),
-        "anomalous": counts.get("anomalous"),
+        "anomalous": anomalous,
+        "why_none": summary.get("why_none") if anomalous is None else None,
     }
+
+
+def _section(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of a record; empty where there is none that can be read."""
+    section = record.get(name)
+    return section if isinstance(section, Mapping) else {}
 
 
 def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
@@ -37,8 +45,8 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
     header, pixel_map = opened.store.header, opened.pixel_map
     grid, slide = grid_of(header), header.slide
     cells = Heatmap(np.empty((0, 0), np.float32), grid)
-    nothing, calibration = np.empty(0, np.float32), header.model.calibration
-    selection = opened.criterion.select(nothing, nothing, None if calibration is None else calibration.smallest_p)
+    nothing, smallest_p = np.empty(0, np.float32), header.model.smallest_p
+    selection = opened.criterion.select(nothing, nothing, smallest_p)
     return {
         **list_entry(opened.scored),
         "message": " ".join(filter(None, [opened.picture.message, None if pixel_map is None else pixel_map.message])),
@@ -67,6 +75,7 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
         "tile_mpp": slide.mpp_x * grid.l0_scale_x,
         "criterion": None if selection is None else selection.phrase,
         "criterion_words": None if selection is None else selection.words,
+        "why_none": why_none(smallest_p) if selection is None else None,
         "flags": [
             {"bit": flag.bit, "words": flag.words, "colour": flag.colour, "inset": frame_inset(place)}
             for place, flag in enumerate(FLAGS.values())

@@ -25,7 +25,7 @@ export class Controls {
     this.#facts = facts;
     byId("kind").hidden = facts.pixel_map === null;
     if (facts.pixel_map === null) this.settings.change({ kind: "tiles" });
-    byId("criterion").textContent = facts.criterion ?? "The model has no calibration tiles, so nothing is called.";
+    byId("criterion").textContent = facts.criterion ?? facts.why_none;
     byId("criterion").title = facts.criterion_words ?? "";
     byId("anomalous").disabled = facts.criterion === null;
     byId("outlines").hidden = true;
@@ -37,10 +37,10 @@ export class Controls {
   // Marks have come.
   showCounts(grid) {
     const { marks, flags } = grid.facts;
-    const tiles = grid.count(marks.tile);
-    const called = grid.count(marks.anomalous);
-    if (grid.facts.criterion !== null) {
-      byId("criterion").textContent = `${count(called)} tiles, ${share(called, tiles)}, at a ${grid.facts.criterion}`;
+    const scored = grid.ranking.length;
+    if (grid.facts.criterion !== null && scored > 0) {
+      const called = grid.count(marks.anomalous);
+      byId("criterion").textContent = `${count(called)} tiles, ${share(called, scored)}, at a ${grid.facts.criterion}`;
     }
     byId("flag-count").textContent = count(grid.count(marks.flagged));
     byId("flag-kinds").replaceChildren(

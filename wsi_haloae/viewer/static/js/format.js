@@ -6,7 +6,7 @@ export const number = (value) => (Number.isNaN(value) ? MISSING : String(Number(
 // A place at level 0, in millimetres from the slide's upper left corner.
 export const millimetres = ({ x, y }, [mppX, mppY]) => `${((x * mppX) / 1000).toFixed(3)}, ${((y * mppY) / 1000).toFixed(3)} mm`;
 export const share = (part, whole) => {
-  if (!whole) return "0 %";
+  if (!whole) return MISSING;
   const percent = (100 * part) / whole;
   if (percent > 0 && percent < 0.1) return "< 0.1 %";
   return `${percent.toFixed(percent < 10 ? 1 : 0)} %`;

@@ -9,11 +9,15 @@ export class SlideList extends EventTarget {
   #names = [];
   #current = null;
   #list = document.getElementById("slides");
+  #note = document.getElementById("list-note");
 
   show(slides) {
     this.#names = slides.map(({ name }) => name);
     this.#list.replaceChildren(...slides.map((slide) => this.#item(slide)));
     document.getElementById("list-count").textContent = count(slides.length);
+    const reasons = new Set(slides.map(({ why_none: reason }) => reason).filter(Boolean));
+    this.#note.textContent = [...reasons].join(" ");
+    this.#note.hidden = reasons.size === 0;
     document.body.classList.toggle("list-hidden", slides.length === 1 || window.innerWidth <= 900);
   }
 
@@ -44,7 +48,7 @@ export class SlideList extends EventTarget {
     this.dispatchEvent(new CustomEvent("choose", { detail: name }));
   }
 
-  #item({ name, state, tiles, anomalous }) {
+  #item({ name, state, tiles, scored, anomalous }) {
     const item = document.createElement("li");
     const button = Object.assign(document.createElement("button"), { type: "button", title: name });
     button.dataset.name = name;
@@ -55,7 +59,7 @@ export class SlideList extends EventTarget {
     words.append(element("b", name));
     if (state in STATES) words.append(element("span", STATES[state], "state"));
     if (tiles) words.append(element("span", `${count(tiles)} tiles`, "faint"));
-    if (tiles && anomalous !== null) words.append(element("span", `${share(anomalous, tiles)} anomalous`, "faint"), bar(anomalous / tiles));
+    if (scored && anomalous !== null) words.append(element("span", `${share(anomalous, scored)} anomalous`, "faint"), bar(anomalous / scored));
     button.append(icon, words);
     item.append(button);
     return item;
