@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,7 @@ def test_a_start_at_the_pca_is_near_it_and_a_random_one_is_not(
     assert told.count("done already") == 2
     assert "rows that failed: broken" in told
     assert len(json.loads((output / "table.json").read_text())) == 2
+    of_a_file = replace(shared, weights=preset)  # any file: a random backbone does not read it
+    for done in (0, 1):
+        assert run_autoencoder_rows(source, ROWS[:1], output, of_a_file, Reporter()) == 0
+        assert capsys.readouterr().err.count("done already") == done, "rows of other weights are other rows"

@@ -19,6 +19,7 @@ from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.anomaly_map import residual_map
+from wsi_haloae.model.checkpoint import file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.processors.threads import use_threads
@@ -105,7 +106,8 @@ def markdown_residuals(rows: Sequence[RowResidual]) -> str:
 
 def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOptions, reporter: Reporter) -> RowResidual:
     config = resolve(load_config([*options.configs, "only-fm"], [*options.settings, *row.settings], base=SLIDE_BASE))
-    identity = json.dumps([config.model_dump(mode="json"), source.digest()], sort_keys=True)
+    weights = file_sha256(options.weights) if options.weights else None
+    identity = json.dumps([config.model_dump(mode="json"), source.digest(), weights], sort_keys=True)
     result = folder / RESULT_NAME
     if result.exists() and (told := json.loads(result.read_text(encoding="utf-8")))["identity"] == identity:
         reporter.line(f"{folder}: done already, skipped")
