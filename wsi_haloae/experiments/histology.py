@@ -172,7 +172,7 @@ def _run(
         "steps": checkpoint.facts.training["steps"],
         "select_fm": checkpoint.facts.training["select_fm"],
         "tiles": {part: len(data.split.tiles[part]) for part in PARTS},
-        "rule": checkpoint.facts.config.scoring.pooling,
+        "rule": checkpoint.facts.config.scoring.rule,
         "rule_marks": checkpoint.facts.rule_marks,
         "disturbed": _disturbed(checkpoint, _held_out(data.source, data.split), device, reporter),
         "groups": data.tested.groups,

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from wsi_haloae.atomic import replacing, write_text
-from wsi_haloae.config import SUMMARY_POOLINGS, Config, differences
+from wsi_haloae.config import RULES, Config, ScoringConfig, differences
 from wsi_haloae.errors import ConfigError, OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
@@ -66,11 +66,7 @@ def run_mvtec(
     """
     asked, config = config, resolve(config)
     check_tile_size(config.model, SIZE)
-    if config.scoring.pooling in {*SUMMARY_POOLINGS, "auto"}:
-        raise ConfigError(
-            f"scoring.pooling {config.scoring.pooling} was given; it needs calibrated tiles, and images have none. "
-            "Choose mean, p95, max or classifier."
-        )
+    _check_rule(config.scoring)
     first_warning = len(reporter.warnings)
     for images in sets:
         check_images(images, reporter.warn)
@@ -94,6 +90,16 @@ def run_mvtec(
     if failed:
         reporter.line(f"{len(results)} categories done; failed: {', '.join(failed)}")
     return 0 if not failed else 1 if results else 2
+
+
+def _check_rule(scoring: ScoringConfig) -> None:
+    if scoring.for_images:
+        return
+    others = [name for name in RULES if scoring.model_copy(update={"rule": name}).for_images]
+    raise ConfigError(
+        f"scoring.rule {scoring.rule} was given; labelled images of residual {scoring.residual} can be scored by "
+        f"{', '.join(others)}. Other rules need calibrated tiles, the map of a tile, or another scoring.residual."
+    )
 
 
 def write_table(results: Sequence[Mapping[str, Any]], output: Path, first_heading: str = "category") -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
+
+from wsi_haloae.config.rules import Pooling
 
 QUANTILE = 0.95
 
@@ -29,6 +33,13 @@ def quantile_over(maps: Tensor, tissue: Tensor) -> Tensor:
 def max_over(maps: Tensor, tissue: Tensor) -> Tensor:
     """Maximum over the same cells: (B,)."""
     return maps.masked_fill(~_counted(tissue), -torch.inf).amax(dim=(1, 2))
+
+
+POOLINGS: Mapping[Pooling, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": mean_over,
+    "p95": quantile_over,
+    "max": max_over,
+}
 
 
 def _counted(tissue: Tensor) -> Tensor:
