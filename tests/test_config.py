@@ -53,11 +53,11 @@ def test_the_histology_preset_keeps_the_papers_model() -> None:
 
 def test_tiles_of_slides_have_defaults_that_the_papers_own_presets_undo() -> None:
     ours = load_config("haloae-small", base=SLIDE_BASE)
-    assert (ours.scoring.pooling, ours.training.stain_jitter) == ("auto", 0.05)
+    assert (ours.scoring.rule, ours.training.stain_jitter) == ("auto", 0.05)
     for name in ("haloae-paper", "haloae-as-released"):
         theirs = load_config(name, base=SLIDE_BASE)
-        assert (theirs.scoring.pooling, theirs.training.stain_jitter) == ("mean", 0)
-    assert load_config("haloae-small").scoring.pooling == "mean", "images that are no tiles keep the paper's score"
+        assert (theirs.scoring.rule, theirs.scoring.pooling, theirs.training.stain_jitter) == ("custom", "mean", 0)
+    assert load_config("haloae-small").scoring.rule == "custom", "images that are no tiles keep the paper's score"
 
 
 def test_the_released_preset_sets_every_released_value() -> None:

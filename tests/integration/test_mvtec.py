@@ -19,7 +19,7 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.workspace.lock import locked
 
-POOLINGS_OF_TILES = ("layers", "layers_ssim", "structure", "profile", "content", "combined", "auto")
+RULES_OF_TILES = ("layers", "layers_ssim", "structure", "profile", "content", "combined", "auto")
 PICTURES = {"sheet.png", "defects.png", "curves.png", "ews.png", "loss.png", "reconstructions.png"}
 
 
@@ -286,9 +286,9 @@ def test_contradicting_options_are_refused(
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        *((f"scoring.pooling={name}", "Choose mean, p95, max or classifier") for name in POOLINGS_OF_TILES),
+        *((f"scoring.rule={name}", "labelled images of residual mse can be scored by") for name in RULES_OF_TILES),
         ("scoring.glass_level=0.9", "Leave it at null"),
-        ("scoring.pooling=classifier", "loss.cls is false"),
+        ("scoring.rule=classifier", "loss.cls is false"),
     ],
 )
 def test_a_rule_that_does_not_score_images_is_refused_before_any_training(

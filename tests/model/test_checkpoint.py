@@ -85,7 +85,7 @@ def test_missing_or_cut_statistics_are_refused(name: str, told: str, saved: Path
 
 def test_a_rule_that_scores_must_have_its_statistics(tmp_path: Path) -> None:
     bare = replace(tiny_checkpoint(), gaussians={})
-    scoring = bare.facts.config.scoring.model_copy(update={"pooling": "layers"})
+    scoring = bare.facts.config.scoring.model_copy(update={"rule": "layers"})
     config = bare.facts.config.model_copy(update={"scoring": scoring})
     replace(bare, facts=bare.facts.model_copy(update={"config": config})).save(tmp_path / "model.safetensors")
     with pytest.raises(CheckpointError, match="scoring rule 'layers'"):

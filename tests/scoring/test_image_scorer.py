@@ -1,14 +1,16 @@
-"""Images are scored by every rule that their command takes, and by no other."""
+"""Images are scored by every rule that their command takes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tests.model.tiny import TILE, tiny_checkpoint
-from wsi_haloae.config import ScoringConfig
-from wsi_haloae.scoring.image_scorer import IMAGE_POOLINGS, ImageResiduals, score_residuals
+from wsi_haloae.config import RULES, ScoringConfig
+from wsi_haloae.scoring.image_scorer import ImageResiduals, score_residuals
 
 CELLS = TILE // 4
 BY_NUMPY = {
@@ -18,11 +20,31 @@ BY_NUMPY = {
 }
 
 
-@pytest.mark.parametrize("pooling", IMAGE_POOLINGS)
-def test_each_pooling_is_numpys(pooling: str) -> None:
+def scored(found: ImageResiduals, **scoring: Any) -> np.ndarray:
+    checkpoint = tiny_checkpoint()
+    config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(glass_level=None, **scoring)})
+    return score_residuals(found, checkpoint.with_facts(config=config)).score
+
+
+def residuals(score: np.ndarray | None = None) -> ImageResiduals:
     torch.manual_seed(0)
-    found = ImageResiduals(torch.rand(5, CELLS, CELLS), torch.rand(5, CELLS, CELLS), np.linspace(0, 1, 5, dtype="f4"))
-    rule = ScoringConfig.model_validate({"pooling": pooling, "normalisation": "none", "smooth": False})
-    scored = score_residuals(found, tiny_checkpoint(), rule).score
-    expected = found.damaged if pooling == "classifier" else BY_NUMPY[pooling](found.features.numpy())
-    np.testing.assert_allclose(scored, expected, rtol=1e-6)
+    damaged = np.linspace(0, 1, 5, dtype=np.float32)
+    return ImageResiduals(torch.rand(5, CELLS, CELLS), torch.rand(5, CELLS, CELLS), damaged, score)
+
+
+@pytest.mark.parametrize("pooling", BY_NUMPY)
+def test_each_pooling_is_numpys(pooling: str) -> None:
+    found = residuals()
+    score = scored(found, pooling=pooling, normalisation="none", smooth=False)
+    np.testing.assert_allclose(score, BY_NUMPY[pooling](found.features.numpy()), rtol=1e-6)
+
+
+def test_a_rule_with_numbers_of_its_own_pools_no_map() -> None:
+    own = np.linspace(0, 1, 5, dtype=np.float32)
+    np.testing.assert_array_equal(scored(residuals(own), rule="classifier"), own)
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if ScoringConfig(rule=name).for_images])
+def test_every_rule_for_images_scores_them(name: str) -> None:
+    own = np.linspace(0, 1, 5, dtype=np.float32) if RULES[name].numbers else None
+    assert np.isfinite(scored(residuals(own), rule=name)).all()

@@ -1,4 +1,4 @@
-"""What is learned of reference tiles' summaries, against known distributions."""
+"""What is learned of reference tiles' numbers, against known distributions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from wsi_haloae.config import RULES
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.scoring.learning import fit_gaussian, fit_scale, learn
-from wsi_haloae.scoring.summaries import SUMMARIES
 
 
 def drawn(tiles: int, numbers: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Correlated normal summaries, and their covariance."""
+    """Correlated normal numbers, and their covariance."""
     random = np.random.default_rng(seed)
     mixing = random.normal(size=(numbers, numbers))
     return random.normal(size=(tiles, numbers)) @ mixing.T + 5, mixing @ mixing.T
@@ -81,7 +81,7 @@ def test_a_number_that_never_changes_leaves_the_others_in_place() -> None:
 
 def test_a_two_sided_rule_learns_a_covariance_and_a_one_sided_a_scale() -> None:
     vectors, _ = drawn(200)
-    correlated = learn(SUMMARIES["layers"], vectors).precision
+    correlated = learn(RULES["layers"], vectors).precision
     assert (correlated - torch.diag(correlated.diagonal())).abs().max() > 0
-    alone = learn(SUMMARIES["combined"], vectors).precision
+    alone = learn(RULES["combined"], vectors).precision
     assert torch.equal(alone, torch.diag(alone.diagonal()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from itertools import combinations, pairwise
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,19 +14,15 @@ from scipy import ndimage
 from tests.model.tiny import LIMITS, TILE, tiny_checkpoint
 from tests.training.tiles import MemorySource
 from wsi_haloae.artefacts.flags import FLAGS, measure_all
-from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
+from wsi_haloae.config import AUTO, CUSTOM, RULES, ScoringConfig, rule_words
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.anomaly_map import dissimilarity_map
-from wsi_haloae.model.residuals import residuals
 from wsi_haloae.scoring.pooling import mean_over
-from wsi_haloae.scoring.rules import RULES, pool, rule_words
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.scoring.summaries import Measured
 from wsi_haloae.stores.score_store import TileScores
 
 CPU = torch.device("cpu")
-POOLINGS = get_args(ScoringConfig.model_fields["pooling"].annotation)
 
 
 @pytest.fixture(scope="module")
@@ -132,22 +127,22 @@ def test_the_rule_is_named() -> None:
         ({"pooling": "max", "smooth": False}, "maximum over tissue cells of |A_fm - mean training map|"),
         ({"residual": "ssim", "normalisation": "none"}, "mean over tissue cells of (1 - SSIM)"),
         ({"pooling": "p95", "normalisation": "none", "smooth": False}, "95th percentile over tissue cells of A_fm"),
-        ({"pooling": "layers"}, "Mahalanobis distance of the layers' log residuals over tissue cells"),
+        ({"rule": "layers"}, "Mahalanobis distance of the layers' log residuals over tissue cells"),
         (
-            {"pooling": "layers_ssim", "glass_level": None},
+            {"rule": "layers_ssim", "glass_level": None},
             "Mahalanobis distance of the layers' log residuals and dissimilarities over all cells",
         ),
-        ({"pooling": "structure"}, "1 - SSIM of the deepest layer over tissue cells"),
-        ({"pooling": "content"}, "Mahalanobis distance of the features' means over tissue cells"),
+        ({"rule": "structure"}, "1 - SSIM of the deepest layer over tissue cells"),
+        ({"rule": "content"}, "Mahalanobis distance of the features' means over tissue cells"),
         (
-            {"pooling": "profile", "glass_level": None},
+            {"rule": "profile", "glass_level": None},
             "Mahalanobis distance of the channels' log unexplained shares of variance over all cells",
         ),
         (
-            {"pooling": "combined", "glass_level": None},
+            {"rule": "combined", "glass_level": None},
             "mean of the standardised logs of the rules structure, profile and content over all cells",
         ),
-        ({"pooling": "classifier"}, "P(damaged) of the classifier"),
+        ({"rule": "classifier"}, "P(damaged) of the classifier"),
     ],
 )
 def test_every_rule_has_a_name_of_its_own(settings: dict[str, object], name: str) -> None:
@@ -184,12 +179,11 @@ def test_each_rule_scores_as_numpy_does(tiles: np.ndarray) -> None:
         by_rule(tiles, pooling="max", smooth=False, **everywhere), np.abs(residual - mean_map).max(axis=means), **close
     )
     damaged = 1 / (1 + np.exp(-output.logits.numpy()[:, 0]))
-    np.testing.assert_allclose(by_rule(tiles, pooling="classifier"), damaged, **close)
+    np.testing.assert_allclose(by_rule(tiles, rule="classifier"), damaged, **close)
 
 
-@pytest.mark.parametrize("source", ["features", "image"])
-def test_every_pooling_scores_and_none_as_another(tiles: np.ndarray, source: str) -> None:
-    found = {name: by_rule(tiles, pooling=name, source=source) for name in POOLINGS if name != "auto"}
+def test_every_rule_scores_and_none_as_another(tiles: np.ndarray) -> None:
+    found = {name: by_rule(tiles, rule=name) for name in RULES if name != CUSTOM}
     for (one, scores), (other, theirs) in combinations(found.items(), 2):
         assert not (scores == theirs).all(), f"{one} is scored as {other}"
     assert all(np.isfinite(scores).all() for scores in found.values())
@@ -197,16 +191,7 @@ def test_every_pooling_scores_and_none_as_another(tiles: np.ndarray, source: str
 
 def test_a_rule_that_is_still_to_be_chosen_never_scores(tiles: np.ndarray) -> None:
     with pytest.raises(CheckpointError, match="never calibrated"):
-        by_rule(tiles, pooling="auto")
-    with pytest.raises(AssertionError, match="yet to be chosen"):
-        pool(ScoringConfig(pooling="auto"), measured(tiles), torch.zeros(TILE // 4, TILE // 4), {})
-
-
-def measured(tiles: np.ndarray) -> Measured:
-    checkpoint = tiny_checkpoint()
-    unit = to_unit(torch.from_numpy(tiles))
-    found = residuals(checkpoint.model, unit, checkpoint.feature_range, checkpoint.facts.config, decode=True, ssim=True)
-    return Measured(found, torch.ones(len(tiles), TILE // 4, TILE // 4, dtype=torch.bool))
+        by_rule(tiles, rule=AUTO)
 
 
 def test_structure_of_the_image_is_refused_and_not_left_out() -> None:
@@ -229,17 +214,35 @@ def test_the_structural_residual_is_none_where_the_reconstruction_is_perfect() -
     assert dissimilarity_map(x, 1 - x, None).shape == (2, 3, 12, 12)
 
 
-def test_every_named_rule_is_the_score_of_a_model_that_is_configured_so(tiles: np.ndarray) -> None:
+def test_every_rule_is_the_score_of_a_model_that_is_configured_so(tiles: np.ndarray) -> None:
     found = scorer().score(tiles)
     for number, name in enumerate(scorer().rules):
-        settings = RULES[name]
-        np.testing.assert_allclose(found.rules[:, number], by_rule(tiles, **settings), rtol=1e-5, err_msg=name)
-    assert set(scorer().rules) == set(RULES)
+        np.testing.assert_array_equal(found.rules[:, number], by_rule(tiles, rule=name), err_msg=name)
+    np.testing.assert_array_equal(found.score_paper, by_rule(tiles, rule="paper"))
+
+
+def test_a_rule_of_a_map_is_the_custom_rule_with_its_pieces(tiles: np.ndarray) -> None:
+    for name, rule in RULES.items():
+        if rule.numbers is None:
+            cells = {"glass_level": None} if rule.cells == "all" else {}
+            settings = {**rule.pieces, **cells}
+            np.testing.assert_array_equal(by_rule(tiles, rule=name), by_rule(tiles, **settings), err_msg=name)
+            assert rule_words(ScoringConfig(rule=name)) == rule_words(ScoringConfig.model_validate(settings))
 
 
 def test_rules_without_their_statistics_are_left_out() -> None:
     bare = Scorer(replace(tiny_checkpoint(), gaussians={}), CPU, 4)
-    assert set(RULES) - set(bare.rules) == set(SUMMARY_POOLINGS)
+    assert set(scorer().rules) - set(bare.rules) == {name for name, rule in RULES.items() if rule.taught_by}
+    gaussians = {name: one for name, one in tiny_checkpoint().gaussians.items() if name != "profile"}
+    without = Scorer(replace(tiny_checkpoint(), gaussians=gaussians), CPU, 4)
+    assert set(scorer().rules) - set(without.rules) == {"profile", "combined"}, "combined builds on profile"
+
+
+def test_rules_of_features_keep_the_features_mean_map_where_the_image_is_scored(tiles: np.ndarray) -> None:
+    checkpoint = tiny_checkpoint()
+    config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(source="image")})
+    of_image = Scorer(checkpoint.with_facts(config=config), CPU, 4).score(tiles)
+    np.testing.assert_array_equal(of_image.rules, scorer().score(tiles).rules)
 
 
 def test_the_combined_rule_is_made_of_three_others(tiles: np.ndarray) -> None:
@@ -261,8 +264,8 @@ def test_the_map_of_a_rule_of_structure_shows_where_it_is_lost(tiles: np.ndarray
     deepest = unlike[:, -checkpoint.model.backbone.layer_channels[-1] :].mean(dim=1).numpy()
     kernel = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
     expected = [ndimage.convolve(one, kernel, mode="mirror") for one in deepest]
-    for pooling in ("structure", "profile", "content", "combined"):
-        config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(pooling=pooling)})
+    for rule in ("structure", "profile", "content", "combined"):
+        config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(rule=rule)})
         changed = replace(checkpoint, facts=checkpoint.facts.model_copy(update={"config": config}))
         maps = Scorer(changed, CPU, 7).score(tiles, keep_maps=True).anomaly_map
         np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-5)

@@ -1,4 +1,4 @@
-"""`scoring.pooling: auto`: the better marked candidate makes the score, and nothing but validation tiles is asked."""
+"""`scoring.rule: auto`: the better marked candidate makes the score, and nothing but validation tiles is asked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 
 from tests.model.tiny import tiny_checkpoint
 from tests.training.tiles import MemorySource
+from wsi_haloae.config import candidates
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
@@ -28,7 +29,7 @@ def asking() -> Checkpoint:
     """A checkpoint that leaves the choice to the tiles."""
     checkpoint = tiny_checkpoint()
     config = checkpoint.facts.config
-    scoring = config.scoring.model_copy(update={"pooling": "auto"})
+    scoring = config.scoring.model_copy(update={"rule": "auto"})
     facts = checkpoint.facts.model_copy(
         update={"config": config.model_copy(update={"scoring": scoring}), "calibration": None}
     )
@@ -67,7 +68,7 @@ def told_by_hand(checkpoint: Checkpoint, source: MemorySource, tiles: np.ndarray
         above = (others[:, None] > usual[None]) + 0.5 * (others[:, None] == usual[None])  # (n, n, rules)
         areas.append(above.mean(axis=(0, 1)))
     worst = dict(zip(scorer.rules, np.min(areas, axis=0).tolist(), strict=True))
-    return {name: worst[name] for name in choosing.CANDIDATES}
+    return {name: worst[name] for name in candidates()}
 
 
 def test_marks_are_those_of_the_definition_and_the_better_one_scores() -> None:
@@ -75,7 +76,7 @@ def test_marks_are_those_of_the_definition_and_the_better_one_scores() -> None:
     chosen = choosing.choose_rule(checkpoint, source, PARTS["validation"], CPU, lambda _count: None)
     expected = told_by_hand(checkpoint, MemorySource(40), PARTS["validation"])
     assert chosen.facts.rule_marks == pytest.approx(expected)
-    assert chosen.facts.config.scoring.pooling == max(expected, key=expected.__getitem__)
+    assert chosen.facts.config.scoring.rule == max(expected, key=expected.__getitem__)
     assert set(source.asked) == set(PARTS["validation"].tolist()), "calibration tiles stay unseen"
 
 
@@ -91,7 +92,7 @@ def test_the_auto_encoder_is_left_out_only_where_it_does_harm(
     }
     monkeypatch.setattr(choosing, "tell_disturbed", lambda *_given: told)
     found = choosing.choose_rule(asking(), MemorySource(40), PARTS["validation"], CPU, lambda _count: None)
-    assert found.facts.config.scoring.pooling == chosen
+    assert found.facts.config.scoring.rule == chosen
     assert found.facts.rule_marks == {"combined": combined, "content": content}
     assert chosen in choosing.describe_choice(found.facts.rule_marks, chosen)
     assert ("left out" in choosing.describe_choice(found.facts.rule_marks, chosen)) == (chosen == "content")
@@ -104,7 +105,7 @@ def test_calibration_chooses_and_p_values_are_those_of_the_chosen_rule(
     groups = [str(number // 2) for number in range(40)]
     split = Split(PARTS, {})
     done = calibrate(asking(), source, split, groups, CPU, Reporter())
-    rule = done.facts.config.scoring.pooling
+    rule = done.facts.config.scoring.rule
     assert f"score: {rule}" in capsys.readouterr().err
     scores = Scorer(done, CPU, 4).score(np.stack([source.read(int(number)) for number in PARTS["calibration"]]))
     named = Scorer(done, CPU, 4).rules.index(rule)
@@ -123,4 +124,4 @@ def test_a_checkpoint_that_was_never_calibrated_does_not_score(tmp_path: Path) -
 def test_a_rule_that_the_configuration_names_is_not_asked_about() -> None:
     named = choosing._scoring_by(asking(), "structure")
     done = calibrate(named, MemorySource(40), Split(PARTS, {}), [str(n // 2) for n in range(40)], CPU, Reporter())
-    assert (done.facts.config.scoring.pooling, done.facts.rule_marks) == ("structure", None)
+    assert (done.facts.config.scoring.rule, done.facts.rule_marks) == ("structure", None)

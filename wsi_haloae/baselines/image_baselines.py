@@ -14,7 +14,7 @@ from wsi_haloae.baselines.mahalanobis import LocationMahalanobis
 from wsi_haloae.baselines.nearest import NearestCoreset
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.baselines.protocol import Baseline, FeatureBatches
-from wsi_haloae.config import ScoringConfig
+from wsi_haloae.config import RULES, ScoringConfig
 from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
@@ -66,8 +66,9 @@ def run_baselines(
     with reporter.track("Features for the baselines", len(train), "images") as advance:
         kept = features.kept(source, train, advance)
     pca = PcaReconstruction.fit(kept, code_width(checkpoint))
+    scoring = checkpoint.facts.config.scoring
     fitted: list[tuple[str, Baseline, ScoringConfig]] = [
-        (f"PCA-{code_width(checkpoint)} reconstruction", pca, checkpoint.facts.config.scoring)
+        (f"PCA-{code_width(checkpoint)} reconstruction", pca, scoring.by(RULES[scoring.rule]))
     ]
     if everything:
         reporter.line("fitting a Gaussian at each location")
@@ -81,14 +82,14 @@ def run_baselines(
     with reporter.track("Scoring by the baselines", len(numbers), "images") as advance:
         test_maps = _maps(models, features.batches(test, numbers), advance)
     return [
-        BaselineScores(name, _scores(test_maps[place], mean_map, rule), float(validation_maps[place].mean()))
-        for place, (name, _, rule) in enumerate(fitted)
+        BaselineScores(name, _scores(test_maps[place], mean_map, how), float(validation_maps[place].mean()))
+        for place, (name, _, how) in enumerate(fitted)
     ]
 
 
-def _scores(residual: Tensor, mean_map: Tensor, rule: ScoringConfig) -> ImageScores:
-    maps = finish(residual, mean_map, rule)
-    score = maps.amax(dim=(1, 2)) if rule.pooling == "max" else maps.mean(dim=(1, 2))
+def _scores(residual: Tensor, mean_map: Tensor, how: ScoringConfig) -> ImageScores:
+    maps = finish(residual, mean_map, how)
+    score = maps.amax(dim=(1, 2)) if how.pooling == "max" else maps.mean(dim=(1, 2))
     return ImageScores(maps, score.numpy())
 
 

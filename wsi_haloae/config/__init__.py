@@ -15,18 +15,23 @@ from wsi_haloae.config.model import (
     SwinConfig,
 )
 from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, load_config, preset_names
-from wsi_haloae.config.scoring import GLASS_LEVEL, SUMMARY_POOLINGS, ScoringConfig, StainConfig, TissueConfig
+from wsi_haloae.config.rule_words import rule_words
+from wsi_haloae.config.rules import AUTO, CUSTOM, PAPER, RULES, Rule, candidates, statistics_of
+from wsi_haloae.config.scoring import GLASS_LEVEL, ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
 from wsi_haloae.config.whole import AS_RELEASED, Config, differences, merge
 
 __all__ = [
     "AS_RELEASED",
+    "AUTO",
+    "CUSTOM",
     "GLASS_LEVEL",
     "KINDS",
     "MVTEC_BASE",
+    "PAPER",
+    "RULES",
     "SLIDE_BASE",
-    "SUMMARY_POOLINGS",
     "AttentionConfig",
     "AutoEncoderConfig",
     "ClassifierConfig",
@@ -36,6 +41,7 @@ __all__ = [
     "ImageDecoderConfig",
     "LossConfig",
     "ModelConfig",
+    "Rule",
     "ScoringConfig",
     "SplitConfig",
     "StageConfig",
@@ -44,8 +50,11 @@ __all__ = [
     "TimmNetwork",
     "TissueConfig",
     "TrainingConfig",
+    "candidates",
     "differences",
     "load_config",
     "merge",
     "preset_names",
+    "rule_words",
+    "statistics_of",
 ]

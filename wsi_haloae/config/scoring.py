@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    model_serializer,
+    model_validator,
+)
 
+from wsi_haloae.config.rules import (
+    AUTO,
+    CUSTOM,
+    RULES,
+    Normalisation,
+    Pieces,
+    Pooling,
+    Residual,
+    Rule,
+    Source,
+    check_rule,
+    open_pieces,
+)
 from wsi_haloae.config.section import Section
 
 GLASS_LEVEL = 0.86
 """Of full light: the darkest channel of glass is at least this bright, unless ``glass_level`` says otherwise."""
-SUMMARY_POOLINGS = ("layers", "layers_ssim", "profile", "content", "combined")
-"""Poolings that measure a distance from the distribution of reference tiles."""
 
 
 class ScoringConfig(Section):
     """From residuals to an anomaly map, and from a map to a number per tile (paper, Table S2 and Fig. S1)."""
 
-    source: Literal["features", "image"] = Field("features", description="whose residual: A_fm or A_im")
-    residual: Literal["mse", "ssim"] = Field("mse", description="ssim: 1 - SSIM at each place (AE-SSIM)")
-    normalisation: Literal["absolute", "signed", "none"] = Field(
-        "absolute", description="|A - mean training map|, A - mean training map, or A"
+    rule: Annotated[str, AfterValidator(check_rule)] = Field(
+        CUSTOM,
+        description="the rule that makes the score, by its name in docs/scoring.md; auto: the training chooses one by "
+        "held-out tiles; custom: the one that the next five settings make up",
     )
+    source: Source = Field("features", description="whose residual: A_fm or A_im")
+    residual: Residual = Field("mse", description="ssim: 1 - SSIM at each place (AE-SSIM)")
+    normalisation: Normalisation = Field("absolute", description="|A - mean training map|, A - mean training map, or A")
     smooth: StrictBool = Field(True, description="3x3 Gaussian over the map")
-    pooling: Literal[
-        "mean",
-        "p95",
-        "max",
-        "layers",
-        "layers_ssim",
-        "structure",
-        "profile",
-        "content",
-        "combined",
-        "auto",
-        "classifier",
-    ] = Field(
-        "mean",
-        description="the number of a tile: mean, 95th percentile or maximum of its map; Mahalanobis distance of its "
-        "layers' log residuals, or of these and their dissimilarities; 1 - SSIM of the deepest layer (structure); "
-        "Mahalanobis distance of the channels' unexplained shares (profile), and of the features' means (content); all "
-        "three (combined); combined or content, as held-out tiles say (auto); the classifier's P(damaged)",
+    pooling: Pooling = Field(
+        "mean", description="rule custom: the mean, 95th percentile or maximum of a tile's map is its score"
     )
     glass_level: float | None = Field(
         GLASS_LEVEL,
@@ -48,6 +54,23 @@ class ScoringConfig(Section):
         le=1,
         description="a cell is glass when its darkest channel is at least this bright; null: no glass",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_belong_to_the_rule(cls, data: Any) -> Any:
+        """A setting that the rule does not use is refused: it would change nothing, and nobody would notice."""
+        if not isinstance(data, Mapping):
+            return data
+        pooling, rule = data.get("pooling"), data.get("rule", CUSTOM)
+        if pooling not in get_args(Pooling) and _is_rule(pooling):
+            raise ValueError(f"pooling {pooling} was given; it is a rule: set scoring.rule={pooling}")
+        unused = sorted(set(data) & _PIECES - open_pieces(rule)) if _is_rule(rule) else []
+        if unused:
+            raise ValueError(
+                f"scoring.{unused[0]} was given, but rule {rule} does not use it; leave it out, or set "
+                f"scoring.rule={CUSTOM}"
+            )
+        return data
 
     @model_validator(mode="after")
     def _images_have_squared_residuals(self) -> Self:
@@ -57,6 +80,36 @@ class ScoringConfig(Section):
                 "set scoring.residual=mse, or scoring.source=features"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is written down can be read again: no setting that the rule does not use."""
+        unused = _PIECES - open_pieces(self.rule)
+        return {name: value for name, value in dump(self).items() if name not in unused}
+
+    @property
+    def for_images(self) -> bool:
+        """Whether labelled images can be scored so; of each image only the residual that is trained for is kept."""
+        rule = RULES.get(self.rule)
+        return rule is not None and rule.for_images and self.by(rule).residual == self.residual
+
+    @property
+    def decodes(self) -> bool:
+        """Whether scoring needs blocks D and E."""
+        return self.source == "image" or (self.rule != AUTO and RULES[self.rule].trained_by is not None)
+
+    def by(self, rule: Rule) -> ScoringConfig:
+        """The settings as ``rule`` applies them: its own pieces, and no glass where it counts all cells."""
+        cells = {"glass_level": None} if rule.cells == "all" else {}
+        return self.model_copy(update={"rule": rule.name, **rule.pieces, **cells})
+
+
+_PIECES = frozenset(Pieces.__annotations__) - {"residual"}
+"""Settings that some rules do not use. The residual's mean map is measured by every training, whatever its rule."""
+
+
+def _is_rule(name: object) -> bool:
+    return isinstance(name, str) and (name == AUTO or name in RULES)
 
 
 class StainConfig(Section):

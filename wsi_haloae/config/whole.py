@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import StrictBool, model_validator
 
 from wsi_haloae.config.model import ModelConfig
+from wsi_haloae.config.rules import AUTO, RULES
 from wsi_haloae.config.scoring import ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.section import Section
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
@@ -30,8 +31,12 @@ class Config(Section):
     def _scores_need_what_was_trained(self) -> Self:
         if self.scoring.source == "image" and not self.loss.im:
             raise ValueError("scoring.source is image, but loss.im is false: the image decoder is never trained")
-        if self.scoring.pooling == "classifier" and not self.loss.cls:
-            raise ValueError("scoring.pooling is classifier, but loss.cls is false: the classifier is never trained")
+        trained_by = None if self.scoring.rule == AUTO else RULES[self.scoring.rule].trained_by
+        if trained_by and not getattr(self.loss, trained_by):
+            raise ValueError(
+                f"scoring.rule is {self.scoring.rule}, but loss.{trained_by} is false: the {self.scoring.rule} is "
+                "never trained"
+            )
         return self
 
     @model_validator(mode="before")

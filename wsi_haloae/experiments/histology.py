@@ -174,7 +174,7 @@ def _run(
         "steps": checkpoint.facts.training["steps"],
         "validation_fm": checkpoint.facts.training["validation_fm"],
         "tiles": {part: len(data.split.tiles[part]) for part in PARTS},
-        "rule": checkpoint.facts.config.scoring.pooling,
+        "rule": checkpoint.facts.config.scoring.rule,
         "rule_marks": checkpoint.facts.rule_marks,
         "disturbed": _disturbed(checkpoint, _held_out(data.source, data.split), device, reporter),
         "groups": data.tested.groups,

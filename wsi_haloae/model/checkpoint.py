@@ -23,13 +23,14 @@ from torch import Tensor
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.atomic import replacing
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
-from wsi_haloae.config import SUMMARY_POOLINGS, Config
+from wsi_haloae.config import AUTO, Config, statistics_of
 from wsi_haloae.errors import CheckpointError, ConfigError
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.older_checkpoints import from_format_4
 from wsi_haloae.stain.facts import StainFacts
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 KIND = "wsi-haloae checkpoint"
 HEADER_KEY = "wsi-haloae"
 """The one entry of the file's metadata: safetensors writes several in random order."""
@@ -67,8 +68,8 @@ class Checkpoint:
 
     ``mean_map`` (m, m) is the mean residual of training tiles' features, ``mean_image_map`` (m, m)
     that of their images (None where the image was not trained); ``feature_range`` (C,) the span of
-    each channel from its 0.1 to its 99.9 percentile. ``gaussians`` belong to scoring rules, by their
-    pooling's name. Images that are no tiles (MVTec) have no ``calibration``.
+    each channel from its 0.1 to its 99.9 percentile. ``gaussians`` belong to scoring rules, by
+    their name. Images that are no tiles (MVTec) have no ``calibration``.
     """
 
     facts: CheckpointFacts
@@ -79,13 +80,6 @@ class Checkpoint:
     gaussians: Mapping[str, Gaussian] = field(default_factory=dict)
     calibration: ConformalCalibration | None = None
     sha256: str = ""
-
-    def scoring_mean_map(self) -> Tensor:
-        """The mean map (m, m) of the residual that scores are made of."""
-        if self.facts.config.scoring.source == "features":
-            return self.mean_map
-        assert self.mean_image_map is not None, "the configuration trains the image wherever it scores by it"
-        return self.mean_image_map
 
     def with_facts(self, **changes: Any) -> Checkpoint:
         """The same model, of which something else is known."""
@@ -160,11 +154,13 @@ def _parse_header(path: Path, text: str | None) -> CheckpointFacts:
     try:
         header = json.loads(text)
         kind, version, facts = header["kind"], header["format_version"], header["facts"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        if (kind, version) == (KIND, 4):
+            version, facts = 5, from_format_4(facts)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: the checkpoint's header is damaged ({error!r}).") from None
     if (kind, version) != (KIND, FORMAT_VERSION):
         raise CheckpointError(
-            f"{path}: {kind} of format {version}, but this wsi-haloae reads format "
+            f"{path}: {kind} of format {version}, but this wsi-haloae reads formats 4 and "
             f"{FORMAT_VERSION}. Score with the version that trained it, or train again."
         )
     try:
@@ -200,13 +196,11 @@ def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> Ha
 
 def _gaussians(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tensor]) -> dict[str, Gaussian]:
     names = {name.split(".")[1] for name in tensors if name.startswith("rule.")}
-    wanted = facts.config.scoring.pooling
-    if wanted == "auto":
+    wanted = facts.config.scoring.rule
+    if wanted == AUTO:
         raise CheckpointError(f"{path}: was never calibrated, so its scoring rule is not chosen yet; train it anew.")
-    if wanted in SUMMARY_POOLINGS:
-        names |= {wanted, "profile", "content"} if wanted == "combined" else {wanted}
     found = {}
-    for name in sorted(names):
+    for name in sorted(names | statistics_of(wanted)):
         mean, precision = (tensors.get(f"rule.{name}.{part}") for part in ("mean", "precision"))
         if mean is None or precision is None or mean.ndim != 1 or precision.shape != (len(mean), len(mean)):
             raise CheckpointError(f"{path}: the statistics of scoring rule {name!r} are missing or misshapen.")

@@ -1,4 +1,4 @@
-"""A Gaussian of reference tiles' summaries, and how far a tile lies from it, or above it (Mahalanobis 1936)."""
+"""A Gaussian of reference tiles' numbers, and how far a tile lies from it, or above it (Mahalanobis 1936)."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.baselines.image_baselines import BaselineScores, has_comparable_pca, run_baselines
+from wsi_haloae.config import rule_words
 from wsi_haloae.evaluation.interval import image_interval
 from wsi_haloae.evaluation.metrics import auroc, average_precision
 from wsi_haloae.evaluation.pixel_bootstrap import PixelBootstrap
@@ -32,7 +33,6 @@ from wsi_haloae.scoring.image_scorer import (
     image_residuals,
     score_residuals,
 )
-from wsi_haloae.scoring.rules import rule_words
 from wsi_haloae.tiles.sources import TileSource
 from wsi_haloae.training.job import TrainingData
 
@@ -104,7 +104,7 @@ def judge(
     category: CategoryImages, checkpoint: Checkpoint, device: torch.device, reporter: Reporter, *, baselines: bool
 ) -> Judged:
     """Score the test images by the checkpoint's rule and by every other, and compare with the truth."""
-    images, rule = category.images, checkpoint.facts.config.scoring
+    images = category.images
     with reporter.track("Scoring", 2 * len(images.test), "images") as advance:
         found, other = (
             image_residuals(checkpoint, _batches(source), device, advance) for source in (category.test, category.other)
@@ -124,11 +124,10 @@ def judge(
             reporter,
             everything=baselines,
         )
-    scores, masks = score_residuals(found, checkpoint, rule), category.masks()
+    scores, masks = score_residuals(found, checkpoint), category.masks()
     reporter.line("measuring AUROC, AP and AUPRO, and their intervals")
-    result = _result(category, checkpoint, found, score_residuals(other, checkpoint, rule), held_out, compared, masks)
-    validation_maps = score_residuals(held_out, checkpoint, rule).maps
-    assert validation_maps is not None
+    result = _result(category, checkpoint, found, score_residuals(other, checkpoint), held_out, compared, masks)
+    validation_maps = score_residuals(held_out, checkpoint).maps
     top = float(np.percentile(validation_maps.numpy(), 99.9))
     return Judged(result, found, scores, compared, top, masks)
 
@@ -144,7 +143,7 @@ def _result(
 ) -> CategoryResult:
     images, config = category.images, checkpoint.facts.config
     anomalous, known = images.anomalous, images.has_mask
-    scores = score_residuals(found, checkpoint, config.scoring)
+    scores = score_residuals(found, checkpoint)
     statistics = image_statistics(
         [image.path for image in images.test], (category.test.read(n) for n in range(len(images.test)))
     )
@@ -191,7 +190,7 @@ def _row(
     name: str, scores: ImageScores, anomalous: NDArray[np.bool_], known: NDArray[np.bool_], masks: Masks | None
 ) -> Row:
     pixel = None
-    if scores.maps is not None and masks is not None:
+    if masks is not None:
         pixel = pixel_figures(scores.pixels(SIZE)[known], scores.pixels(PAPER_SIZE)[known], masks)
     return Row(name, auroc(scores.score, anomalous), pixel)
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from wsi_haloae.atomic import replacing, write_text
-from wsi_haloae.config import Config, ScoringConfig, differences
+from wsi_haloae.config import RULES, Config, ScoringConfig, differences
 from wsi_haloae.errors import ConfigError, OutputExistsError, UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
@@ -29,7 +29,6 @@ from wsi_haloae.mvtec.pictures import write_pictures
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable, safe_cell
-from wsi_haloae.scoring.image_scorer import IMAGE_POOLINGS
 from wsi_haloae.training.calibrate import set_display_range
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.job import STATE_NAME, TrainingJob
@@ -104,16 +103,17 @@ def run_mvtec(
     return 0 if not failed else 1 if results else 2
 
 
-def _check_rule(rule: ScoringConfig) -> None:
+def _check_rule(scoring: ScoringConfig) -> None:
     """`ConfigError` for a rule that does not score images, before anything is trained."""
-    if rule.pooling not in IMAGE_POOLINGS:
+    if not scoring.for_images:
+        others = [name for name in RULES if scoring.model_copy(update={"rule": name}).for_images]
         raise ConfigError(
-            f"scoring.pooling {rule.pooling} was given, but it is for tiles of slides: it looks at their layers, or at "
-            f"what reference tiles taught. Choose {', '.join(IMAGE_POOLINGS[:-1])} or {IMAGE_POOLINGS[-1]}."
+            f"scoring.rule {scoring.rule} was given; labelled images of residual {scoring.residual} can be scored by "
+            f"{', '.join(others)}. Other rules need calibrated tiles, the map of a tile, or another scoring.residual."
         )
-    if rule.glass_level is not None:
+    if scoring.glass_level is not None:
         raise ConfigError(
-            f"scoring.glass_level {rule.glass_level:g} was given, but images have no glass: all of an image counts. "
+            f"scoring.glass_level {scoring.glass_level:g} was given, but images have no glass: all of an image counts. "
             "Leave it at null."
         )
 

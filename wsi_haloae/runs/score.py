@@ -19,6 +19,7 @@ import torch
 
 from wsi_haloae.annotations.geojson import find_annotations, read_annotations
 from wsi_haloae.atomic import refuse_link, remove
+from wsi_haloae.config import rule_words
 from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
@@ -34,7 +35,6 @@ from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
-from wsi_haloae.scoring.rules import rule_words
 from wsi_haloae.scoring.score_slide import score_slide
 from wsi_haloae.scoring.scorer import available_rules
 from wsi_haloae.slide.properties import SlideProperties

@@ -10,42 +10,43 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsi_haloae.config import ScoringConfig
+from wsi_haloae.config import RULES, ScoringConfig
 from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.features.preprocessing import to_unit
 from wsi_haloae.model.anomaly_map import normalise_map, smooth, upsample
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance
-from wsi_haloae.scoring.pooling import OVER
+from wsi_haloae.scoring.apply_rule import score_by
+from wsi_haloae.scoring.measured import Measured, Reference
+from wsi_haloae.scoring.pooling import POOLINGS
 
 Maps = NDArray[np.float32]
-IMAGE_POOLINGS = (*OVER, "classifier")
-"""What ``scoring.pooling`` may be for images: the others look at a tile's layers, or at what tiles have taught."""
 
 
 @dataclass(frozen=True)
 class ImageResiduals:
     """Residuals of n images before normalisation; None where the blocks behind them are untrained.
 
-    16 KB an image at the paper's size, so a test set of thousands fits into memory.
+    ``score`` is that of a rule with numbers of its own; None where it is pooled from the map. 16 KB an image at the
+    paper's size, so a test set of thousands fits into memory.
     """
 
     features: Tensor  # (n, m, m)
     image: Tensor | None  # (n, m, m)
     damaged: NDArray[np.float32] | None  # (n,)
+    score: NDArray[np.float32] | None  # (n,)
 
 
 @dataclass(frozen=True)
 class ImageScores:
-    """Finished maps (n, m, m), None for the classifier alone, and one score per image (n,)."""
+    """Finished maps (n, m, m), and one score per image (n,)."""
 
-    maps: Tensor | None
+    maps: Tensor
     score: NDArray[np.float32]
 
     def pixels(self, size: int) -> Maps:
         """The maps brought to ``size`` pixels a side, (n, size, size)."""
-        assert self.maps is not None, "asked for only where the rule has maps"
         return upsample(self.maps, size).numpy()
 
 
@@ -57,11 +58,16 @@ def image_residuals(
     config = checkpoint.facts.config
     model = InferenceModel(checkpoint.model, device)
     feature_range = checkpoint.feature_range.to(device)
-    decode = config.loss.cls or config.loss.im
-    features, image, damaged = [], [], []
+    rule, reference = RULES[config.scoring.rule], Reference.of(checkpoint, device)
+    has_numbers, decode = rule.numbers is not None, config.loss.cls or config.loss.im
+    features, image, damaged, score = [], [], [], []
     for batch in batches:
-        found = residuals(model, to_unit(torch.from_numpy(batch).to(device)), feature_range, config, decode=decode)
+        unit = to_unit(torch.from_numpy(batch).to(device))
+        found = residuals(model, unit, feature_range, config, decode=decode, ssim=has_numbers)
         features.append(found.features.float().cpu())
+        if has_numbers:
+            measured = Measured(found, torch.ones_like(found.features, dtype=torch.bool), reference)
+            score.append(score_by(rule, measured, config.scoring).float().cpu().numpy())
         if found.image is not None and found.damaged is not None:
             image.append(found.image.float().cpu())
             damaged.append(found.damaged.float().cpu().numpy())
@@ -70,28 +76,31 @@ def image_residuals(
         torch.cat(features),
         torch.cat(image) if config.loss.im else None,
         np.concatenate(damaged) if config.loss.cls else None,
+        np.concatenate(score) if has_numbers else None,
     )
 
 
-def score_residuals(found: ImageResiduals, checkpoint: Checkpoint, rule: ScoringConfig) -> ImageScores:
-    """Maps and scores of images by ``rule``, whose pooling is one of `IMAGE_POOLINGS`: of the finished map."""
-    if rule.source == "image":
+def score_residuals(found: ImageResiduals, checkpoint: Checkpoint) -> ImageScores:
+    """Maps and scores of images by the checkpoint's rule; where the score is pooled, it is from the finished map."""
+    scoring = checkpoint.facts.config.scoring
+    assert scoring.for_images, "checked before the training"
+    how = scoring.by(RULES[scoring.rule])
+    if how.source == "image":
         residual, mean_map = found.image, checkpoint.mean_image_map
     else:
         residual, mean_map = found.features, checkpoint.mean_map
     assert residual is not None and mean_map is not None, "the configuration trains what it scores by"
-    maps = finish(residual, mean_map, rule)
-    if rule.pooling == "classifier":
-        assert found.damaged is not None, "the configuration trains what it scores by"
-        return ImageScores(maps, found.damaged)
+    maps = finish(residual, mean_map, how)
+    if found.score is not None:
+        return ImageScores(maps, found.score)
     everywhere = torch.ones_like(maps, dtype=torch.bool)
-    return ImageScores(maps, OVER[rule.pooling](maps, everywhere).numpy())
+    return ImageScores(maps, POOLINGS[how.pooling](maps, everywhere).numpy())
 
 
-def finish(residual: Tensor, mean_map: Tensor, rule: ScoringConfig) -> Tensor:
-    """Residual (n, m, m) -> normalised -> filtered, as ``rule`` says."""
-    maps = normalise_map(residual, mean_map.cpu(), rule.normalisation)
-    return smooth(maps) if rule.smooth else maps
+def finish(residual: Tensor, mean_map: Tensor, how: ScoringConfig) -> Tensor:
+    """Residual (n, m, m) -> normalised -> filtered, as ``how`` says."""
+    maps = normalise_map(residual, mean_map.cpu(), how.normalisation)
+    return smooth(maps) if how.smooth else maps
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,6 @@ def all_variants(found: ImageResiduals, checkpoint: Checkpoint) -> Iterator[Vari
         if residual is None or mean_map is None:
             continue
         for label, normalisation, smoothed in _STEPS:
-            rule = ScoringConfig.model_validate({"normalisation": normalisation, "smooth": smoothed})
-            maps = finish(residual, mean_map, rule)
+            how = ScoringConfig.model_validate({"normalisation": normalisation, "smooth": smoothed})
+            maps = finish(residual, mean_map, how)
             yield Variant(source + label, maps, maps.mean(dim=(1, 2)).numpy(), maps.amax(dim=(1, 2)).numpy())

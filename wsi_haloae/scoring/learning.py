@@ -1,8 +1,9 @@
-"""What is usual: the distribution of reference tiles' summaries."""
+"""What rules learn of reference tiles: the distribution of the numbers that they look at."""
 
 from __future__ import annotations
 
 import warnings
+from graphlib import TopologicalSorter
 
 import numpy as np
 import torch
@@ -10,21 +11,35 @@ from numpy.typing import NDArray
 from scipy.stats import iqr
 from sklearn.covariance import LedoitWolf, MinCovDet
 
+from wsi_haloae.config import RULES, Rule
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.gaussian import Gaussian
-from wsi_haloae.scoring.summaries import Summary
 
 ROBUST_FROM = 10
 """Tiles per number from which the robust estimate is stable; with fewer, a shrunk covariance stands in."""
 
 
-def learn(summary: Summary, vectors: NDArray[np.floating]) -> Gaussian:
-    """What ``summary`` must know of the numbers (n, d) of n reference tiles."""
-    return fit_scale(vectors) if summary.one_sided else fit_gaussian(vectors)
+def rounds() -> list[list[Rule]]:
+    """All rules that learn: those of one round from the same tiles in one pass, after those that they build on."""
+    order = TopologicalSorter({name: rule.after for name, rule in RULES.items()})
+    order.prepare()  # refuses rules that build on each other in a circle
+    found: list[list[Rule]] = []
+    while order.is_active():
+        ready = order.get_ready()
+        order.done(*ready)
+        learning = [RULES[name] for name in ready if RULES[name].taught_by]
+        parts = dict.fromkeys(rule.taught_by for rule in learning)
+        found.extend([rule for rule in learning if rule.taught_by == part] for part in parts)
+    return found
+
+
+def learn(rule: Rule, vectors: NDArray[np.floating]) -> Gaussian:
+    """What ``rule`` must know of the numbers (n, d) of n reference tiles."""
+    return fit_scale(vectors) if rule.one_sided else fit_gaussian(vectors)
 
 
 def fit_gaussian(vectors: NDArray[np.floating]) -> Gaussian:
-    """Of reference tiles' summaries (n, d): the minimum covariance determinant (Rousseeuw and Van Driessen 1999).
+    """Of reference tiles' numbers (n, d): the minimum covariance determinant (Rousseeuw and Van Driessen 1999).
 
     A share of bad tiles among the reference moves it little. With fewer than 10 tiles per number it would
     be singular or unstable: Ledoit and Wolf's shrunk covariance (2004) takes its place. `UsageError` for
@@ -57,5 +72,5 @@ def _require_different(vectors: NDArray[np.floating]) -> None:
     if len(vectors) < 2 or not vectors.std(axis=0).max() > 0:
         raise UsageError(
             f"{len(vectors)} reference tiles were given, and at least two different ones are needed to learn how "
-            "their summaries vary; give more groups or images."
+            "their numbers vary; give more groups or images."
         )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from wsi_haloae.config.rules import Pooling
+
 QUANTILE = 0.95
 
 
@@ -33,8 +35,11 @@ def max_over(maps: Tensor, tissue: Tensor) -> Tensor:
     return maps.masked_fill(~_counted(tissue), -torch.inf).amax(dim=(1, 2))
 
 
-OVER: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"mean": mean_over, "p95": quantile_over, "max": max_over}
-"""By the names that ``scoring.pooling`` has for them."""
+POOLINGS: Mapping[Pooling, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": mean_over,
+    "p95": quantile_over,
+    "max": max_over,
+}
 
 
 def _counted(tissue: Tensor) -> Tensor:

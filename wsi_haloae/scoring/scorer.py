@@ -1,7 +1,7 @@
 """Scorer: batches of tiles -> anomaly scores, p-values and maps, with a checkpoint's blocks B and C.
 
-``score`` is that of the rule which the checkpoint's configuration names; every other rule of
-`rules.RULES` stands beside it, and the paper's own, the mean of A_fm (equation 4).
+``score`` is that of the rule which the checkpoint's configuration names; every other rule of the
+table stands beside it, and the paper's own, the mean of A_fm (equation 4).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsi_haloae.artefacts.flags import measure_all
-from wsi_haloae.config import SUMMARY_POOLINGS, ScoringConfig
+from wsi_haloae.config import AUTO, PAPER, RULES, Rule, statistics_of
 from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.features.preprocessing import tissue_cells, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
-from wsi_haloae.scoring.rules import final_map, named_rules, pool
-from wsi_haloae.scoring.summaries import SUMMARIES, Measured
+from wsi_haloae.scoring.apply_rule import map_by, numbers_by, score_by
+from wsi_haloae.scoring.measured import Measured, Reference
 from wsi_haloae.stores.score_store import TileScores
 
 
@@ -35,9 +35,8 @@ class Scorer:
         self.batch_size = batch_size
         self._device, self._config = device, checkpoint.facts.config
         self._model = InferenceModel(checkpoint.model, device, dtype).replayed()
-        self._mean_map = checkpoint.scoring_mean_map().to(device)
+        self._reference = Reference.of(checkpoint, device)
         self._feature_range = checkpoint.feature_range.to(device)
-        self._gaussians = {name: gaussian.to(self._mean_map) for name, gaussian in checkpoint.gaussians.items()}
         self._calibration, self._limits = checkpoint.calibration, checkpoint.facts.artefacts
         self._rules = available_rules(checkpoint)
 
@@ -64,9 +63,9 @@ class Scorer:
         ``quantities`` (n, flags) are what `measure` gave for these tiles, if somebody has measured them already.
         Raises `CheckpointError` for a checkpoint whose rule is still to be chosen.
         """
-        if self._config.scoring.pooling == "auto":
+        if self._config.scoring.rule == AUTO:
             raise CheckpointError(
-                "scoring.pooling is auto, which stands for a rule that training chooses at its end. This model was "
+                "scoring.rule is auto, which stands for a rule that training chooses at its end. This model was "
                 "never calibrated; train it with 'wsi-haloae train-tiles'."
             )
         measured = self.measure(tiles) if quantities is None else quantities
@@ -84,56 +83,50 @@ class Scorer:
         return measure_all(tiles, self._config.scoring.glass_level)
 
     @torch.inference_mode()
-    def summaries(self, names: Sequence[str], tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """The numbers that summary rules look at, (n, d) each, for n tiles: a batch or fewer."""
+    def numbers(self, rules: Sequence[Rule], tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """The numbers that rules look at, (n, d) each, for n tiles: a batch or fewer."""
         (batch,) = batches_on(self._device, tiles, self.batch_size)
-        measured = self._measure(batch)
-        return {name: _numpy(SUMMARIES[name].numbers(measured, self._gaussians))[: len(tiles)] for name in names}
+        measured, scoring = self._measure(batch), self._config.scoring
+        return {rule.name: _numpy(numbers_by(rule, measured, scoring))[: len(tiles)] for rule in rules}
 
     @torch.inference_mode()
     def _score_batch(self, batch: Tensor, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
-        rule, count = self._config.scoring, len(quantities)
-        on_tissue = self._measure(batch)
-        found, tissue = on_tissue.found, on_tissue.cells
-        everywhere = Measured(found, torch.ones_like(tissue))
-        asked = list(dict.fromkeys((rule, *self._rules.values())))  # the score's rule is mostly a named one
-        scores = {
-            one: pool(one, everywhere if one.glass_level is None else on_tissue, self._mean_map, self._gaussians)
-            for one in asked
-        }
-        score = _numpy(scores[rule])[:count]
+        scoring, count = self._config.scoring, len(quantities)
+        rule, measured = RULES[scoring.rule], self._measure(batch)
+        asked = self._rules | {PAPER: RULES[PAPER], rule.name: rule}  # the score's rule is mostly in stores too
+        scores = {name: score_by(one, measured, scoring) for name, one in asked.items()}
+        score = _numpy(scores[rule.name])[:count]
         return TileScores(
             score=score,
-            score_paper=_numpy(found.squared.mean(dim=(1, 2)))[:count],
+            score_paper=_numpy(scores[PAPER])[:count],
             p_value=np.full(count, np.nan, np.float32)
             if self._calibration is None
             else self._calibration.p_values(score),
-            rules=_numpy(torch.stack([scores[one] for one in self._rules.values()], dim=1))[:count],
-            layer_residuals=_numpy(on_tissue.layer_residuals)[:count],
-            layer_dissimilarities=_numpy(on_tissue.layer_dissimilarities)[:count],
+            rules=_numpy(torch.stack([scores[name] for name in self._rules], dim=1))[:count],
+            layer_residuals=_numpy(measured.layer_residuals)[:count],
+            layer_dissimilarities=_numpy(measured.layer_dissimilarities)[:count],
             artefacts=quantities,
             flags=np.zeros(count, np.uint8) if self._limits is None else self._limits.flags(quantities),
-            tissue_cells=tissue.sum(dim=(1, 2)).cpu().numpy().astype(np.int32)[:count],
-            anomaly_map=_numpy(final_map(rule, found, self._mean_map))[:count] if keep_maps else None,
+            tissue_cells=measured.cells.sum(dim=(1, 2)).cpu().numpy().astype(np.int32)[:count],
+            anomaly_map=_numpy(map_by(rule, measured, scoring))[:count] if keep_maps else None,
         )
 
     def _measure(self, batch: Tensor) -> Measured:
         """Residuals of one batch of full size, uint8 on the device, over its tissue cells."""
-        rule = self._config.scoring
         unit = to_unit(batch)
-        tissue = tissue_cells(unit, self._model.map_size, rule.glass_level)
-        decode = rule.source == "image" or rule.pooling == "classifier"
-        found = residuals(self._model, unit, self._feature_range, self._config, decode=decode, ssim=True)
-        return Measured(found, tissue)
+        tissue = tissue_cells(unit, self._model.map_size, self._config.scoring.glass_level)
+        found = residuals(
+            self._model, unit, self._feature_range, self._config, decode=self._config.scoring.decodes, ssim=True
+        )
+        return Measured(found, tissue, self._reference)
 
 
-def available_rules(checkpoint: Checkpoint) -> dict[str, ScoringConfig]:
-    """The named rules, without those whose statistics the checkpoint does not hold."""
-    rules = named_rules(checkpoint.facts.config.scoring)
+def available_rules(checkpoint: Checkpoint) -> dict[str, Rule]:
+    """The rules that stores keep, without those whose statistics the checkpoint does not hold."""
     return {
         name: rule
-        for name, rule in rules.items()
-        if rule.pooling not in SUMMARY_POOLINGS or rule.pooling in checkpoint.gaussians
+        for name, rule in RULES.items()
+        if rule.in_stores and statistics_of(name) <= checkpoint.gaussians.keys()
     }
 
 

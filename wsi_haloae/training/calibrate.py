@@ -18,13 +18,13 @@ from wsi_haloae.artefacts.limits import calibrate as calibrate_limits
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
 from wsi_haloae.calibration.reach import TILE_RATE, independent_tiles, told_apart, why_none
 from wsi_haloae.calibration.selection import FDR, fine_enough, share_told_apart
+from wsi_haloae.config import AUTO, RULES, Rule
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
-from wsi_haloae.scoring.learning import learn
+from wsi_haloae.scoring.learning import learn, rounds
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
-from wsi_haloae.scoring.summaries import ROUNDS, SUMMARIES
 from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
 from wsi_haloae.training.choose_rule import choose_rule, describe_choice, drawn
 from wsi_haloae.training.split import Split
@@ -49,8 +49,8 @@ def calibrate(
     """Everything in turn; ``groups`` names the group of each tile of ``source``."""
     validation, kept = split.tiles["validation"], split.tiles["calibration"]
     teachers = {"validation": validation, "train": draw(split.tiles["train"], checkpoint.facts.config)}
-    passes = sum(len(teachers[SUMMARIES[names[0]].taught_by]) for names in ROUNDS)
-    auto = checkpoint.facts.config.scoring.pooling == "auto"
+    passes = sum(len(_taught_by(rules, teachers)) for rules in rounds())
+    auto = checkpoint.facts.config.scoring.rule == AUTO
     if auto:
         passes += len(drawn(validation)) * (1 + len(SURROGATES))
     mapped = evenly(validation, MAP_TILES)
@@ -62,7 +62,7 @@ def calibrate(
         with_range = set_map_range(with_scale, source, mapped, device, advance)
         scores = _scores(with_range, source, kept, device, advance)
     if with_range.facts.rule_marks is not None:
-        reporter.line(describe_choice(with_range.facts.rule_marks, with_range.facts.config.scoring.pooling))
+        reporter.line(describe_choice(with_range.facts.rule_marks, with_range.facts.config.scoring.rule))
     calibration = ConformalCalibration.fit(scores, np.asarray(groups)[kept])
     reporter.line(describe(calibration.facts))
     return replace(with_range, calibration=calibration).with_facts(calibration=calibration.facts)
@@ -75,16 +75,16 @@ def learn_rules(
     device: torch.device,
     advance: Advance,
 ) -> Checkpoint:
-    """What summary rules and quality-control flags must know of reference tiles: distributions, and limits.
+    """What rules and quality-control flags must know of reference tiles: distributions, and limits.
 
     ``teachers`` are the numbers of the *train* and *validation* tiles to learn from.
     """
-    for names in ROUNDS:
+    for rules in rounds():
         scorer, batches = Scorer(checkpoint, device, BATCH), []
-        for numbers in _batches(teachers[SUMMARIES[names[0]].taught_by]):
-            batches.append(scorer.summaries(names, read_tiles(source, numbers)))
-            advance(len(numbers))
-        learned = {name: learn(SUMMARIES[name], np.concatenate([batch[name] for batch in batches])) for name in names}
+        for some in _batches(_taught_by(rules, teachers)):
+            batches.append(scorer.numbers(rules, read_tiles(source, some)))
+            advance(len(some))
+        learned = {rule.name: learn(rule, np.concatenate([batch[rule.name] for batch in batches])) for rule in rules}
         checkpoint = replace(checkpoint, gaussians={**checkpoint.gaussians, **learned})
     glass_level = checkpoint.facts.config.scoring.glass_level
     measured = [measure_all(read_tiles(source, some), glass_level) for some in _batches(teachers["validation"])]
@@ -98,8 +98,9 @@ def set_display_range(
 
     A probability has its own ends: a confident classifier gives all held-out tiles the same one.
     """
-    if checkpoint.facts.config.scoring.pooling == "classifier":
-        return checkpoint.with_facts(display_range=(0.0, 1.0))
+    ends = RULES[checkpoint.facts.config.scoring.rule].display_range
+    if ends is not None:
+        return checkpoint.with_facts(display_range=ends)
     low, high = np.percentile(_scores(checkpoint, source, validation, device, advance), DISPLAY_PERCENTILES)
     if not low < high:
         raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
@@ -139,6 +140,13 @@ def _scores(
     checkpoint: Checkpoint, source: TileSource, tiles: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> NDArray[np.float32]:
     return score_source(Scorer(checkpoint, device, BATCH), source, tiles, advance).score
+
+
+def _taught_by(rules: Sequence[Rule], teachers: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The tiles that teach the rules of one round."""
+    part = rules[0].taught_by
+    assert part is not None, "a round has only rules that learn"
+    return teachers[part]
 
 
 def _batches(tiles: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -1,5 +1,6 @@
-"""Which rule makes the score where ``scoring.pooling`` is *auto*: the reference tiles at hand decide.
+"""Which rule makes the score where ``scoring.rule`` is *auto*: the reference tiles at hand decide.
 
+The table says which rules are asked: of all, the two best marked in trainings on tiles in colour (docs/scoring.md).
 `combined` asks the auto-encoder, `content` only the features. Where the auto-encoder does not help to tell disturbed
 reference tiles, its numbers are noise on top of what plain statistics know, and `content` is the better score. Only
 *validation* tiles are asked, so p-values, which come from *calibration* tiles, hold for either choice.
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_haloae.config import RULES, candidates
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance
@@ -23,8 +25,6 @@ from wsi_haloae.tiles.views import Changed, Chosen
 from wsi_haloae.training.rule_marks import mark_rules
 from wsi_haloae.training.synthetic_anomalies import SURROGATES
 
-CANDIDATES = ("combined", "content")
-"""Of all rules the two best marked in trainings on tiles in colour (docs/scoring.md); the first wins ties."""
 MOST_TILES = 64
 """Validation tiles that are disturbed; each is scored once as it is, and once per kind of disturbance."""
 BATCH = 16
@@ -37,9 +37,9 @@ def choose_rule(
 
     ``checkpoint`` has learned its rules. Its facts say afterwards which rule it is, and how the candidates were marked.
     """
-    told = tell_disturbed(_scoring_by(checkpoint, CANDIDATES[0]), Chosen(source, drawn(validation)), device, advance)
+    told = tell_disturbed(_scoring_by(checkpoint, candidates()[0]), Chosen(source, drawn(validation)), device, advance)
     marks = {one.rule: one.mark for one in mark_rules([told])}
-    asked = {name: marks[name] for name in CANDIDATES}
+    asked = {name: marks[name] for name in candidates()}
     chosen = _scoring_by(checkpoint, max(asked, key=asked.__getitem__))
     return chosen.with_facts(rule_marks=asked)
 
@@ -81,12 +81,12 @@ def disturbed(source: TileSource, seed: int) -> dict[str, TileSource]:
 def describe_choice(marks: Mapping[str, float], chosen: str) -> str:
     """One line for people."""
     told = ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
-    why = "" if chosen == "combined" else "; here the auto-encoder does not help to tell them, so it is left out"
+    why = RULES[chosen].auto_says
     kinds = f"AUROC, the worst of {len(SURROGATES)} kinds"
-    return f"score: {chosen}; disturbed held-out tiles are told ({kinds}): {told}{why}"
+    return f"score: {chosen}; disturbed held-out tiles are told ({kinds}): {told}{f'; {why}' if why else ''}"
 
 
-def _scoring_by(checkpoint: Checkpoint, pooling: str) -> Checkpoint:
+def _scoring_by(checkpoint: Checkpoint, rule: str) -> Checkpoint:
     config = checkpoint.facts.config
-    scoring = config.scoring.model_copy(update={"pooling": pooling})
+    scoring = config.scoring.model_copy(update={"rule": rule})
     return checkpoint.with_facts(config=config.model_copy(update={"scoring": scoring}))

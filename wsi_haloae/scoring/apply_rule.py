@@ -1,0 +1,63 @@
+"""A rule of the table, applied to a batch.
+
+Measured -> numbers -> distance from what reference tiles taught, where there is something to learn -> score
+Measured -> residual -> deviation from the mean map -> filter -> pooling -> score, for rules without numbers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pkgutil import resolve_name
+
+from torch import Tensor
+
+from wsi_haloae.config import Rule, ScoringConfig
+from wsi_haloae.model.anomaly_map import normalise_map, smooth
+from wsi_haloae.model.residuals import Residuals
+from wsi_haloae.scoring.measured import Measured
+from wsi_haloae.scoring.pooling import POOLINGS
+
+
+def score_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
+    """The score of each tile: (B,)."""
+    numbers = numbers_by(rule, tiles, scoring)
+    if rule.taught_by is None:
+        return numbers
+    usual = tiles.reference.learned[rule.name]
+    return usual.excess(numbers) if rule.one_sided else usual.distance(numbers)
+
+
+def numbers_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
+    """What ``rule`` looks at: (B, d) where reference tiles teach what is usual of it, (B,) elsewhere."""
+    counted = tiles.everywhere if rule.cells == "all" else tiles
+    if rule.numbers is not None:
+        return _function(rule.numbers)(counted)
+    how = scoring.by(rule)
+    # The mean is taken before the filter, which would carry glass into tissue.
+    pooled = _deviation(how, tiles) if how.pooling == "mean" else map_by(rule, tiles, scoring)
+    return POOLINGS[how.pooling](pooled, counted.cells)
+
+
+def map_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
+    """The anomaly map that explains the score, filtered if the settings say so: (B, m, m)."""
+    how = scoring.by(rule)
+    shown = _deviation(how, tiles) if rule.shows is None else _function(rule.shows)(tiles)
+    return smooth(shown) if how.smooth else shown
+
+
+def _deviation(how: ScoringConfig, tiles: Measured) -> Tensor:
+    return normalise_map(_residual(how, tiles.found), tiles.reference.mean_maps[how.source], how.normalisation)
+
+
+def _residual(how: ScoringConfig, found: Residuals) -> Tensor:
+    if how.source == "image":
+        assert found.image is not None, "blocks D and E run for this source"
+        return found.image
+    if how.residual == "ssim":
+        assert found.dissimilarity is not None, "computed wherever tiles are scored"
+        return found.dissimilarity
+    return found.squared
+
+
+def _function(place: str) -> Callable[[Measured], Tensor]:
+    return resolve_name(place)  # type: ignore[no-any-return]

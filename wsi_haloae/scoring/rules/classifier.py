@@ -1,0 +1,13 @@
+"""The classifier's word on a tile (paper, Table S2)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from wsi_haloae.scoring.measured import Measured
+
+
+def damaged(tiles: Measured) -> Tensor:
+    """P(damaged): (B,)."""
+    assert tiles.found.damaged is not None, "blocks D and E run for a rule that needs what a loss has trained"
+    return tiles.found.damaged
