@@ -45,7 +45,7 @@ class Sleeper:
             time.sleep(SECONDS)
             advance(1000)
         record.facts = {"counts": {"tiles": 1000, "scored": 1000}}
-        record.write(folder / "run.json", "done")
+        record.write(folder, "done")
         return 0
 
 if not hasattr(ScoreRun, "real"):

@@ -10,7 +10,8 @@
     │   └── RegionReadError     one region cannot be decoded; the slide goes on
     ├── AnnotationError         a GeoJSON file that cannot be used
     ├── StoreError              a store of another version, or made from something else
-    └── CheckpointError         a file that is no checkpoint of ours
+    ├── CheckpointError         a file that is no checkpoint of ours
+    └── SetAsideError           a slide that took workers down with it
 
 Every message says what was given, what is needed, and what to do.
 """
@@ -65,3 +66,7 @@ class StoreError(WsiHaloaeError):
 
 class CheckpointError(WsiHaloaeError):
     """A file that is no checkpoint of this package, or one of another version."""
+
+
+class SetAsideError(WsiHaloaeError):
+    """A slide during which workers vanished more than once; this run does not try it again."""

@@ -19,7 +19,7 @@ from PIL import Image
 from tests.export.pages import Page
 from wsi_haloae.cli.main import run
 from wsi_haloae.cohort import montage
-from wsi_haloae.cohort.attempts import MOST_DEATHS, NOTE_NAME, WorkerKillerError, attempted, begun
+from wsi_haloae.cohort.attempts import MOST_DEATHS, NOTE_NAME, attempted, begun
 from wsi_haloae.cohort.compare import GroupValues
 from wsi_haloae.cohort.log import Told, slide_log
 from wsi_haloae.cohort.montage import write_montage
@@ -29,6 +29,7 @@ from wsi_haloae.cohort.status import describe, gather
 from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import give_back_memory, own_device
+from wsi_haloae.errors import SetAsideError
 from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.progress import Reporter
@@ -58,7 +59,7 @@ class TestAttempts:
             kept = (tmp_path / NOTE_NAME).read_text()
             vanishing.__exit__(None, None, None)
             (tmp_path / NOTE_NAME).write_text(kept)  # as a kill leaves it
-        with pytest.raises(WorkerKillerError, match="set aside: 2 workers vanished"), attempted(tmp_path, "run"):
+        with pytest.raises(SetAsideError, match="set aside: 2 workers vanished"), attempted(tmp_path, "run"):
             raise AssertionError("begun all the same")
 
     @pytest.mark.parametrize("note", ["", "{", "[]", '{"run": "run"}', '{"run": "other", "begun": 2}'])

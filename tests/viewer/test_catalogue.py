@@ -57,9 +57,9 @@ def test_out_itself_may_be_a_link(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "record", [None, "", "[1]", "{", '"text"', "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")]
 )
-def test_a_record_that_cannot_be_read_is_empty(tmp_path: Path, record: str | None) -> None:
+def test_a_record_that_cannot_be_read_is_none(tmp_path: Path, record: str | None) -> None:
     make_folder(tmp_path / "one", record)
-    assert find_scored(tmp_path, pytest.fail)["one"].record() == {}
+    assert find_scored(tmp_path, pytest.fail)["one"].record() is None
 
 
 def test_files_of_a_folder_are_inside_of_it(tmp_path: Path) -> None:

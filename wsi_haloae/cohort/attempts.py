@@ -13,24 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wsi_haloae.atomic import read_own, write_text
-from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.errors import SetAsideError
 
 NOTE_NAME = ".begun"
 MOST_DEATHS = 2
 SET_ASIDE = "set aside"
 
 
-class WorkerKillerError(WsiHaloaeError):
-    """A slide during which two workers vanished."""
-
-
 @contextmanager
 def attempted(folder: Path, run: str) -> Iterator[int]:
-    """Note that a slide is begun, and which time it is in this run; `WorkerKillerError` at the third."""
+    """Note that a slide is begun, and which time it is in this run; `SetAsideError` at the third."""
     before = begun(folder, run)
     try:
         if before >= MOST_DEATHS:
-            raise WorkerKillerError(
+            raise SetAsideError(
                 f"{SET_ASIDE}: {before} workers vanished while they scored it. Out of memory? The system's log tells. "
                 "The same command tries it again; with --slides-at-once 1 it has the machine for itself."
             )

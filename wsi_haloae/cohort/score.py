@@ -28,10 +28,10 @@ from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.score import ScoreOptions, ScoreRun, score_slides, write_overview
-from wsi_haloae.stores.score_store import STORE_NAME
+from wsi_haloae.stores.score_store import STORE_NAME, stored_model
 from wsi_haloae.workspace.batch_result import BatchResult, ItemResult, admit
 from wsi_haloae.workspace.lock import tidy
-from wsi_haloae.workspace.record import RECORD_NAME, read_record
+from wsi_haloae.workspace.record import RunRecord
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
@@ -87,11 +87,11 @@ def score_alone(
         outcome.say(reporter)
         return outcome
     outcome = score_slides(admitted, output, options, arguments, reporter)
-    record, error = read_record(output / slide.name / RECORD_NAME), "".join(reporter.errors[-1:])
-    state = state_of(outcome.results[0], record)
+    record, error = RunRecord.read(output / slide.name), "".join(reporter.errors[-1:])
+    state, tiles = state_of(outcome.results[0], record), None if record is None else record.counts.tiles
     table = CohortTable(output, [slide])
     seconds = round(time.monotonic() - begun, 3)
-    table.update(slide.name, state=state, error=error, seconds=seconds, tiles=record.get("counts", {}).get("tiles"))
+    table.update(slide.name, state=state, error=error, seconds=seconds, tiles=tiles)
     table.write()
     write_cohort(output, reporter)
     return outcome
@@ -99,20 +99,13 @@ def score_alone(
 
 def _refuse_another_models(slides: Sequence[SlideInput], output: Path, sha256: str) -> None:
     """Before anything is touched: a study scored by two models is none."""
-    others = [slide.name for slide in slides if _scored_by(output / slide.name) not in {None, sha256}]
+    others = [slide.name for slide in slides if stored_model(output / slide.name / STORE_NAME) not in {None, sha256}]
     if others:
         raise OutputExistsError(
             f"{output}: {len(others)} of these slides were scored by another model there ({', '.join(others[:3])}"
             f"{', ...' if len(others) > 3 else ''}). Nothing was changed. Choose another -o, or pass --overwrite to "
             "replace them."
         )
-
-
-def _scored_by(folder: Path) -> str | None:
-    """SHA-256 of the model of the scores in a folder; None where there are none that can be read."""
-    attributes = read_record(folder / STORE_NAME / "zarr.json").get("attributes", {})
-    model = attributes.get("header", {}).get("model", {})
-    return model.get("sha256") if isinstance(model, dict) else None
 
 
 class _Cohort:
@@ -155,7 +148,7 @@ class _Cohort:
         deaths = begun(task.folder, task.run)
         if isinstance(error, KilledWorker) and deaths < MOST_DEATHS:  # blamed for another slide's crash
             return task
-        self._fail(task.slide.name, f"{SET_ASIDE if deaths else 'not scored'}: {error}", deaths)
+        self._fail(task.slide.name, error, deaths)
         return None
 
     def _report(self, report: SlideReport) -> None:
@@ -173,11 +166,12 @@ class _Cohort:
             worker=report.worker,
         )
 
-    def _fail(self, name: str, error: str, attempts: int) -> None:
-        self._reporter.error(f"{name}: {error}")
-        self._outcome.add(ItemResult(name, "failed", error))
-        state = SET_ASIDE if error.startswith(SET_ASIDE) else "failed"
-        self._watch.end(name, state=state, error=error, attempts=attempts)
+    def _fail(self, name: str, error: BaseException, deaths: int) -> None:
+        set_aside = deaths > 0
+        told = f"{SET_ASIDE if set_aside else 'not scored'}: {error}"
+        self._reporter.error(f"{name}: {told}")
+        self._outcome.add(ItemResult(name, "failed", told, set_aside))
+        self._watch.end(name, state=SET_ASIDE if set_aside else "failed", error=told, attempts=deaths)
 
 
 def _task(

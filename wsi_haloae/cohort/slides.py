@@ -25,23 +25,19 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from wsi_haloae.atomic import write_text
 from wsi_haloae.cohort.table import Row
-from wsi_haloae.export.slide_index import as_exported
-from wsi_haloae.export.summary import SlideSummary
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import safe_cell
-from wsi_haloae.workspace.record import RECORD_NAME, read_record
+from wsi_haloae.workspace.record import RunRecord
 from wsi_haloae.workspace.study_files import StudyFile
 
 NAME = StudyFile.SLIDES
-WORDS = "why_none"
-"""The one field of a summary that is no number."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class StudySlide:
 
 def read_slides(output: Path, rows: Sequence[Row]) -> list[StudySlide]:
     """The slides of a folder, from the records of their runs."""
-    return [_read(row, as_exported(read_record(output / row.name / RECORD_NAME))) for row in rows]
+    return [_read(row, RunRecord.read(output / row.name)) for row in rows]
 
 
 def write_slides(path: Path, slides: Sequence[StudySlide]) -> None:
@@ -103,43 +99,27 @@ def comparable(slides: Sequence[StudySlide], reporter: Reporter) -> list[StudySl
     return [slide for slide in scored if (slide.model, slide.stride) == ways.most_common(1)[0][0]]
 
 
-def _read(row: Row, record: Mapping[str, Any]) -> StudySlide:
+def _read(row: Row, record: RunRecord | None) -> StudySlide:
     known = StudySlide(row.name, row.patient, row.group, row.state)
-    summary, counts = record.get("summary"), record.get("counts")
-    calling = record.get("anomalous")
-    if not (isinstance(summary, Mapping) and isinstance(counts, Mapping)):
+    if record is None or record.summary is None:
         return known  # of a slide that fails now, an earlier run's results stand
-    numbers = {field.name: _number(summary.get(field.name)) for field in fields(SlideSummary) if field.name != WORDS}
+    told = record.as_exported()
+    assert told.summary is not None, "it was there before the export, too"
+    numbers = told.summary.model_dump()
+    low, high = told.model.display_range or (None, None)
     facts: dict[str, Any] = {
         **numbers,
-        **_model_facts(record.get("model")),
-        "stride": _count(grid.get("stride")) if isinstance(grid := record.get("grid"), Mapping) else None,
-        "tiles": _count(counts.get("tiles")),
-        "scored": _count(counts.get("scored")),
-        "anomalous": None if numbers["anomalous_mm2"] is None else _count(counts.get("anomalous")),
-        "criterion": str(calling.get("phrase", "")) if isinstance(calling, Mapping) else "",
-        WORDS: str(summary.get(WORDS) or ""),
+        "tiles": told.counts.tiles,
+        "scored": told.counts.scored,
+        "anomalous": None if told.summary.anomalous_mm2 is None else told.counts.anomalous,
+        "criterion": told.anomalous.phrase if told.anomalous else "",
+        "model": told.model.sha256,
+        "display_low": low,
+        "display_high": high,
+        "stride": told.grid.stride,
+        "why_none": told.summary.why_none or "",
     }
     return replace(known, **facts)
-
-
-def _model_facts(model: Any) -> dict[str, Any]:
-    if not isinstance(model, Mapping):
-        return {}
-    low, high = ends if isinstance(ends := model.get("display_range"), list) and len(ends) == 2 else (None, None)
-    return {
-        "model": str(model.get("sha256", "")),
-        "display_low": _number(low),
-        "display_high": _number(high),
-    }
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def _cell(value: Any) -> str:

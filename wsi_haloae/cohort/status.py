@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from wsi_haloae.cohort.table import ENDED, LOG_NAME, NAME, Row, read_cohort
 from wsi_haloae.errors import StoreError, UsageError
-from wsi_haloae.export.slide_index import as_exported
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
-from wsi_haloae.workspace.record import RECORD_NAME, read_record
+from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 
 SILENT_SECONDS = 300
 """Without a line in its log or a shard in its store, after which a running slide is doubted."""
@@ -79,26 +78,20 @@ def cannot_call(output: Path, names: Sequence[str]) -> list[str]:
 
 
 def _why_none(folder: Path) -> str | None:
-    record = as_exported(read_record(folder / RECORD_NAME))
-    summary = record.get("summary")
-    if record.get("anomalous") is not None or not isinstance(summary, Mapping):
+    record = RunRecord.read(folder)
+    if record is None:
         return None
-    reason = summary.get("why_none")
-    return reason if isinstance(reason, str) else None
+    told = record.as_exported()
+    return told.summary.why_none if told.summary and told.anomalous is None else None
 
 
 def _by_its_folder(folder: Path) -> Row:
-    record = read_record(folder / RECORD_NAME)
-    counts = record.get("counts")
-    row = Row(
-        folder.name,
-        tiles=str(counts.get("tiles", "")) if isinstance(counts, dict) else "",
-        error=str(record.get("error", "")),
-    )
-    state = record.get("state")
-    if state not in {"done", "empty", "failed"}:
-        return replace(row, state="unfinished")
-    return replace(row, state="incomplete" if isinstance(counts, dict) and counts.get("unreadable") else state)
+    record = RunRecord.read(folder)
+    if record is None:
+        return Row(folder.name, state="unfinished")
+    tiles = "" if record.counts.tiles is None else str(record.counts.tiles)
+    state = "incomplete" if record.counts.unreadable else record.state
+    return Row(folder.name, tiles=tiles, error=record.error, state=state)
 
 
 def _progress(folder: Path, row: Row) -> Progress:

@@ -19,7 +19,8 @@ from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.runs.score import ScoreOptions, ScoreRun
 from wsi_haloae.workspace.batch_result import ItemResult, attempt_slide
-from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, read_record
+from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
+from wsi_haloae.workspace.recorder import RunRecorder
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
 TOPIC = "wsi-haloae"
@@ -58,7 +59,7 @@ def score_on_worker(task: SlideTask) -> SlideReport:
     worker, begun = get_worker(), time.monotonic()
     attempts, before = 1, _signature(task.folder)
 
-    def work(source: SlideInput, folder: Path, record: RunRecord) -> int:
+    def work(source: SlideInput, folder: Path, record: RunRecorder) -> int:
         nonlocal attempts
         with attempted(folder, task.run) as attempts:
             told = Told(task.slide.name, worker.address, attempts)
@@ -74,18 +75,19 @@ def score_on_worker(task: SlideTask) -> SlideReport:
     with slide_log(task.folder, progress) as log:
         result = attempt_slide(task.slide, task.folder, work, "score", task.arguments, log)
     give_back_memory()
-    record = read_record(task.folder / RECORD_NAME)
-    state, tiles = state_of(result, record), record.get("counts", {}).get("tiles")
+    record = RunRecord.read(task.folder)
+    state, tiles = state_of(result, record), None if record is None else record.counts.tiles
     if result.state != "failed" and _signature(task.folder) == before:
         return SlideReport(result, state, None, None, tiles, None)
     return SlideReport(result, state, attempts, round(time.monotonic() - begun, 3), tiles, worker.address)
 
 
-def state_of(result: ItemResult, record: Mapping[str, Any]) -> str:
+def state_of(result: ItemResult, record: RunRecord | None) -> str:
     """A slide's state as cohort.csv has it, by its result and the record of its folder."""
-    if result.error.startswith(SET_ASIDE):
+    if result.set_aside:
         return SET_ASIDE
-    return "empty" if result.state != "failed" and record.get("state") == "empty" else result.state
+    empty = record is not None and record.state == "empty"
+    return "empty" if empty and result.state != "failed" else result.state
 
 
 def give_back_memory() -> None:

@@ -5,52 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import read_own
-from wsi_haloae.config.whole import merge
 from wsi_haloae.export import index_page
 from wsi_haloae.export.formats import FORMATS
 from wsi_haloae.export.index_page import IndexedSlide, State, write_index_page
 from wsi_haloae.stores.score_store import STORE_NAME
 from wsi_haloae.workspace.lock import taking_turns
-from wsi_haloae.workspace.record import RECORD_NAME, read_record
+from wsi_haloae.workspace.record import RunRecord
 from wsi_haloae.workspace.study_files import StudyFile
 
 EVALUATION = f"{StudyFile.EVALUATION}/evaluation.html"
 MOST_PICTURES = 2000
 """Of some 8 kB each: a page with more of them opens slowly. The montage has them all."""
 _STATES: Mapping[str, State] = {"done": "done", "empty": "no tissue", "failed": "failed"}
-
-
-class _Counts(BaseModel):
-    tiles: NonNegativeInt
-    scored: NonNegativeInt
-    unreadable: NonNegativeInt = 0
-    anomalous: NonNegativeInt | None = None
-    flagged: dict[str, NonNegativeInt] = {}
-
-
-class _Calling(BaseModel):
-    phrase: str
-
-
-class _Summary(BaseModel):
-    why_none: str | None = None
-
-
-class _Record(BaseModel):
-    """What the index needs of a slide's run.json: nothing that another run would change."""
-
-    command: Literal["score"]
-    state: Literal["done", "empty", "failed"]
-    counts: _Counts | None = None
-    anomalous: _Calling | None = None
-    summary: _Summary = _Summary()
-    error: str = ""
 
 
 def write_index(output: Path) -> None:
@@ -69,13 +38,13 @@ def write_index(output: Path) -> None:
 
 
 def _read(folder: Path) -> IndexedSlide | None:
-    """A slide's line; None for a folder that is none of a scored slide."""
-    try:
-        record = _Record.model_validate(as_exported(read_record(folder / RECORD_NAME)))
-    except ValidationError:  # killed before its record was written, or another command's
+    """A slide's line; None for a folder that no slide was scored into."""
+    record = RunRecord.read(folder)
+    if record is None or record.command != "score":  # killed before its record was written, or another command's
         return IndexedSlide(folder.name, "not finished") if (folder / STORE_NAME).is_dir() else None
-    counts, calling, picture = record.counts, record.anomalous, folder / FORMATS["small"].file
-    if record.state == "failed" or counts is None:
+    record = record.as_exported()
+    counts, calling, summary = record.counts, record.anomalous, record.summary
+    if not record.finished or counts.tiles is None or counts.scored is None:
         return IndexedSlide(folder.name, "failed", error=record.error)
     return IndexedSlide(
         folder.name,
@@ -85,9 +54,9 @@ def _read(folder: Path) -> IndexedSlide | None:
         unreadable=counts.unreadable,
         anomalous=counts.anomalous if calling else None,
         called_by=calling.phrase if calling and counts.scored else "",
-        why_none=None if calling else record.summary.why_none,
+        why_none=summary.why_none if summary and not calling else None,
         flagged=[(_words(name), count) for name, count in counts.flagged.items() if count],
-        picture=_bytes(picture),
+        picture=_bytes(folder / FORMATS["small"].file),
     )
 
 
@@ -101,11 +70,3 @@ def _bytes(path: Path) -> bytes | None:
         return read_own(path)
     except OSError:  # not there, or a link to something else that is not for this page
         return None
-
-
-def as_exported(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A run.json with what its report calls anomalous, where ``export`` wrote that anew."""
-    called = record.get("called")
-    if not isinstance(called, Mapping):
-        return record
-    return merge(record, {name: called[name] for name in ("anomalous", "counts", "summary") if name in called})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,25 +10,7 @@ from numpy.typing import NDArray
 from wsi_haloae.calibration.reach import TILE_RATE
 from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import GridRecord
-
-
-@dataclass(frozen=True)
-class SlideSummary:
-    """Areas in mm² of tissue, shares of the scored tissue's area; None where a slide has no such number.
-
-    ``anomalous`` is what the run's criterion calls, which looks at the slide as a whole. ``p_below`` (the share with
-    p <= `TILE_RATE`) and ``above_display`` (above the colour bar's upper end) ask the same of every slide. Where no
-    p-value can be so small there is no ``p_below``, and ``why_none`` says why.
-    """
-
-    tissue_mm2: float
-    anomalous_mm2: float | None
-    anomalous_share: float | None
-    p_below: float | None
-    above_display: float | None
-    median_score: float | None
-    p95_score: float | None
-    why_none: str | None
+from wsi_haloae.workspace.record import SlideSummary
 
 
 def summarise(tiles: ScoredTiles) -> SlideSummary:
@@ -38,7 +19,7 @@ def summarise(tiles: ScoredTiles) -> SlideSummary:
     area, score = tissue_area(tiles)[scored], tiles.score[scored].astype(np.float64)
     selection, why_none = tiles.selection, tiles.why_none
     if not scored.any():
-        return SlideSummary(0.0, None, None, None, None, None, None, None)
+        return SlideSummary()
     total = float(area.sum())
 
     def share(chosen: NDArray[np.bool_]) -> float:
@@ -62,7 +43,7 @@ def recorded_calling(tiles: ScoredTiles) -> dict[str, Any]:
     return {
         "anomalous": None if tiles.selection is None else tiles.selection.facts(),
         "counts": {"anomalous": tiles.called},
-        "summary": asdict(summarise(tiles)),
+        "summary": summarise(tiles).model_dump(),
     }
 
 

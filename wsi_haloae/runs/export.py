@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wsi_haloae.atomic import write_text
 from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.asked_rate import require_rate
 from wsi_haloae.export.bundle import write_exports
@@ -26,7 +24,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.batch_result import BatchResult, attempt, naming_a_full_disk
 from wsi_haloae.workspace.lock import locked, taking_turns, tidy
-from wsi_haloae.workspace.record import RECORD_NAME, read_record
+from wsi_haloae.workspace.record import Called, RunRecord
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
             **facts,
         }
         called = {"criterion": options.settings.criterion.facts(), **facts} if "report" in options.formats else None
-        _add_to_record(folder / RECORD_NAME, told, called)
+        _add_to_record(folder, told, called)
     reporter.line(f"{folder}: {_words(source)}")
     if called is None:
         reporter.line(f"{folder}: only {', '.join(options.formats)} written; all other files are as they were")
@@ -107,15 +105,15 @@ def _words(source: OpenStore) -> str:
     return f"{words}, {tiles.called:,} of them in {len(source.regions):,} regions: {selection.words}"
 
 
-def _add_to_record(path: Path, export: Mapping[str, Any], called: Mapping[str, Any] | None) -> None:
+def _add_to_record(folder: Path, export: Mapping[str, Any], called: Mapping[str, Any] | None) -> None:
     """The last export beside what the record says of the scoring, of which nothing is lost.
 
     ``called`` is what the report says now: index, study and viewer follow it.
     """
-    record = read_record(path)
+    record = RunRecord.read(folder)
     if record:
-        told = {**record, "export": export, **({} if called is None else {"called": called})}
-        write_text(path, json.dumps(told, indent=2, ensure_ascii=False, default=str) + "\n")
+        news = {"export": export} if called is None else {"export": export, "called": Called.model_validate(called)}
+        record.model_copy(update=news).write(folder)
 
 
 def _say_failure(folder: Path, reporter: Reporter, error: str) -> None:

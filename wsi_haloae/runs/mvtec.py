@@ -35,7 +35,7 @@ from wsi_haloae.training.job import STATE_NAME, TrainingJob
 from wsi_haloae.training.pictures import write_schedule
 from wsi_haloae.training.trainer import plan_steps
 from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME, locked
-from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
+from wsi_haloae.workspace.recorder import RunRecorder
 from wsi_haloae.workspace.slide_names import name_problem
 
 RESULT_NAME = "mvtec.json"
@@ -86,7 +86,7 @@ def run_mvtec(
     device = resolve_device(options.device)
     results, failed = [], []
     for images in sets:
-        folder, record = output / images.name, RunRecord("mvtec", arguments, reporter, first_warning)
+        folder, record = output / images.name, RunRecorder("mvtec", arguments, reporter, first_warning)
         try:
             with locked(folder):
                 results.append(_one(images, folder, config, options, device, record, reporter))
@@ -130,7 +130,7 @@ def _one(
     config: Config,
     options: MvtecOptions,
     device: torch.device,
-    record: RunRecord,
+    record: RunRecorder,
     reporter: Reporter,
 ) -> dict[str, Any]:
     category = CategoryImages.open(images, options.normalise, config.training.seed)
@@ -153,7 +153,7 @@ def _one(
     write_pictures(folder, category, judged)
     result = {"identity": identity, "with_baselines": options.baselines, **judged.result.as_json()}
     record.facts = {"configuration": config.model_dump(mode="json"), "device": str(device)}
-    record.write(folder / RECORD_NAME, "done")
+    record.write(folder, "done")
     write_text(folder / RESULT_NAME, json.dumps(result, indent=2) + "\n")
     reporter.line(_summary(judged))
     return result

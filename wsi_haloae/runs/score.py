@@ -47,7 +47,8 @@ from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.batch_result import BatchResult, for_each_slide
 from wsi_haloae.workspace.lock import taking_turns, tidy
-from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, is_finished, read_record
+from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, is_finished
+from wsi_haloae.workspace.recorder import RunRecorder
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
 REFERENCE_QUANTILES = 256
@@ -116,7 +117,7 @@ class ScoreRun:
         """Of the checkpoint's file."""
         return self._checkpoint.sha256
 
-    def score_one(self, source: SlideInput, folder: Path, record: RunRecord) -> int:
+    def score_one(self, source: SlideInput, folder: Path, record: RunRecorder) -> int:
         """All stages of one slide; gives the number of tiles that could not be read."""
         reporter = record.reporter
         with closing(source.open()) as slide:
@@ -127,7 +128,8 @@ class ScoreRun:
                 _remove_outputs(folder)
             if self._finished(folder, header):
                 reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
-                return int(read_record(folder / RECORD_NAME).get("counts", {}).get("unreadable", 0))
+                record_of_it = RunRecord.read(folder)
+                return 0 if record_of_it is None else record_of_it.counts.unreadable
             (folder / RECORD_NAME).unlink(missing_ok=True)
             chosen = choose_tiles(slide, tiling, reporter, region)
             if roi and not len(chosen.index):
@@ -157,7 +159,7 @@ class ScoreRun:
         # What was lost on the thumbnail may have been tissue.
         unreadable = int((scores.states() == TileState.UNREADABLE).sum()) + len(chosen.mask.warnings)
         record.facts = self._facts(source, exported, chosen, unreadable)
-        record.write(folder / RECORD_NAME, "done" if len(scores) else "empty")
+        record.write(folder, "done" if len(scores) else "empty")
         _say_done(source, folder, exported.tiles, unreadable, reporter)
         return unreadable
 
@@ -230,7 +232,7 @@ class ScoreRun:
             batch_size = LARGEST
         return ComputeRecord(batch_size=batch_size, dtype=precision, device=self._device.type, threads=self._threads)
 
-    def _tiles(self, source: SlideInput, path: Path, chosen: ChosenTiles, record: RunRecord) -> TileStore | None:
+    def _tiles(self, source: SlideInput, path: Path, chosen: ChosenTiles, record: RunRecorder) -> TileStore | None:
         """The slide's pixels on disk, where they are wanted or there already; else they come from the slide."""
         if not self._options.keep_tiles and not path.exists():
             return None

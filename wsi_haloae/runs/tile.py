@@ -16,7 +16,8 @@ from wsi_haloae.tiles.chosen import choose_tiles
 from wsi_haloae.tiles.tiler import fill_tiles, unreadable_tiles
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.batch_result import BatchResult, for_each_slide
-from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, is_finished
+from wsi_haloae.workspace.record import RECORD_NAME, is_finished
+from wsi_haloae.workspace.recorder import RunRecorder
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
@@ -35,13 +36,13 @@ def tile_slides(
 ) -> BatchResult:
     """Tile every slide into ``output/<name>/tiles.zarr``."""
 
-    def work(source: SlideInput, folder: Path, record: RunRecord) -> int:
+    def work(source: SlideInput, folder: Path, record: RunRecorder) -> int:
         return _tile_one(source, folder, options, record, reporter)
 
     return for_each_slide(slides, output, work, "tile", arguments, reporter)
 
 
-def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: RunRecord, reporter: Reporter) -> int:
+def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: RunRecorder, reporter: Reporter) -> int:
     path = folder / STORE_NAME
     with closing(source.open()) as slide:
         tiling = Tiling.of(slide.properties, options.settings, options.tissue)
@@ -67,6 +68,6 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
         "tissue": chosen.mask.parameters,
         "counts": {"tiles": len(store), "unreadable": unreadable},
     }
-    record.write(folder / RECORD_NAME, "done" if len(store) else "empty")
+    record.write(folder, "done" if len(store) else "empty")
     reporter.line(f"{source.path}: {len(store):,} tiles in {path}" if len(store) else f"{source.path}: no tissue found")
     return unreadable

@@ -31,7 +31,7 @@ from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.trainer import plan_steps
 from wsi_haloae.workspace.lock import locked
-from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
+from wsi_haloae.workspace.recorder import RunRecorder
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def train_tiles(
     Of the processes of a ``torchrun``, the first does so; the others help it train.
     """
     use_threads(options.threads)
-    folder, record = output.parent / f"{output.stem}.training", RunRecord("train-tiles", arguments, reporter)
+    folder, record = output.parent / f"{output.stem}.training", RunRecorder("train-tiles", arguments, reporter)
     with joined_ranks() as ranks:
         if not ranks.first:
             help_train(ranks)
@@ -111,7 +111,7 @@ def _train_tiles(
     asked: Config,
     options: TrainOptions,
     helpers: Helpers,
-    record: RunRecord,
+    record: RunRecorder,
     reporter: Reporter,
 ) -> None:
     config = resolve(asked)
@@ -134,7 +134,7 @@ def _train_tiles(
         checkpoint = _trained(reference, config, options, folder, identity, helpers, reporter)
         record.lap("training")
         record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
-        record.write(folder / RECORD_NAME, "done")
+        record.write(folder, "done")
         checkpoint.save(output)
         (folder / STATE_NAME).unlink(missing_ok=True)
         reporter.line(f"{output}: done; curve and reconstructions in {folder}")

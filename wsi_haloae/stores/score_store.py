@@ -21,6 +21,7 @@ scores.zarr/
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from pydantic import BaseModel, ConfigDict
 
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
+from wsi_haloae.atomic import read_own
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.stores.compaction import compact, is_compact
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
@@ -235,3 +237,13 @@ def _wide_columns(header: ScoreHeader) -> dict[str, int]:
         "layer_dissimilarities": layers,
         "artefacts": len(FLAGS),
     }
+
+
+def stored_model(path: Path) -> str | None:
+    """SHA-256 of the model behind a store, from its header alone; None where there is none that can be read."""
+    try:
+        document = json.loads(read_own(path / "zarr.json"))
+        sha256 = document["attributes"]["header"]["model"]["sha256"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return sha256 if isinstance(sha256, str) else None

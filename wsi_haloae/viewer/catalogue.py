@@ -6,18 +6,15 @@ the user named is left out, and said so.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from wsi_haloae.atomic import read_own
 from wsi_haloae.errors import UsageError
 from wsi_haloae.export.formats import FORMATS
 from wsi_haloae.stores.score_store import STORE_NAME
+from wsi_haloae.workspace.record import RunRecord
 
-RECORD_NAME = "run.json"
 OVERLAY_NAME, MAP_NAME, REGIONS_NAME = (FORMATS[name].file for name in ("overlay", "map", "regions"))
 
 
@@ -33,13 +30,9 @@ class ScoredFolder:
         """Its score store."""
         return self.folder / STORE_NAME
 
-    def record(self) -> Mapping[str, Any]:
-        """The run record as it is now; empty where there is none that can be read."""
-        try:
-            document = json.loads(read_own(self.folder / RECORD_NAME).decode())
-        except (OSError, ValueError):
-            return {}
-        return document if isinstance(document, dict) else {}
+    def record(self) -> RunRecord | None:
+        """The run record as it is now; None where there is none that can be read."""
+        return RunRecord.read(self.folder)
 
     def file(self, name: str) -> Path | None:
         """A file or folder that scoring left here; None where there is none, or where it is a link to elsewhere."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,25 +18,22 @@ from wsi_haloae.viewer.rasters import TileMark
 def list_entry(scored: ScoredFolder) -> dict[str, Any]:
     """A line of the list, from the run record alone."""
     record = scored.record()
-    slide, called = _section(record, "slide"), _section(record, "called")
-    counts, summary = ({**_section(record, name), **_section(called, name)} for name in ("counts", "summary"))
-    anomalous = counts.get("anomalous")
+    if record is None:
+        return {"name": scored.name, "state": "unfinished"} | dict.fromkeys(
+            ("slide", "tiles", "scored", "unreadable", "anomalous", "why_none")
+        )
+    record = record.as_exported()
+    counts, summary = record.counts, record.summary
     return {
         "name": scored.name,
-        "state": record.get("state", "unfinished"),
-        "slide": slide.get("name"),
-        "tiles": counts.get("tiles"),
-        "scored": counts.get("scored"),
-        "unreadable": counts.get("unreadable"),
-        "anomalous": anomalous,
-        "why_none": summary.get("why_none") if anomalous is None else None,
+        "state": record.state,
+        "slide": (record.slide.model_extra or {}).get("name"),
+        "tiles": counts.tiles,
+        "scored": counts.scored,
+        "unreadable": counts.unreadable,
+        "anomalous": counts.anomalous,
+        "why_none": summary.why_none if summary and counts.anomalous is None else None,
     }
-
-
-def _section(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of a record; empty where there is none that can be read."""
-    section = record.get(name)
-    return section if isinstance(section, Mapping) else {}
 
 
 def slide_facts(opened: OpenedSlide) -> dict[str, Any]:

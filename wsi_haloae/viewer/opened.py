@@ -28,10 +28,9 @@ class OpenedSlide:
 
     def __init__(self, scored: ScoredFolder, annotations: Path | None) -> None:
         self.scored, self._annotations = scored, annotations
-        self.record: Mapping[str, Any] = scored.record()
+        self.record = scored.record()
         self.store = ScoreStore.open(scored.store)
-        slide = self.record.get("slide")
-        path = slide.get("path") if isinstance(slide, dict) else None
+        path = None if self.record is None else self.record.slide.path
         self.picture = SlidePicture(Path(path) if isinstance(path, str) else None, self.store)
 
     @cached_property
@@ -42,8 +41,8 @@ class OpenedSlide:
     @property
     def criterion(self) -> Criterion:
         """What the report calls anomalous tiles by."""
-        called = self.record.get("called")
-        return Criterion.recorded(called.get("criterion") if isinstance(called, dict) else None)
+        called = None if self.record is None else self.record.called
+        return Criterion.recorded(None if called is None else called.criterion)
 
     @cached_property
     def pixel_map(self) -> PixelMapPicture | None:

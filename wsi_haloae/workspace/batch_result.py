@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
+from wsi_haloae.errors import OutputExistsError, SetAsideError, WsiHaloaeError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable
 from wsi_haloae.workspace.lock import locked
-from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, read_record
+from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
+from wsi_haloae.workspace.recorder import RunRecorder
 from wsi_haloae.workspace.slide_inputs import SlideInput
 from wsi_haloae.workspace.slide_names import slide_problem
 
@@ -25,11 +26,15 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What became of one slide: done, incomplete (tiles that could not be read) or failed, and why."""
+    """What became of one slide: done, incomplete (tiles that could not be read) or failed, and why.
+
+    ``set_aside``: it took workers down with it, so this run does not try it again.
+    """
 
     name: str
     state: Literal["done", "incomplete", "failed"]
     error: str = ""
+    set_aside: bool = False
 
 
 def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], reporter: Reporter) -> ItemResult:
@@ -42,6 +47,9 @@ def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], r
     except OutputExistsError as error:  # the folder holds another run's results: nothing here has failed
         reporter.error(str(error))
         return ItemResult(name, "failed", str(error))
+    except SetAsideError as error:
+        failed(str(error))
+        return ItemResult(name, "failed", str(error), set_aside=True)
     except (WsiHaloaeError, OSError) as error:
         told = str(error)
     except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
@@ -115,7 +123,7 @@ def admit(slides: Sequence[SlideInput], output: Path, reporter: Reporter) -> tup
     return admitted, outcome
 
 
-Work = Callable[[SlideInput, Path, RunRecord], int]
+Work = Callable[[SlideInput, Path, RunRecorder], int]
 """Takes a slide, its output folder and its record; gives the number of tiles that could not be read."""
 
 
@@ -139,7 +147,7 @@ def attempt_slide(
     slide: SlideInput, folder: Path, work: Work, command: str, arguments: Mapping[str, Any], reporter: Reporter
 ) -> ItemResult:
     """One slide, in the folder that is its own; a failure is said and recorded there."""
-    record = RunRecord(command, arguments, reporter)
+    record = RunRecorder(command, arguments, reporter)
     failed = partial(_record_failure, record, folder, slide, reporter)
     return attempt(slide.name, partial(_under_lock, work, slide, folder, record), failed, reporter)
 
@@ -157,18 +165,19 @@ def naming_a_full_disk(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _under_lock(work: Work, slide: SlideInput, folder: Path, record: RunRecord) -> int:
+def _under_lock(work: Work, slide: SlideInput, folder: Path, record: RunRecorder) -> int:
     with locked(folder), naming_a_full_disk(folder):
         return work(slide, folder, record)
 
 
-def _record_failure(record: RunRecord, folder: Path, slide: SlideInput, reporter: Reporter, error: str) -> None:
+def _record_failure(record: RunRecorder, folder: Path, slide: SlideInput, reporter: Reporter, error: str) -> None:
     text = error if str(slide.path) in error else f"{slide.path}: {error}"
     reporter.error(text)
     record.facts["error"] = text
-    if read_record(folder / RECORD_NAME).get("state") in {"done", "empty"}:
+    before = RunRecord.read(folder)
+    if before is not None and before.finished:
         return  # an earlier run's outputs stand, and so does its record
     try:
-        record.write(folder / RECORD_NAME, "failed")
+        record.write(folder, "failed")
     except OSError as problem:  # a full disk may be why the slide failed
         reporter.error(f"{folder / RECORD_NAME}: the failure could not be recorded ({problem}).")

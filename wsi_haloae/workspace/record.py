@@ -1,82 +1,142 @@
-"""run.json: what was run, with what, on what, and what came of it.
+"""run.json as a typed model: what was run, with what, on what, and what came of it. Read and written here alone.
 
-Times, hosts and versions live here and in no other output, so that those keep their bytes.
+Times, hosts and versions live in it and in no other output, so that those keep their bytes.
+
+    format      version of this file; a newer one than this package knows counts as unreadable
+    state       done, empty (no tissue) or failed, with the error
+    called      what the last `export` that wrote a report calls anomalous; it goes before what the scoring said
 """
 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from wsi_haloae.atomic import read_own, write_text
-from wsi_haloae.progress import Reporter
 
 RECORD_NAME = "run.json"
-_PACKAGES = ("wsi-haloae", "torch", "torchvision", "openslide-python", "openslide-bin", "zarr", "dask", "numpy")
+FORMAT = 2
 
 
-class RunRecord:
-    """Collects facts while a run goes on; `write` puts them down, atomically."""
+class _Section(BaseModel):
+    """Part of a record. What this package does not ask for is kept as it is."""
 
-    def __init__(
-        self, command: str, arguments: Mapping[str, Any], reporter: Reporter, first_warning: int | None = None
-    ) -> None:
-        self._command, self._arguments, self.reporter = command, arguments, reporter
-        self._first_warning = len(reporter.warnings) if first_warning is None else first_warning
-        self._started = datetime.now(UTC)
-        self._clock = time.monotonic()
-        self.seconds: dict[str, float] = {}
-        self.facts: dict[str, Any] = {}
-
-    def lap(self, stage: str) -> None:
-        """Note the seconds since the last lap under the name of the stage that just ended."""
-        now = time.monotonic()
-        self.seconds[stage] = round(now - self._clock, 3)
-        self._clock = now
-
-    def write(self, path: Path, state: str) -> None:
-        """The record as JSON, with the warnings since it began; ``state`` is done, empty or failed."""
-        document = {
-            "state": state,
-            "command": self._command,
-            "arguments": self._arguments,
-            "started": self._started.isoformat(timespec="seconds"),
-            "seconds": self.seconds,
-            "host": {"name": platform.node(), "system": platform.platform(), "processors": os.cpu_count()},
-            "versions": {"python": platform.python_version(), **_versions()},
-            "warnings": self.reporter.warnings[self._first_warning :],
-            **self.facts,
-        }
-        write_text(path, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    model_config = ConfigDict(extra="allow", frozen=True)
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """An earlier run's record; empty when there is none that can be read."""
-    try:
-        document = json.loads(read_own(path).decode())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
-        return {}
-    return document if isinstance(document, dict) else {}
+class SlideSection(_Section):
+    """The slide. ``path`` is text, unless another program wrote something else there."""
+
+    path: Any = None
+
+
+class ModelSection(_Section):
+    """The checkpoint that scored the slide."""
+
+    sha256: str = ""
+    display_range: tuple[float, float] | None = None
+
+
+class GridSection(_Section):
+    """The grid of tiles; ``stride`` in pixels of the model's tiles."""
+
+    stride: int | None = None
+
+
+class Counts(_Section):
+    """Numbers of tiles; None for what was not counted, and for ``anomalous`` where no tile can be called."""
+
+    tiles: NonNegativeInt | None = None
+    scored: NonNegativeInt | None = None
+    unreadable: NonNegativeInt = 0
+    anomalous: NonNegativeInt | None = None
+    flagged: dict[str, NonNegativeInt] = Field(default_factory=dict)
+
+
+class Calling(_Section):
+    """By what tiles are called anomalous, in words that follow "at a"."""
+
+    phrase: str = ""
+
+
+class SlideSummary(BaseModel):
+    """Areas in mm² of tissue, shares of the scored tissue's area; None where a slide has no such number.
+
+    ``anomalous`` is what the run's criterion calls, which looks at the slide as a whole. ``p_below`` (the share with
+    p <= 0.05) and ``above_display`` (above the colour bar's upper end) ask the same of every slide. Where no p-value
+    can be so small there is no ``p_below``, and ``why_none`` says why.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    tissue_mm2: float = 0.0
+    anomalous_mm2: float | None = None
+    anomalous_share: float | None = None
+    p_below: float | None = None
+    above_display: float | None = None
+    median_score: float | None = None
+    p95_score: float | None = None
+    why_none: str | None = None
+
+
+class Called(_Section):
+    """What an export calls anomalous, and by which criterion."""
+
+    criterion: Any = None
+    anomalous: Calling | None = None
+    counts: Counts = Counts()
+    summary: SlideSummary | None = None
+
+
+class RunRecord(_Section):
+    """The record of one run in one folder."""
+
+    format: int = Field(FORMAT, le=FORMAT)
+    state: Literal["done", "empty", "failed"]
+    command: str = ""
+    arguments: Mapping[str, Any] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+    error: str = ""
+    slide: SlideSection = SlideSection()
+    model: ModelSection = ModelSection()
+    grid: GridSection = GridSection()
+    counts: Counts = Counts()
+    summary: SlideSummary | None = None
+    anomalous: Calling | None = None
+    called: Called | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """The record in a folder; None where there is none, or none that can be read."""
+        try:
+            return cls.model_validate(json.loads(read_own(folder / RECORD_NAME).decode()))
+        except (OSError, ValueError, ValidationError, RecursionError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Put it into a folder, whole or not at all."""
+        document = self.model_dump(exclude_unset=True) | {"format": self.format}
+        write_text(folder / RECORD_NAME, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end; a slide without tissue has."""
+        return self.state != "failed"
+
+    def as_exported(self) -> Self:
+        """With what the report calls anomalous, where `export` wrote that anew."""
+        if self.called is None:
+            return self
+        counts = self.counts.model_copy(update={"anomalous": self.called.counts.anomalous})
+        summary = self.called.summary or self.summary
+        return self.model_copy(update={"anomalous": self.called.anomalous, "counts": counts, "summary": summary})
 
 
 def is_finished(folder: Path, command: str) -> bool:
     """Whether ``command`` itself came to its end in a folder; another's record does not count."""
-    record = read_record(folder / RECORD_NAME)
-    return record.get("command") == command and record.get("state") in {"done", "empty"}
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    record = RunRecord.read(folder)
+    return record is not None and record.command == command and record.finished

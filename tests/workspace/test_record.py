@@ -1,0 +1,78 @@
+"""run.json: read as it was written, kept where it is extended, None where it cannot be trusted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wsi_haloae.progress import Reporter
+from wsi_haloae.workspace.record import FORMAT, RECORD_NAME, Called, RunRecord, SlideSummary, is_finished
+from wsi_haloae.workspace.recorder import RunRecorder
+
+
+def recorded(folder: Path) -> RunRecord:
+    reporter = Reporter(quiet=True)
+    recorder = RunRecorder("score", {"slides": [Path("a.svs")], "stride": None}, reporter)
+    reporter.warn("one thing")
+    recorder.lap("tissue")
+    recorder.facts = {
+        "slide": {"path": "/data/a.svs", "vendor": "aperio"},
+        "counts": {"grid": 12, "tiles": 7, "scored": 6, "unreadable": 1, "anomalous": 2, "flagged": {"pen": 3}},
+        "summary": SlideSummary(tissue_mm2=1.5, median_score=0.25).model_dump(),
+        "anomalous": {"phrase": "per-tile error rate of 5 %", "criterion": "x"},
+        "unreadable": [{"row": 1}],
+    }
+    recorder.write(folder, "done")
+    found = RunRecord.read(folder)
+    assert found is not None
+    return found
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    found = recorded(tmp_path)
+    assert (found.state, found.command, found.finished, found.warnings) == ("done", "score", True, ["one thing"])
+    assert (found.counts.tiles, found.counts.unreadable, found.counts.flagged) == (7, 1, {"pen": 3})
+    assert found.summary is not None
+    assert found.summary.tissue_mm2 == 1.5
+    document = json.loads((tmp_path / RECORD_NAME).read_text())
+    assert document["format"] == FORMAT
+    assert document["slide"]["vendor"] == "aperio", "what the model does not name is kept"
+    assert document["counts"]["grid"] == 12
+    assert document["arguments"] == {"slides": ["a.svs"], "stride": None}
+
+
+def test_an_export_goes_before_the_scoring_and_loses_nothing(tmp_path: Path) -> None:
+    before = json.loads((recorded(tmp_path), (tmp_path / RECORD_NAME).read_text())[1])
+    called = Called.model_validate({"criterion": {"fdr": 0.1}, "counts": {"anomalous": None}, "summary": {}})
+    found = RunRecord.read(tmp_path)
+    assert found is not None
+    found.model_copy(update={"export": {"formats": ["report"]}, "called": called}).write(tmp_path)
+    after = json.loads((tmp_path / RECORD_NAME).read_text())
+    assert {key: after[key] for key in before} == before
+    assert after["export"] == {"formats": ["report"]}
+    again = RunRecord.read(tmp_path)
+    assert again is not None
+    assert (again.counts.anomalous, again.as_exported().counts.anomalous) == (2, None)
+    assert again.as_exported().anomalous is None
+    assert again.as_exported().counts.tiles == 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[", "null", "[]", "{}", '{"state": "dreaming"}', '{"state": "done", "counts": {"tiles": -1}}',
+        '{"state": "done", "counts": 3}', json.dumps({"state": "done", "format": FORMAT + 1}), "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trusted_is_no_record(text: str, tmp_path: Path) -> None:
+    (tmp_path / RECORD_NAME).write_text(text)
+    assert RunRecord.read(tmp_path) is None
+    assert not is_finished(tmp_path, "score")
+
+
+def test_a_record_of_another_command_does_not_count_as_finished(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    assert is_finished(tmp_path, "score")
+    assert not is_finished(tmp_path, "tile")
