@@ -135,7 +135,7 @@ def test_a_log_has_the_time_on_every_line_and_progress_is_told(tmp_path: Path) -
             advance(10)
     lines = (tmp_path / "a/score.log").read_text().splitlines()
     assert all(line[:2] == "20" and line[10] == " " for line in lines)
-    assert [line[21:] for line in lines[:3]] == ["one", "two", "warning: three"]
+    assert [line[21:] for line in lines[:3]] == ["one", "    two", "warning: three"]
     assert told == [(100, 100, 60)]
 
 

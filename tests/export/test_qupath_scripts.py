@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
 from tests.export.groovy_tool import Groovy
 from tests.export.stores import Scene, make_store
-from wsi_haloae.export import qupath_scripts
-from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.bundle import ExportSettings, write_exports
 from wsi_haloae.export.open_store import ExportSettings
-from wsi_haloae.export.qupath_scripts import groovy_literal, write_project_scripts
+from wsi_haloae.export.qupath_scripts import PROJECT_SCRIPTS, groovy_literal, write_project_scripts
 
 HOSTILE = 'it\'s "$HOME" ${1/0} \\u0027 C:\\new\\temp 切片.svs'
 SCENE = Scene(bounds=(100, 57, 801, 600), stride=32, tile_size=64, display_range=(-0.5, 1e-3), name=HOSTILE)
@@ -174,16 +173,12 @@ def test_names_become_literals_that_end_where_they_should() -> None:
     assert groovy_literal("é𝄞") == "'\\u00e9\\ud834\\udd1e'"
 
 
-def test_two_runs_may_write_the_scripts_of_a_project_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def overtaken(path: Path, text: str) -> None:
-        path.write_text(text, encoding="utf-8")
-        raise FileNotFoundError(f"{path}.partial")
-
-    monkeypatch.setattr(qupath_scripts, "write_text", overtaken)
-    write_project_scripts(tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2
-    for path in tmp_path.iterdir():
-        path.write_text("of another version", encoding="utf-8")
-    monkeypatch.setattr(qupath_scripts, "write_text", Mock(side_effect=FileNotFoundError("no folder")))
-    with pytest.raises(FileNotFoundError):
-        write_project_scripts(tmp_path)
+def test_runs_may_write_the_scripts_of_a_project_at_once(tmp_path: Path) -> None:
+    for name in PROJECT_SCRIPTS:
+        (tmp_path / name).write_text("of another version", encoding="utf-8")
+    with ThreadPoolExecutor(4) as runs:
+        list(runs.map(write_project_scripts, [tmp_path] * 20))
+    write_project_scripts(tmp_path / "alone")
+    assert {path.name for path in tmp_path.iterdir()} == {*PROJECT_SCRIPTS, "alone"}
+    for name in PROJECT_SCRIPTS:
+        assert (tmp_path / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()

@@ -131,12 +131,12 @@ HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}{% x %}\u202e$.svs"
 def test_a_hostile_name_is_only_a_name(tmp_path: Path) -> None:
     page = report(make(tmp_path, replace(SCENE, name=HOSTILE)))
     page.assert_self_contained()
-    assert HOSTILE in page.words
+    assert HOSTILE.replace("\u202e", "\\u202e") in page.words, "and it does not reverse the page"
 
 
 def test_a_name_that_is_no_unicode_is_shown_as_well_as_it_goes(tmp_path: Path) -> None:
     page = report(make(tmp_path, replace(SCENE, name="caf\udce9.svs")))
-    assert "caf?.svs" in page.words
+    assert r"caf\xe9.svs" in page.words
 
 
 def test_a_slide_without_tissue_has_a_page(tmp_path: Path) -> None:

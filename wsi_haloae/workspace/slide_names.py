@@ -23,7 +23,7 @@ def slide_problem(slide: SlideInput, output: Path) -> str:
 
 def name_problem(name: str, kept: Iterable[str] = StudyFile) -> str:
     """Why a folder beside the files ``kept`` cannot have a name; "" where it can."""
-    if name in {"", ".", ".."}:
+    if name in {"", ".."} or name != Path(name).name:
         return "this is the name of another folder"
     if name.casefold() in {one.casefold() for one in kept}:  # some file systems take capitals for small letters
         return "this name is kept for a file that belongs to all slides"
