@@ -81,7 +81,8 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
     slides, failed, warnings = _read_all(scored, options, reporter)
     warnings += _require_one_way(slides)
     by_slide = len(slides) >= ENOUGH_SLIDES
-    result, tiles = _judge(slides, options.reference, by_slide=by_slide)
+    with reporter.timed("figures and their intervals"):
+        result, tiles = _judge(slides, options.reference, by_slide=by_slide)
     if not by_slide:
         warnings.append(
             f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
@@ -106,11 +107,13 @@ def _read_all(
         try:
             store = ScoreStore.open(path)
             if wanted in {None, ScoredAs.of(store.header)}:
-                slides.append(_read(name, store, options))
+                with reporter.timed(f"{name}: tiles and outlines"):
+                    slides.append(_read(name, store, options))
             else:
                 others.append(name)
         except WsiHaloaeError as error:
             reporter.error(f"{name}: {error}")
+            reporter.trace(error)
             failed.append(name)
     if not slides:
         raise UsageError(f"none of {len(failed)} scored slides could be judged; the messages above say why.")

@@ -56,6 +56,7 @@ def fit(
     see `calibrating`.
     """
     source, device = data.source, options.device
+    reporter.detail(f"training on {device}, {torch.get_num_threads()} threads, {options.workers} readers")
     torch.manual_seed(config.training.seed)
     model = HaloAE(config.model, source.tile_size)
     backbone_source = load_weights(model.backbone, config.model.features, options.weights)

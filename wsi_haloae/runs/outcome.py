@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, full_traceback
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord, read_record
@@ -23,11 +23,15 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one slide: done, incomplete (tiles that could not be read) or failed, and why."""
+    """What became of one slide: done, incomplete (tiles that could not be read) or failed.
+
+    ``error`` says why, ``trace`` where in the code.
+    """
 
     name: str
     state: Literal["done", "incomplete", "failed"]
     error: str = ""
+    trace: str = ""
 
 
 def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], reporter: Reporter) -> Result:
@@ -39,15 +43,17 @@ def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], r
         unreadable = work()
     except OutputExistsError as error:  # the folder holds another run's results: nothing here has failed
         reporter.error(str(error))
-        return Result(name, "failed", str(error))
+        reporter.trace(error)
+        return Result(name, "failed", str(error), full_traceback(error))
     except (WsiHaloaeError, OSError) as error:
-        told = str(error)
+        told, trace = str(error), full_traceback(error)
     except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
-        told = f"unexpected, please report:\n{traceback.format_exc()}"
+        told, trace = f"unexpected, please report:\n{traceback.format_exc()}", ""
     else:
         return Result(name, "incomplete" if unreadable else "done")
     failed(told)
-    return Result(name, "failed", told)
+    reporter.detail(trace)
+    return Result(name, "failed", told, trace)
 
 
 @dataclass

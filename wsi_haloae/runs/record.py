@@ -40,6 +40,7 @@ class RunRecord:
         now = time.monotonic()
         self.seconds[stage] = round(now - self._clock, 3)
         self._clock = now
+        self.reporter.detail(f"{stage}: {self.seconds[stage]:.1f} s")
 
     def write(self, path: Path, state: str) -> None:
         """The record as JSON, with the warnings since it began; ``state`` is done, empty or failed."""
@@ -50,7 +51,7 @@ class RunRecord:
             "started": self._started.isoformat(timespec="seconds"),
             "seconds": self.seconds,
             "host": {"name": platform.node(), "system": platform.platform(), "processors": os.cpu_count()},
-            "versions": {"python": platform.python_version(), **_versions()},
+            "versions": versions(),
             "warnings": self.reporter.warnings[self._first_warning :],
             **self.facts,
         }
@@ -72,8 +73,9 @@ def is_finished(folder: Path, command: str) -> bool:
     return record.get("command") == command and record.get("state") in {"done", "empty"}
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that decide what a run gives."""
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
