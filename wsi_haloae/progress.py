@@ -7,6 +7,7 @@ Warnings are also kept, for the run record: nothing is said only once on a scree
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -42,9 +43,20 @@ class Reporter:
             self._console.print(_shown(text))
 
     def detail(self, text: str) -> None:
-        """A line for ``--verbose`` only."""
-        if self.verbose:
+        """A line for ``--verbose`` only; nothing where there is nothing to say."""
+        if self.verbose and text:
             self._console.print(_shown(text), style="dim")
+
+    def trace(self, error: BaseException) -> None:
+        """Where an error comes from, for ``--verbose`` only."""
+        self.detail(full_traceback(error))
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Say how long a stage took, for ``--verbose`` only."""
+        begun = time.monotonic()
+        yield
+        self.detail(f"{stage}: {time.monotonic() - begun:.1f} s")
 
     def warn(self, text: str) -> None:
         """A warning: shown even with ``--quiet``, and kept."""
@@ -124,6 +136,15 @@ class Reporter:
             self.line(f"{label}: {count + 1e-6:.0f}/{total} {unit}, {each}, {more}{left} left")
 
         return advance
+
+
+def full_traceback(error: BaseException) -> str:
+    """Of an error and of those behind it, which ``from None`` keeps out of an ordinary traceback."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__suppress_context__ = False
+        link = link.__cause__ or link.__context__
+    return "".join(traceback.format_exception(error)).rstrip()
 
 
 class _Rate:

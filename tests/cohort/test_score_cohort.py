@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -85,12 +86,14 @@ def test_workers_killed_at_random_and_slides_corrupt(study: Study, quiet: Path, 
 
     stamps = {slide.stem: (output / slide.stem / "run.json").stat().st_mtime_ns for slide in study.slides}
     shutil.copy(study.slides[0], broken)
-    again = command("score", manifest, "-m", study.model, "-o", output)
+    again = command("score", manifest, "-m", study.model, "-o", output, "-v")
     assert again.returncode == 1
     assert "5 slides done (4 by an earlier run)" in again.stderr
     assert {name: (output / name / "run.json").stat().st_mtime_ns for name in stamps} == stamps, "done again"
     assert rows(output)["broken"]["state"] == "done"
     assert "missing" in again.stderr
+    assert "in open_slide" in again.stderr, "-v: where a worker's failure comes from"
+    assert re.search(r"^broken: tissue .* s, scoring .* s, exports .* s$", again.stderr, re.MULTILINE)
 
     told = command("status", output)
     assert told.returncode == 0

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
+from shapely.geometry import shape
 
+from tests.export.pages import Page
 from tests.export.stores import Scene, make_store
 from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.errors import StoreError, UsageError
@@ -66,17 +73,57 @@ def test_no_tissue_gives_valid_empty_outputs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (30, 5000), (5000, 30), (65, 64)])
 def test_odd_slides(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Every tile is in every file, at its place, and the slide's odd name in those that carry it."""
     scene = Scene(width=size[0], height=size[1], name="$odd_{slide}$ 日本 " + "long" * 40)
-    write_exports(make_store(tmp_path / "scores.zarr", scene), tmp_path, ExportSettings(Criterion(threshold=-1.0)))
+    store = make_store(tmp_path / "scores.zarr", scene)
+    out = tmp_path / "out"
+    write_exports(store, out, ExportSettings(Criterion(threshold=-1.0)))
+    tiles, grid = len(store), (scene.grid.rows, scene.grid.columns)
+    assert {path.name for path in out.iterdir()} == NAMES
+    assert [row["score"] for row in table(out)] == [str(number) for number in range(tiles)]
+    assert len(features(out / "tiles.geojson")) == tiles
+    [region] = features(out / "regions.geojson")
+    outline = shape(region["geometry"])
+    assert outline.bounds == (0, 0, *size), "all tiles are called"
+    assert 0.75 < outline.area / (size[0] * size[1]) <= 1, "with rounded corners"
+    values = tifffile.imread(out / "heatmap.ome.tif")
+    np.testing.assert_array_equal(values.reshape(grid), store.scores().score.reshape(grid))
+    with Image.open(out / "heatmap.overlay.png") as overlay:
+        assert overlay.size == grid[::-1]
+        assert np.asarray(overlay)[..., 3].all()
+    for name in ("heatmap.png", "preview.png", "artefacts.png", "heatmap.small.jpg"):
+        with Image.open(out / name) as picture:
+            assert len(np.unique(np.asarray(picture))) > 1, "not of one colour"
+    assert scene.name in Page(out / "report.html").words
 
 
 def test_all_unreadable(tmp_path: Path) -> None:
+    """Tiles without a score are in the table, and nowhere a value, a colour or a region."""
     scene = Scene()
     tiles = scene.grid.rows * scene.grid.columns
     score = np.full(tiles, np.nan, np.float32)
     state = np.full(tiles, TileState.UNREADABLE, np.uint8)
-    store = make_store(tmp_path / "scores.zarr", scene, score=score, state=state)
-    write_exports(store, tmp_path, ExportSettings(Criterion(threshold=0.0), merge=True), tuple(FORMATS))
+    store, out = make_store(tmp_path / "scores.zarr", scene, score=score, state=state), tmp_path / "out"
+    write_exports(store, out, ExportSettings(Criterion(threshold=0.0), merge=True), tuple(FORMATS))
+    rows = table(out)
+    assert {(row["state"], row["score"], row["anomalous"]) for row in rows} == {("unreadable", "", "")}
+    assert len(rows) == tiles
+    shown = [feature["properties"] for feature in features(out / "tiles.geojson")]
+    assert {(one["classification"]["name"], "score" in one["measurements"]) for one in shown} == {("Unreadable", False)}
+    assert features(out / "regions.geojson") == []
+    assert np.isnan(tifffile.imread(out / "heatmap.ome.tif")).all()
+    with Image.open(out / "heatmap.overlay.png") as overlay:
+        assert not np.asarray(overlay)[..., 3].any()
+    assert f"Of {tiles} tiles none has a score" in Page(out / "report.html").words
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "tiles.csv").read_text(encoding="utf-8").splitlines()))
+
+
+def features(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["features"]
+    return found
 
 
 def test_a_range_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.export.groovy_tool import Groovy
 from tests.export.stores import Scene, make_store
-from wsi_haloae.export.bundle import ExportSettings, write_exports
+from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.open_store import ExportSettings
 from wsi_haloae.export.qupath_scripts import PROJECT_SCRIPTS, groovy_literal, write_project_scripts
 

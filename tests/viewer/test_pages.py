@@ -103,8 +103,11 @@ def test_a_tile_is_the_picture_that_was_scored(app: ASGIApp, scored: Scored) -> 
 
 
 def test_the_map_of_a_lost_tile_is_transparent(app: ASGIApp, scored: Scored) -> None:
-    row, column = scored.store.index.row[LOST], scored.store.index.column[LOST]
-    assert ask(app, f"/api/slides/ramp/tiles/{row}_{column}.png").status == 200
+    for number, alpha in ((LOST, 0), (LOST + 1, 255)):
+        row, column = scored.store.index.row[number], scored.store.index.column[number]
+        pixels = picture(ask(app, f"/api/slides/ramp/tiles/{row}_{column}.png"))
+        assert pixels.shape == (8, 8, 4)
+        assert (pixels[..., 3] == alpha).all()
 
 
 @pytest.mark.parametrize(

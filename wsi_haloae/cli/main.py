@@ -45,24 +45,23 @@ def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi
 
     Recipes pass a ``command`` of their own, so that they end like every other.
     """
+    reporter = Reporter()
     try:
-        result = command.main(args=list(arguments), prog_name=name, standalone_mode=False)
+        result = command.main(args=list(arguments), prog_name=name, standalone_mode=False, obj=reporter)
     except click.ClickException as error:
         told = StringIO()
         error.show(told)
         click.echo(printable_lines(told.getvalue()), err=True, nl=False)  # a file's name may have passed for an option
         return BAD_USAGE
-    except WsiHaloaeError as error:
-        Reporter().error(str(error))
-        return BAD_USAGE
-    except OSError as error:  # a full disk, a folder without permission
-        Reporter().error(str(error))
+    except (WsiHaloaeError, OSError) as error:  # of the system: a full disk, a folder without permission
+        reporter.error(str(error))
+        reporter.trace(error)
         return BAD_USAGE
     except (click.Abort, KeyboardInterrupt):
-        Reporter().error("interrupted; the same command (without --overwrite) goes on from here")
+        reporter.error("interrupted; the same command (without --overwrite) goes on from here")
         return INTERRUPTED
     except Exception:  # noqa: BLE001  # exit code 1 would say that some slides are done
-        Reporter().error(f"unexpected, please report:\n{traceback.format_exc()}")
+        reporter.error(f"unexpected, please report:\n{traceback.format_exc()}")
         return BAD_USAGE
     return int(result or 0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +13,7 @@ import click
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable_lines
+from wsi_haloae.workspace.record import versions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,8 +36,21 @@ class PixelSize(click.ParamType[float]):
 
 def talk(command: Command) -> Command:
     """``-v`` and ``-q``."""
-    command = click.option("-v", "--verbose", is_flag=True, help="Say more.")(command)
+    command = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        callback=_trace_errors,
+        help="Say what each stage runs on and takes, and where an error comes from.",
+    )(command)
     return click.option("-q", "--quiet", is_flag=True, help="Say only warnings and errors.")(command)
+
+
+def _trace_errors(context: click.Context, _option: click.Parameter, verbose: bool) -> bool:
+    """An error may end the command before it has a reporter: `main.run` then says where it comes from."""
+    if isinstance(context.obj, Reporter):
+        context.obj.verbose = verbose
+    return verbose
 
 
 def pixel_size(command: Command) -> Command:
@@ -133,5 +149,9 @@ def say(text: str) -> None:
 
 
 def reporter(*, quiet: bool, verbose: bool) -> Reporter:
-    """Where the run says what it does."""
-    return Reporter(quiet=quiet, verbose=verbose)
+    """Where the run says what it does; with ``-v`` it begins with what it runs on."""
+    made = Reporter(quiet=quiet, verbose=verbose)
+    if verbose:
+        packages = ", ".join(f"{name} {number}" for name, number in versions().items())
+        made.detail(f"{packages}; {platform.platform()}; {available_cores()} of {os.cpu_count()} cores")
+    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import webbrowser
 from pathlib import Path
 
@@ -37,5 +38,7 @@ def view(scored: Path, port: int, annotations: Path | None, open_browser: bool, 
         if open_browser:
             webbrowser.open(address)
 
-    serve(scored, port, annotations, ready, reporter.warn)
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+    serve(scored, port, annotations, ready, reporter.warn, log_requests=verbose)
     return 0

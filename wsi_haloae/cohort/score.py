@@ -138,7 +138,7 @@ class _Cohort:
         """Count one in, and let the scheduler forget it; gives a task that must be handed out again."""
         task, _ = self._handed_out.pop(str(future.key))
         if future.status == "finished":
-            self._report(future.result())
+            self._report(future.result(), task.folder)
             return None
         error = future.exception() if future.status == "error" else None
         if error is None:
@@ -151,10 +151,14 @@ class _Cohort:
         self._fail(task.slide.name, error, deaths)
         return None
 
-    def _report(self, report: SlideReport) -> None:
+    def _report(self, report: SlideReport, folder: Path) -> None:
         result = report.result
         if result.error:
             self._reporter.error(f"{result.name}: {result.error}")
+            self._reporter.detail(result.trace)
+        elif report.seconds is not None:
+            stages = read_record(folder / RECORD_NAME).get("seconds", {})
+            self._reporter.detail(f"{result.name}: " + ", ".join(f"{name} {taken} s" for name, taken in stages.items()))
         self._outcome.add(result, before=report.seconds is None)
         self._watch.end(
             result.name,
@@ -170,7 +174,7 @@ class _Cohort:
         set_aside = deaths > 0
         told = f"{SET_ASIDE if set_aside else 'not scored'}: {error}"
         self._reporter.error(f"{name}: {told}")
-        self._outcome.add(ItemResult(name, "failed", told, set_aside))
+        self._outcome.add(ItemResult(name, "failed", told, set_aside=set_aside))
         self._watch.end(name, state=SET_ASIDE if set_aside else "failed", error=told, attempts=deaths)
 
 

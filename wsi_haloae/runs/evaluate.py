@@ -88,7 +88,8 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
     warnings += _require_one_way(slides)
     warnings += sorted({slide.why_none for slide in slides if slide.why_none})
     by_slide = len(slides) >= ENOUGH_SLIDES
-    result, tiles = _judge(slides, options.reference, by_slide=by_slide)
+    with reporter.timed("figures and their intervals"):
+        result, tiles = _judge(slides, options.reference, by_slide=by_slide)
     if not by_slide:
         warnings.append(
             f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
@@ -113,11 +114,13 @@ def _read_all(
         try:
             store = ScoreStore.open(path)
             if wanted in {None, ScoredAs.of(store.header)}:
-                slides.append(_read(name, store, options))
+                with reporter.timed(f"{name}: tiles and outlines"):
+                    slides.append(_read(name, store, options))
             else:
                 others.append(name)
         except WsiHaloaeError as error:
             reporter.error(f"{name}: {error}")
+            reporter.trace(error)
             failed.append(name)
     if not slides:
         raise UsageError(f"none of {len(failed)} scored slides could be judged; the messages above say why.")

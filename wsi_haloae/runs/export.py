@@ -78,7 +78,8 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
                 f"{store.path}: {pending:,} of {len(store):,} tiles are not scored yet. "
                 "Give the 'wsi-haloae score' command again: it goes on where it stopped."
             )
-        source = write_exports(store, folder, options.settings, options.formats)
+        with reporter.timed(f"{folder}: {', '.join(options.formats)}"):
+            source = write_exports(store, folder, options.settings, options.formats)
         facts = recorded_calling(source.tiles)
         told = {
             "arguments": arguments,

@@ -94,6 +94,7 @@ def run_mvtec(
             if len(sets) == 1:
                 raise
             reporter.error(f"{images.name}: {error}")
+            reporter.trace(error)
             failed.append(images.name)
     if results:
         write_table(results, output)

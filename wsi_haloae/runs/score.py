@@ -140,6 +140,7 @@ class ScoreRun:
         record.lap("tissue")
         scores = self._open_scores(folder, header, chosen)
         if not scores.finished:
+            reporter.detail(f"{source.path}: {scores.header.compute}, {self._options.workers} readers")
             tiles = self._tiles(source, folder / tile_store.STORE_NAME, chosen, record)
             score_slide(
                 source,

@@ -72,6 +72,10 @@ class ComputeRecord(BaseModel):
     threads: int
     lowered_from: int | None = None  # the batch size that did not fit into memory
 
+    def __str__(self) -> str:
+        """In words: "float32 on cpu, batches of 16 tiles, 2 threads"."""
+        return f"{self.dtype} on {self.device}, batches of {self.batch_size} tiles, {self.threads} threads"
+
 
 class ScoreHeader(StoreHeader):
     """The attributes of a score store."""

@@ -33,6 +33,7 @@ def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) ->
     helpers = helpers or Helpers(ALONE)
     config, data, source = job.config, job.data, job.data.source
     device = helpers.ranks.device(job.device)
+    reporter.detail(f"training on {device}, {torch.get_num_threads()} threads, {job.workers} readers")
     torch.manual_seed(config.training.seed)
     model = HaloAE(config.model, source.tile_size)
     backbone_source = load_weights(model.backbone, config.model.features, job.weights)

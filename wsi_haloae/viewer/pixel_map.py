@@ -79,5 +79,7 @@ class PixelMapPicture:
         return self.scale.rgba(self._pyramid.read(number, row, column))
 
     def of_tile(self, number: int) -> NDArray[np.uint8]:
-        """RGBA (m, m, 4) of one tile's map."""
-        return self.scale.rgba(self._store.anomaly_map(number))
+        """RGBA (m, m, 4) of one tile's map; transparent where the tile has no score that counts."""
+        own = self._store.anomaly_map(number)
+        scored = self._store.read("state", number) == TileState.DONE
+        return self.scale.rgba(own if scored else np.full_like(own, np.nan))

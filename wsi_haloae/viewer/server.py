@@ -25,9 +25,17 @@ HOST = "127.0.0.1"
 
 
 def serve(
-    place: Path, port: int, annotations: Path | None, ready: Callable[[str], None], warn: Callable[[str], None]
+    place: Path,
+    port: int,
+    annotations: Path | None,
+    ready: Callable[[str], None],
+    warn: Callable[[str], None],
+    *,
+    log_requests: bool = False,
 ) -> None:
     """Show the scored slides in ``place`` until Ctrl-C; ``ready`` is told the address, once it answers.
+
+    ``log_requests``: each request and its status goes to the log "uvicorn.access".
 
     Port 0 takes a free one. Raises `UsageError` where there is nothing to show, or the port is taken.
     """
@@ -44,7 +52,7 @@ def serve(
             uvicorn.Config(
                 viewer_app(slides, bound),
                 log_config=None,
-                access_log=False,
+                access_log=log_requests,
                 lifespan="off",
                 ws="none",
                 server_header=False,

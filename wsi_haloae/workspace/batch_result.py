@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wsi_haloae.errors import OutputExistsError, SetAsideError, WsiHaloaeError
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, full_traceback
 from wsi_haloae.quoting import printable
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
@@ -26,14 +26,16 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What became of one slide: done, incomplete (tiles that could not be read) or failed, and why.
+    """What became of one slide: done, incomplete (tiles that could not be read) or failed.
 
-    ``set_aside``: it took workers down with it, so this run does not try it again.
+    ``error`` says why, ``trace`` where in the code. ``set_aside``: it took workers down with it, so this run does not
+    try it again.
     """
 
     name: str
     state: Literal["done", "incomplete", "failed"]
     error: str = ""
+    trace: str = ""
     set_aside: bool = False
 
 
@@ -46,18 +48,20 @@ def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], r
         unreadable = work()
     except OutputExistsError as error:  # the folder holds another run's results: nothing here has failed
         reporter.error(str(error))
-        return ItemResult(name, "failed", str(error))
+        reporter.trace(error)
+        return ItemResult(name, "failed", str(error), full_traceback(error))
     except SetAsideError as error:
         failed(str(error))
-        return ItemResult(name, "failed", str(error), set_aside=True)
+        return ItemResult(name, "failed", str(error), full_traceback(error), set_aside=True)
     except (WsiHaloaeError, OSError) as error:
-        told = str(error)
+        told, trace = str(error), full_traceback(error)
     except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
-        told = f"unexpected, please report:\n{traceback.format_exc()}"
+        told, trace = f"unexpected, please report:\n{traceback.format_exc()}", ""
     else:
         return ItemResult(name, "incomplete" if unreadable else "done")
     failed(told)
-    return ItemResult(name, "failed", told)
+    reporter.detail(trace)
+    return ItemResult(name, "failed", told, trace)
 
 
 @dataclass

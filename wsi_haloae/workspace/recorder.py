@@ -35,6 +35,7 @@ class RunRecorder:
         now = time.monotonic()
         self.seconds[stage] = round(now - self._clock, 3)
         self._clock = now
+        self.reporter.detail(f"{stage}: {self.seconds[stage]:.1f} s")
 
     def write(self, folder: Path, state: Literal["done", "empty", "failed"]) -> None:
         """Write the record into a folder, with the warnings since it began."""
@@ -45,15 +46,16 @@ class RunRecorder:
             "started": self._started.isoformat(timespec="seconds"),
             "seconds": self.seconds,
             "host": {"name": platform.node(), "system": platform.platform(), "processors": os.cpu_count()},
-            "versions": {"python": platform.python_version(), **_versions()},
+            "versions": versions(),
             "warnings": self.reporter.warnings[self._first_warning :],
             **self.facts,
         }
         RunRecord.model_validate(document).write(folder)
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that decide what a run gives."""
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
