@@ -13,7 +13,7 @@ import click
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable_lines
-from wsi_haloae.workspace.record import versions
+from wsi_haloae.workspace.recorder import versions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -157,7 +157,8 @@ class _Cohort:
             self._reporter.error(f"{result.name}: {result.error}")
             self._reporter.detail(result.trace)
         elif report.seconds is not None:
-            stages = read_record(folder / RECORD_NAME).get("seconds", {})
+            record = RunRecord.read(folder)
+            stages = {} if record is None else record.seconds
             self._reporter.detail(f"{result.name}: " + ", ".join(f"{name} {taken} s" for name, taken in stages.items()))
         self._outcome.add(result, before=report.seconds is None)
         self._watch.end(

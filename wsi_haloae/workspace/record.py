@@ -99,6 +99,7 @@ class RunRecord(_Section):
     state: Literal["done", "empty", "failed"]
     command: str = ""
     arguments: Mapping[str, Any] = Field(default_factory=dict)
+    seconds: Mapping[str, float] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
     error: str = ""
     slide: SlideSection = SlideSection()
