@@ -30,7 +30,7 @@ def paleness(density: TileDensity) -> float:
 
 
 PALE = ArtefactFlag(
-    bit=16,  # what was a mark of the viewer once
+    bit=1 << len(FLAGS),  # the next one
     words="too pale",
     colour="#00ff00",
     meaning="little stain",
@@ -64,10 +64,10 @@ def test_a_new_flag_is_calibrated_scored_stored_and_shown(tmp_path: Path, monkey
     folder = score(tiny, tmp_path / "out")
     store = ScoreStore.open(folder / "scores.zarr")
     quantities, bits = store.read("artefacts"), store.read("flags")
-    assert quantities.shape == (len(store), 5)
-    pale = quantities[:, 4] < limit
+    assert quantities.shape == (len(store), len(FLAGS))
+    pale = quantities[:, -1] < limit
     assert 0 < pale.sum() < len(store)
-    np.testing.assert_array_equal((bits & 16) > 0, pale)
+    np.testing.assert_array_equal((bits & PALE.bit) > 0, pale)
 
     assert [("too_pale" in names) for names in flags_in_table(folder)] == pale.tolist()
     record = json.loads((folder / "run.json").read_text())
@@ -77,7 +77,8 @@ def test_a_new_flag_is_calibrated_scored_stored_and_shown(tmp_path: Path, monkey
     assert f"little stain density below {limit:.3g}" in words
     assert f"too pale {pale.sum()}" in Page(tmp_path / "out" / "index.html").words
     facts = slide_facts(OpenedSlides(find_scored(tmp_path / "out", pytest.fail), None).get(folder.name))
-    assert {"bit": 16, "words": "too pale", "colour": "#00ff00", "inset": 4 / 15} in facts["flags"]
+    assert (facts["flags"][-1]["bit"], facts["flags"][-1]["words"]) == (PALE.bit, "too pale")
+    assert facts["flags"][-1]["colour"] == PALE.colour
 
     monkeypatch.delitem(FLAGS, "too_pale")  # an earlier version cannot say what the limit is of
     with pytest.raises(StoreError, match="'paleness'"):
