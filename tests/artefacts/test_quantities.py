@@ -46,9 +46,8 @@ def test_quantities_stay_in_their_ranges(seed: int, side: int) -> None:
 
 
 def test_white_is_glass_and_nothing_else() -> None:
-    assert measure(plain((255, 255, 255))) == {
-        "focus": 1.0, "ink_share": 0.0, "fold_ratio": 0.0, "glass_share": 1.0,
-    }  # fmt: skip
+    expected = {"focus": 1.0, "ink_share": 0.0, "fold_ratio": 0.0, "glass_share": 1.0}
+    assert measure(plain((255, 255, 255))).items() >= expected.items()
 
 
 @pytest.mark.parametrize("level", [0.7, GLASS_LEVEL, 0.95])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.export.stores import Scene, make_index
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import recover
 from wsi_haloae.stores.score_store import ScoreStore, TileScores
 from wsi_haloae.stores.sharded import TileState
@@ -35,7 +36,7 @@ def filled(path: Path, *, unreadable: int | None = None, maps: int | None = None
             rules=random.random((count, 1), np.float32),
             layer_residuals=random.random((count, 1), np.float32),
             layer_dissimilarities=random.random((count, 1), np.float32),
-            artefacts=random.random((count, 4), np.float32),
+            artefacts=random.random((count, len(FLAGS)), np.float32),
             flags=np.zeros(count, np.uint8),
             tissue_cells=np.arange(count, dtype=np.int32),
             anomaly_map=None if maps is None else random.random((count, maps, maps), np.float32),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.stores.make import SIDE, make_index, make_score_store, make_tile_store, score_header, tile_header
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import recover
 from wsi_haloae.errors import OutputExistsError, StoreError
 from wsi_haloae.stores.score_store import ScoreStore, TileScores
@@ -44,7 +45,7 @@ def scores(count: int, map_size: int | None = None) -> TileScores:
         rules=random.random((count, 3), np.float32),
         layer_residuals=random.random((count, 2), np.float32),
         layer_dissimilarities=random.random((count, 2), np.float32),
-        artefacts=random.random((count, 4), np.float32),
+        artefacts=random.random((count, len(FLAGS)), np.float32),
         flags=random.integers(0, 16, count).astype(np.uint8),
         tissue_cells=random.integers(0, 9, count).astype(np.int32),
         anomaly_map=None if map_size is None else random.random((count, map_size, map_size), np.float32),
@@ -206,6 +207,17 @@ def test_a_store_of_no_tiles_is_finished(make: Callable[..., ShardedStore], tmp_
     store = make(tmp_path / "store.zarr", 0)
     assert (len(store), store.shards, store.pending_shards()) == (0, 0, [])
     assert store.states().shape == (0,)
+
+
+def test_a_store_that_was_begun_before_a_flag_is_finished_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_score_store(tmp_path / "scores.zarr", SHARD_TILES + 2)
+    monkeypatch.setitem(FLAGS, "new", FLAGS["pen"])
+    given = scores(2)
+    store.write_shard(1, given, np.full(2, DONE, np.uint8))
+    assert given.artefacts.shape[1] == len(FLAGS)
+    np.testing.assert_array_equal(store.read("artefacts")[SHARD_TILES:], given.artefacts[:, :-1])
 
 
 def test_a_store_of_no_tiles_has_no_scores(tmp_path: Path) -> None:
