@@ -47,7 +47,7 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
         path = make_model(folder, tile, config)
         source = SlideInput(make_slide(folder, side), "slide", None, override_mpp=False)
         checkpoint = Checkpoint.load(path)
-        options = ScoreOptions(path, device_name, None, None, None, readers, None, False, False, False)
+        options = ScoreOptions(path, device=device_name, num_workers=readers)
         run = ScoreRun.of(options)
         with closing(source.open()) as slide:
             tiling, header = run.plan(slide.properties, None, quiet)

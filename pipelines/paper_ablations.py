@@ -88,7 +88,7 @@ def main(
     title, rows = TABLES[table]
     sets = find_image_sets(root, categories, None, None, None, everything=everything)
     chosen = MvtecOptions(
-        weights=weights, device=device, normalise="none", baselines=False, workers=num_workers, overwrite=False
+        weights=weights, device=device, normalise="none", baselines=False, num_workers=num_workers, overwrite=False
     )
     reporter = options.reporter(quiet=False, verbose=False)
     code = run_rows(title, rows, sets, output, configs or ("haloae",), settings, chosen, reporter)

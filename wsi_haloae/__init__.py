@@ -2,8 +2,9 @@
 
     import wsi_haloae
 
+    model = wsi_haloae.train("a.svs", "model.safetensors", annotations="a.geojson", class_name="Tumor")
     slide = wsi_haloae.open_slide("slide.svs")
-    scored = wsi_haloae.score(slide, "model.safetensors", "results")
+    scored = wsi_haloae.score(slide, model.path, "results")
     scored.heatmap()        # xarray, coordinates in micrometres
     scored.plot()
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from wsi_haloae.api.scored_slide import ScoredSlide, open_scored
     from wsi_haloae.api.scoring import score
     from wsi_haloae.api.tiles import Tiles
+    from wsi_haloae.api.training import TrainedModel, train
     from wsi_haloae.api.whole_slide import WholeSlide, open_slide
 
 __version__ = version("wsi-haloae")
@@ -34,13 +36,15 @@ __version__ = version("wsi-haloae")
 _HOMES = {
     "ScoredSlide": "scored_slide",
     "Tiles": "tiles",
+    "TrainedModel": "training",
     "WholeSlide": "whole_slide",
     "open_scored": "scored_slide",
     "open_slide": "whole_slide",
     "score": "scoring",
+    "train": "training",
 }
 
-__all__ = ["ScoredSlide", "Tiles", "WholeSlide", "open_scored", "open_slide", "score"]
+__all__ = ["ScoredSlide", "Tiles", "TrainedModel", "WholeSlide", "open_scored", "open_slide", "score", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ from wsi_haloae.scoring.image_scorer import image_residuals, score_residuals
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.job import TrainingData, TrainingJob
 
-OPTIONS = MvtecOptions(weights=None, device="cpu", normalise="none", baselines=False, workers=1, overwrite=False)
+OPTIONS = MvtecOptions(device="cpu", num_workers=1)
 SIZE = 128
 """Pixels a side: every variant can take it, and it trains in a second."""
 NARROW = ("model.swin.widths=[16, 8]",)

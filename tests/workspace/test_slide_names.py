@@ -190,6 +190,6 @@ def _run_mvtec(folder: Path) -> None:
     from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
 
     images = ImageSet("Table.md", (), (), folder, folder, None)
-    options = MvtecOptions(None, "cpu", "none", baselines=False, workers=0, overwrite=False)
+    options = MvtecOptions(device="cpu")
     config = load_config("haloae-small", base=MVTEC_BASE)
     run_mvtec([images], folder / "out", config, options, {}, Reporter(quiet=True))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from wsi_haloae.api.scored_slide import ScoredSlide
 from wsi_haloae.api.whole_slide import WholeSlide, open_slide
+from wsi_haloae.cohort.score import score_alone
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.score import ScoreOptions, score_slides
+from wsi_haloae.runs.score import ScoreOptions
 
 
 def score(
@@ -25,28 +26,57 @@ def score(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> ScoredSlide:
-    """Score a slide with the checkpoint ``model`` into ``output/<slide>/``; one that is done is only opened.
+    """Score a slide with a trained model, and leave the files that ``wsi-haloae score`` leaves.
 
-    ``stride`` is in pixels of the model's tiles; ``maps`` keeps the residual of every cell; ``roi`` is a GeoJSON
-    file that limits what is scored. A run that was interrupted goes on where it stopped. Tiles that cannot be read
-    are holes in the result (column ``state`` of its table). Raises what the command would say.
+    A slide that is scored already is only opened, and a run that was interrupted goes on where it stopped.
+
+    Parameters
+    ----------
+    slide
+        The slide, or the path of its file.
+    model
+        The checkpoint that `train` or ``wsi-haloae train-tiles`` wrote.
+    output
+        A folder; the slide's files go to ``output/<slide>/``, with ``index.html`` and the study's tables beside it.
+    device
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+    stride
+        Pixels of the model's tiles from one tile to the next. By default tiles do not overlap.
+    maps
+        Keep the residual of every cell (`ScoredSlide.pixel_map`).
+    roi
+        A GeoJSON file; only tiles with half of their area inside its polygons are scored.
+    num_workers
+        Threads that read the slide. By default one for each core.
+    overwrite
+        Replace what another model or grid left in the folder.
+    quiet
+        Print warnings and errors only.
+
+    Returns
+    -------
+    ScoredSlide
+        Tiles that cannot be read are holes in it (column ``state`` of its table).
+
+    Raises
+    ------
+    WsiHaloaeError
+        What the command would say.
+
     """
     whole = slide if isinstance(slide, WholeSlide) else open_slide(slide)
     source = whole.source
     options = ScoreOptions(
-        model=Path(model),
+        Path(model),
         device=device,
-        precision=None,
-        batch_size=None,
         stride=stride,
-        workers=num_workers or available_cores(),
+        num_workers=num_workers or available_cores(),
         roi=None if roi is None else Path(roi),
-        keep_maps=maps,
-        keep_tiles=False,
+        maps=maps,
         overwrite=overwrite,
     )
     arguments = {"slide": str(source.path), "output": str(output)}
     reporter = Reporter(quiet=quiet)
-    if score_slides([source], Path(output), options, arguments, reporter).failed:
+    if score_alone(source, Path(output), options, arguments, reporter).failed:
         raise WsiHaloaeError(reporter.errors[-1])
     return ScoredSlide(Path(output) / source.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
@@ -55,15 +55,9 @@ def mvtec(
     output: Path,
     configs: tuple[str, ...],
     settings: tuple[str, ...],
-    weights: Path | None,
-    normalise: Literal["none", "median"],
-    baselines: bool,
-    num_workers: int,
-    threads: int | None,
-    device: str,
-    overwrite: bool,
     quiet: bool,
     verbose: bool,
+    **given: Any,
 ) -> int:
     """Validate the model on labelled images: MVTec AD's categories in ROOT, or your own folders.
 
@@ -79,15 +73,7 @@ def mvtec(
 
     from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
 
-    chosen = MvtecOptions(
-        weights=weights,
-        device=device,
-        normalise=normalise,
-        baselines=baselines,
-        workers=num_workers,
-        overwrite=overwrite,
-        threads=threads,
-    )
+    chosen = options.chosen(MvtecOptions, given)
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     return run_mvtec(sets, output, config, chosen, arguments, reporter)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,7 +16,11 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable_lines
 from wsi_haloae.workspace.recorder import versions
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+Options = TypeVar("Options", bound="DataclassInstance")
 
 
 class PixelSize(click.ParamType[float]):
@@ -141,6 +146,11 @@ def output_folder(command: Command) -> Command:
     return click.option(
         "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Output folder."
     )(command)
+
+
+def chosen(kind: type[Options], given: Mapping[str, Any], **more: Any) -> Options:
+    """The dataclass of a command's options: each field takes the option of its name, or what ``more`` says."""
+    return kind(**{each.name: given[each.name] for each in fields(kind) if each.name in given}, **more)
 
 
 def say(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -52,27 +52,17 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 def score(
     slides: tuple[str, ...],
     name_by: Literal["stem", "parent"],
-    model: Path,
     output: Path,
     mpp: float | None,
     override_mpp: float | None,
-    roi: Path | None,
-    stride: int | None,
-    maps: bool,
-    keep_tiles: bool,
-    batch_size: int | None,
-    precision: str | None,
     slides_at_once: int | None,
     scheduler: str | None,
     tls_ca_file: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
-    num_workers: int,
-    threads: int | None,
-    device: str,
-    overwrite: bool,
     quiet: bool,
     verbose: bool,
+    **given: Any,
 ) -> int:
     """Score each SLIDE with a trained model: report, heatmap, table and QuPath files in OUTPUT/<name>/.
 
@@ -93,19 +83,7 @@ def score(
     from wsi_haloae.runs.score import ScoreOptions
 
     arguments = click.get_current_context().params
-    chosen = ScoreOptions(
-        model=model,
-        device=device,
-        precision=precision,
-        batch_size=batch_size,
-        stride=stride,
-        workers=num_workers,
-        roi=roi,
-        keep_maps=maps,
-        keep_tiles=keep_tiles,
-        overwrite=overwrite,
-        threads=threads,
-    )
+    chosen = options.chosen(ScoreOptions, given)
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     if len(found) == 1 and scheduler is None:  # no cluster for one slide
         return score_alone(found[0], output, chosen, arguments, reporter).exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
@@ -73,26 +73,12 @@ def train_tiles(
     configs: tuple[str, ...],
     settings: tuple[str, ...],
     features: str | None,
-    weights: Path | None,
-    mpp: float | None,
-    override_mpp: float | None,
     mpp_target: float | None,
     tile_size: int,
     stride: int | None,
-    annotations: Path | None,
-    class_name: str | None,
-    min_coverage: float,
-    manifest: Path | None,
-    group_regex: str | None,
-    balance: Literal["slide", "patient", "site"] | None,
-    baselines: bool,
-    anomalous_dir: Path | None,
-    num_workers: int,
-    threads: int | None,
-    device: str,
-    overwrite: bool,
     quiet: bool,
     verbose: bool,
+    **given: Any,
 ) -> int:
     """Train a model on reference tiles (your tumour, or whatever counts as expected).
 
@@ -112,27 +98,9 @@ def train_tiles(
     from wsi_haloae.tiles.reference import ReferenceOptions
     from wsi_haloae.tiles.tiling import TilingSettings
 
-    reference = ReferenceOptions(
-        mpp=mpp,
-        override_mpp=override_mpp,
-        annotations=annotations,
-        class_name=class_name,
-        min_coverage=min_coverage,
-        settings=TilingSettings(mpp_target, tile_size, stride),
-        manifest=manifest,
-        group_regex=group_regex,
-        workers=num_workers,
-    )
-    chosen = TrainOptions(
-        weights=weights,
-        device=device,
-        reference=reference,
-        baselines=baselines or anomalous_dir is not None,
-        anomalous=anomalous_dir,
-        balance=balance,
-        overwrite=overwrite,
-        threads=threads,
-    )
+    tiling = TilingSettings(mpp_target, tile_size, stride)
+    reference = options.chosen(ReferenceOptions, given, settings=tiling)
+    chosen = options.chosen(TrainOptions, given, reference=reference)
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     run(sources, output, config, chosen, arguments, reporter)

@@ -193,7 +193,7 @@ def _task(
         options,
         model=options.model.resolve(),
         roi=None if options.roi is None else options.roi.resolve(),
-        workers=max(1, options.workers // cluster.sharing),
+        num_workers=max(1, options.num_workers // cluster.sharing),
     )
     return SlideTask(
         slide=replace(slide, path=slide.absolute),

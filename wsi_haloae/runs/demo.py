@@ -80,35 +80,18 @@ def _synthetic_slide(path: Path, seed: int, reporter: Reporter) -> Path:
 
 def _train(slide: Path, model: Path, device: str, reporter: Reporter) -> None:
     reference = ReferenceOptions(
-        mpp=None,
-        override_mpp=None,
+        settings=TilingSettings(None, TILE_SIZE),
         annotations=slide.with_suffix(".geojson"),
         class_name=REFERENCE,
         min_coverage=PURITY,
-        settings=TilingSettings(None, TILE_SIZE),
-        manifest=None,
-        group_regex=None,
-        workers=WORKERS,
+        num_workers=WORKERS,
     )
-    options = TrainOptions(
-        weights=None, device=device, reference=reference, baselines=False, anomalous=None, balance=None, overwrite=False
-    )
+    options = TrainOptions(reference, device=device)
     train_tiles([str(slide)], model, load_config("demo", base=SLIDE_BASE), options, {"demo": True}, reporter)
 
 
 def _score(slide: Path, model: Path, output: Path, device: str, reporter: Reporter) -> None:
-    options = ScoreOptions(
-        model=model,
-        device=device,
-        precision=None,
-        batch_size=None,
-        stride=None,
-        workers=WORKERS,
-        roi=None,
-        keep_maps=False,
-        keep_tiles=True,
-        overwrite=False,
-    )
+    options = ScoreOptions(model, device=device, num_workers=WORKERS, keep_tiles=True)
     source = SlideInput(slide, slide.stem, None, override_mpp=False)
     outcome = score_slides([source], output, options, {"demo": True}, reporter)
     if outcome.exit_code:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from wsi_haloae.mvtec.category_table import markdown_table
 from wsi_haloae.mvtec.image_check import check_images
 from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.mvtec.pictures import write_pictures
+from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable, safe_cell
@@ -45,14 +46,14 @@ TABLE_NAME = "table"
 
 @dataclass(frozen=True)
 class MvtecOptions:
-    """What ``wsi-haloae mvtec`` was asked for, beside its configuration and its images."""
+    """What ``wsi-haloae mvtec`` was asked for, beside its configuration and its images: fields are options."""
 
-    weights: Path | None
-    device: str
-    normalise: Normalise
-    baselines: bool
-    workers: int
-    overwrite: bool
+    weights: Path | None = None
+    device: str = "auto"
+    normalise: Normalise = "none"
+    baselines: bool = False
+    num_workers: int = field(default_factory=available_cores)
+    overwrite: bool = False
     threads: int | None = None
 
 
@@ -179,7 +180,7 @@ def _train(
         identity,
         device,
         weights=options.weights,
-        workers=options.workers,
+        workers=options.num_workers,
         facts={"images": {"train": len(category.data.train), "validation": len(category.data.validation)}},
     )
     trained, curve = fit(job, reporter)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +33,7 @@ from wsi_haloae.export.summary import recorded_calling
 from wsi_haloae.export.verdict import INSTEAD
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.device import resolve_device
+from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.score_slide import score_slide
@@ -57,18 +58,21 @@ REFERENCE_QUANTILES = 256
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What ``wsi-haloae score`` was asked for; ``batch_size`` and ``precision`` None are automatic."""
+    """What ``wsi-haloae score`` was asked for: each field is the option of its name.
+
+    ``batch_size`` and ``precision`` None are automatic.
+    """
 
     model: Path
-    device: str
-    precision: str | None
-    batch_size: int | None
-    stride: int | None
-    workers: int
-    roi: Path | None
-    keep_maps: bool
-    keep_tiles: bool
-    overwrite: bool
+    device: str = "auto"
+    precision: str | None = None
+    batch_size: int | None = None
+    stride: int | None = None
+    num_workers: int = field(default_factory=available_cores)
+    roi: Path | None = None
+    maps: bool = False
+    keep_tiles: bool = False
+    overwrite: bool = False
     threads: int | None = None
 
 
@@ -140,13 +144,13 @@ class ScoreRun:
         record.lap("tissue")
         scores = self._open_scores(folder, header, chosen)
         if not scores.finished:
-            reporter.detail(f"{source.path}: {scores.header.compute}, {self._options.workers} readers")
+            reporter.detail(f"{source.path}: {scores.header.compute}, {self._options.num_workers} readers")
             tiles = self._tiles(source, folder / tile_store.STORE_NAME, chosen, record)
             score_slide(
                 source,
                 self._checkpoint,
                 scores,
-                readers=self._options.workers,
+                readers=self._options.num_workers,
                 device=self._device,
                 reporter=reporter,
                 tiles=tiles,
@@ -184,7 +188,7 @@ class ScoreRun:
             compute=self._compute(reporter),
             layers=model.backbone.layers,
             rules=tuple(available_rules(self._checkpoint)),
-            map_size=model.map_size if options.keep_maps else None,
+            map_size=model.map_size if options.maps else None,
             roi_sha256=file_sha256(roi) if roi else None,
         )
         return tiling, header
@@ -237,7 +241,7 @@ class ScoreRun:
         """The slide's pixels on disk, where they are wanted or there already; else they come from the slide."""
         if not self._options.keep_tiles and not path.exists():
             return None
-        tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, self._options.workers, record.reporter)
+        tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, self._options.num_workers, record.reporter)
         record.lap("tiling")
         return tiles
 

@@ -36,16 +36,24 @@ from wsi_haloae.workspace.recorder import RunRecorder
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What ``wsi-haloae train-tiles`` was asked for, beside its configuration."""
+    """What ``wsi-haloae train-tiles`` was asked for, beside its configuration.
 
-    weights: Path | None
-    device: str
+    Each field but ``reference`` is the option of its name.
+    """
+
     reference: ReferenceOptions
-    baselines: bool
-    anomalous: Path | None
-    balance: Stratum | None
-    overwrite: bool
+    weights: Path | None = None
+    device: str = "auto"
+    baselines: bool = False
+    anomalous_dir: Path | None = None
+    balance: Stratum | None = None
+    overwrite: bool = False
     threads: int | None = None
+
+
+def training_folder(output: Path) -> Path:
+    """Where a training leaves what is not the checkpoint ``output`` itself."""
+    return output.parent / f"{output.stem}.training"
 
 
 def train_tiles(
@@ -61,7 +69,7 @@ def train_tiles(
     Of the processes of a ``torchrun``, the first does so; the others help it train.
     """
     use_threads(options.threads)
-    folder, record = output.parent / f"{output.stem}.training", RunRecorder("train-tiles", arguments, reporter)
+    folder, record = training_folder(output), RunRecorder("train-tiles", arguments, reporter)
     with joined_ranks() as ranks:
         if not ranks.first:
             help_train(ranks)
@@ -162,7 +170,7 @@ def _trained(
         identity,
         resolve_device(options.device),
         weights=options.weights,
-        workers=options.reference.workers,
+        workers=options.reference.num_workers,
         mpp=source.mpp,
         facts={
             "tiles": {part: len(split.tiles[part]) for part in PARTS},
@@ -178,9 +186,11 @@ def _compare(
     checkpoint: Checkpoint, source: TileSource, split: Split, options: TrainOptions, folder: Path, reporter: Reporter
 ) -> None:
     """``--baselines``: what the decoder adds, after the model is safe on disk."""
-    if not options.baselines:
+    if not (options.baselines or options.anomalous_dir):
         return
-    anomalous = read_anomalous(options.anomalous, source, options.reference, reporter) if options.anomalous else None
+    anomalous = (
+        read_anomalous(options.anomalous_dir, source, options.reference, reporter) if options.anomalous_dir else None
+    )
     seen, others = as_trained(source, checkpoint), as_trained(anomalous, checkpoint) if anomalous else None
     report_added_value(checkpoint, seen, split, others, folder, resolve_device(options.device), reporter)
     reporter.line(f"{folder / 'baselines.md'}: HaloAE, its baselines and plain statistics side by side")

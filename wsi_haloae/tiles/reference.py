@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from wsi_haloae.annotations.geojson import find_annotations, read_annotations
 from wsi_haloae.atomic import own_folder, recover
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable
 from wsi_haloae.stores.places import place
@@ -26,7 +27,7 @@ from wsi_haloae.tiles.sources import (
     list_images,
 )
 from wsi_haloae.tiles.tiler import fill_tiles
-from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+from wsi_haloae.tiles.tiling import MIN_COVERAGE, Tiling, TilingSettings
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 from wsi_haloae.workspace.slide_inputs import SlideInput, resolved
 from wsi_haloae.workspace.slide_names import name_problem
@@ -37,17 +38,17 @@ Stratum = Literal["slide", "patient", "site"]
 
 @dataclass(frozen=True)
 class ReferenceOptions:
-    """How the sources of ``train-tiles`` are to be read."""
+    """How the sources of ``train-tiles`` are to be read: each field but ``settings`` is the option of its name."""
 
-    mpp: float | None
-    override_mpp: float | None
-    annotations: Path | None
-    class_name: str | None
-    min_coverage: float
     settings: TilingSettings
-    manifest: Path | None
-    group_regex: str | None
-    workers: int
+    mpp: float | None = None
+    override_mpp: float | None = None
+    annotations: Path | None = None
+    class_name: str | None = None
+    min_coverage: float = MIN_COVERAGE
+    manifest: Path | None = None
+    group_regex: str | None = None
+    num_workers: int = field(default_factory=available_cores)
 
 
 class ReferenceReader:
@@ -180,7 +181,7 @@ class ReferenceReader:
         for own in (self._folder, folder):
             own_folder(own)
         recover(folder)
-        store = fill_tiles(source, folder / STORE_NAME, tiling.header(), chosen, options.workers, self._reporter)
+        store = fill_tiles(source, folder / STORE_NAME, tiling.header(), chosen, options.num_workers, self._reporter)
         chosen.preview(folder)
         return TileStoreSource(store.path, self._group(path, path.name))
 

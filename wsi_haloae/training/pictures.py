@@ -24,10 +24,12 @@ from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.training.objective import planned_weights
 from wsi_haloae.training.trainer import EpochRecord
 
+CURVE_NAME = "loss.csv"
+
 
 def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     """``loss.csv`` and ``loss.png``."""
-    with replacing(folder / "loss.csv") as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+    with replacing(folder / CURVE_NAME) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, [field.name for field in fields(EpochRecord)])
         writer.writeheader()
         writer.writerows(asdict(record) for record in curve)

@@ -1,0 +1,141 @@
+"""Training from a notebook: what ``wsi-haloae train-tiles`` does, and the model at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from wsi_haloae.api.whole_slide import WholeSlide
+from wsi_haloae.config import SLIDE_BASE, load_config
+from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
+from wsi_haloae.processors.cores import available_cores
+from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles, training_folder
+from wsi_haloae.tiles.reference import ReferenceOptions, Stratum
+from wsi_haloae.tiles.tiling import MIN_COVERAGE, TilingSettings
+from wsi_haloae.training.pictures import CURVE_NAME
+
+Source = WholeSlide | str | Path
+
+
+class TrainedModel:
+    """A checkpoint, and what its training left beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        """The checkpoint, for `score`."""
+        self.folder = training_folder(path)
+        """Loss curve, reconstructions and run record."""
+
+    @cached_property
+    def facts(self) -> CheckpointFacts:
+        """Configuration, pixel size (µm), the split, the rule of the score and its calibration."""
+        return Checkpoint.load(self.path).facts
+
+    def curve(self) -> pd.DataFrame:
+        """The losses, a row for each epoch."""
+        return pd.read_csv(self.folder / CURVE_NAME)
+
+    def __repr__(self) -> str:
+        facts = self.facts
+        steps = facts.training["steps"]
+        return f"<TrainedModel {self.path}: {facts.tile_size} pixels at {facts.mpp:.4g} µm, {steps} steps>"
+
+
+def train(
+    sources: Source | Sequence[Source],
+    output: str | Path,
+    *,
+    config: str | Sequence[str] = "haloae",
+    settings: Sequence[str] = (),
+    annotations: str | Path | None = None,
+    class_name: str | None = None,
+    min_coverage: float = MIN_COVERAGE,
+    mpp: float | None = None,
+    mpp_target: float | None = None,
+    tile_size: int = 256,
+    stride: int | None = None,
+    manifest: str | Path | None = None,
+    group_regex: str | None = None,
+    balance: Stratum | None = None,
+    weights: str | Path | None = None,
+    baselines: bool = False,
+    device: str = "auto",
+    num_workers: int | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> TrainedModel:
+    """Train a model on reference tiles, and leave the files that ``wsi-haloae train-tiles`` leaves.
+
+    A training that was interrupted goes on from its last epoch, and one that is done is only opened.
+
+    Parameters
+    ----------
+    sources
+        Tile stores, folders of images (with ``mpp``), or slides (with ``annotations`` and ``class_name``).
+    output
+        Where the checkpoint goes, a ``.safetensors`` file.
+    config, settings
+        A preset or a YAML file, or several that are laid over each other; settings such as ``training.steps=500``.
+    annotations, class_name
+        Outlines of slides, a file or a folder of ``<stem>.geojson``, and the class in them to train on.
+    min_coverage
+        Share of a tile's area that must lie in that class.
+    mpp
+        Micrometres per pixel of images, or of slides whose files do not state it.
+    mpp_target, tile_size, stride
+        How annotated slides are cut: micrometres per pixel, side of a tile and distance between tiles in pixels.
+    manifest, group_regex
+        A CSV table, or a pattern in files' names, that says which tiles belong to one patient.
+    balance
+        Train on each slide, patient or site equally often.
+    weights
+        A file of backbone weights. By default the library of the backbone downloads them.
+    baselines
+        Compare the model with plain statistics of its own features.
+    device
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+    num_workers
+        Threads that read slides. By default one for each core.
+    overwrite
+        Replace a model of other tiles or another configuration.
+    quiet
+        Print warnings and errors only.
+
+    Returns
+    -------
+    TrainedModel
+        Its ``path`` is what `score` takes.
+
+    Raises
+    ------
+    WsiHaloaeError
+        What the command would say.
+
+    """
+    places = [sources] if isinstance(sources, WholeSlide | str | Path) else list(sources)
+    reference = ReferenceOptions(
+        TilingSettings(mpp_target, tile_size, stride),
+        mpp=mpp,
+        annotations=None if annotations is None else Path(annotations),
+        class_name=class_name,
+        min_coverage=min_coverage,
+        manifest=None if manifest is None else Path(manifest),
+        group_regex=group_regex,
+        num_workers=num_workers or available_cores(),
+    )
+    options = TrainOptions(
+        reference,
+        weights=None if weights is None else Path(weights),
+        device=device,
+        baselines=baselines,
+        balance=balance,
+        overwrite=overwrite,
+    )
+    named = [str(place.path if isinstance(place, WholeSlide) else place) for place in places]
+    loaded = load_config(config, settings, base=SLIDE_BASE)
+    train_tiles(named, Path(output), loaded, options, {"sources": named}, Reporter(quiet=quiet))
+    return TrainedModel(Path(output))
