@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from wsi_haloae.atomic import remove, remove_leftovers
+from wsi_haloae.atomic import remove_leftovers
 from wsi_haloae.config import Config
-from wsi_haloae.errors import OutputExistsError, UsageError
+from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.features.resolve import resolve
-from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
-from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
-from wsi_haloae.scoring.stain_matching import as_trained, match_stains, stain_target
-from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, choose_groups, read_anomalous
-from wsi_haloae.tiles.sources import CombinedSource, TileSource
+from wsi_haloae.scoring.stain_matching import as_trained
+from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, read_anomalous
 from wsi_haloae.training.added_value import report_added_value
-from wsi_haloae.training.calibrate import calibrate
 from wsi_haloae.training.distributed import Helpers, help_train
-from wsi_haloae.training.fit import fit
-from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
+from wsi_haloae.training.job import STATE_NAME
 from wsi_haloae.training.ranks import joined_ranks
-from wsi_haloae.training.split import PARTS, Split, split_by_group
-from wsi_haloae.training.trainer import plan_steps
+from wsi_haloae.training.reference import Reference
+from wsi_haloae.training.train import train_on
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.recorder import RunRecorder
 
@@ -83,35 +77,6 @@ def train_tiles(
             helpers.dismiss()
 
 
-@dataclass(frozen=True)
-class Reference:
-    """Reference tiles, the group of each, their split, and the stratum of each tile to train on, if asked for."""
-
-    source: CombinedSource
-    groups: Sequence[str]
-    split: Split
-    strata: Sequence[str] | None
-
-    @classmethod
-    def read(
-        cls, sources: Sequence[str], config: Config, options: TrainOptions, folder: Path, reporter: Reporter
-    ) -> Self:
-        """Annotated slides are tiled below ``folder`` first."""
-        reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter)
-        source = reader.read(sources)
-        check_tile_size(config.model, source.tile_size)
-        groups = choose_groups(source, len(PARTS), reporter.warn)
-        split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
-        if len(split.tiles["validation"]) < 2:
-            raise UsageError(
-                "the colour scale needs at least two held-out (validation) tiles; give more groups or images."
-            )
-        if options.balance is None:
-            return cls(source, groups, split, None)
-        strata = reader.strata(source, options.balance)
-        return cls(source, groups, split, [strata[number] for number in split.tiles["train"]])
-
-
 def _train_tiles(
     sources: Sequence[str],
     output: Path,
@@ -123,105 +88,60 @@ def _train_tiles(
     reporter: Reporter,
 ) -> None:
     config = resolve(asked)
-    if options.overwrite:
-        remove(folder / "tiles")
-    reference = Reference.read(sources, config, options, folder, reporter)
-    identity = _identity(config, reference.source, reference.split, options)
+    reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite)
+    reference = Reference.read(reader, sources, config, options.balance, reporter)
+    identity = reference.identity(config, options.weights)
     if options.overwrite:  # only now: whatever was wrong with the command has been said
         output.unlink(missing_ok=True)
         (folder / STATE_NAME).unlink(missing_ok=True)
     if output.exists():
-        _require_same(output, identity)
+        checkpoint = _finished(output, identity)
         reporter.line(f"{output}: trained already, nothing to do")
-        checkpoint = Checkpoint.load(output)
     else:
-        _announce(reference, config, options, reporter)
-        for line in describe_cost(asked.model, config.model, reference.source.tile_size):
+        for line in (
+            *reference.describe(config),
+            *describe_cost(asked.model, config.model, reference.source.tile_size),
+        ):
             reporter.line(line)
         record.lap("reference tiles")
-        checkpoint = _trained(reference, config, options, folder, identity, helpers, reporter)
+        checkpoint = train_on(
+            reference,
+            config,
+            folder,
+            resolve_device(options.device),
+            helpers,
+            reporter,
+            identity=identity,
+            weights=options.weights,
+            workers=options.reference.num_workers,
+        )
         record.lap("training")
         record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
         record.write(folder, "done")
         checkpoint.save(output)
         (folder / STATE_NAME).unlink(missing_ok=True)
         reporter.line(f"{output}: done; curve and reconstructions in {folder}")
-    _compare(checkpoint, reference.source, reference.split, options, folder, reporter)
+    if options.baselines or options.anomalous_dir:
+        _compare(checkpoint, reference, options, folder, reporter)
 
 
-def _trained(
-    reference: Reference,
-    config: Config,
-    options: TrainOptions,
-    folder: Path,
-    identity: str,
-    helpers: Helpers,
-    reporter: Reporter,
-) -> Checkpoint:
-    """A checkpoint that can score."""
-    source, split = reference.source, reference.split
-    glass = config.scoring.glass_level
-    stains = stain_target(source, split.tiles["train"], glass) if config.stain.normalise else None
-    seen = source if stains is None else match_stains(source, stains, glass)
-    job = TrainingJob(
-        config,
-        TrainingData(seen, split.tiles["train"], split.tiles["validation"], reference.strata),
-        folder,
-        identity,
-        resolve_device(options.device),
-        weights=options.weights,
-        workers=options.reference.num_workers,
-        mpp=source.mpp,
-        facts={
-            "tiles": {part: len(split.tiles[part]) for part in PARTS},
-            "groups": {part: len(split.groups[part]) for part in PARTS},
-        },
-    )
-    trained, _curve = fit(job, reporter, helpers)
-    trained = trained.with_facts(stains=stains)
-    return calibrate(trained, seen, split, reference.groups, helpers.ranks.device(job.device), reporter)
-
-
-def _compare(
-    checkpoint: Checkpoint, source: TileSource, split: Split, options: TrainOptions, folder: Path, reporter: Reporter
-) -> None:
-    """``--baselines``: what the decoder adds, after the model is safe on disk."""
-    if not (options.baselines or options.anomalous_dir):
-        return
-    anomalous = (
-        read_anomalous(options.anomalous_dir, source, options.reference, reporter) if options.anomalous_dir else None
-    )
-    seen, others = as_trained(source, checkpoint), as_trained(anomalous, checkpoint) if anomalous else None
-    report_added_value(checkpoint, seen, split, others, folder, resolve_device(options.device), reporter)
-    reporter.line(f"{folder / 'baselines.md'}: HaloAE, its baselines and plain statistics side by side")
-
-
-def _announce(reference: Reference, config: Config, options: TrainOptions, reporter: Reporter) -> None:
-    source, split = reference.source, reference.split
-    per_epoch, steps = plan_steps(config, len(split.tiles["train"]))
-    reporter.line(f"reference tiles: {len(source.groups):,} of {source.tile_size} px at {source.mpp:.4g} µm/px")
-    reporter.line(f"split by group: {split.describe()}")
-    if reference.strata is not None:
-        reporter.line(f"{len(set(reference.strata))} {options.balance}s to train on, each as often as any other")
-    reporter.line(f"training: {steps} steps, {per_epoch} per epoch")
-
-
-def _identity(config: Config, source: CombinedSource, split: Split, options: TrainOptions) -> str:
-    """Digest of configuration, tiles, their order and weights: what an interrupted training may be resumed with."""
-    told = {
-        "config": config.model_dump(mode="json"),
-        "source": [source.digest(), source.tile_size, source.mpp],
-        "weights": file_sha256(options.weights) if options.weights else None,
-        "balance": options.balance,
-        "groups": {part: split.groups[part] for part in PARTS},
-        "tiles": {part: split.tiles[part].tolist() for part in PARTS},
-    }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _require_same(output: Path, identity: str) -> None:
-    if Checkpoint.load(output).facts.training.get("identity") != identity:
+def _finished(output: Path, identity: str) -> Checkpoint:
+    checkpoint = Checkpoint.load(output)
+    if checkpoint.facts.training.get("identity") != identity:
         raise OutputExistsError(
             f"{output}: exists already, trained with another configuration or on other tiles. "
             "Choose another -o, or pass --overwrite to replace it."
         )
+    return checkpoint
+
+
+def _compare(
+    checkpoint: Checkpoint, reference: Reference, options: TrainOptions, folder: Path, reporter: Reporter
+) -> None:
+    """``--baselines``: what the decoder adds, after the model is safe on disk."""
+    source, others = reference.source, None
+    if options.anomalous_dir:
+        others = as_trained(read_anomalous(options.anomalous_dir, source, options.reference, reporter), checkpoint)
+    device = resolve_device(options.device)
+    report_added_value(checkpoint, as_trained(source, checkpoint), reference.split, others, folder, device, reporter)
+    reporter.line(f"{folder / 'baselines.md'}: HaloAE, its baselines and plain statistics side by side")

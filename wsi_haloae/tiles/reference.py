@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from wsi_haloae.annotations.geojson import find_annotations, read_annotations
-from wsi_haloae.atomic import own_folder, recover
+from wsi_haloae.atomic import own_folder, recover, remove
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
 from wsi_haloae.processors.cores import available_cores
@@ -17,7 +17,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable
 from wsi_haloae.stores.places import place
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
-from wsi_haloae.tiles.chosen import choose_tiles
+from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
 from wsi_haloae.tiles.sources import (
     CombinedSource,
     ImageFolderSource,
@@ -52,10 +52,23 @@ class ReferenceOptions:
 
 
 class ReferenceReader:
-    """Opens sources; annotated slides are tiled below ``folder`` first."""
+    """Opens sources; annotated slides are tiled below ``folder`` first.
 
-    def __init__(self, options: ReferenceOptions, tissue: TissueConfig, folder: Path, reporter: Reporter) -> None:
+    All sources are checked before the first tile is written. ``overwrite``: tiles that an earlier training left there
+    are made again.
+    """
+
+    def __init__(
+        self,
+        options: ReferenceOptions,
+        tissue: TissueConfig,
+        folder: Path,
+        reporter: Reporter,
+        *,
+        overwrite: bool = False,
+    ) -> None:
         self._options, self._tissue, self._folder, self._reporter = options, tissue, folder, reporter
+        self._overwrite = overwrite
         rows = read_manifest(options.manifest) if options.manifest else []
         self._rows = {resolved(row.path): row for row in rows}
         if options.manifest and options.group_regex:
@@ -65,7 +78,8 @@ class ReferenceReader:
         """All sources as one; `UsageError` when there is nothing in them."""
         places = [place(source) for source in sources]
         self._refuse_twins(places)
-        parts = [part for path in places for part in self._open(path)]
+        prepared = [self._prepare(path) for path in places]
+        parts = [part for opened in prepared for part in opened()]
         if not any(part.groups for part in parts):
             raise UsageError(f"no tile was found in {', '.join(sources)}.")
         return CombinedSource([part for part in parts if part.groups])
@@ -116,11 +130,16 @@ class ReferenceReader:
                     "or rename one of them."
                 )
 
-    def _open(self, path: Path) -> list[TileSource]:
+    def _prepare(self, path: Path) -> Callable[[], Sequence[TileSource]]:
+        """A source that has been checked; calling it opens it, and tiles it first if it is a slide."""
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder.")
         if path.is_file():
-            return [self._open_slide(path)]
+            return self._prepare_slide(path)
+        parts = self._open_folder(path)
+        return lambda: parts
+
+    def _open_folder(self, path: Path) -> list[TileSource]:
         if self._options.annotations or self._options.class_name:
             raise UsageError(
                 f"{path}: --annotations and --class choose tiles on slides, but this is a folder. "
@@ -157,7 +176,7 @@ class ReferenceReader:
             )
         return ImageFolderSource(folder, self._options.mpp, files, groups)
 
-    def _open_slide(self, path: Path) -> TileSource:
+    def _prepare_slide(self, path: Path) -> Callable[[], Sequence[TileSource]]:
         options, row = self._options, self._rows.get(resolved(path))
         named = (row.annotations if row else None) or options.annotations
         if named is None or options.class_name is None:
@@ -177,13 +196,20 @@ class ReferenceReader:
                 f"{path}: no tile has tissue and {options.min_coverage:.0%} of its area in class "
                 f"{options.class_name!r}. Are the annotations of this slide? Lower --min-coverage otherwise."
             )
-        folder = self._folder / path.stem
+        group = self._group(path, path.name)
+        return lambda: [TileStoreSource(self._fill(source, chosen), group)]
+
+    def _fill(self, source: SlideInput, chosen: ChosenTiles) -> Path:
+        folder = self._folder / source.name
         for own in (self._folder, folder):
             own_folder(own)
         recover(folder)
-        store = fill_tiles(source, folder / STORE_NAME, tiling.header(), chosen, options.num_workers, self._reporter)
+        path, header = folder / STORE_NAME, chosen.tiling.header()
+        if self._overwrite:
+            remove(path)
+        fill_tiles(source, path, header, chosen, self._options.num_workers, self._reporter)
         chosen.preview(folder)
-        return TileStoreSource(store.path, self._group(path, path.name))
+        return path
 
     def _group(self, path: Path, slide: str) -> str | None:
         """The group that a manifest's row or ``--group-regex`` names for a slide; None without either."""

@@ -1,0 +1,79 @@
+"""Reference tiles as a training needs them: read, split by group, and described."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from wsi_haloae.config import Config
+from wsi_haloae.errors import UsageError
+from wsi_haloae.model.checkpoint import file_sha256
+from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.progress import Reporter
+from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
+from wsi_haloae.tiles.sources import CombinedSource
+from wsi_haloae.training.split import PARTS, Split, split_by_group
+from wsi_haloae.training.trainer import plan_steps
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Reference tiles, the group of each and their split.
+
+    ``balance`` is what all tiles come equally often by, and ``strata`` the one of each tile to train on; else None.
+    """
+
+    source: CombinedSource
+    groups: Sequence[str]
+    split: Split
+    balance: Stratum | None
+    strata: Sequence[str] | None
+
+    @classmethod
+    def read(
+        cls,
+        reader: ReferenceReader,
+        sources: Sequence[str],
+        config: Config,
+        balance: Stratum | None,
+        reporter: Reporter,
+    ) -> Self:
+        """All sources, split by the configuration's shares; `UsageError` where they are too few."""
+        source = reader.read(sources)
+        check_tile_size(config.model, source.tile_size)
+        groups = choose_groups(source, len(PARTS), reporter.warn)
+        split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
+        if len(split.tiles["validation"]) < 2:
+            raise UsageError(
+                "the colour scale needs at least two held-out (validation) tiles; give more groups or images."
+            )
+        if balance is None:
+            return cls(source, groups, split, None, None)
+        strata = reader.strata(source, balance)
+        return cls(source, groups, split, balance, [strata[number] for number in split.tiles["train"]])
+
+    def identity(self, config: Config, weights: Path | None) -> str:
+        """Digest of configuration, tiles, their order and weights: what an interrupted training may be resumed with."""
+        told = {
+            "config": config.model_dump(mode="json"),
+            "source": [self.source.digest(), self.source.tile_size, self.source.mpp],
+            "weights": file_sha256(weights) if weights else None,
+            "balance": self.balance,
+            "groups": {part: self.split.groups[part] for part in PARTS},
+            "tiles": {part: self.split.tiles[part].tolist() for part in PARTS},
+        }
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    def describe(self, config: Config) -> Iterator[str]:
+        """Lines for people, before the training begins."""
+        source, split = self.source, self.split
+        per_epoch, steps = plan_steps(config, len(split.tiles["train"]))
+        yield f"reference tiles: {len(source.groups):,} of {source.tile_size} px at {source.mpp:.4g} µm/px"
+        yield f"split by group: {split.describe()}"
+        if self.strata is not None:
+            yield f"{len(set(self.strata))} {self.balance}s to train on, each as often as any other"
+        yield f"training: {steps} steps, {per_epoch} per epoch"

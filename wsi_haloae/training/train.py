@@ -1,0 +1,54 @@
+"""A model for slides from reference tiles: stains matched, trained, rules and scales learned, p-values calibrated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from wsi_haloae.config import Config
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.stain_matching import match_stains, stain_target
+from wsi_haloae.training.calibrate import calibrate
+from wsi_haloae.training.distributed import Helpers
+from wsi_haloae.training.fit import fit
+from wsi_haloae.training.job import TrainingData, TrainingJob
+from wsi_haloae.training.reference import Reference
+from wsi_haloae.training.split import PARTS
+
+
+def train_on(
+    reference: Reference,
+    config: Config,
+    folder: Path,
+    device: torch.device,
+    helpers: Helpers,
+    reporter: Reporter,
+    *,
+    identity: str,
+    weights: Path | None,
+    workers: int,
+) -> Checkpoint:
+    """A checkpoint that can score slides; curve, pictures and the state of an interrupted training go to ``folder``."""
+    source, split = reference.source, reference.split
+    glass = config.scoring.glass_level
+    stains = stain_target(source, split.tiles["train"], glass) if config.stain.normalise else None
+    seen = source if stains is None else match_stains(source, stains, glass)
+    job = TrainingJob(
+        config,
+        TrainingData(seen, split.tiles["train"], split.tiles["validation"], reference.strata),
+        folder,
+        identity,
+        device,
+        weights=weights,
+        workers=workers,
+        mpp=source.mpp,
+        facts={
+            "tiles": {part: len(split.tiles[part]) for part in PARTS},
+            "groups": {part: len(split.groups[part]) for part in PARTS},
+        },
+    )
+    trained, _curve = fit(job, reporter, helpers)
+    trained = trained.with_facts(stains=stains)
+    return calibrate(trained, seen, split, reference.groups, helpers.ranks.device(device), reporter)
