@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsi_haloae.atomic import replacing
+from wsi_haloae.atomic import refuse_link, replacing
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.features.preprocessing import normalise, to_unit
@@ -231,6 +231,7 @@ class Trainer:
             torch.save(state, partial)
 
     def _resume(self, reporter: Reporter) -> None:
+        refuse_link(self._state_path)
         if not self._state_path.exists():
             return
         state: dict[str, Any] = torch.load(self._state_path, map_location=self.device, weights_only=True)
