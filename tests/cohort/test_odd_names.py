@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -43,6 +44,8 @@ def test_a_study_of_odd_names(study: Study, quiet: Path, tmp_path: Path) -> None
     for name in (FORMULA, "+49 89"):
         assert same_scores(output / name, quiet / "slide0"), name
         assert (output / name / "score.log").is_file()
+        told = json.loads((output / name / "run.json").read_text(encoding="utf-8"))
+        assert told["slide"]["path"] == str(folder / f"{name}.tif"), "the viewer opens it by this"
 
     assert sorted(read_cohort(output)) == sorted([FORMULA, "+49 89"])
     for table in ("cohort.csv", "slides.csv"):

@@ -22,6 +22,7 @@ from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.mvtec_baselines import code_width
 from wsi_haloae.training.sources import TileSource
 from wsi_haloae.training.split import split_by_group
@@ -77,7 +78,8 @@ def run_autoencoder_rows(
         reporter.line(f"== {row.name}")
         folder = output / row.name.replace(" ", "-")
         try:
-            done.append(_run(source, row, folder, options, reporter))
+            with locked(folder):
+                done.append(_run(source, row, folder, options, reporter))
         except WsiHaloaeError as error:
             reporter.error(f"{row.name}: {error}")
             failed.append(row.name)
@@ -109,7 +111,6 @@ def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOpti
         reporter.line(f"{folder}: done already, skipped")
         return RowResidual(**told["residual"])
     split, device = split_by_group(source.groups, config.split, config.training.seed), resolve_device(options.device)
-    folder.mkdir(parents=True, exist_ok=True)
     data = TrainingData(source, split.tiles["train"], split.tiles["select"])
     fit_options = FitOptions(options.weights, device, folder, identity, workers=0, mpp=source.mpp, facts={})
     checkpoint, curve = fit(data, config, fit_options, reporter)

@@ -30,6 +30,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.calibrating import calibrate
 from wsi_haloae.runs.choosing import tell_disturbed
 from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.stain_matching import match_stains, stain_target
 from wsi_haloae.runs.tile_comparison import all_methods
 from wsi_haloae.stain.facts import StainFacts
@@ -100,7 +101,8 @@ def run_histology(
             name = f"{colouring}-{seed}"
             reporter.line(f"== {tiles.name}, {name}")
             try:
-                _run(root, tiles, colouring, output / name, _seeded(config, seed, colouring), options, reporter)
+                with locked(output / name):
+                    _run(root, tiles, colouring, output / name, _seeded(config, seed, colouring), options, reporter)
             except WsiHaloaeError as error:
                 reporter.error(f"{name}: {error}")
                 failed.append(name)
@@ -231,7 +233,6 @@ def _train(
     path = folder / "model.safetensors"
     if path.exists() and Checkpoint.load(path).facts.training.get("identity") == identity:
         return Checkpoint.load(path)
-    folder.mkdir(parents=True, exist_ok=True)
     device = resolve_device(options.device)
     fit_options = FitOptions(
         weights=options.weights,

@@ -227,8 +227,8 @@ class Trainer:
             "best_state": self._best_state,
             "curve": [asdict(record) for record in self.curve],
         }
-        with replacing(self._state_path) as partial:
-            torch.save(state, partial)
+        with replacing(self._state_path) as partial, partial.open("wb") as stream:
+            torch.save(state, stream)
 
     def _resume(self, reporter: Reporter) -> None:
         refuse_link(self._state_path)
