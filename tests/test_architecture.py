@@ -132,6 +132,33 @@ def test_click_is_imported_by_the_command_line_alone() -> None:
     assert {path.parent.name for path in MODULES if "click" in imports_of(path)} == {"cli"}
 
 
+def writes_of(path: Path) -> list[str]:
+    """Calls in a module that write a file by its name, but for what `atomic` gave as ``partial``."""
+    found = []
+    for call in (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        owner = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+        texts = [given.value for given in call.args if isinstance(given, ast.Constant) and isinstance(given.value, str)]
+        texts += [
+            each.value.value for each in call.keywords if each.arg == "mode" and isinstance(each.value, ast.Constant)
+        ]
+        opens = name == "open" and any(text[:1] in set("wax") or "+" in text for text in texts)
+        by_name = owner and name in {"write_text", "write_bytes", "touch", "symlink_to", "hardlink_to", "rename"}
+        by_system = f"{owner}.{name}" in {"os.open", "os.replace", "os.rename", "os.link", "tempfile.mkstemp"}
+        if (opens or by_name or by_system or owner == "shutil") and owner != "partial":
+            found.append(ast.unparse(call))
+    return found
+
+
+def test_every_file_is_written_through_the_one_place() -> None:
+    """Or it would follow a link that somebody planted, and be half a file after a crash."""
+    assert len(writes_of(PACKAGE / "atomic.py")) > 6, "it finds them"
+    allowed = {PACKAGE / "atomic.py", PACKAGE / "stores" / "compaction.py"}  # which links files into a partial folder
+    modules = (*MODULES, *(REPOSITORY / "pipelines").glob("*.py"))
+    found = {str(path.relative_to(REPOSITORY)): writes_of(path) for path in modules if path not in allowed}
+    assert {path: calls for path, calls in found.items() if calls} == {}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_module_is_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST

@@ -160,7 +160,11 @@ def test_train_tiles(tiny: Tiny, victim: Victim, tmp_path: Path) -> None:
             if path.name not in {".lock", "tiles", "tiles.zarr"}:
                 victim.plant(out / place / path.name)
     command = ["train-tiles", str(tiny.slide), "-o", str(out / "model.safetensors"), "--annotations", str(tiny.truth)]
-    assert run([*command, "--class", "Tumor", "--tile-size", "64", *TINY, "-q"]) == 0
+    command += ["--class", "Tumor", "--tile-size", "64", *TINY, "-q"]
+    victim.plant(out / "model.training" / "state.pt")
+    assert run(command) == 2, "an interrupted training of elsewhere is not gone on with"
+    (out / "model.training" / "state.pt").unlink()
+    assert run(command) == 0
     assert (out / "model.safetensors").read_bytes() == tiny.model.read_bytes()
     assert not (planted(out / "model.training") - set(unfinished(names_in(trained / "model.training"))))
 

@@ -14,7 +14,7 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.errors import SlideError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.workspace.batch_result import attempt
-from wsi_haloae.workspace.record import RunRecord
+from wsi_haloae.workspace.recorder import RunRecorder
 
 
 def failing() -> int:
@@ -39,7 +39,7 @@ def test_a_failure_says_where_it_comes_from(*, verbose: bool) -> None:
 @pytest.mark.parametrize("verbose", [False, True])
 def test_a_stage_says_what_it_took(*, verbose: bool, tmp_path: Path) -> None:
     reporter = Reporter(verbose=verbose, console=Console(file=io.StringIO(), width=200))
-    record = RunRecord("score", {}, reporter)
+    record = RunRecorder("score", {}, reporter)
     record.lap("tissue")
     with reporter.timed("exports"):
         pass

@@ -29,6 +29,7 @@ from wsi_haloae.training.fit import fit
 from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.split import split_by_group
 from wsi_haloae.training.statistics import draw, images_of
+from wsi_haloae.workspace.lock import locked
 
 RESULT_NAME = "residual.json"
 
@@ -80,7 +81,8 @@ def run_autoencoder_rows(
         reporter.line(f"== {row.name}")
         folder = output / row.name.replace(" ", "-")
         try:
-            done.append(_run(source, row, folder, options, reporter))
+            with locked(folder):
+                done.append(_run(source, row, folder, options, reporter))
         except WsiHaloaeError as error:
             reporter.error(f"{row.name}: {error}")
             failed.append(row.name)
@@ -113,7 +115,6 @@ def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOpti
         reporter.line(f"{folder}: done already, skipped")
         return RowResidual(**told["residual"])
     split, device = split_by_group(source.groups, config.split, config.training.seed), resolve_device(options.device)
-    folder.mkdir(parents=True, exist_ok=True)
     data = TrainingData(source, split.tiles["train"], split.tiles["validation"])
     job = TrainingJob(config, data, folder, identity, device, weights=options.weights, mpp=source.mpp)
     checkpoint, curve = fit(job, reporter)

@@ -38,6 +38,7 @@ from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.rule_marks import mark_rules, markdown_rules
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.synthetic_anomalies import SURROGATES
+from wsi_haloae.workspace.lock import locked
 
 SCORES_NAME = "scores.json"
 DISTURBED = 64
@@ -102,7 +103,8 @@ def run_histology(
             name = f"{colouring}-{seed}"
             reporter.line(f"== {tiles.name}, {name}")
             try:
-                _run(root, tiles, colouring, output / name, _seeded(config, seed, colouring), options, reporter)
+                with locked(output / name):
+                    _run(root, tiles, colouring, output / name, _seeded(config, seed, colouring), options, reporter)
             except WsiHaloaeError as error:
                 reporter.error(f"{name}: {error}")
                 failed.append(name)
@@ -235,7 +237,6 @@ def _train(
     path = folder / "model.safetensors"
     if path.exists() and Checkpoint.load(path).facts.training.get("identity") == identity:
         return Checkpoint.load(path)
-    folder.mkdir(parents=True, exist_ok=True)
     device = resolve_device(options.device)
     job = TrainingJob(
         config,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsi_haloae.atomic import remove_leftovers
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.synthetic.mosaic import TIFF_TILE, Mosaic, MosaicSettings, plan_mosaic
@@ -46,6 +47,7 @@ def make_mosaic(
             raise OutputExistsError(f"{path}: exists already. Choose another -o, or pass --overwrite to replace it.")
     mosaic = plan_mosaic(*_read_sources(sources, settings, reporter), settings)
     output.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(output)
     rows = -(-mosaic.height // TIFF_TILE)
     with reporter.track(f"Writing {output.name}", rows, "rows of tiles") as advance:
         mosaic.write_slide(output, compression=COMPRESSIONS[compression], progress=lambda _done, _all: advance(1))

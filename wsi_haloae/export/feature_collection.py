@@ -57,14 +57,14 @@ def _number(value: float) -> float:
 
 
 @contextmanager
-def _text(path: Path, *, packed: bool) -> Iterator[TextIO]:
+def _text(partial: Path, *, packed: bool) -> Iterator[TextIO]:
     if not packed:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with partial.open("w", encoding="utf-8", newline="") as file:
             yield file
         return
     # Neither the name nor a date goes into the header, so that equal contents are equal bytes.
     with (
-        path.open("wb") as raw,
+        partial.open("wb") as raw,
         gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as packer,
         TextIOWrapper(packer, encoding="utf-8", newline="") as file,
     ):

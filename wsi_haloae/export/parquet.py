@@ -42,7 +42,11 @@ def write_tile_parquet(path: Path, source: OpenStore) -> None:
         "criterion": "" if selection is None else selection.words,
     }
     schema = _schema().with_metadata(metadata)
-    with replacing(path) as partial, parquet.ParquetWriter(partial, schema, compression="zstd") as writer:
+    with (
+        replacing(path) as partial,
+        partial.open("wb") as stream,  # Arrow itself opens no file whose name is not UTF-8
+        parquet.ParquetWriter(stream, schema, compression="zstd") as writer,
+    ):
         for start in range(0, len(tiles), ROW_GROUP):
             writer.write_batch(record_batch(tiles, slice(start, start + ROW_GROUP)).replace_schema_metadata(metadata))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class ImageSource:
         """Of the files' names below the folder, their bytes, the size and the median."""
         whole = hashlib.sha256(f"{self.tile_size} {self.median}".encode())
         for file, name in zip(self._files, self.groups, strict=True):
-            whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+            whole.update(os.fsencode(name) + b"\0" + hashlib.sha256(file.read_bytes()).digest())
         return whole.hexdigest()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ class ImageFolderSource:
         """Of the files' names below the folder, and their bytes."""
         whole = hashlib.sha256()
         for file, name in zip(self.files, self.blocks, strict=True):
-            whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+            whole.update(os.fsencode(name) + b"\0" + hashlib.sha256(file.read_bytes()).digest())
         return whole.hexdigest()
 
 

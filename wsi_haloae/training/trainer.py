@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wsi_haloae.atomic import replacing
+from wsi_haloae.atomic import refuse_link, replacing
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.features.preprocessing import normalise, to_unit
@@ -200,10 +200,11 @@ class Trainer:
             "best_state": self._best_state,
             "curve": [asdict(record) for record in self.curve],
         }
-        with replacing(self.job.state_path) as partial:
-            torch.save(state, partial)
+        with replacing(self.job.state_path) as partial, partial.open("wb") as stream:
+            torch.save(state, stream)
 
     def _resume(self, reporter: Reporter) -> None:
+        refuse_link(self.job.state_path)
         if not self.job.state_path.exists():
             return
         state: dict[str, Any] = torch.load(self.job.state_path, map_location=self.device, weights_only=True)
