@@ -44,11 +44,9 @@ def _caption(tiles: ScoredTiles) -> str:
         words += f"  ·  {tiles.not_scored:,} not scored (hatched)"
     if not tiles.scored:
         return words
-    return (
-        f"{words}\n{tiles.why_none}"
-        if tiles.selection is None
-        else f"{words}  ·  {_called(tiles.selection, tiles.scored)}"
-    )
+    if tiles.selection is None:
+        return f"{words}\n{tiles.why_none}"
+    return f"{words}  ·  {_called(tiles.selection, tiles.scored)}"
 
 
 def _called(selection: Selection, scored: int) -> str:

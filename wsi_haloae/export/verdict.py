@@ -54,13 +54,13 @@ def verdict(tiles: ScoredTiles) -> Verdict:
 
 
 def _called(selection: ErrorRateSelection, scored: int) -> Verdict:
-    count, headline = (
-        int(selection.chosen.sum()),
-        f"{_share(selection, scored)} called anomalous at a {selection.phrase}",
-    )
+    headline = f"{_share(selection, scored)} called anomalous at a {selection.phrase}"
     if selection.criterion == "false-discovery rate":
         held = f"Of the tiles that are called, about {percent(selection.level)} may be reference tiles after all."
-        return Verdict(headline, held if count else "No tile scores so high that it stands out from reference tiles.")
+        return Verdict(
+            headline,
+            held if selection.chosen.any() else "No tile scores so high that it stands out from reference tiles.",
+        )
     expected = max(1, round(selection.level * scored))
     return Verdict(
         headline,
