@@ -26,6 +26,8 @@ from wsi_haloae.slide.synthetic_layout import make_layout
 from wsi_haloae.slide.synthetic_truth import SyntheticTruth
 from wsi_haloae.slide.tissue import find_tissue
 
+pytestmark = pytest.mark.slow
+
 SIZE = 4096
 Made = tuple[Path, SyntheticTruth]
 Classes = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]

@@ -16,6 +16,8 @@ from wsi_haloae.slide.synthetic import write_synthetic_slide
 from wsi_haloae.stores.places import place
 from wsi_haloae.stores.tile_store import TileStore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
