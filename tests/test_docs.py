@@ -127,7 +127,7 @@ def test_indented_text_of_a_docstring_is_code() -> None:
         "",
         "        slide = open_slide(path)",
         "",
-        "        slide.close()      # at last",
+        "        slide.close()    # at last",
     ]
     assert to_rest(given) == ["Opens it.", "", *code, "", r"Then \|it\|."]
 

@@ -15,6 +15,8 @@ from wsi_haloae.artefacts.flags import FLAGS, measure, measure_all
 from wsi_haloae.artefacts.limits import ArtefactLimits, calibrate
 from wsi_haloae.slide.readers import open_slide
 
+pytestmark = pytest.mark.slow
+
 SETS = {
     "glas": ("glas_colon/train/malignant", 1, ("glas_colon/test/malignant", "glas_colon/test/benign")),
     "lc25000": ("lc25000_lung/train/tumour", 3, ("lc25000_lung/test/tumour", "lc25000_lung/test/normal")),

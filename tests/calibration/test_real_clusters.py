@@ -10,6 +10,8 @@ from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.evaluation.tile_statistics import STATISTICS, tile_statistics
 from wsi_haloae.tiles.sources import group_by_regex, list_images, read_image
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("statistic", ["mean red", "deviation green", "skewness"])
 def test_over_200_re_splits_of_clusters_five_per_cent_lie_below_five_per_cent(statistic: str) -> None:

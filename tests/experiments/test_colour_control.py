@@ -148,6 +148,7 @@ def figures(change: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, flo
     return np.array([auroc(column, anomalous) for column in colour]), auroc(distances["skewness"], anomalous)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grey", "colour"])
 def test_on_matched_lung_tiles_colour_tells_nothing_and_the_shape_of_the_histogram_does(kind: str) -> None:
     targets = ColourTargets.measure(lung("train/tumour", 8))
@@ -160,6 +161,7 @@ def test_on_matched_lung_tiles_colour_tells_nothing_and_the_shape_of_the_histogr
     assert skewness > 0.9, "texture is left, as the pilot found"
 
 
+@pytest.mark.slow
 def test_on_unmatched_lung_tiles_colour_decides() -> None:
     colour, _ = figures(lambda one: one)
     assert colour.max() > 0.99

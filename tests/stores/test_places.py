@@ -16,6 +16,8 @@ from wsi_haloae.stores.places import place
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tiled(tmp_path_factory: pytest.TempPathFactory) -> Path:

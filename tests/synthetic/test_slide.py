@@ -26,6 +26,8 @@ from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.synthetic.truth import SyntheticTruth
 from wsi_haloae.tissue.detection import find_tissue
 
+pytestmark = pytest.mark.slow
+
 SIZE = 4096
 Made = tuple[Path, SyntheticTruth]
 Classes = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]

@@ -19,6 +19,8 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.training.ranks import ALONE, Ranks
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
