@@ -15,7 +15,7 @@ from torch import Tensor
 
 from wsi_haloae.artefacts.flags import flags
 from wsi_haloae.artefacts.quantities import measure_all
-from wsi_haloae.config import PAPER, RULES, Rule, statistics_of
+from wsi_haloae.config import AUTO, PAPER, RULES, Rule, statistics_of
 from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.features.preprocessing import tissue_cells, to_unit
@@ -86,6 +86,7 @@ class Scorer:
     @torch.inference_mode()
     def _score_batch(self, batch: Tensor, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
         scoring, count = self._config.scoring, len(quantities)
+        assert scoring.rule != AUTO, "a training chooses its rule before anything is scored"
         rule, measured = RULES[scoring.rule], self._measure(batch)
         asked = self._rules | {PAPER: RULES[PAPER], rule.name: rule}  # the score's rule is mostly in stores too
         scores = {name: score_by(one, measured, scoring) for name, one in asked.items()}
