@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from tests.model.tiny import TILE, tiny_checkpoint
+from wsi_haloae.config import ScoringConfig
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.model.checkpoint import Checkpoint
 
@@ -126,6 +127,41 @@ def test_safetensors_of_others_are_refused(tmp_path: Path) -> None:
 def test_another_format_version_is_refused_by_its_number(saved: Path) -> None:
     rewrite(saved, lambda _tensors, header: header.update(format_version=99))
     with pytest.raises(CheckpointError, match="of format 99"):
+        Checkpoint.load(saved)
+
+
+OLD_SCORING = {"source": "features", "residual": "mse", "normalisation": "absolute", "smooth": True, "glass_level": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("pooling", "scoring"),
+    [
+        ("combined", ScoringConfig(rule="combined", glass_level=0.8)),
+        ("structure", ScoringConfig(rule="structure", glass_level=0.8)),
+        ("classifier", ScoringConfig(rule="classifier", glass_level=0.8)),
+        ("mean", ScoringConfig(glass_level=0.8)),
+        ("max", ScoringConfig(pooling="max", glass_level=0.8)),
+    ],
+)
+def test_format_4_is_read_whose_pooling_was_the_rule(pooling: str, scoring: ScoringConfig, saved: Path) -> None:
+    old = {**OLD_SCORING, "pooling": pooling}
+
+    def as_before(_tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
+        header["format_version"] = 4
+        header["facts"]["config"]["scoring"] = old
+
+    rewrite(saved, as_before)
+    assert Checkpoint.load(saved).facts.config.scoring == scoring
+
+
+@pytest.mark.parametrize("scoring", [None, [], {}, {**OLD_SCORING, "pooling": "wrong"}, {**OLD_SCORING, "pooling": []}])
+def test_a_damaged_header_of_format_4_is_refused(scoring: object, saved: Path) -> None:
+    def damage(_tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
+        header["format_version"] = 4
+        header["facts"]["config"]["scoring"] = scoring
+
+    rewrite(saved, damage)
+    with pytest.raises(CheckpointError, match="header is damaged"):
         Checkpoint.load(saved)
 
 

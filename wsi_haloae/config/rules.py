@@ -1,7 +1,8 @@
-"""The table of scoring rules. Whatever lists, names, teaches or computes rules asks it.
+"""The table of scoring rules: everything that lists, names, teaches or computes rules reads it.
 
-To add a rule, write what it computes into a file of `wsi_haloae.scoring.rules` and give it a row here. The row names
-that code by its place, and scoring loads it when it is needed: the configuration knows all rules, and loads no torch.
+To add a rule, write what it computes in a file of `wsi_haloae.scoring.rules`, and give it a row here. The row names
+that code as ``module:function``, and scoring imports it when it is needed. So this module needs no torch, and the
+configuration can check names by it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Pooling = Literal["mean", "p95", "max"]
 
 
 class Pieces(TypedDict, total=False):
-    """Settings of `ScoringConfig` that a rule brings itself, so that the configuration has no say in them."""
+    """Settings of `ScoringConfig` that a rule fixes, whatever the configuration says."""
 
     source: Source
     residual: Residual
@@ -29,19 +30,19 @@ class Pieces(TypedDict, total=False):
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """One row: how the tiles of a batch get their score, and all that others must know about it."""
+    """One row: how a tile gets its score, and what others must know about that."""
 
     name: str
     words: str
-    """For people and stores. ``{cells}`` is which cells count, ``{residual}`` the residual of the configuration,
-    ``{pooling}`` and ``{map}`` are what it makes of a map."""
+    """For people and stores. In it stand ``{cells}`` for the cells that count, ``{residual}`` for the configuration's
+    residual, and ``{pooling}`` and ``{map}`` for how its map becomes a number."""
     numbers: str | None = None
-    """``module:function`` of a `Measured` batch: the scores (B,), or the numbers (B, d) that are compared with what
-    ``taught_by`` tiles taught. None: the rule's map is pooled."""
+    """``module:function`` of a `Measured` batch. It gives the scores (B,), or, with ``taught_by``, the numbers (B, d)
+    that are compared with those of reference tiles. None: the map is pooled."""
     shows: str | None = None
     """``module:function`` of a `Measured` batch: the map (B, m, m) that explains the score. None: the residual."""
     pieces: Pieces = field(default_factory=Pieces)
-    """How map and pooling are made, where the rule and not the configuration says so."""
+    """What the rule fixes of the way from a residual to a map and a number."""
     cells: Literal["tissue", "all"] = "tissue"
     """Whether glass counts. With ``scoring.glass_level`` null there is none, and all cells count."""
     taught_by: Literal["train", "validation"] | None = None
@@ -55,27 +56,38 @@ class Rule:
     """The loss, a switch of ``loss``, without which the rule asks a part of the model that was never trained."""
     display_range: tuple[float, float] | None = None
     """The ends of the colour bar, where the score itself has ends. None: they come from held-out tiles."""
-    in_stores: bool = True
-    """Every tile is scored by it, whichever rule the model names, and stores keep it."""
     auto_says: str | None = None
-    """`AUTO` asks about this rule, and adds these words when it takes it. None: it is not asked about."""
+    """`AUTO` may choose this rule, and then adds these words to its line. None: it may not."""
+
+    @property
+    def in_stores(self) -> bool:
+        """Whether every tile is scored by it and stores keep it, whichever rule the model names.
+
+        The paper's has a column elsewhere, `CUSTOM` is nothing without its settings, and blocks D and E, which the
+        others would need, run only where the model's own rule asks for them.
+        """
+        decodes = self.trained_by is not None or self.pieces.get("source") == "image"
+        return not decodes and self.name not in {PAPER, CUSTOM}
 
     @property
     def open_pieces(self) -> frozenset[str]:
-        """The settings that shape its score or its map."""
+        """The settings of ``scoring`` that change its score or its map."""
         pooled = {"pooling"} if self.numbers is None else set()
         of_residual = {"source", "normalisation"} if self.shows is None else set()
         return frozenset({"smooth", *of_residual, *pooled} - self.pieces.keys())
 
     @property
     def for_images(self) -> bool:
-        """Whether labelled images (``wsi-haloae mvtec``) can be scored: nothing to learn, and a map of residuals."""
+        """Whether it scores labelled images (``wsi-haloae mvtec``): it learns nothing, and its map is a residual."""
         return self.taught_by is None and self.shows is None
 
 
-AUTO, CUSTOM, PAPER = "auto", "custom", "paper"
-"""Not a rule: the training chooses one. / The rule that the other settings of ``scoring`` make up. / Its score stands
-in a column of its own, ``score_paper``."""
+AUTO = "auto"
+"""No rule, but a value of ``scoring.rule``: the training chooses one."""
+CUSTOM = "custom"
+"""The rule that the other settings of ``scoring`` make up."""
+PAPER = "paper"
+"""The rule whose score has its own column, ``score_paper``."""
 
 _CODE = "wsi_haloae.scoring.rules"
 _RESIDUAL: Pieces = {"source": "features", "residual": "mse", "normalisation": "none"}
@@ -91,7 +103,6 @@ RULES: Mapping[str, Rule] = {
             numbers=f"{_CODE}.paper:mean_residual",
             pieces={**_RESIDUAL, "pooling": "mean"},
             cells="all",
-            in_stores=False,
         ),
         Rule("tissue", "mean over {cells} of A_fm", pieces={**_RESIDUAL, "pooling": "mean"}),
         Rule(
@@ -166,34 +177,33 @@ RULES: Mapping[str, Rule] = {
             numbers=f"{_CODE}.classifier:damaged",
             trained_by="cls",
             display_range=(0.0, 1.0),
-            in_stores=False,
         ),
-        Rule(CUSTOM, "{pooling} over {cells} of {map}", in_stores=False),
+        Rule(CUSTOM, "{pooling} over {cells} of {map}"),
     )
 }
-"""By name, in the order of the columns in stores. A model's statistics and stores go by these names."""
+"""By name, in the order of the columns in stores. Checkpoints and stores know rules by these names."""
 
 
 def candidates() -> tuple[str, ...]:
-    """What `AUTO` chooses from. The first wins ties, and later rows, which build on others, come first."""
+    """What `AUTO` chooses from. The first wins a tie; later rows come first, because they build on others."""
     return tuple(reversed([name for name, rule in RULES.items() if rule.auto_says is not None]))
 
 
 def statistics_of(name: str) -> frozenset[str]:
-    """The rules whose statistics a model must hold to score by rule ``name``: its own, and those it builds on."""
+    """The rules whose statistics a model needs to score by rule ``name``: its own, and those it builds on."""
     rule = RULES[name]
     own = {name} if rule.taught_by else set()
     return frozenset(own).union(*(statistics_of(other) for other in rule.after))
 
 
 def open_pieces(name: str) -> frozenset[str]:
-    """The settings of ``scoring`` that shape the score or the map of a rule, or of those that `AUTO` chooses from."""
+    """The settings of ``scoring`` that change the score or the map of a rule, or of those that `AUTO` chooses from."""
     asked = candidates() if name == AUTO else (name,)
     return frozenset(piece for one in asked for piece in RULES[one].open_pieces)
 
 
 def check_rule(name: str) -> str:
-    """The name itself; `ValueError` with a suggestion where neither a rule nor `AUTO` is called so."""
+    """The name itself; `ValueError` with a suggestion if it is neither a rule nor `AUTO`."""
     known = [AUTO, *RULES]
     if name in known:
         return name

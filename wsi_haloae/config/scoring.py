@@ -39,14 +39,14 @@ class ScoringConfig(Section):
     rule: Annotated[str, AfterValidator(check_rule)] = Field(
         CUSTOM,
         description="the rule that makes the score, by its name in docs/scoring.md; auto: the training chooses one by "
-        "held-out tiles; custom: the one that the next five settings make up",
+        "held-out tiles; custom: the next five settings make up the rule",
     )
     source: Source = Field("features", description="whose residual: A_fm or A_im")
     residual: Residual = Field("mse", description="ssim: 1 - SSIM at each place (AE-SSIM)")
     normalisation: Normalisation = Field("absolute", description="|A - mean training map|, A - mean training map, or A")
     smooth: StrictBool = Field(True, description="3x3 Gaussian over the map")
     pooling: Pooling = Field(
-        "mean", description="rule custom: the mean, 95th percentile or maximum of a tile's map is its score"
+        "mean", description="with rule custom: a tile's score is the mean, 95th percentile or maximum of its map"
     )
     glass_level: float | None = Field(
         GLASS_LEVEL,
@@ -58,12 +58,14 @@ class ScoringConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _settings_belong_to_the_rule(cls, data: Any) -> Any:
-        """A setting that the rule does not use is refused: it would change nothing, and nobody would notice."""
+        """Refuses a setting that the rule does not use: it would change nothing, and nobody would notice."""
         if not isinstance(data, Mapping):
             return data
         pooling, rule = data.get("pooling"), data.get("rule", CUSTOM)
         if pooling not in get_args(Pooling) and _is_rule(pooling):
-            raise ValueError(f"pooling {pooling} was given; it is a rule: set scoring.rule={pooling}")
+            raise ValueError(
+                f"scoring.pooling {pooling} was given, but {pooling} is a rule; set scoring.rule={pooling}"
+            )
         unused = sorted(set(data) & _PIECES - open_pieces(rule)) if _is_rule(rule) else []
         if unused:
             raise ValueError(
@@ -83,20 +85,21 @@ class ScoringConfig(Section):
 
     @model_serializer(mode="wrap")
     def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What is written down can be read again: no setting that the rule does not use."""
+        """Leaves out settings that the rule does not use, so that what is written can be read again."""
         unused = _PIECES - open_pieces(self.rule)
         return {name: value for name, value in dump(self).items() if name not in unused}
 
     @property
     def for_images(self) -> bool:
-        """Whether labelled images can be scored so; of each image only the residual that is trained for is kept."""
+        """Whether labelled images can be scored so. Only the residual that ``residual`` names is kept of an image."""
         rule = RULES.get(self.rule)
         return rule is not None and rule.for_images and self.by(rule).residual == self.residual
 
     @property
     def decodes(self) -> bool:
         """Whether scoring needs blocks D and E."""
-        return self.source == "image" or (self.rule != AUTO and RULES[self.rule].trained_by is not None)
+        rule = RULES.get(self.rule)
+        return rule is not None and (rule.trained_by is not None or self.by(rule).source == "image")
 
     def by(self, rule: Rule) -> ScoringConfig:
         """The settings as ``rule`` applies them: its own pieces, and no glass where it counts all cells."""
@@ -105,7 +108,7 @@ class ScoringConfig(Section):
 
 
 _PIECES = frozenset(Pieces.__annotations__) - {"residual"}
-"""Settings that some rules do not use. The residual's mean map is measured by every training, whatever its rule."""
+"""Settings that some rules do not use. ``residual`` is always used: every training measures its mean map."""
 
 
 def _is_rule(name: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import StrictBool, model_validator
 
 from wsi_haloae.config.model import ModelConfig
-from wsi_haloae.config.rules import AUTO, RULES
+from wsi_haloae.config.rules import RULES
 from wsi_haloae.config.scoring import ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.section import Section
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
@@ -29,13 +29,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _scores_need_what_was_trained(self) -> Self:
-        if self.scoring.source == "image" and not self.loss.im:
+        rule = RULES.get(self.scoring.rule)
+        if rule is None:  # auto
+            return self
+        if self.scoring.by(rule).source == "image" and not self.loss.im:
             raise ValueError("scoring.source is image, but loss.im is false: the image decoder is never trained")
-        trained_by = None if self.scoring.rule == AUTO else RULES[self.scoring.rule].trained_by
-        if trained_by and not getattr(self.loss, trained_by):
+        if rule.trained_by and not getattr(self.loss, rule.trained_by):
             raise ValueError(
-                f"scoring.rule is {self.scoring.rule}, but loss.{trained_by} is false: the {self.scoring.rule} is "
-                "never trained"
+                f"scoring.rule is {rule.name}, but loss.{rule.trained_by} is false: the {rule.name} is never trained"
             )
         return self
 

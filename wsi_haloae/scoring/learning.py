@@ -19,15 +19,20 @@ ROBUST_FROM = 10
 """Tiles per number from which the robust estimate is stable; with fewer, a shrunk covariance stands in."""
 
 
-def rounds() -> list[list[Rule]]:
-    """All rules that learn: those of one round from the same tiles in one pass, after those that they build on."""
+def rounds(named: str) -> list[list[Rule]]:
+    """The rules that learn where ``scoring.rule`` is ``named``: those in stores, and it.
+
+    The rules of a round learn from the same tiles in one pass, after the rules that they build on. Raises
+    `graphlib.CycleError` for rules that build on each other in a circle.
+    """
     order = TopologicalSorter({name: rule.after for name, rule in RULES.items()})
-    order.prepare()  # refuses rules that build on each other in a circle
+    order.prepare()
     found: list[list[Rule]] = []
     while order.is_active():
         ready = order.get_ready()
         order.done(*ready)
-        learning = [RULES[name] for name in ready if RULES[name].taught_by]
+        run = [RULES[name] for name in ready if RULES[name].in_stores or name == named]
+        learning = [rule for rule in run if rule.taught_by]
         parts = dict.fromkeys(rule.taught_by for rule in learning)
         found.extend([rule for rule in learning if rule.taught_by == part] for part in parts)
     return found

@@ -92,6 +92,7 @@ class Scorer:
     @torch.inference_mode()
     def _score_batch(self, batch: Tensor, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
         scoring, count = self._config.scoring, len(quantities)
+        assert scoring.rule != AUTO, "a training chooses its rule before anything is scored"
         rule, measured = RULES[scoring.rule], self._measure(batch)
         asked = self._rules | {PAPER: RULES[PAPER], rule.name: rule}  # the score's rule is mostly in stores too
         scores = {name: score_by(one, measured, scoring) for name, one in asked.items()}

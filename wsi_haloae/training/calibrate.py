@@ -49,8 +49,9 @@ def calibrate(
     """Everything in turn; ``groups`` names the group of each tile of ``source``."""
     validation, kept = split.tiles["validation"], split.tiles["calibration"]
     teachers = {"validation": validation, "train": draw(split.tiles["train"], checkpoint.facts.config)}
-    passes = sum(len(_taught_by(rules, teachers)) for rules in rounds())
-    auto = checkpoint.facts.config.scoring.rule == AUTO
+    named = checkpoint.facts.config.scoring.rule
+    passes = sum(len(_taught_by(rules, teachers)) for rules in rounds(named))
+    auto = named == AUTO
     if auto:
         passes += len(drawn(validation)) * (1 + len(SURROGATES))
     mapped = evenly(validation, MAP_TILES)
@@ -79,7 +80,7 @@ def learn_rules(
 
     ``teachers`` are the numbers of the *train* and *validation* tiles to learn from.
     """
-    for rules in rounds():
+    for rules in rounds(checkpoint.facts.config.scoring.rule):
         scorer, batches = Scorer(checkpoint, device, BATCH), []
         for some in _batches(_taught_by(rules, teachers)):
             batches.append(scorer.numbers(rules, read_tiles(source, some)))
