@@ -96,12 +96,8 @@ def main(slides: int, workers: int, sleep: float | None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = make_model(folder, TILE)
-        (folder / "slides").mkdir()
-        for number in range(FILES):
-            write_synthetic_slide(folder / f"{number}.tif", width=SIDE, height=SIDE, seed=number)
-        for number in range(slides):
-            os.link(folder / f"{number % FILES}.tif", folder / f"slides/s{number:05}.tif")
-        settings = {} if sleep is None else {"distributed.worker.preload": [_sleeper(folder, model, sleep)]}
+        link_slides(folder, slides)
+        settings = {} if sleep is None else {"distributed.worker.preload": [sleeper(folder, model, sleep)]}
         memory = Memory()
         memory.start()
         begun = time.monotonic()
@@ -114,17 +110,27 @@ def main(slides: int, workers: int, sleep: float | None) -> None:
         ends = np.sort([path.stat().st_mtime for path in (folder / "out").glob("*/run.json")])
         print_row(
             "cohort", slides=slides, workers=workers, sleep=sleep, exit_code=code, wall_seconds=round(wall, 1),
-            failed=sum(row["state"] != "done" for row in rows), **_figures(rows, ends, workers), **used,
+            failed=sum(row["state"] != "done" for row in rows), **figures(rows, ends, workers), **used,
         )  # fmt: skip
 
 
-def _sleeper(folder: Path, model: Path, seconds: float) -> str:
+def link_slides(folder: Path, slides: int) -> None:
+    """``folder/slides``: so many slides, links to a few files."""
+    (folder / "slides").mkdir()
+    for number in range(FILES):
+        write_synthetic_slide(folder / f"{number}.tif", width=SIDE, height=SIDE, seed=number)
+    for number in range(slides):
+        os.link(folder / f"{number % FILES}.tif", folder / f"slides/s{number:05}.tif")
+
+
+def sleeper(folder: Path, model: Path, seconds: float) -> str:
+    """A module for workers to load: a slide then takes so many seconds, and no model."""
     path = folder / "sleeper.py"
     path.write_text(SLEEPER.replace("SECONDS", str(seconds)).replace("SHA256)", f"{file_sha256(model)!r})"))
     return str(path)
 
 
-def _figures(rows: list[dict[str, str]], ends: NDArray[np.float64], workers: int) -> dict[str, Any]:
+def figures(rows: list[dict[str, str]], ends: NDArray[np.float64], workers: int) -> dict[str, Any]:
     """From the first records to the last: what comes before is the start of Python and torch."""
     seconds = np.array([float(row["seconds"]) for row in rows if row["seconds"]])
     done, span = len(ends) - workers, float(ends[-1] - ends[workers - 1])

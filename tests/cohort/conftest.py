@@ -14,6 +14,7 @@ import torch
 from tests.integration.conftest import train_tiny
 from wsi_haloae.cli.main import run
 from wsi_haloae.processors.cores import available_cores
+from wsi_haloae.processors.threads import on_threads
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 
 SLIDES = 4
@@ -39,17 +40,17 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 @pytest.fixture(scope="session")
 def quiet(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every slide scored by itself, undisturbed, in one process with a worker's threads."""
-    output, before = tmp_path_factory.mktemp("quiet"), torch.get_num_threads()
-    torch.set_num_threads(threads())
-    for slide in study.slides:
-        assert run(["score", str(slide), "-m", str(study.model), "-o", str(output), "-q"]) == 0
-    torch.set_num_threads(before)
+    output = tmp_path_factory.mktemp("quiet")
+    asked = ["-m", str(study.model), "-o", str(output), "-q", "--threads", str(threads())]
+    with on_threads(torch.get_num_threads()):
+        for slide in study.slides:
+            assert run(["score", str(slide), *asked]) == 0
     return output
 
 
 def threads() -> int:
     """Of a worker, where two share this machine."""
-    return max(1, available_cores() // AT_ONCE)
+    return int(os.environ.get("OMP_NUM_THREADS", max(1, available_cores() // AT_ONCE)))
 
 
 def command(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -153,6 +153,17 @@ def test_certificates_that_do_not_fit(
     assert "Traceback" not in said
 
 
+def test_a_configuration_that_asks_for_encryption(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["score", *map(str, study.slides[:2]), "-m", str(study.model), "-o", str(tmp_path)]
+    with dask.config.set({"distributed.comm.require-encryption": True}):
+        assert run([*asked, "--scheduler", "tcp://127.0.0.1:9"]) == 2
+    said = capsys.readouterr().err
+    assert "encryption required" in said
+    assert "Traceback" not in said
+
+
 def test_a_function_of_dasks_configuration_may_give_them() -> None:
     with dask.config.set({"distributed.client.security-loader": "some.module.loader"}):
         assert client_security("tls://127.0.0.1:9", None) is None, "left to Dask"

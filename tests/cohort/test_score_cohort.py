@@ -135,6 +135,19 @@ def test_a_slide_that_kills_its_worker_twice_is_set_aside(study: Study, quiet: P
     same_as_quiet(study, output, quiet)
 
 
+def test_workers_compute_as_asked_and_give_their_cores_away(study: Study, tmp_path: Path) -> None:
+    """OpenMP says how often a waiting thread looks again before it sleeps: in the command and in both workers."""
+    asked = ["score", *study.slides[:2], "-m", study.model, "-o", tmp_path, "--slides-at-once", "2", "--threads", "3"]
+    done = command(*asked, OMP_DISPLAY_ENV="VERBOSE")
+    assert done.returncode == 0, done.stderr
+    spins = re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)
+    assert len(spins) >= 3
+    assert set(spins) == {"0"}
+    assert "2 slides at once, 3 threads each" in done.stderr
+    for slide in study.slides[:2]:
+        assert json.loads((tmp_path / slide.stem / "run.json").read_text())["compute"]["threads"] == 3
+
+
 def test_another_model_is_refused_before_anything_is_touched(study: Study, quiet: Path, tmp_path: Path) -> None:
     """And one slide by itself has a row like every other."""
     output = tmp_path / "out"

@@ -8,10 +8,11 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from benchmarks.forked import COMMAND, start
 from benchmarks.killing import count_shards, kill_and_compare
 from tests.integration.conftest import Tiny
 from tests.integration.test_score import digests, score, table
+from wsi_haloae.processors.threads import on_threads
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import ScoreStore, TileScores
 from wsi_haloae.stores.sharded import SHARD_TILES
@@ -91,6 +93,42 @@ def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> N
     assert process.exitcode == 130
     assert "goes on from here" in said.read_text()
     assert score(tiny, tmp_path / "out") == 0
+    assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
+
+
+@pytest.fixture
+def own_threads() -> Iterator[None]:
+    """What a test asks for ends with it."""
+    with on_threads(torch.get_num_threads()):
+        yield
+
+
+@pytest.mark.usefixtures("own_threads")
+def test_a_resume_computes_on_the_threads_it_was_begun_with(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their number decides the last digits. Whatever comes after that slide has its own again."""
+    plain, seen = Scorer.score, []
+
+    def first_only(*tiles: Any, **more: Any) -> TileScores:
+        if seen:
+            raise KeyboardInterrupt
+        return watched(*tiles, **more)
+
+    def watched(*tiles: Any, **more: Any) -> TileScores:
+        seen.append(torch.get_num_threads())
+        return plain(*tiles, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Scorer, "score", first_only)
+        assert score(tiny, tmp_path / "out", "--threads", "1") == 130
+    monkeypatch.setattr(Scorer, "score", watched)
+    assert score(tiny, tmp_path / "out", "--threads", "3") == 0
+    assert len(seen) > 2
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 3
+    assert json.loads((tmp_path / "out/tiny/run.json").read_text())["compute"]["threads"] == 1
+    assert score(tiny, tmp_path / "quiet", "--threads", "1") == 0
     assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
 
 

@@ -47,10 +47,7 @@ def at(root: str, kind: str = V2, controllers: str = "cpu") -> str:
         (
             "0::/user.slice/user-7.slice/a.scope\n",
             at("/"),
-            {
-                "user.slice/user-7.slice/cpu.max": "200000 100000",
-                "user.slice/user-7.slice/a.scope/cpu.max": "max 100000",
-            },
+            {"user.slice/user-7.slice/cpu.max": "200000 100000", "user.slice/user-7.slice/a.scope/cpu.max": "max 1"},
             2.0,
         ),
         ("0::/a/b\n", at("/"), {"a/cpu.max": "100000 50000", "a/b/cpu.max": "300000 100000"}, 2.0),

@@ -71,13 +71,12 @@ def connected(
 
 @contextmanager
 def _remote(address: str, tls: TlsFiles | None, threads: int | None, reporter: Reporter) -> Iterator[Cluster]:
-    client = _client(address, tls)
-    if not is_encrypted(address):
-        reporter.warn(
-            f"scheduler {address}: anyone who reaches this address can run code as you. docs/studies.md says how to "
-            "close it."
-        )
-    with client:
+    with _client(address, tls) as client:
+        if not is_encrypted(address):
+            reporter.warn(
+                f"scheduler {address}: anyone who reaches this address can run code as you. docs/studies.md says how "
+                "to close it."
+            )
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         resources = {GPU: 1.0} if any(GPU in worker["resources"] for worker in workers) else {}
         where = " with a GPU" if resources else ""
