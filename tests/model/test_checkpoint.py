@@ -148,10 +148,19 @@ def test_format_4_is_read_whose_pooling_was_the_rule(pooling: str, scoring: Scor
 
     def as_before(_tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
         header["format_version"] = 4
-        header["facts"]["config"]["scoring"] = old
+        config = header["facts"]["config"]
+        config["scoring"] = old
+        config["split"] = {"select": 0.2, "calibrate": 0.3}
+        config["training"]["select_tiles"] = config["training"].pop("validation_tiles")
+        header["facts"]["training"] = {"tiles": {"train": 5, "select": 4, "calibrate": 3}, "select_fm": 0.5}
 
+    before = Checkpoint.load(saved).facts.config
     rewrite(saved, as_before)
-    assert Checkpoint.load(saved).facts.config.scoring == scoring
+    facts = Checkpoint.load(saved).facts
+    assert facts.config.scoring == scoring
+    assert (facts.config.split.validation, facts.config.split.calibration) == (0.2, 0.3)
+    assert facts.config.training == before.training
+    assert facts.training == {"tiles": {"train": 5, "validation": 4, "calibration": 3}, "validation_fm": 0.5}
 
 
 @pytest.mark.parametrize("scoring", [None, [], {}, {**OLD_SCORING, "pooling": "wrong"}, {**OLD_SCORING, "pooling": []}])

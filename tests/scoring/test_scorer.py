@@ -238,11 +238,6 @@ def test_rules_without_their_statistics_are_left_out() -> None:
     assert set(scorer().rules) - set(without.rules) == {"profile", "combined"}, "combined builds on profile"
 
 
-def test_nothing_is_scored_before_the_rule_is_chosen(tiles: np.ndarray) -> None:
-    with pytest.raises(AssertionError, match="chooses its rule before"):
-        by_rule(tiles, rule="auto")
-
-
 def test_rules_of_features_keep_the_features_mean_map_where_the_image_is_scored(tiles: np.ndarray) -> None:
     checkpoint = tiny_checkpoint()
     config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(source="image")})

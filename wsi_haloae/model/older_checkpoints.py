@@ -7,10 +7,18 @@ from typing import Any
 
 from wsi_haloae.config.rules import CUSTOM, open_pieces
 
+_RENAMED = {
+    "select": "validation",
+    "calibrate": "calibration",
+    "select_tiles": "validation_tiles",
+    "validation_fm": "validation_fm",
+}
+
 
 def from_format_4(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """``pooling`` named the rule, too, and stood beside settings that the rule did not use.
+    """In format 4 ``pooling`` also named the rule, beside settings that the rule did not use.
 
+    The parts of the split were called select and calibrate.
     Raises `KeyError`, `TypeError` or `AttributeError` for facts of another shape.
     """
     config = facts["config"]
@@ -20,4 +28,18 @@ def from_format_4(facts: Mapping[str, Any]) -> dict[str, Any]:
     else:
         shaping = open_pieces(given["pooling"]) | {"residual", "glass_level"}
         scoring = {"rule": given["pooling"], **{name: value for name, value in given.items() if name in shaping}}
-    return {**facts, "config": {**config, "scoring": scoring}}
+    config = {
+        **config,
+        "scoring": scoring,
+        "split": _renamed(config["split"]),
+        "training": _renamed(config["training"]),
+    }
+    training = _renamed(facts["training"])
+    for counted in ("tiles", "groups"):
+        if counted in training:
+            training[counted] = _renamed(training[counted])
+    return {**facts, "config": config, "training": training}
+
+
+def _renamed(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {_RENAMED.get(name, name): value for name, value in section.items()}
