@@ -11,7 +11,7 @@ _RENAMED = {
     "select": "validation",
     "calibrate": "calibration",
     "select_tiles": "validation_tiles",
-    "validation_fm": "validation_fm",
+    "select_fm": "validation_fm",
 }
 
 
