@@ -51,7 +51,7 @@ def test_every_colouring_of_every_seed_is_run_and_told(root: Path, capsys: pytes
     assert len(by_name["HaloAE"]["by_seed"]) == 2
     assert by_name["HaloAE"]["auroc"] == pytest.approx(np.mean(by_name["HaloAE"]["by_seed"]))
     table = (output / "table.md").read_text()
-    assert "seed by seed: colour (2) mean, mean; matched (2) mean, mean; grey (2) mean, mean." in table
+    assert "seed by seed: colour (2) custom, custom; matched (2) custom, custom; grey (2) custom, custom." in table
     assert "Development data" in table
     assert table.count("**0.") + table.count("**1.") == 3, "one best baseline a column"
     for name in ("scores.png", "maps.png"):
