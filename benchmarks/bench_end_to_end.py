@@ -26,7 +26,6 @@ from wsi_haloae.scoring.score_slide import score_slide
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.tiles.chosen import choose_tiles
 from wsi_haloae.tiles.reading import SlideTiles, read_ahead
 from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.workspace.slide_inputs import SlideInput
@@ -50,13 +49,13 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
         options = ScoreOptions(path, device=device_name, num_workers=readers)
         run = ScoreRun.of(options)
         with closing(source.open()) as slide:
-            tiling, header = run.plan(slide.properties, None, quiet)
-            chosen = choose_tiles(slide, tiling, quiet)
+            plan = run.planner.plan(source.path, slide.properties, quiet)
+            chosen = plan.choose(slide, quiet)
 
         def new_store() -> ScoreStore:
             shutil.rmtree(folder / "scores.zarr", ignore_errors=True)
             thumbnail = chosen.mask.thumbnail
-            return ScoreStore.create(folder / "scores.zarr", header, chosen.index, thumbnail, chosen.mask.mask)
+            return ScoreStore.create(folder / "scores.zarr", plan.header, chosen.index, thumbnail, chosen.mask.mask)
 
         def read() -> None:
             store = new_store()
@@ -67,7 +66,7 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
                 for _ in shards:
                     pass
 
-        compute = header.compute
+        compute = plan.header.compute
         scorer = Scorer(checkpoint, device, compute.batch_size, PRECISIONS[compute.dtype])
         with ThreadHandles(source.open) as handles:
             pixels = SlideTiles(new_store(), handles).read_shard(0).pixels
@@ -81,7 +80,7 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
 
         def stored() -> None:
             shutil.rmtree(folder / "tiles.zarr", ignore_errors=True)
-            tiles = fill_tiles(source, folder / "tiles.zarr", tiling.header(), chosen, readers, quiet)
+            tiles = fill_tiles(source, folder / "tiles.zarr", plan.tiling.header(), chosen, readers, quiet)
             score_slide(source, checkpoint, new_store(), readers=readers, device=device, reporter=quiet, tiles=tiles)
 
         ways = {"read": read, "model": model, "straight": straight, "through_the_store": stored}

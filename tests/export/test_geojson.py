@@ -13,8 +13,8 @@ import pytest
 from tests.export.check_geojson import assert_readable_by_qupath
 from tests.export.stores import Scene, make_store
 from wsi_haloae.export.geojson import write_tile_geojson
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 
 

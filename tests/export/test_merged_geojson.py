@@ -14,9 +14,9 @@ from shapely.geometry import shape
 from tests.export.check_geojson import assert_readable_by_qupath
 from tests.export.stores import Scene, make_store
 from wsi_haloae.export.merged_geojson import write_merged_geojson
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 
 SCALE = ColourScale(0.0, 8.0)  # steps of 1

@@ -12,12 +12,12 @@ from tests.export.stores import Scene, make_index, make_store
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.export.blend import OPACITY, blended
 from wsi_haloae.export.bundle import write_exports
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.figures import slide_frame
 from wsi_haloae.figures import slide_frame as frame
 from wsi_haloae.figures.scale_bar import length_words, scale_bar_length
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.tiles.preview import write_preview
 

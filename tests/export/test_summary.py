@@ -10,8 +10,8 @@ import pytest
 from tests.export.stores import Scene, make_store
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.selection import Criterion
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.export.summary import recorded_calling, summarise, tissue_area
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 
 

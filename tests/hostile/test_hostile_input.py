@@ -22,12 +22,12 @@ from wsi_haloae.annotations import geojson as annotations
 from wsi_haloae.annotations.geojson import read_annotations
 from wsi_haloae.config import load_config
 from wsi_haloae.errors import AnnotationError, WsiHaloaeError
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.pixel_map import assemble_map
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.workspace.manifest import read_manifest
 from wsi_haloae.workspace.slide_inputs import find_slides

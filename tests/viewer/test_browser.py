@@ -24,11 +24,11 @@ from tests.missing import missing
 from tests.viewer.process import running_viewer
 from tests.viewer.scored import CALIBRATED, DRAWN, LOST, RANGE, Scored, score_slide, write_run_record, write_slide
 from wsi_haloae.calibration.reach import why_none
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 NAME = "cmu-1-small-region"
 FLAGS = [

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from wsi_haloae.errors import StoreError
 from wsi_haloae.export.blend import blended
 from wsi_haloae.export.parquet import record_batch
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.figures.slide_frame import enlarged_or_reduced
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.heatmap.pixel_map import assemble_map
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 
 UM_PER_MM = 1000

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from wsi_haloae.artefacts.flags import FLAGS, frame_inset
 from wsi_haloae.export.open_store import OpenStore
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.figures.slide_frame import SlideFigure, enlarged_or_reduced
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 
 def write_artefact_picture(path: Path, source: OpenStore) -> None:

@@ -18,11 +18,11 @@ from wsi_haloae.export.feature_collection import PACKED, finite, polygon_geometr
 from wsi_haloae.export.geojson import SCORE_MEASUREMENT, TISSUE_MEASUREMENT, below, tile_features, write_tile_geojson
 from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.export.open_store import OpenStore
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.cells import CellEdges
 from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.heatmap.merging import MergedCells, merge_equal
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 COUNT_MEASUREMENT = "Merged tiles"
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.calibration.selection import USUAL, Criterion
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import Heatmap, assemble_heatmap
 from wsi_haloae.heatmap.cells import CellEdges
 from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.heatmap.regions import Region, find_regions
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from pyarrow import parquet
 from wsi_haloae.artefacts.flags import column_words, known_bits
 from wsi_haloae.atomic import replacing
 from wsi_haloae.export.open_store import OpenStore
-from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
 from wsi_haloae.export.table import COLUMNS
+from wsi_haloae.stores.scored_tiles import STATE_WORDS, ScoredTiles
 
 ROW_GROUP = 1 << 14
 """Tiles per row group, and so the most that is held as Arrow arrays at once."""

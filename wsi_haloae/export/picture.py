@@ -10,11 +10,11 @@ from matplotlib.colors import ListedColormap, Normalize
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.export.blend import blended
 from wsi_haloae.export.open_store import OpenStore
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.figures.slide_frame import FAINT_INK, INK, SlideFigure, enlarged_or_reduced, font
 from wsi_haloae.heatmap.assembly import grid_of
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import percent
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.tiles.preview import write_preview
 
 

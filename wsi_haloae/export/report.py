@@ -16,10 +16,10 @@ from wsi_haloae.export.formats import FORMATS
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.report_gallery import colour_bar, show_gallery
 from wsi_haloae.export.score_histogram import draw_histogram
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.export.verdict import verdict, warnings
 from wsi_haloae.pages import write_page
 from wsi_haloae.stores.gallery import GalleryRole
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 TEMPLATE = "export/report.html.jinja"
 LISTED_UNREADABLE = 40

@@ -12,10 +12,10 @@ from PIL import Image
 
 from wsi_haloae.artefacts.flags import spoken_words
 from wsi_haloae.calibration.reach import TILE_RATE, told_apart
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import data_uri
 from wsi_haloae.stores.gallery import Gallery, GalleryRole
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 JPEG_QUALITY = 88
 OWN_PERCENTILES = (1.0, 99.5)

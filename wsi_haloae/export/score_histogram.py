@@ -20,10 +20,10 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.figures.slide_frame import DPI, FAINT_INK, INK, font
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import percent
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 WIDTH, HEIGHT = 1440, 520
 BINS = 50

@@ -25,8 +25,8 @@ from pathlib import Path
 from wsi_haloae.artefacts.flags import column_words
 from wsi_haloae.atomic import replacing
 from wsi_haloae.export.open_store import OpenStore
-from wsi_haloae.export.scored_tiles import STATE_WORDS, ScoredTiles
 from wsi_haloae.quoting import safe_cell
+from wsi_haloae.stores.scored_tiles import STATE_WORDS, ScoredTiles
 
 COLUMNS = (
     "x", "y", "width", "height", "row", "column",

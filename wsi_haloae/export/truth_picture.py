@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.export.blend import blended
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.figures.slide_frame import INK, enlarged_or_reduced, font
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 INCHES_HIGH = 5.6
 

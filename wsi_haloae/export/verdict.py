@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import count_of_groups, independent_tiles
 from wsi_haloae.calibration.selection import ErrorRateSelection, Selection
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.pages import percent
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 
 USUAL_AT_MOST = 0.95

@@ -28,13 +28,13 @@ from wsi_haloae.evaluation.slide_result import (
     rule_figures,
 )
 from wsi_haloae.evaluation.tile_labels import BLOCK, NO_CLASS, block_names, label_tiles
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.export.slide_index import EVALUATION, write_index
 from wsi_haloae.pages import write_page
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreHeader, ScoreStore
 from wsi_haloae.stores.scored_as import ScoredAs, describe_ways
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.study_files import StudyFile

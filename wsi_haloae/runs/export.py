@@ -15,11 +15,11 @@ from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.asked_rate import require_rate
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.formats import check_formats
-from wsi_haloae.export.open_store import ExportSettings, OpenStore
+from wsi_haloae.export.open_store import ExportSettings
+from wsi_haloae.export.printed import exported_line
 from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.export.summary import recorded_calling
-from wsi_haloae.export.verdict import INSTEAD
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.batch_result import BatchResult, attempt, naming_a_full_disk
@@ -90,20 +90,10 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
         }
         called = {"criterion": options.settings.criterion.facts(), **facts} if "report" in options.formats else None
         _add_to_record(folder, told, called)
-    reporter.line(f"{folder}: {_words(source)}")
+    reporter.line(f"{folder}: {exported_line(source)}")
     if called is None:
         reporter.line(f"{folder}: only {', '.join(options.formats)} written; all other files are as they were")
     return 0  # tiles that cannot be read are those of the scoring
-
-
-def _words(source: OpenStore) -> str:
-    tiles, selection = source.tiles, source.tiles.selection
-    words = f"{len(tiles):,} tiles"
-    if not tiles.scored:
-        return f"{words}, none of them scored"
-    if selection is None:
-        return f"{words}. {tiles.why_none} {INSTEAD}"
-    return f"{words}, {tiles.called:,} of them in {len(source.regions):,} regions: {selection.words}"
 
 
 def _add_to_record(folder: Path, export: Mapping[str, Any], called: Mapping[str, Any] | None) -> None:

@@ -2,66 +2,46 @@
 
     slide -> tissue -> grid at the checkpoint's mpp -> score_slide -> ScoreStore -> exports
 
-Each stage goes on with what an earlier, interrupted run left. With ``--keep-tiles`` the pixels pass
-through a TileStore, which stays; otherwise they go straight to the model.
+Each stage continues from what an earlier, interrupted run left. With ``--keep-tiles`` the pixels are first written to
+a TileStore, which stays; otherwise they go straight to the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-
-from wsi_haloae.annotations.geojson import find_annotations, read_annotations
-from wsi_haloae.atomic import refuse_link, remove
-from wsi_haloae.config import rule_words
-from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
-from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
-from wsi_haloae.errors import AnnotationError, CheckpointError, OutputExistsError
+from wsi_haloae.atomic import remove
 from wsi_haloae.export.bundle import write_exports
-from wsi_haloae.export.formats import all_files
-from wsi_haloae.export.open_store import OpenStore
+from wsi_haloae.export.printed import scored_lines
 from wsi_haloae.export.qupath_scripts import write_project_scripts
-from wsi_haloae.export.scored_tiles import ScoredTiles
+from wsi_haloae.export.removal import remove_outputs
+from wsi_haloae.export.run_facts import run_facts
 from wsi_haloae.export.slide_index import write_index
-from wsi_haloae.export.summary import recorded_calling
-from wsi_haloae.export.verdict import INSTEAD
-from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
-from wsi_haloae.model.device import resolve_device
 from wsi_haloae.processors.cores import available_cores
-from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.compute import Compute
+from wsi_haloae.scoring.open_scores import finished_record, open_scores
+from wsi_haloae.scoring.score_plan import ScorePlanner, load_slide_model
 from wsi_haloae.scoring.score_slide import score_slide
-from wsi_haloae.scoring.scorer import available_rules
-from wsi_haloae.slide.properties import SlideProperties
-from wsi_haloae.stores import score_store, tile_store
-from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
-from wsi_haloae.stores.tile_store import TileStore
-from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
+from wsi_haloae.stores.tile_store import STORE_NAME as TILES_NAME
+from wsi_haloae.tiles.chosen import ChosenTiles
 from wsi_haloae.tiles.tiler import fill_tiles
-from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.batch_result import BatchResult, for_each_slide
 from wsi_haloae.workspace.lock import taking_turns, tidy
-from wsi_haloae.workspace.record import RECORD_NAME, RunRecord, is_finished
+from wsi_haloae.workspace.record import RECORD_NAME
 from wsi_haloae.workspace.recorder import RunRecorder
 from wsi_haloae.workspace.slide_inputs import SlideInput
-
-REFERENCE_QUANTILES = 256
-"""Of the calibration scores, kept in each store: enough for a histogram to be laid beside the slide's."""
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What ``wsi-haloae score`` was asked for: each field is the option of its name.
-
-    ``batch_size`` and ``precision`` None are automatic.
-    """
+    """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic."""
 
     model: Path
     device: str = "auto"
@@ -79,208 +59,75 @@ class ScoreOptions:
 def score_slides(
     slides: Sequence[SlideInput], output: Path, options: ScoreOptions, arguments: Mapping[str, Any], reporter: Reporter
 ) -> BatchResult:
-    """Score every slide into ``output/<name>/``, and index them. Raises what makes all of them impossible."""
+    """Score every slide into ``output/<name>/``, and index them. Raises errors that concern all of them."""
     run = ScoreRun.of(options)
     tidy(output)
-    outcome = for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
-    write_overview(output, outcome)
-    return outcome
+    result = for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
+    write_overview(output, result)
+    return result
 
 
-def write_overview(output: Path, outcome: BatchResult) -> None:
-    """What belongs to no single slide: the index, and QuPath's scripts for a whole project."""
-    if outcome.done or outcome.incomplete:
+def write_overview(output: Path, result: BatchResult) -> None:
+    """Write the files that belong to no single slide: the index, and QuPath's scripts for a whole project."""
+    if result.done or result.incomplete:
         with taking_turns(output):
             write_project_scripts(output)
     write_index(output)
 
 
 class ScoreRun:
-    """One call of ``score``: the model, loaded once, and the steps of a slide."""
+    """One call of ``score``: the model, loaded once, and the steps of each slide."""
 
-    def __init__(self, checkpoint: Checkpoint, mpp: float, device: torch.device, options: ScoreOptions) -> None:
-        self._checkpoint, self._mpp, self._device, self._options = checkpoint, mpp, device, options
-        use_threads(options.threads)
-        self._threads = torch.get_num_threads()
-        # "float32" in a store means float32, not the 10-bit products that cuDNN would take by itself.
-        torch.backends.cudnn.allow_tf32 = False
+    def __init__(self, planner: ScorePlanner, options: ScoreOptions) -> None:
+        self.planner, self._options = planner, options
+        self.model_sha256 = planner.checkpoint.sha256
 
     @classmethod
     def of(cls, options: ScoreOptions) -> Self:
-        """The model loaded; `CheckpointError` or `UsageError` for what makes every slide impossible."""
-        checkpoint = Checkpoint.load(options.model)
-        if checkpoint.facts.mpp is None:
-            raise CheckpointError(
-                f"{options.model}: trained on images without a pixel size, so it cannot be laid on a slide. "
-                "Train with 'wsi-haloae train-tiles' and --mpp."
-            )
-        return cls(checkpoint, checkpoint.facts.mpp, resolve_device(options.device), options)
-
-    @property
-    def model_sha256(self) -> str:
-        """Of the checkpoint's file."""
-        return self._checkpoint.sha256
+        """Load the model. Raises `CheckpointError` or `UsageError` for what would make every slide fail."""
+        checkpoint, mpp = load_slide_model(options.model)
+        compute = Compute(checkpoint, options.device, options.precision, options.batch_size, options.threads)
+        return cls(ScorePlanner(checkpoint, mpp, compute, options.stride, options.roi, options.maps), options)
 
     def score_one(self, source: SlideInput, folder: Path, record: RunRecorder) -> int:
-        """All stages of one slide; gives the number of tiles that could not be read."""
-        reporter = record.reporter
+        """Take one slide through all stages. Returns the number of tiles that could not be read."""
+        options, planner, reporter = self._options, self.planner, record.reporter
         with closing(source.open()) as slide:
-            roi = find_annotations(self._options.roi, source.path) if self._options.roi else None
-            tiling, header = self.plan(slide.properties, roi, reporter)
-            region = read_annotations(roi, slide.properties.bounds).everything() if roi else None
-            if self._options.overwrite:  # only now: whatever was wrong with the command has been said
-                _remove_outputs(folder)
-            if self._finished(folder, header):
+            plan = planner.plan(source.path, slide.properties, reporter)
+            if options.overwrite:  # only now: every error in the command has been reported
+                remove_outputs(folder)
+            if finished := finished_record(folder, plan.header):
                 reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
-                record_of_it = RunRecord.read(folder)
-                return 0 if record_of_it is None else record_of_it.counts.unreadable
+                return finished.counts.unreadable
             (folder / RECORD_NAME).unlink(missing_ok=True)
-            chosen = choose_tiles(slide, tiling, reporter, region)
-            if roi and not len(chosen.index):
-                raise AnnotationError(
-                    f"{roi}: no tile of {source.path} has tissue and half of its area inside these polygons. "
-                    "Are they this slide's, in pixels of level 0?"
-                )
+            chosen = plan.choose(slide, reporter)
         record.lap("tissue")
-        scores = self._open_scores(folder, header, chosen)
+        scores = open_scores(folder, plan.header, chosen, planner.checkpoint)
         if not scores.finished:
-            reporter.detail(f"{source.path}: {scores.header.compute}, {self._options.num_workers} readers")
-            tiles = self._tiles(source, folder / tile_store.STORE_NAME, chosen, record)
-            score_slide(
-                source,
-                self._checkpoint,
-                scores,
-                readers=self._options.num_workers,
-                device=self._device,
-                reporter=reporter,
-                tiles=tiles,
-            )
-            record.lap("scoring")
+            self._score(source, folder, chosen, scores, record)
         scores = scores.compacted()
         exported = write_exports(scores, folder)
         record.lap("exports")
-        if not self._options.keep_tiles:
-            remove(folder / tile_store.STORE_NAME)
-        # What was lost on the thumbnail may have been tissue.
+        if not options.keep_tiles:
+            remove(folder / TILES_NAME)
+        # A part of the thumbnail that could not be read may have held tissue.
         unreadable = int((scores.states() == TileState.UNREADABLE).sum()) + len(chosen.mask.warnings)
-        record.facts = self._facts(source, exported, chosen, unreadable)
+        record.facts = run_facts(source.absolute, options.model.resolve(), exported, chosen, unreadable)
         record.write(folder, "done" if len(scores) else "empty")
-        _say_done(source, folder, exported.tiles, unreadable, reporter)
+        for line in scored_lines(exported, folder, unreadable):
+            reporter.line(f"{source.path}: {line}")
         return unreadable
 
-    def plan(self, properties: SlideProperties, roi: Path | None, reporter: Reporter) -> tuple[Tiling, ScoreHeader]:
-        """Where the tiles of a slide lie, and all that decides their scores."""
-        facts, options = self._checkpoint.facts, self._options
-        settings = TilingSettings(self._mpp, facts.tile_size, options.stride)
-        tiling = Tiling.of(properties, settings, facts.config.tissue)
-        model = self._checkpoint.model
-        header = ScoreHeader(
-            **dict(tiling.header()),
-            model=ModelRecord(
-                sha256=self._checkpoint.sha256,
-                rule=rule_words(facts.config.scoring),
-                mpp=self._mpp,
-                display_range=facts.display_range,
-                map_range=facts.map_range,
-                calibration=facts.calibration,
-                artefacts=facts.artefacts,
-            ),
-            compute=self._compute(reporter),
-            layers=model.backbone.layers,
-            rules=tuple(available_rules(self._checkpoint)),
-            map_size=model.map_size if options.maps else None,
-            roi_sha256=file_sha256(roi) if roi else None,
-        )
-        return tiling, header
-
-    def _finished(self, folder: Path, header: ScoreHeader) -> bool:
-        path = folder / score_store.STORE_NAME
-        refuse_link(path)
-        if not path.exists():
-            return False
-        store = ScoreStore.open(path)
-        store.require_same(header)
-        return is_finished(folder, "score") and store.finished
-
-    def _open_scores(self, folder: Path, header: ScoreHeader, chosen: ChosenTiles) -> ScoreStore:
-        path = folder / score_store.STORE_NAME
-        if not path.exists():
-            calibration = self._checkpoint.calibration
-            reference = None if calibration is None else calibration.quantiles(REFERENCE_QUANTILES)
-            return ScoreStore.create(path, header, chosen.index, chosen.mask.thumbnail, chosen.mask.mask, reference)
-        store = ScoreStore.open(path)
-        store.require_same(header, chosen.index)
-        store.remove_leftovers()
-        if not store.finished and store.header.compute.device != self._device.type:
-            raise OutputExistsError(
-                f"{path}: begun on {store.header.compute.device}, but this run is on {self._device.type}, whose "
-                f"numbers differ in the last digits. Pass --device {store.header.compute.device} to go on, "
-                "or --overwrite to start again."
-            )
-        return store
-
-    @cached_property
-    def _automatic_batch(self) -> int:
-        model = InferenceModel(self._checkpoint.model, self._device, PRECISIONS[self._precision])
-        return automatic_batch_size(model, self._checkpoint.facts.tile_size, self._device)
-
-    @property
-    def _precision(self) -> str:
-        return self._options.precision or default_precision(self._device)
-
-    def _compute(self, reporter: Reporter) -> ComputeRecord:
-        """How new slides are computed; the automatic batch size is found once."""
-        precision = self._precision
-        batch_size = self._options.batch_size or self._automatic_batch
-        if batch_size > LARGEST:
-            reporter.line(f"--batch-size {batch_size}: a shard has {LARGEST} tiles, so batches of {LARGEST}")
-            batch_size = LARGEST
-        return ComputeRecord(batch_size=batch_size, dtype=precision, device=self._device.type, threads=self._threads)
-
-    def _tiles(self, source: SlideInput, path: Path, chosen: ChosenTiles, record: RunRecorder) -> TileStore | None:
-        """The slide's pixels on disk, where they are wanted or there already; else they come from the slide."""
-        if not self._options.keep_tiles and not path.exists():
-            return None
-        tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, self._options.num_workers, record.reporter)
-        record.lap("tiling")
-        return tiles
-
-    def _facts(self, source: SlideInput, exported: OpenStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
-        scores, tiles = exported.store, exported.tiles
-        calling = recorded_calling(tiles)
-        return {
-            "slide": {"path": str(source.absolute), **scores.header.slide.model_dump(mode="json")},
-            "model": {"path": str(self._options.model.resolve()), **scores.header.model.model_dump(mode="json")},
-            "grid": scores.header.grid.model_dump(mode="json"),
-            "compute": scores.header.compute.model_dump(mode="json"),
-            "tissue": chosen.mask.parameters,
-            "counts": {
-                "grid": chosen.tiling.grid.rows * chosen.tiling.grid.columns,
-                "tiles": len(scores),
-                "scored": tiles.scored,
-                "unreadable": unreadable,
-                **calling["counts"],
-                "flagged": tiles.flag_counts(),
-            },
-            "summary": calling["summary"],
-            "unreadable": [asdict(tile) for tile in scores.unreadable()],
-            "anomalous": calling["anomalous"],
-        }
-
-
-def _say_done(source: SlideInput, folder: Path, tiles: ScoredTiles, unreadable: int, reporter: Reporter) -> None:
-    if not len(tiles):
-        reporter.line(f"{source.path}: no tissue found; empty outputs in {folder}")
-        return
-    missing = f", {unreadable} of them unreadable" if unreadable else ""
-    reporter.line(f"{source.path}: {len(tiles):,} tiles scored{missing}; look at {folder / 'report.html'}")
-    if tiles.selection is None:
-        reporter.line(f"{source.path}: {tiles.why_none} {INSTEAD}")
-
-
-def _remove_outputs(folder: Path) -> None:
-    """``--overwrite``: record, stores and exports, those included that only ``export`` writes."""
-    (folder / RECORD_NAME).unlink(missing_ok=True)  # first: it is what says that the rest is good
-    stores = (folder / name for name in (score_store.STORE_NAME, tile_store.STORE_NAME))
-    for path in (*stores, *all_files(folder)):
-        remove(path)
+    def _score(
+        self, source: SlideInput, folder: Path, chosen: ChosenTiles, scores: ScoreStore, record: RunRecorder
+    ) -> None:
+        """Compute the scores; the pixels come from the slide, or from a tile store that is wanted or there already."""
+        planner, readers, path = self.planner, self._options.num_workers, folder / TILES_NAME
+        record.reporter.detail(f"{source.path}: {scores.header.compute}, {readers} readers")
+        tiles = None
+        if self._options.keep_tiles or path.exists():
+            tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, readers, record.reporter)
+            record.lap("tiling")
+        model, device = planner.checkpoint, planner.compute.device
+        score_slide(source, model, scores, readers=readers, device=device, reporter=record.reporter, tiles=tiles)
+        record.lap("scoring")

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from wsi_haloae.calibration.selection import USUAL, Criterion
 from wsi_haloae.errors import StoreError
-from wsi_haloae.export.scored_tiles import ScoredTiles
 from wsi_haloae.heatmap.assembly import assemble_heatmap, grid_of
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 
 MOST_PLACES = 1 << 24

@@ -1,4 +1,4 @@
-"""What the exports say about tiles, read from a score store once for all of them."""
+"""The tiles of a score store: what became of each, its scores, and whether it is called anomalous."""
 
 from __future__ import annotations
 

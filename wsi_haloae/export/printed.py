@@ -1,0 +1,32 @@
+"""What ``score`` and ``export`` print about a slide when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from wsi_haloae.export.open_store import OpenStore
+from wsi_haloae.export.verdict import INSTEAD
+
+
+def scored_lines(source: OpenStore, folder: Path, unreadable: int) -> Iterator[str]:
+    """Lines of ``score``: how many tiles, and which file to open."""
+    tiles = source.tiles
+    if not len(tiles):
+        yield f"no tissue found; empty outputs in {folder}"
+        return
+    missing = f", {unreadable} of them unreadable" if unreadable else ""
+    yield f"{len(tiles):,} tiles scored{missing}; look at {folder / 'report.html'}"
+    if tiles.selection is None:
+        yield f"{tiles.why_none} {INSTEAD}"
+
+
+def exported_line(source: OpenStore) -> str:
+    """The line of ``export``: how many tiles are called anomalous, and by which criterion."""
+    tiles, selection = source.tiles, source.tiles.selection
+    words = f"{len(tiles):,} tiles"
+    if not tiles.scored:
+        return f"{words}, none of them scored"
+    if selection is None:
+        return f"{words}. {tiles.why_none} {INSTEAD}"
+    return f"{words}, {tiles.called:,} of them in {len(source.regions):,} regions: {selection.words}"

@@ -1,0 +1,51 @@
+"""On what slides are scored: device, precision, batch size and threads. All four decide the last digits of a score."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+
+from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
+from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.model.device import resolve_device
+from wsi_haloae.processors.threads import use_threads
+from wsi_haloae.progress import Reporter
+from wsi_haloae.stores.score_store import ComputeRecord
+
+
+class Compute:
+    """The device, precision, batch size and threads of one run; None for the last three means automatic.
+
+    Sets this process's number of threads. Raises `UsageError` for a device that this machine does not have.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, device: str, precision: str | None, batch_size: int | None, threads: int | None
+    ) -> None:
+        self._checkpoint, self.device = checkpoint, resolve_device(device)
+        self._precision = precision or default_precision(self.device)
+        self._batch_size = batch_size
+        use_threads(threads)
+        self._threads = torch.get_num_threads()
+        # "float32" in a store means float32, not the 10-bit products that cuDNN would use by default.
+        torch.backends.cudnn.allow_tf32 = False
+
+    def record(self, reporter: Reporter) -> ComputeRecord:
+        """What a new store says about it; ``reporter`` gets a line if the batch size is lowered."""
+        batch_size = self._batch_size or self._automatic_batch
+        if batch_size > LARGEST:
+            reporter.line(
+                f"--batch-size {batch_size}: the largest batch is {LARGEST} tiles (one shard), so {LARGEST} is used"
+            )
+            batch_size = LARGEST
+        return ComputeRecord(
+            batch_size=batch_size, dtype=self._precision, device=self.device.type, threads=self._threads
+        )
+
+    @cached_property
+    def _automatic_batch(self) -> int:
+        """Found once for all slides: it takes trial runs of the model."""
+        model = InferenceModel(self._checkpoint.model, self.device, PRECISIONS[self._precision])
+        return automatic_batch_size(model, self._checkpoint.facts.tile_size, self.device)

@@ -1,0 +1,98 @@
+"""Before a slide is scored: where its tiles lie, and everything that decides their scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shapely.geometry.base import BaseGeometry
+
+from wsi_haloae.annotations.geojson import find_annotations, read_annotations
+from wsi_haloae.config import rule_words
+from wsi_haloae.errors import AnnotationError, CheckpointError
+from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.compute import Compute
+from wsi_haloae.scoring.scorer import available_rules
+from wsi_haloae.slide.properties import Slide, SlideProperties
+from wsi_haloae.stores.score_store import ModelRecord, ScoreHeader
+from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
+from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+
+
+def load_slide_model(path: Path) -> tuple[Checkpoint, float]:
+    """Load a checkpoint that can score slides, and the size of its pixels in µm; `CheckpointError` for any other."""
+    checkpoint = Checkpoint.load(path)
+    if checkpoint.facts.mpp is None:
+        raise CheckpointError(
+            f"{path}: trained on images without a pixel size, so it cannot score slides. "
+            "Train with 'wsi-haloae train-tiles' and --mpp."
+        )
+    return checkpoint, checkpoint.facts.mpp
+
+
+@dataclass(frozen=True, eq=False)
+class ScorePlan:
+    """One slide's tiling and the header of its score store; ``roi`` is the file with the polygons to score."""
+
+    tiling: Tiling
+    header: ScoreHeader
+    roi: Path | None
+    region: BaseGeometry | None  # in pixels of level 0
+
+    def choose(self, slide: Slide, reporter: Reporter) -> ChosenTiles:
+        """The tiles to score. Raises `AnnotationError` if the polygons hold none of the tiles with tissue."""
+        chosen = choose_tiles(slide, self.tiling, reporter, self.region)
+        if self.roi and not len(chosen.index):
+            raise AnnotationError(
+                f"{self.roi}: no tile with tissue has half of its area inside these polygons. "
+                "Check that they were drawn on this slide, in pixels of level 0."
+            )
+        return chosen
+
+
+@dataclass(frozen=True)
+class ScorePlanner:
+    """Plans slides for one model: tiles at ``mpp`` µm per pixel, ``stride`` pixels apart (None: the tile size).
+
+    ``roi`` is a GeoJSON file, or a folder of one file per slide; ``maps``: keep the anomaly map of each tile.
+    """
+
+    checkpoint: Checkpoint
+    mpp: float
+    compute: Compute
+    stride: int | None
+    roi: Path | None
+    maps: bool
+
+    def plan(self, path: Path, properties: SlideProperties, reporter: Reporter) -> ScorePlan:
+        """Plan the slide at ``path``. Raises `AnnotationError` for polygons that are missing or cannot be read.
+
+        Raises `MissingMppError` or `ResolutionError` if the slide cannot be tiled at this pixel size.
+        """
+        roi = find_annotations(self.roi, path) if self.roi else None
+        settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.stride)
+        tiling = Tiling.of(properties, settings, self.checkpoint.facts.config.tissue)
+        header = self._header(tiling, roi, reporter)
+        region = read_annotations(roi, properties.bounds).everything() if roi else None
+        return ScorePlan(tiling, header, roi, region)
+
+    def _header(self, tiling: Tiling, roi: Path | None, reporter: Reporter) -> ScoreHeader:
+        checkpoint, facts = self.checkpoint, self.checkpoint.facts
+        return ScoreHeader(
+            **dict(tiling.header()),
+            model=ModelRecord(
+                sha256=checkpoint.sha256,
+                rule=rule_words(facts.config.scoring),
+                mpp=self.mpp,
+                display_range=facts.display_range,
+                map_range=facts.map_range,
+                calibration=facts.calibration,
+                artefacts=facts.artefacts,
+            ),
+            compute=self.compute.record(reporter),
+            layers=checkpoint.model.backbone.layers,
+            rules=tuple(available_rules(checkpoint)),
+            map_size=checkpoint.model.map_size if self.maps else None,
+            roi_sha256=file_sha256(roi) if roi else None,
+        )
