@@ -23,6 +23,7 @@ from wsi_haloae.export.run_facts import run_facts
 from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.as_asked import require_as_asked
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.open_scores import finished_record, open_scores
 from wsi_haloae.scoring.score_plan import ScorePlanner, load_slide_model
@@ -96,6 +97,9 @@ class ScoreRun:
             plan = planner.plan(source.path, slide.properties, reporter)
             if options.overwrite:  # only now: every error in the command has been reported
                 remove_outputs(folder)
+            require_as_asked(
+                folder, options.precision, options.batch_size, options.threads, options.keep_tiles, reporter
+            )
             if finished := finished_record(folder, plan.header):
                 reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                 return finished.counts.unreadable

@@ -1,0 +1,56 @@
+"""Whether a slide that an earlier run has scored, or begun, is what this run was asked for.
+
+A store remembers how its numbers were computed, and a resumed run computes the rest in the same way. An option that
+says otherwise must not be ignored: it is refused where the scores would differ, and named where only their last digits
+would.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wsi_haloae.atomic import refuse_link
+from wsi_haloae.engine.batch import LARGEST
+from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.progress import Reporter
+from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
+from wsi_haloae.stores.tile_store import STORE_NAME as TILES_NAME
+
+
+def require_as_asked(
+    folder: Path,
+    precision: str | None,
+    batch_size: int | None,
+    threads: int | None,
+    keep_tiles: bool,
+    reporter: Reporter,
+) -> None:
+    """Compare the options that were given with the scores that are in ``folder``, if any; None was not given.
+
+    Raises `OutputExistsError` for another precision, and for tiles that are wanted but were not kept. Another batch
+    size or number of threads is named in a line.
+    """
+    path = folder / STORE_NAME
+    refuse_link(path)
+    if not path.exists():
+        return
+    store = ScoreStore.open(path)
+    compute = store.header.compute
+    if precision is not None and precision != compute.dtype:
+        raise OutputExistsError(
+            f"{path}: scored in {compute.dtype}, but --precision {precision} was given. Leave --precision out to keep "
+            "these scores, choose another -o, or pass --overwrite to score the slide again."
+        )
+    if keep_tiles and store.finished and not (folder / TILES_NAME).exists():
+        raise OutputExistsError(
+            f"{folder}: --keep-tiles was given, but this slide was scored without keeping its pixels. "
+            "'wsi-haloae tile' writes them into another folder, or pass --overwrite to score the slide again."
+        )
+    begun_with = {"--batch-size": compute.lowered_from or compute.batch_size, "--threads": compute.threads}
+    wanted = {"--batch-size": batch_size and min(batch_size, LARGEST), "--threads": threads}
+    for option, value in wanted.items():
+        if value is not None and value != begun_with[option]:
+            reporter.line(
+                f"{path}: {option} {value} has no effect here. The slide was begun with {begun_with[option]}, which "
+                "decides the last digits of its scores; --overwrite scores it again."
+            )
