@@ -56,9 +56,10 @@ def evaluate(
 
     Tiles in no outline are not judged. Slides that were scored in different ways are not judged together.
     """
+    from wsi_haloae.evaluation.labelled_slide import Outlines
     from wsi_haloae.runs.evaluate import EvaluateOptions
     from wsi_haloae.runs.evaluate import evaluate as run
 
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    chosen = EvaluateOptions(annotations, reference, min_coverage, like)
+    chosen = EvaluateOptions(Outlines(annotations, reference, min_coverage), like)
     return run(scored, output, chosen, reporter)
