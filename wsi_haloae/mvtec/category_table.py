@@ -34,12 +34,12 @@ def write_table(results: Sequence[Mapping[str, Any]], output: Path) -> Path:
     return markdown
 
 
-def markdown_table(results: Sequence[Mapping[str, Any]], first_heading: str = "category") -> str:
+def markdown_table(results: Sequence[Mapping[str, Any]]) -> str:
     """Contents of ``mvtec.json`` files as a table in per cent, our figures beside the paper's.
 
     Rows without a model, and baselines where they were run, stand under each category.
     """
-    lines = [_line((first_heading, *HEADINGS[1:])), _line(["---"] * len(HEADINGS))]
+    lines = [_line(HEADINGS), _line(["---"] * len(HEADINGS))]
     for result in results:
         lines.append(_line(_our_row(result)))
         lines += [_line(_baseline_row(row)) for row in result["baselines"]]
