@@ -14,7 +14,7 @@ from tests.data_paths import REPOSITORY
 
 PACKAGE = REPOSITORY / "wsi_haloae"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LONGEST = 350
+LONGEST, LONGEST_RUN = 350, 125
 HEAVY = {"torch", "torchvision", "zarr", "dask", "skimage", "scipy", "sklearn", "matplotlib", "starlette", "uvicorn"}
 
 HELP = """
@@ -160,5 +160,11 @@ def test_every_file_is_written_through_the_one_place() -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_command_is_read_on_two_screens_or_so() -> None:
+    lengths = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES if p.parent.name == "runs"}
+    assert lengths
+    assert not {name: lines for name, lines in lengths.items() if lines > LONGEST_RUN}
+
+
 def test_no_module_is_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST

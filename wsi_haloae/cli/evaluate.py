@@ -56,7 +56,9 @@ def evaluate(
 ) -> int:
     """Compare the scored slides in OUT with annotations.
 
-    Measures AUROC and Dice against outlines drawn by people, and whether the p-values hold. Tiles outside all outlines do not count. Slides that were scored in different ways are not judged together.
+    Measures AUROC and Dice against outlines drawn by people, and whether the p-values hold. Tiles
+    outside all outlines do not count. Slides that were scored in different ways are not judged
+    together.
     """
     from wsi_haloae.evaluation.labelled_slide import Outlines
     from wsi_haloae.runs.evaluate import EvaluateOptions

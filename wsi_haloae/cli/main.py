@@ -58,7 +58,7 @@ def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi
         reporter.trace(error)
         return BAD_USAGE
     except (click.Abort, KeyboardInterrupt):
-        reporter.error("interrupted; the same command (without --overwrite) goes on from here")
+        reporter.error("interrupted; run the same command again (without --overwrite) to continue from here")
         return INTERRUPTED
     except Exception:  # noqa: BLE001  # else Python's exit code 1, which means that some slides are done
         reporter.error(f"unexpected, please report:\n{traceback.format_exc()}")

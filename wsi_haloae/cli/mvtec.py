@@ -67,9 +67,10 @@ def mvtec(
 ) -> int:
     """Train and test the model on labelled images.
 
-    The images are categories of MVTec AD in ROOT, or your own folders. Trains on ROOT/<category>/train/good, scores ROOT/<category>/test, and writes figures, pictures
-    and the paper's table to OUTPUT. For an ablation, name its preset after the model's:
-    --config haloae-small --config equal-weights.
+    The images are categories of MVTec AD in ROOT, or your own folders. Trains on
+    ROOT/<category>/train/good, scores ROOT/<category>/test, and writes figures, pictures and the
+    paper's table to OUTPUT. For an ablation, name its preset after the model's: --config
+    haloae-small --config equal-weights.
     """
     from wsi_haloae.config import MVTEC_BASE, load_config
     from wsi_haloae.mvtec.inputs import find_image_sets

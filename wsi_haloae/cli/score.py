@@ -96,11 +96,13 @@ def score(
 ) -> int:
     """Score each SLIDE with a trained model.
 
-    Writes a report, a heatmap, tables and files for QuPath to OUTPUT/<name>/; OUTPUT/index.html links to all of them. SLIDE is a file, a folder, a glob, or a CSV manifest with
-    a column 'path', and optionally 'mpp', 'patient' and 'group' (groups of slides are compared).
+    Writes a report, a heatmap, tables and files for QuPath to OUTPUT/<name>/; OUTPUT/index.html
+    links to all of them. SLIDE is a file, a folder, a glob, or a CSV manifest with a column 'path',
+    and optionally 'mpp', 'patient' and 'group' (groups of slides are compared).
 
     Slides that are done are skipped, and an interrupted slide continues where it stopped. Several
-    slides are scored by Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' show the progress.
+    slides are scored by Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' show the
+    progress.
     """
     from wsi_haloae.cohort.credentials import TlsFiles
     from wsi_haloae.workspace.slide_inputs import find_slides

@@ -30,7 +30,8 @@ from wsi_haloae.cli import options
 def view(scored: Path, port: int, annotations: Path | None, open_browser: bool, quiet: bool, verbose: bool) -> int:
     """Show the scored slides in OUT in your browser.
 
-    The heatmap lies over each slide. Press Ctrl-C to end. OUT is the folder that score wrote, or the folder of one slide in it. Only this machine can open the page.
+    The heatmap lies over each slide. Press Ctrl-C to end. OUT is the folder that score wrote, or
+    the folder of one slide in it. Only this machine can open the page.
     """
     from wsi_haloae.viewer.server import serve
 

@@ -1,4 +1,4 @@
-"""Whether a scoring rule can score images that are no tiles of a slide."""
+"""Whether a scoring rule can score single images, which are not tiles of a slide."""
 
 from __future__ import annotations
 
