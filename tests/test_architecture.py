@@ -159,12 +159,12 @@ def test_every_file_is_written_through_the_one_place() -> None:
     assert {path: calls for path, calls in found.items() if calls} == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_command_is_read_on_two_screens_or_so() -> None:
     lengths = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES if p.parent.name == "runs"}
     assert lengths
     assert not {name: lines for name, lines in lengths.items() if lines > LONGEST_RUN}
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_module_is_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
