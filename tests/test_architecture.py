@@ -14,7 +14,7 @@ from tests.data_paths import REPOSITORY
 
 PACKAGE = REPOSITORY / "wsi_haloae"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LONGEST = 350
+LONGEST, LONGEST_RUN = 350, 125
 HEAVY = {"torch", "torchvision", "zarr", "dask", "skimage", "scipy", "sklearn", "matplotlib", "starlette", "uvicorn"}
 
 HELP = """
@@ -157,6 +157,12 @@ def test_every_file_is_written_through_the_one_place() -> None:
     modules = (*MODULES, *(REPOSITORY / "pipelines").glob("*.py"))
     found = {str(path.relative_to(REPOSITORY)): writes_of(path) for path in modules if path not in allowed}
     assert {path: calls for path, calls in found.items() if calls} == {}
+
+
+def test_a_command_is_read_on_two_screens_or_so() -> None:
+    lengths = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES if p.parent.name == "runs"}
+    assert lengths
+    assert not {name: lines for name, lines in lengths.items() if lines > LONGEST_RUN}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -73,7 +73,7 @@ def test_help_and_errors_name_a_new_format(
     monkeypatch.setitem(FORMATS, "made-up", made_up.row(is_default=False))
     assert run(["export", "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert f"made-up {made_up.FILE}: {made_up.WORDS}. Only if you name it" in told
+    assert f"made-up {made_up.FILE}: {made_up.WORDS}. Written only if you name it" in told
     assert "csv tiles.csv: every tile" in told
     assert run(["export", str(scored), "--format", "xlsx"]) == 2
     assert "made-up" in capsys.readouterr().err

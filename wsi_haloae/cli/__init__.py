@@ -1,4 +1,5 @@
-"""The command line: thin. A command imports its run inside itself, so that --help is fast.
+"""The command line. Each command imports its run inside its function, so that --help is fast.
 
-And only once it has read its options: what they contradict is said before torch is loaded, which takes seconds.
+The import comes after the options are checked: contradicting options are reported before torch is loaded, which takes
+seconds.
 """

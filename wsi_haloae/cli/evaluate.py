@@ -15,25 +15,27 @@ from wsi_haloae.cli import options
     "--annotations",
     type=click.Path(exists=True, path_type=Path),
     required=True,
-    help="QuPath GeoJSON of the slide, or a folder of <stem>.geojson.",
+    help="Outlines with classes: the QuPath GeoJSON of one slide, or a folder with <stem>.geojson for each slide.",
 )
 @click.option(
     "--reference",
     multiple=True,
     required=True,
-    help="Class that is like what the model was trained on, e.g. Tumor. Repeatable; every other class is anomalous.",
+    help="Class that is not anomalous, e.g. Tumor: what the model was trained on. Repeat the option for several; every "
+    "other class counts as anomalous.",
 )
 @click.option(
     "--min-coverage",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.5,
     show_default=True,
-    help="Share of a tile's area that a class must cover.",
+    help="Share of a tile's area that a class must cover for the tile to have this class.",
 )
 @click.option(
     "--like",
     metavar="SLIDE",
-    help="Judge only slides that were scored as this one was: by its model and rule, at its pixel size and stride.",
+    help="Judge only slides that were scored like this one: same model, rule, pixel size and stride. Use it if slides "
+    "in OUT were scored in different ways.",
 )
 @click.option(
     "-o",
@@ -52,13 +54,16 @@ def evaluate(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Judge the scored slides in OUT by outlines with classes: AUROC, Dice, and whether p-values hold.
+    """Compare the scored slides in OUT with annotations.
 
-    Tiles in no outline are not judged. Slides that were scored in different ways are not judged together.
+    Measures AUROC and Dice against outlines drawn by people, and whether the p-values hold. Tiles
+    outside all outlines do not count. Slides that were scored in different ways are not judged
+    together.
     """
+    from wsi_haloae.evaluation.labelled_slide import Outlines
     from wsi_haloae.runs.evaluate import EvaluateOptions
     from wsi_haloae.runs.evaluate import evaluate as run
 
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    chosen = EvaluateOptions(annotations, reference, min_coverage, like)
+    chosen = EvaluateOptions(Outlines(annotations, reference, min_coverage), like)
     return run(scored, output, chosen, reporter)

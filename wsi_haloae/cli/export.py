@@ -18,21 +18,21 @@ class Score(click.ParamType[float]):
     name = "score"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """A finite number; `nan` would call nothing and say nothing."""
+        """A finite number; with `nan` no tile would ever be called anomalous."""
         try:
             score = float(value)
         except ValueError:
             score = math.nan
         if not math.isfinite(score):
-            self.fail(f"{value!r} is no score; a finite number is needed, e.g. 3.5", param, ctx)
+            self.fail(f"{value!r} is not a score; give a finite number, e.g. 3.5", param, ctx)
         return score
 
 
 class ListingFormats(click.Command):
-    """A command whose help ends with the formats and their files."""
+    """A command whose help ends with a list of the formats and their files."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list, from the table of formats."""
+        """Add the list, from the table of formats."""
         super().format_epilog(ctx, formatter)
         with formatter.section("Formats"):
             formatter.write_dl([(name, _words(name)) for name in FORMATS], col_max=12)
@@ -42,7 +42,7 @@ def _words(name: str) -> str:
     row = FORMATS[name]
     words = "; ".join(f"{file}: {what}" for file, what in row.files.items())
     needs = f"; needs the package {row.package}" if row.package else ""
-    return f"{words}{needs}" if row.is_default else f"{words}. Only if you name it{needs}"
+    return f"{words}{needs}" if row.is_default else f"{words}. Written only if you name it{needs}"
 
 
 @click.command(cls=ListingFormats)
@@ -52,18 +52,30 @@ def _words(name: str) -> str:
     "formats",
     multiple=True,
     metavar="NAME",
-    help="Write only this format instead of all; repeatable. The formats are listed below.",
+    help="Write only this format. Repeat the option for several. The list below says which are written by default.",
 )
-@click.option("--threshold", type=Score(), help="Call tiles with a score above this anomalous.")
+@click.option(
+    "--threshold",
+    type=Score(),
+    help="Call tiles anomalous if their score is above this number, instead of using p-values.",
+)
 @click.option(
     "--fdr",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Call tiles at this false-discovery rate; refused where the calibration tiles are too few for it. Default: "
-    "0.1, or a per-tile error rate of 0.05 where they are too few.",
+    help="Call tiles anomalous at this false-discovery rate; an error if the model has too few calibration tiles for "
+    "it. Default: 0.1, or a per-tile error rate of 0.05 if there are too few.",
 )
-@click.option("--min-score", type=Score(), help="Leave tiles with a score below this out of tiles.geojson.")
-@click.option("--merge", is_flag=True, help="Make one object of neighbours of one colour in tiles.geojson.")
-@click.option("--gz", is_flag=True, help="Write tiles.geojson.gz instead of tiles.geojson.")
+@click.option(
+    "--min-score",
+    type=Score(),
+    help="Leave tiles with a lower score out of tiles.geojson, to make a smaller file for QuPath.",
+)
+@click.option(
+    "--merge",
+    is_flag=True,
+    help="Join neighbouring tiles of the same colour into one object in tiles.geojson: fewer objects for QuPath.",
+)
+@click.option("--gz", is_flag=True, help="Compress: write tiles.geojson.gz instead of tiles.geojson.")
 @options.talk
 def export(
     scored: Path,
@@ -76,9 +88,10 @@ def export(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Write the files of the scored slides in OUT again, without scoring: all of them, or by other settings.
+    """Write the files of scored slides again, without scoring.
 
-    OUT is the folder that 'score -o' wrote, or that of one slide in it.
+    Use it to call tiles by another threshold or false-discovery rate, or for a format that score does not write.
+    OUT is the folder that 'score -o' wrote, or the folder of one slide in it.
     """
     from wsi_haloae.calibration.selection import Criterion
     from wsi_haloae.cohort.overview import write_cohort
@@ -87,12 +100,14 @@ def export(
     from wsi_haloae.runs.export import ExportOptions, export_slides
 
     if threshold is not None and fdr is not None:
-        raise UsageError("--threshold and --fdr were both given; tiles are called by one of them.")
+        raise UsageError(
+            "--threshold and --fdr were both given, but only one can decide which tiles are anomalous. Leave one out."
+        )
     criterion = Criterion(threshold, fdr)
     settings = ExportSettings(criterion, min_score=min_score, merge=merge, gz=gz)
     chosen = ExportOptions(formats or default_formats(), settings)
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    outcome = export_slides(scored, chosen, click.get_current_context().params, reporter)
-    if outcome.done:
+    result = export_slides(scored, chosen, click.get_current_context().params, reporter)
+    if result.done:
         write_cohort(scored, reporter)
-    return outcome.exit_code
+    return result.exit_code

@@ -22,7 +22,10 @@ def info(
     tile_size: int,
     stride: int | None,
 ) -> None:
-    """Print what is known about SLIDE, and what the tiler would do with it."""
+    """Print facts about SLIDE, and how it would be tiled.
+
+    The facts are size, pixel size, levels and share of tissue.
+    """
     from wsi_haloae.config import TissueConfig
     from wsi_haloae.errors import UsageError
     from wsi_haloae.runs.info import describe_slide
@@ -31,7 +34,7 @@ def info(
 
     found = find_slides([str(slide)], mpp=mpp, override_mpp=override_mpp, name_by="stem")
     if len(found) != 1:
-        raise UsageError(f"{slide}: {len(found)} slides; info describes one at a time, so name one of them.")
+        raise UsageError(f"{slide}: {len(found)} slides found, but info describes one slide. Name one file.")
     source = found[0]
     for fact, value in describe_slide(source, TilingSettings(mpp_target, tile_size, stride), TissueConfig()):
         options.say(f"{fact:<18}{printable(value)}")

@@ -30,7 +30,7 @@ BAD_USAGE, INTERRUPTED = 2, 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("wsi-haloae"), prog_name="wsi-haloae")
 def cli() -> None:
-    """Anomaly heatmaps for whole-slide histopathology, trained on your own tumour tiles.
+    """Anomaly heatmaps for whole-slide histopathology, from a model trained on your own tumour tiles.
 
     For research, not a medical device. Start with 'wsi-haloae demo -o demo'.
     """
@@ -41,26 +41,26 @@ for command in (info, tile, train_tiles, score, status, export, view, evaluate, 
 
 
 def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi-haloae") -> int:
-    """Carry out a command line and give its exit code (contract: 0, 1, 2 or 130).
+    """Run a command line and return its exit code (contract: 0, 1, 2 or 130).
 
-    Recipes pass a ``command`` of their own, so that they end like every other.
+    Recipes pass their own ``command``, so that errors end them in the same way.
     """
     reporter = Reporter()
     try:
         result = command.main(args=list(arguments), prog_name=name, standalone_mode=False, obj=reporter)
     except click.ClickException as error:
-        told = StringIO()
-        error.show(told)
-        click.echo(printable_lines(told.getvalue()), err=True, nl=False)  # a file's name may have passed for an option
+        message = StringIO()
+        error.show(message)
+        click.echo(printable_lines(message.getvalue()), err=True, nl=False)  # it may hold the name of a hostile file
         return BAD_USAGE
-    except (WsiHaloaeError, OSError) as error:  # of the system: a full disk, a folder without permission
+    except (WsiHaloaeError, OSError) as error:  # OSError: a full disk, a folder without permission
         reporter.error(str(error))
         reporter.trace(error)
         return BAD_USAGE
     except (click.Abort, KeyboardInterrupt):
-        reporter.error("interrupted; the same command (without --overwrite) goes on from here")
+        reporter.error("interrupted; run the same command again (without --overwrite) to continue from here")
         return INTERRUPTED
-    except Exception:  # noqa: BLE001  # exit code 1 would say that some slides are done
+    except Exception:  # noqa: BLE001  # else Python's exit code 1, which means that some slides are done
         reporter.error(f"unexpected, please report:\n{traceback.format_exc()}")
         return BAD_USAGE
     return int(result or 0)

@@ -12,22 +12,25 @@ from wsi_haloae.cli import options
 
 @click.command()
 @click.argument("root", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--category", "categories", multiple=True, help="A category in ROOT, e.g. screw; may be repeated.")
-@click.option("--all", "everything", is_flag=True, help="Every category in ROOT.")
+@click.option(
+    "--category", "categories", multiple=True, help="A category in ROOT, e.g. screw. Repeat the option for several."
+)
+@click.option("--all", "everything", is_flag=True, help="Run all categories in ROOT.")
 @click.option(
     "--reference-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Your own images to train on, instead of ROOT.",
+    help="Folder of your own defect-free images to train on, instead of ROOT.",
 )
 @click.option(
     "--test-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Your own test images: a folder 'good' and one for each kind of defect.",
+    help="Your own test images, for --reference-dir: a folder 'good', and one folder for each kind of defect.",
 )
 @click.option(
     "--mask-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Masks of your test images, in folders named like theirs. Default: no pixel figures.",
+    help="Masks of the defects in your test images, in folders of the same names. Without masks there are no pixel "
+    "figures.",
 )
 @options.output_folder
 @options.configuration
@@ -37,9 +40,12 @@ from wsi_haloae.cli import options
     type=click.Choice(["none", "median"]),
     default="none",
     show_default=True,
-    help="median: divide each image by its median grey, in training too.",
+    help="median: divide each image by its median grey, in training and test. Use it if brightness alone separates the "
+    "images.",
 )
-@click.option("--baselines", is_flag=True, help="Mahalanobis and kNN on the same features beside PCA.")
+@click.option(
+    "--baselines", is_flag=True, help="Also run Mahalanobis and kNN on the same features, as baselines beside PCA."
+)
 @options.workers
 @options.threads
 @options.device
@@ -59,11 +65,12 @@ def mvtec(
     verbose: bool,
     **given: Any,
 ) -> int:
-    """Validate the model on labelled images: MVTec AD's categories in ROOT, or your own folders.
+    """Train and test the model on labelled images.
 
-    Trains on ROOT/<category>/train/good, scores ROOT/<category>/test, and writes figures, pictures
-    and the paper's table to OUTPUT. For an ablation lay its preset over a model's:
-    --config haloae-small --config equal-weights.
+    The images are categories of MVTec AD in ROOT, or your own folders. Trains on
+    ROOT/<category>/train/good, scores ROOT/<category>/test, and writes figures, pictures and the
+    paper's table to OUTPUT. For an ablation, name its preset after the model's: --config
+    haloae-small --config equal-weights.
     """
     from wsi_haloae.config import MVTEC_BASE, load_config
     from wsi_haloae.mvtec.inputs import find_image_sets

@@ -1,4 +1,4 @@
-"""Options that recur, each written down once, and the reporter that -q and -v make."""
+"""Options that several commands share, and the reporter that -q and -v configure."""
 
 from __future__ import annotations
 
@@ -33,9 +33,13 @@ class PixelSize(click.ParamType[float]):
         try:
             mpp = float(value)
         except ValueError:
-            self.fail(f"{value!r} is no number; micrometres per pixel are needed, e.g. 0.5", param, ctx)
+            self.fail(f"{value!r} is not a number; give micrometres per pixel, e.g. 0.5", param, ctx)
         if not 0.01 <= mpp <= 100:
-            self.fail(f"{mpp} is no pixel size; 0.25 is typical of 40x, 0.5 of 20x (micrometres per pixel)", param, ctx)
+            self.fail(
+                f"{mpp} is not between 0.01 and 100 micrometres per pixel; typical are 0.25 (40x) and 0.5 (20x)",
+                param,
+                ctx,
+            )
         return mpp
 
 
@@ -46,13 +50,13 @@ def talk(command: Command) -> Command:
         "--verbose",
         is_flag=True,
         callback=_trace_errors,
-        help="Say what each stage runs on and takes, and where an error comes from.",
+        help="Also print what each stage runs on, how long it takes, and the traceback of an error.",
     )(command)
-    return click.option("-q", "--quiet", is_flag=True, help="Say only warnings and errors.")(command)
+    return click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors.")(command)
 
 
 def _trace_errors(context: click.Context, _option: click.Parameter, verbose: bool) -> bool:
-    """An error may end the command before it has a reporter: `main.run` then says where it comes from."""
+    """For an error that ends the command before it has a reporter: `main.run` then prints the traceback."""
     if isinstance(context.obj, Reporter):
         context.obj.verbose = verbose
     return verbose
@@ -61,48 +65,59 @@ def _trace_errors(context: click.Context, _option: click.Parameter, verbose: boo
 def pixel_size(command: Command) -> Command:
     """``--mpp`` and ``--override-mpp``."""
     command = click.option(
-        "--override-mpp", type=PixelSize(), help="Micrometres per pixel of level 0, even if the file states another."
+        "--override-mpp",
+        type=PixelSize(),
+        help="Micrometres per pixel of level 0, instead of the value in the file. Use it if that value is wrong.",
     )(command)
     return click.option(
-        "--mpp", type=PixelSize(), help="Micrometres per pixel of level 0, where the file states none."
+        "--mpp", type=PixelSize(), help="Micrometres per pixel of level 0, for files that do not state it."
     )(command)
 
 
 def slides(command: Command) -> Command:
-    """The SLIDE arguments and how their outputs are named."""
+    """The SLIDE arguments, and how their outputs are named."""
     command = click.option(
         "--name-by",
         type=click.Choice(["stem", "parent"]),
         default="stem",
-        help="Name outputs by the file's stem, or with its folder's name before it.",
+        help="Name the outputs by the file's name without extension (stem), or put its folder's name before it "
+        "(parent). Use parent if files in different folders have the same name.",
     )(command)
     return click.argument("slides", nargs=-1, required=True, metavar="SLIDE...")(command)
 
 
 def tiling(command: Command) -> Command:
     """How a slide is cut into tiles."""
-    command = click.option("--stride", type=click.IntRange(1), help="Pixels between tiles. Default: the tile size.")(
-        command
-    )
+    command = click.option(
+        "--stride",
+        type=click.IntRange(1),
+        help="Pixels from one tile to the next. Default: the tile size, so that tiles do not overlap.",
+    )(command)
     command = click.option(
         "--tile-size", type=click.IntRange(16), default=256, show_default=True, help="Side of a tile in pixels."
     )(command)
     return click.option(
-        "--mpp-target", type=PixelSize(), help="Micrometres per pixel of the tiles. Default: level 0 as it is."
+        "--mpp-target",
+        type=PixelSize(),
+        help="Micrometres per pixel of the tiles; the slide is shrunk to it. Default: that of level 0.",
     )(command)
 
 
 def configuration(command: Command) -> Command:
     """``--config`` and ``--set``."""
     command = click.option(
-        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. training.steps=500."
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change one setting of the configuration, e.g. training.steps=500. Repeat the option for several.",
     )(command)
     return click.option(
         "--config",
         "configs",
         multiple=True,
         metavar="NAME_OR_FILE",
-        help="A preset or a YAML file; a second one is laid over the first. Default: haloae.",
+        help="A preset or a YAML file. Repeat the option: later files change settings of the first. Default: haloae.",
     )(command)
 
 
@@ -111,19 +126,30 @@ def weights(command: Command) -> Command:
     return click.option(
         "--weights",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Backbone weights (safetensors, torchvision's or timm's keys). Default: downloaded by that library.",
+        help="File of backbone weights: safetensors with the keys of torchvision or timm. Use it without network. "
+        "Default: the library's own weights, which it downloads.",
     )(command)
 
 
 def device(command: Command) -> Command:
     """``--device``."""
-    return click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps.")(command)
+    return click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        help="Where to compute: auto, cpu, cuda[:N] or mps. auto takes a GPU if there is one.",
+    )(command)
 
 
 def workers(command: Command) -> Command:
     """``-n``."""
     return click.option(
-        "-n", "--num-workers", type=click.IntRange(1), default=available_cores, show_default="cores", help="Readers."
+        "-n",
+        "--num-workers",
+        type=click.IntRange(1),
+        default=available_cores,
+        show_default="cores",
+        help="Number of threads that read slides or images.",
     )(command)
 
 
@@ -132,34 +158,40 @@ def threads(command: Command) -> Command:
     return click.option(
         "--threads",
         type=click.IntRange(1),
-        help="Threads that compute. Default: OMP_NUM_THREADS, or as there are cores.",
+        help="Number of threads that compute on the CPU. Default: OMP_NUM_THREADS, or the number of cores.",
     )(command)
 
 
 def overwrite(command: Command) -> Command:
     """``--overwrite``."""
-    return click.option("--overwrite", is_flag=True, help="Replace what another run left in the output.")(command)
+    return click.option(
+        "--overwrite", is_flag=True, help="Delete the results of an earlier run in the same output, and start again."
+    )(command)
 
 
 def output_folder(command: Command) -> Command:
     """``-o`` for commands that write a folder."""
     return click.option(
-        "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Output folder."
+        "-o",
+        "--output",
+        type=click.Path(file_okay=False, path_type=Path),
+        required=True,
+        help="Folder for all outputs; it is made if needed.",
     )(command)
 
 
 def chosen(kind: type[Options], given: Mapping[str, Any], **more: Any) -> Options:
-    """The dataclass of a command's options: each field takes the option of its name, or what ``more`` says."""
+    """The dataclass of a command's options: each field is the option of the same name, or comes from ``more``."""
     return kind(**{each.name: given[each.name] for each in fields(kind) if each.name in given}, **more)
 
 
 def say(text: str) -> None:
-    """What was asked for, on stdout; names of files in it cannot act on the terminal."""
+    """Print a result on stdout; control characters in names of files are escaped."""
     click.echo(printable_lines(text))
 
 
 def reporter(*, quiet: bool, verbose: bool) -> Reporter:
-    """Where the run says what it does; with ``-v`` it begins with what it runs on."""
+    """The reporter of a run; with ``-v`` it first prints versions, system and number of cores."""
     made = Reporter(quiet=quiet, verbose=verbose)
     if verbose:
         packages = ", ".join(f"{name} {number}" for name, number in versions().items())

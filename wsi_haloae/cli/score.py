@@ -19,31 +19,61 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--model",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
-    help="Checkpoint that train-tiles wrote.",
+    help="Trained model: the file that train-tiles wrote.",
 )
 @options.output_folder
 @options.pixel_size
 @click.option(
     "--roi",
     type=click.Path(exists=True, path_type=Path),
-    help="Score only inside these polygons: GeoJSON, or a folder of <stem>.geojson.",
+    help="Score only tiles inside these polygons: a GeoJSON file, or a folder with <stem>.geojson for each slide.",
 )
-@click.option("--stride", type=click.IntRange(1), help="Pixels between tiles; smaller gives a finer heatmap.")
-@click.option("--maps", is_flag=True, help="Keep the anomaly map of each tile.")
-@click.option("--keep-tiles", is_flag=True, help="Pass the pixels through tiles.zarr, and keep it.")
-@click.option("-b", "--batch-size", type=click.IntRange(1), help="Tiles per batch. Default: automatic.")
+@click.option(
+    "--stride",
+    type=click.IntRange(1),
+    help="Pixels from one tile to the next; a smaller number makes a finer heatmap, and takes longer. Default: the "
+    "tile size.",
+)
+@click.option(
+    "--maps", is_flag=True, help="Also keep the anomaly map of each tile, and write the map of the whole slide."
+)
+@click.option(
+    "--keep-tiles",
+    is_flag=True,
+    help="Write the pixels of all tiles to tiles.zarr, and keep it. Use it to train on them or to look at them later.",
+)
+@click.option(
+    "-b",
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Number of tiles that go through the model at once. Default: chosen for the device.",
+)
 @click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16"]),
-    help="Default: bfloat16 where a GPU has it.",
+    help="Number format of the computation. Default: bfloat16 on a GPU that supports it, else float32.",
 )
-@click.option("--slides-at-once", type=click.IntRange(1), help="Each in a process of its own. Default: as fits.")
 @click.option(
-    "--scheduler", metavar="ADDRESS", help="Score on the workers of this Dask scheduler, e.g. tls://node1:8786."
+    "--slides-at-once",
+    type=click.IntRange(1),
+    help="Number of slides that are scored at the same time, each in its own process. Default: as many as fit.",
 )
-@click.option("--tls-ca-file", type=PEM, help="Of the scheduler: the certificate of whoever signs. PEM, as all three.")
-@click.option("--tls-cert", type=PEM, help="The certificate to show to the scheduler.")
-@click.option("--tls-key", type=PEM, help="Its private key. Default: Dask's configuration.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Score on the workers of this Dask scheduler, e.g. tls://node1:8786, instead of on this machine.",
+)
+@click.option(
+    "--tls-ca-file",
+    type=PEM,
+    help="For a tls:// scheduler: certificate of the authority (CA) that signed its certificate, as a PEM file.",
+)
+@click.option(
+    "--tls-cert", type=PEM, help="For a tls:// scheduler: the certificate that this program presents, as a PEM file."
+)
+@click.option(
+    "--tls-key", type=PEM, help="Private key of --tls-cert, as a PEM file. Default of all three: Dask's configuration."
+)
 @options.workers
 @options.threads
 @options.device
@@ -64,13 +94,15 @@ def score(
     verbose: bool,
     **given: Any,
 ) -> int:
-    """Score each SLIDE with a trained model: report, heatmap, table and QuPath files in OUTPUT/<name>/.
+    """Score each SLIDE with a trained model.
 
-    OUTPUT/index.html leads to all of them. SLIDE is a file, a folder, a glob, or a CSV manifest with
-    a column 'path', and optionally 'mpp', 'patient' and 'group' (what slides are compared by). A
-    slide that is done is skipped; one that was interrupted goes on where it stopped. Several slides
-    are handed out to Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' tell how far they
-    are.
+    Writes a report, a heatmap, tables and files for QuPath to OUTPUT/<name>/; OUTPUT/index.html
+    links to all of them. SLIDE is a file, a folder, a glob, or a CSV manifest with a column 'path',
+    and optionally 'mpp', 'patient' and 'group' (groups of slides are compared).
+
+    Slides that are done are skipped, and an interrupted slide continues where it stopped. Several
+    slides are scored by Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' show the
+    progress.
     """
     from wsi_haloae.cohort.credentials import TlsFiles
     from wsi_haloae.workspace.slide_inputs import find_slides

@@ -13,9 +13,9 @@ from wsi_haloae.quoting import printable
 @click.command()
 @click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
 def status(scored: Path) -> None:
-    """Say how far the slides in OUT are: from its files alone, while 'score' is at work or after.
+    """Print how many slides in OUT are done, running or failed. Works while 'score' runs, and afterwards.
 
-    Exit code 0 whatever became of them: that of 'score' tells whether some failed.
+    The exit code is always 0; the exit code of 'score' says whether slides failed.
     """
     from wsi_haloae.cohort.status import describe
 

@@ -32,8 +32,9 @@ def tile(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Cut the tissue of each SLIDE into tiles, kept as OUTPUT/<name>/tiles.zarr.
+    """Cut the tissue of each SLIDE into tiles.
 
+    They are stored in OUTPUT/<name>/tiles.zarr, to train on; 'score' does not need them.
     SLIDE is a file, a folder, a glob, or a CSV manifest with a column 'path'.
     """
     from wsi_haloae.config import TissueConfig

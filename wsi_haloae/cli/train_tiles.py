@@ -18,14 +18,14 @@ from wsi_haloae.cli import options
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="The checkpoint to write, e.g. model.safetensors.",
+    help="File to write the trained model to, e.g. model.safetensors.",
 )
 @options.configuration
 @click.option(
     "--features",
     metavar="NAME",
-    help="Backbone: vgg19, vgg16, random, or timm:NAME for any network of timm (pip install 'wsi-haloae[timm]'), e.g. "
-    "timm:resnet50 or timm:hf-hub:owner/name. Overrides the configuration.",
+    help="Backbone network: vgg19, vgg16, random, or timm:NAME for any network of timm (pip install "
+    "'wsi-haloae[timm]'), e.g. timm:resnet50 or timm:hf-hub:owner/name. Overrides the configuration.",
 )
 @options.weights
 @options.pixel_size
@@ -33,9 +33,9 @@ from wsi_haloae.cli import options
 @click.option(
     "--annotations",
     type=click.Path(exists=True, path_type=Path),
-    help="QuPath GeoJSON of the slides, or a folder of <stem>.geojson.",
+    help="Outlines with classes, to train on slides: QuPath GeoJSON, or a folder with <stem>.geojson for each slide.",
 )
-@click.option("--class", "class_name", help="Annotated class to train on, e.g. Tumor.")
+@click.option("--class", "class_name", help="Class in the annotations to train on, e.g. Tumor.")
 @click.option(
     "--min-coverage",
     type=click.FloatRange(0, 1, min_open=True),
@@ -46,21 +46,29 @@ from wsi_haloae.cli import options
 @click.option(
     "--manifest",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV with columns path and patient or slide; optionally site, annotations, and split: train, validation or "
-    "calibration.",
+    help="CSV file that says which patient or slide each file belongs to: columns path, and patient or slide. Optional "
+    "columns: site, annotations, and split (train, validation or calibration).",
 )
-@click.option("--group-regex", help="The part of a file's path that names its patient, e.g. 'p[0-9]+'.")
+@click.option(
+    "--group-regex",
+    help="Regular expression for the part of a file's path that names its patient, e.g. 'p[0-9]+'. Use it if "
+    "names hold the patient.",
+)
 @click.option(
     "--balance",
     type=click.Choice(["slide", "patient", "site"]),
-    help="Train on each slide, patient or site as often as on any other, however many tiles it has. Patients and sites "
-    "are named by --manifest.",
+    help="Train equally often on each slide, patient or site, however many tiles it has. Patients and sites come from "
+    "--manifest.",
 )
-@click.option("--baselines", is_flag=True, help="Also say what the model adds to plain statistics of its own features.")
+@click.option(
+    "--baselines",
+    is_flag=True,
+    help="Afterwards, compare the model with simpler methods on the same features, in baselines.md.",
+)
 @click.option(
     "--anomalous-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Anomalous tiles to compare on, never trained on; implies --baselines.",
+    help="Folder of anomalous tiles for that comparison; the model never trains on them. Implies --baselines.",
 )
 @options.workers
 @options.threads
@@ -80,17 +88,22 @@ def train_tiles(
     verbose: bool,
     **given: Any,
 ) -> int:
-    """Train a model on reference tiles (your tumour, or whatever counts as expected).
+    """Train a model on reference tiles.
+
+    Reference tiles show your tumour, or whatever else counts as expected.
 
     SOURCE is a tile store or a folder of them (from 'wsi-haloae tile'; a path, or a URL that fsspec
-    reads, such as s3://bucket/tiles), a folder of images (with --mpp), or a slide with --annotations
-    and --class. Interrupted training goes on from its last epoch when the command is given again.
-    On several GPUs: torchrun --nproc-per-node 4 -m wsi_haloae train-tiles ...
+    reads, such as s3://bucket/tiles), a folder of images (with --mpp), or a slide with
+    --annotations and --class. To continue an interrupted training from its last epoch, run the same
+    command again. On several GPUs: torchrun --nproc-per-node 4 -m wsi_haloae train-tiles ...
     """
     from wsi_haloae.config import SLIDE_BASE, load_config
 
     if features:
-        settings = (*settings, f"model.features.backbone={json.dumps(features)}")  # a path may hold what YAML reads
+        settings = (
+            *settings,
+            f"model.features.backbone={json.dumps(features)}",
+        )  # quoted: a path may hold characters that mean something in YAML
     config = load_config(configs or "haloae", settings, base=SLIDE_BASE)
 
     from wsi_haloae.runs.train_tiles import TrainOptions

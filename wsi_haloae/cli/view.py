@@ -14,19 +14,24 @@ from wsi_haloae.cli import options
 @click.command()
 @click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen at; 0: any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port of the local web server; 0 takes any free one.",
 )
 @click.option(
     "--annotations",
     type=click.Path(exists=True, path_type=Path),
-    help="Outlines to draw: QuPath GeoJSON of the slide, or a folder of <stem>.geojson.",
+    help="Outlines to draw on the slides: a QuPath GeoJSON file, or a folder with <stem>.geojson for each slide.",
 )
-@click.option("--open", "open_browser", is_flag=True, help="Open the page in your browser.")
+@click.option("--open", "open_browser", is_flag=True, help="Also open the page in your browser.")
 @options.talk
 def view(scored: Path, port: int, annotations: Path | None, open_browser: bool, quiet: bool, verbose: bool) -> int:
-    """Look at the scored slides in OUT in your browser: heatmap over slide, until you press Ctrl-C.
+    """Show the scored slides in OUT in your browser.
 
-    OUT is what score wrote, or the folder of one slide in it. Only this machine can reach the page.
+    The heatmap lies over each slide. Press Ctrl-C to end. OUT is the folder that score wrote, or
+    the folder of one slide in it. Only this machine can open the page.
     """
     from wsi_haloae.viewer.server import serve
 
@@ -34,7 +39,7 @@ def view(scored: Path, port: int, annotations: Path | None, open_browser: bool, 
 
     def ready(address: str) -> None:
         click.echo(address)
-        reporter.line("Open this address in a browser. Ctrl-C ends the viewer.")
+        reporter.line("Open this address in a browser. Press Ctrl-C to end the viewer.")
         if open_browser:
             webbrowser.open(address)
 

@@ -25,9 +25,10 @@ from wsi_haloae.cohort.table import CohortTable
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker, state_of
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
+from wsi_haloae.export.overview import write_overview
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.score import ScoreOptions, ScoreRun, score_slides, write_overview
+from wsi_haloae.runs.score import ScoreOptions, ScoreRun, score_slides
 from wsi_haloae.stores.score_store import STORE_NAME, stored_model
 from wsi_haloae.workspace.batch_result import BatchResult, ItemResult, admit
 from wsi_haloae.workspace.lock import tidy
@@ -70,7 +71,7 @@ def score_cohort(
     finally:
         table.write()
     write_cohort(output, reporter)
-    write_overview(output, outcome)
+    write_overview(output, scored=outcome.usable)
     outcome.say(reporter)
     for line in cannot_call(output, [slide.name for slide in slides]):
         reporter.line(line)

@@ -10,11 +10,12 @@ from pathlib import Path
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import MVTEC_BASE, load_config
 from wsi_haloae.errors import WsiHaloaeError
+from wsi_haloae.mvtec.category_folder import RESULT_NAME
 from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.mvtec.paper_figures import Published
 from wsi_haloae.mvtec.row_table import RowResults, markdown_rows
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.mvtec import RESULT_NAME, MvtecOptions, run_mvtec
+from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from wsi_haloae.atomic import write_text
+
+TABLE_NAMES = ("table.md", "table.json")
 _DASH = "-"
 HEADINGS = (
     "category",
@@ -21,12 +26,20 @@ HEADINGS = (
 )
 
 
-def markdown_table(results: Sequence[Mapping[str, Any]], first_heading: str = "category") -> str:
+def write_table(results: Sequence[Mapping[str, Any]], output: Path) -> Path:
+    """Write ``table.md`` and ``table.json`` of what ``mvtec.json`` files hold. Returns the path of the first."""
+    markdown, document = (output / name for name in TABLE_NAMES)
+    write_text(markdown, markdown_table(results))
+    write_text(document, json.dumps(list(results), indent=2) + "\n")
+    return markdown
+
+
+def markdown_table(results: Sequence[Mapping[str, Any]]) -> str:
     """Contents of ``mvtec.json`` files as a table in per cent, our figures beside the paper's.
 
     Rows without a model, and baselines where they were run, stand under each category.
     """
-    lines = [_line((first_heading, *HEADINGS[1:])), _line(["---"] * len(HEADINGS))]
+    lines = [_line(HEADINGS), _line(["---"] * len(HEADINGS))]
     for result in results:
         lines.append(_line(_our_row(result)))
         lines += [_line(_baseline_row(row)) for row in result["baselines"]]

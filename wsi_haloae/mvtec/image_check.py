@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError
+from wsi_haloae.mvtec.category_table import TABLE_NAMES
 from wsi_haloae.mvtec.image_reading import decode_mask, decode_rgb
 from wsi_haloae.mvtec.image_set import (
     REFERENCE,
@@ -17,7 +18,9 @@ from wsi_haloae.mvtec.image_set import (
     masks_by_key,
     visible_images,
 )
+from wsi_haloae.quoting import printable
 from wsi_haloae.tiles.sources import IMAGE_SUFFIXES
+from wsi_haloae.workspace.slide_names import name_problem
 
 LEAST_TRAINING = 4
 """Two images to train on and two held out."""
@@ -28,6 +31,13 @@ MOST_SQUEEZE = 1.02
 
 Sizes = Mapping[Path, tuple[int, int]]
 """Height and width in pixels of the images that can be read."""
+
+
+def check_name(name: str) -> None:
+    """Raise `UsageError` for a set of images whose name cannot be that of its output folder."""
+    problem = name_problem(name, kept=TABLE_NAMES)
+    if problem:
+        raise UsageError(f"no folder can be called {printable(name)!r}: {problem}. Rename the folder of the images.")
 
 
 def check_images(images: ImageSet, warn: Callable[[str], None]) -> None:

@@ -1,1 +1,1 @@
-"""One function per command, readable from top to bottom."""
+"""One module per command, readable from top to bottom: its options, and its steps in order."""

@@ -7,13 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wsi_haloae.annotations.geojson import coverage, read_annotations
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
-from wsi_haloae.evaluation.mean_colour import colour_distance
+from wsi_haloae.evaluation.mean_colour import colour_distance, mean_colours
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.progress import Reporter
@@ -32,14 +31,14 @@ SIDE = 6144
 TILE_SIZE = 128
 REFERENCE, ANOMALOUS = "Tumor", "Stroma"
 PURITY = 0.9
-"""Share of one class from which a tile is trained on or compared: a half-and-half tile has no right answer."""
+"""Least share of one class in a tile that is trained on or compared: a half-and-half tile has no right answer."""
 WORKERS = 2
 
 
 def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
-    """The whole demo in ``output``; gives the table of AUROCs, which is also in demo.json.
+    """Run the whole demo in ``output``. Returns the table of AUROCs, which is also in demo.json.
 
-    Raises `WsiHaloaeError` when a stage failed. A second call goes on from what is there.
+    Raises `WsiHaloaeError` when a stage failed. A second call continues where the first one stopped.
     """
     slides = output / "slides"
     with locked(slides):
@@ -57,14 +56,14 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     lines = [f"AUROC of {ANOMALOUS.lower()} against {REFERENCE.lower()} on a slide that was not trained on:"]
     lines += [f"  {name:<14}{value:.3f}" for name, value in rows.items()]
     report = output / second.stem / "report.html"
-    lines += [f"Look at {output / 'demo.png'} and {report}, or give: wsi-haloae view {output}"]
+    lines += [f"Look at {output / 'demo.png'} and {report}, or run: wsi-haloae view {output}"]
     return "\n".join(lines)
 
 
 def _require_seed(path: Path, seed: int) -> None:
     if path.exists() and path.read_text(encoding="utf-8") != str(seed):
         raise OutputExistsError(
-            f"{path.parent.parent}: holds the demo of another seed ({path.read_text(encoding='utf-8')}). "
+            f"{path.parent.parent}: holds a demo with another seed ({path.read_text(encoding='utf-8')}). "
             "Choose another -o, or delete the folder."
         )
     write_text(path, str(seed))
@@ -93,8 +92,8 @@ def _train(slide: Path, model: Path, device: str, reporter: Reporter) -> None:
 def _score(slide: Path, model: Path, output: Path, device: str, reporter: Reporter) -> None:
     options = ScoreOptions(model, device=device, num_workers=WORKERS, keep_tiles=True)
     source = SlideInput(slide, slide.stem, None, override_mpp=False)
-    outcome = score_slides([source], output, options, {"demo": True}, reporter)
-    if outcome.exit_code:
+    result = score_slides([source], output, options, {"demo": True}, reporter)
+    if result.exit_code:
         raise WsiHaloaeError(f"{slide}: the demo's slide could not be scored; the message above says why.")
 
 
@@ -107,17 +106,11 @@ def _compare(scores: ScoreStore, output: Path, first: Path, second: Path) -> dic
     labelled = np.maximum(shares[REFERENCE], shares[ANOMALOUS]) >= PURITY
     anomalous = (shares[ANOMALOUS] > shares[REFERENCE])[labelled]
     reference = output / "model.training" / "tiles" / first.stem / "tiles.zarr"
-    colours = _mean_colours(TileStore.open(output / second.stem / "tiles.zarr"))
-    by_colour = colour_distance(colours, _mean_colours(TileStore.open(reference)))
+    colours = mean_colours(TileStore.open(output / second.stem / "tiles.zarr"))
+    by_colour = colour_distance(colours, mean_colours(TileStore.open(reference)))
     results = scores.scores()
     return {
         "HaloAE": auroc(results.score[labelled], anomalous),
         "paper's rule": auroc(results.score_paper[labelled], anomalous),
         "mean colour": auroc(by_colour[labelled], anomalous),
     }
-
-
-def _mean_colours(tiles: TileStore) -> NDArray[np.float64]:
-    """Mean colour of each tile of a store, (n, 3)."""
-    shards = [tiles.read_shard(shard).mean(axis=(1, 2), dtype=np.float64) for shard in range(tiles.shards)]
-    return np.concatenate(shards)

@@ -1,4 +1,4 @@
-"""``wsi-haloae export``: every file of scored slides again, from their stores, without scoring and without torch."""
+"""``wsi-haloae export``: write the files of scored slides again, from their stores; no scoring, and no torch."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from wsi_haloae.export.asked_rate import require_rate
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.formats import check_formats
 from wsi_haloae.export.open_store import ExportSettings
+from wsi_haloae.export.overview import write_overview
 from wsi_haloae.export.printed import exported_line
-from wsi_haloae.export.qupath_scripts import write_project_scripts
-from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.export.summary import recorded_calling
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.batch_result import BatchResult, attempt, naming_a_full_disk
-from wsi_haloae.workspace.lock import locked, taking_turns, tidy
+from wsi_haloae.workspace.lock import locked, tidy
 from wsi_haloae.workspace.record import Called, RunRecord
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What ``wsi-haloae export`` was asked for."""
+    """Which files ``wsi-haloae export`` writes, and by which settings."""
 
     formats: Sequence[str]
     settings: ExportSettings
@@ -40,32 +39,30 @@ def export_slides(
 ) -> BatchResult:
     """Write the exports of ``scored``, the folder of one slide or of many.
 
-    `UsageError` where no slide is scored, and for a false-discovery rate that cannot be kept on one of them: before
-    any file is written, so that all of them stay called by one criterion.
+    Raises `UsageError` if no slide is scored, or if the false-discovery rate cannot be kept on one of them. That is
+    checked before any file is written, so that the same criterion applies to all of them.
     """
     check_formats(options.formats)
     alone = (scored / STORE_NAME).exists()
-    # What the user names may be a link, a slide's folder in it may not.
-    here = scored.resolve() if scored.is_symlink() else scored
-    folders = [here] if alone else sorted(path.parent for path in scored.glob(f"*/{STORE_NAME}"))
+    # The user may name a link; a slide's folder in it must not be one.
+    single = scored.resolve() if scored.is_symlink() else scored
+    folders = [single] if alone else sorted(path.parent for path in scored.glob(f"*/{STORE_NAME}"))
     if not folders:
         raise UsageError(f"{scored}: no scored slide here; name the folder that 'wsi-haloae score -o' wrote.")
     if options.settings.criterion.fdr is not None:
         for folder in folders:
-            with suppress(StoreError):  # a damaged store is a failure of its own slide, below
+            with suppress(StoreError):  # a damaged store makes only its own slide fail, below
                 require_rate(ScoreStore.open(folder / STORE_NAME), options.settings.criterion)
-    outcome = BatchResult()
+    result = BatchResult()
     if not alone:
         tidy(scored)
     for folder in folders:
         work = partial(_export_one, folder, options, arguments, reporter)
-        outcome.add(attempt(folder.name, work, partial(_say_failure, folder, reporter), reporter))
-    if outcome.done and not alone:
-        with taking_turns(scored):
-            write_project_scripts(scored)
-        write_index(scored)
-    outcome.say(reporter)
-    return outcome
+        result.add(attempt(folder.name, work, partial(_say_failure, folder, reporter), reporter))
+    if result.done and not alone:
+        write_overview(scored, scored=True)
+    result.say(reporter)
+    return result
 
 
 def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, Any], reporter: Reporter) -> int:
@@ -76,12 +73,12 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
         if pending:
             raise StoreError(
                 f"{store.path}: {pending:,} of {len(store):,} tiles are not scored yet. "
-                "Give the 'wsi-haloae score' command again: it goes on where it stopped."
+                "Run the same 'wsi-haloae score' command again: it continues where it stopped."
             )
         with reporter.timed(f"{folder}: {', '.join(options.formats)}"):
             source = write_exports(store, folder, options.settings, options.formats)
         facts = recorded_calling(source.tiles)
-        told = {
+        export = {
             "arguments": arguments,
             "formats": list(options.formats),
             "started": begun.isoformat(timespec="seconds"),
@@ -89,17 +86,17 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
             **facts,
         }
         called = {"criterion": options.settings.criterion.facts(), **facts} if "report" in options.formats else None
-        _add_to_record(folder, told, called)
+        _add_to_record(folder, export, called)
     reporter.line(f"{folder}: {exported_line(source)}")
     if called is None:
         reporter.line(f"{folder}: only {', '.join(options.formats)} written; all other files are as they were")
-    return 0  # tiles that cannot be read are those of the scoring
+    return 0  # unreadable tiles are counted by `score`
 
 
 def _add_to_record(folder: Path, export: Mapping[str, Any], called: Mapping[str, Any] | None) -> None:
-    """The last export beside what the record says of the scoring, of which nothing is lost.
+    """Add this export to the record, and keep all that it says about the scoring.
 
-    ``called`` is what the report says now: index, study and viewer follow it.
+    ``called`` is what the report now says; index, study and viewer show it.
     """
     record = RunRecord.read(folder)
     if record:

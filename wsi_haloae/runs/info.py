@@ -1,4 +1,4 @@
-"""``wsi-haloae info``: everything known about a slide, and what the tiler would do with it."""
+"""``wsi-haloae info``: the facts about a slide, and how it would be cut into tiles."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 def describe_slide(source: SlideInput, settings: TilingSettings, tissue: TissueConfig) -> Iterator[tuple[str, str]]:
-    """Rows of (fact, value), as they become known.
+    """Yield rows of (fact, value), each as soon as it is known.
 
-    Raises `SlideError` when the slide cannot be opened, and, after the slide's own facts,
-    `MissingMppError` or `ResolutionError` when it cannot be tiled as asked.
+    Raises `SlideError` if the slide cannot be opened. Raises `MissingMppError` or `ResolutionError`, after the
+    slide's own facts, if it cannot be tiled with these settings.
     """
     with closing(source.open()) as slide:
         yield from _facts(slide.properties)

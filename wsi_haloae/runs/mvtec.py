@@ -1,9 +1,7 @@
-"""``wsi-haloae mvtec``: the shared core on labelled images, category by category, and the paper's table."""
+"""``wsi-haloae mvtec``: train and judge on labelled images, category by category, and write the paper's table."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,41 +10,33 @@ from typing import Any
 
 import torch
 
-from wsi_haloae.atomic import replacing, write_text
-from wsi_haloae.config import RULES, Config, ScoringConfig, differences
-from wsi_haloae.errors import ConfigError, OutputExistsError, UsageError, WsiHaloaeError
+from wsi_haloae.atomic import write_text
+from wsi_haloae.config import Config
+from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
-from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
-from wsi_haloae.mvtec.category import CategoryImages, Judged, Normalise, judge
-from wsi_haloae.mvtec.category_table import markdown_table
-from wsi_haloae.mvtec.image_check import check_images
+from wsi_haloae.mvtec.category import CategoryImages, Normalise, judge
+from wsi_haloae.mvtec.category_folder import RESULT_NAME, category_identity, empty_folder, finished_result
+from wsi_haloae.mvtec.category_table import write_table
+from wsi_haloae.mvtec.category_training import train_category
+from wsi_haloae.mvtec.image_check import check_images, check_name
+from wsi_haloae.mvtec.image_rule import check_rule
 from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.mvtec.pictures import write_pictures
+from wsi_haloae.mvtec.score_table import summary_line, write_scores
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
-from wsi_haloae.quoting import printable, safe_cell
-from wsi_haloae.training.calibrate import set_display_range
-from wsi_haloae.training.fit import fit
-from wsi_haloae.training.job import STATE_NAME, TrainingJob
-from wsi_haloae.training.pictures import write_schedule
-from wsi_haloae.training.trainer import plan_steps
-from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME, locked
+from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.recorder import RunRecorder
-from wsi_haloae.workspace.slide_names import name_problem
-
-RESULT_NAME = "mvtec.json"
-MODEL_NAME = "model.safetensors"
-TABLE_NAME = "table"
 
 
 @dataclass(frozen=True)
 class MvtecOptions:
-    """What ``wsi-haloae mvtec`` was asked for, beside its configuration and its images: fields are options."""
+    """Options of ``wsi-haloae mvtec``, by the same names, except for its configuration and its images."""
 
     weights: Path | None = None
     device: str = "auto"
@@ -67,22 +57,17 @@ def run_mvtec(
 ) -> int:
     """Evaluate each set in ``output/<name>/`` and write ``output/table.md`` and ``table.json``.
 
-    All images are checked before any training starts. A category that is done is skipped, one that
-    was interrupted goes on; one that fails is reported and the others go on. Gives the exit code.
+    All images are checked before any training starts. A category that is done is skipped, an interrupted one
+    continues, and one that fails is reported while the others go on. Returns the exit code.
     """
     use_threads(options.threads)
-    asked, config = config, resolve(config)
-    check_tile_size(config.model, SIZE)
-    _check_rule(config.scoring)
-    first_warning = len(reporter.warnings)
+    resolved, first_warning = resolve(config), len(reporter.warnings)
+    check_tile_size(resolved.model, SIZE)
+    check_rule(resolved.scoring)
     for images in sets:
-        problem = name_problem(images.name, kept=(f"{TABLE_NAME}.md", f"{TABLE_NAME}.json"))
-        if problem:
-            raise UsageError(
-                f"no folder can be called {printable(images.name)!r}: {problem}. Rename that of the images."
-            )
+        check_name(images.name)
         check_images(images, reporter.warn)
-    for line in describe_cost(asked.model, config.model, SIZE):
+    for line in describe_cost(config.model, resolved.model, SIZE):
         reporter.line(line)
     device = resolve_device(options.device)
     results, failed = [], []
@@ -90,7 +75,7 @@ def run_mvtec(
         folder, record = output / images.name, RunRecorder("mvtec", arguments, reporter, first_warning)
         try:
             with locked(folder):
-                results.append(_one(images, folder, config, options, device, record, reporter))
+                results.append(_one(images, folder, resolved, options, device, record))
         except (WsiHaloaeError, OSError) as error:
             if len(sets) == 1:
                 raise
@@ -98,156 +83,34 @@ def run_mvtec(
             reporter.trace(error)
             failed.append(images.name)
     if results:
-        write_table(results, output)
-        reporter.line(f"{output / TABLE_NAME}.md: the table, categories: {len(results)}")
+        reporter.line(f"{write_table(results, output)}: the table, categories: {len(results)}")
     if failed:
         reporter.line(f"{len(results)} categories done; failed: {', '.join(failed)}")
     return 0 if not failed else 1 if results else 2
 
 
-def _check_rule(scoring: ScoringConfig) -> None:
-    """`ConfigError` for a rule that does not score images, before anything is trained."""
-    if not scoring.for_images:
-        others = [name for name in RULES if scoring.model_copy(update={"rule": name}).for_images]
-        raise ConfigError(
-            f"scoring.rule {scoring.rule} was given; labelled images of residual {scoring.residual} can be scored by "
-            f"{', '.join(others)}. Other rules need calibrated tiles, the map of a tile, or another scoring.residual."
-        )
-    if scoring.glass_level is not None:
-        raise ConfigError(
-            f"scoring.glass_level {scoring.glass_level:g} was given, but images have no glass: all of an image counts. "
-            "Leave it at null."
-        )
-
-
-def write_table(results: Sequence[Mapping[str, Any]], output: Path, first_heading: str = "category") -> None:
-    """``table.md`` and ``table.json`` of what ``mvtec.json`` files hold."""
-    write_text(output / f"{TABLE_NAME}.md", markdown_table(results, first_heading))
-    write_text(output / f"{TABLE_NAME}.json", json.dumps(list(results), indent=2) + "\n")
-
-
 def _one(
-    images: ImageSet,
-    folder: Path,
-    config: Config,
-    options: MvtecOptions,
-    device: torch.device,
-    record: RunRecorder,
-    reporter: Reporter,
+    images: ImageSet, folder: Path, config: Config, options: MvtecOptions, device: torch.device, record: RunRecorder
 ) -> dict[str, Any]:
+    reporter = record.reporter
     category = CategoryImages.open(images, options.normalise, config.training.seed)
-    identity = _identity(category, config, options)
+    identity = category_identity(category, config, options.weights)
     if options.overwrite:
-        _empty(folder)
-    done = _finished(folder, identity, config, wanted_baselines=options.baselines)
+        empty_folder(folder)
+    done = finished_result(folder, identity, config, wanted_baselines=options.baselines)
     if done:
         reporter.line(f"{folder}: done already, skipped")
         return done
-    _, steps = plan_steps(config, len(category.data.train))
-    trained = (folder / MODEL_NAME).exists()
-    begun = "trained already, now measured" if trained else f"{steps} steps"
-    reporter.line(f"{images.name}: {len(category.data.train)} training images, {begun}")
-    checkpoint = _train(category, folder, config, options, device, identity, reporter)
+    weights, workers = options.weights, options.num_workers
+    model = train_category(category, folder, config, device, identity, reporter, weights=weights, workers=workers)
     record.lap("training")
-    judged = judge(category, checkpoint, device, reporter, baselines=options.baselines)
+    judged = judge(category, model, device, reporter, baselines=options.baselines)
     record.lap("scoring and figures")
-    _write_scores(folder / "scores.csv", category, judged)
+    write_scores(folder / "scores.csv", category, judged)
     write_pictures(folder, category, judged)
     result = {"identity": identity, "with_baselines": options.baselines, **judged.result.as_json()}
     record.facts = {"configuration": config.model_dump(mode="json"), "device": str(device)}
     record.write(folder, "done")
     write_text(folder / RESULT_NAME, json.dumps(result, indent=2) + "\n")
-    reporter.line(_summary(judged))
+    reporter.line(summary_line(judged))
     return result
-
-
-def _train(
-    category: CategoryImages,
-    folder: Path,
-    config: Config,
-    options: MvtecOptions,
-    device: torch.device,
-    identity: str,
-    reporter: Reporter,
-) -> Checkpoint:
-    path = folder / MODEL_NAME
-    if path.exists():
-        return Checkpoint.load(path)  # of this identity: `_finished` refuses another
-    job = TrainingJob(
-        config,
-        category.data,
-        folder,
-        identity,
-        device,
-        weights=options.weights,
-        workers=options.num_workers,
-        facts={"images": {"train": len(category.data.train), "validation": len(category.data.validation)}},
-    )
-    trained, curve = fit(job, reporter)
-    checkpoint = set_display_range(trained, category.data.source, category.data.validation, device, lambda _: None)
-    per_epoch, steps = plan_steps(config, len(category.data.train))
-    write_schedule(folder / "ews.png", config, steps, per_epoch, curve)
-    checkpoint.save(path)
-    (folder / STATE_NAME).unlink(missing_ok=True)
-    return checkpoint
-
-
-def _finished(folder: Path, identity: str, config: Config, *, wanted_baselines: bool) -> dict[str, Any] | None:
-    """The result that is there, if it is the one that is asked for; another's is refused."""
-    model, found = folder / MODEL_NAME, folder / RESULT_NAME
-    if model.exists() and (facts := Checkpoint.load(model).facts).training.get("identity") != identity:
-        differing = sorted(differences(facts.config.model_dump(mode="json"), config.model_dump(mode="json")))
-        raise OutputExistsError(
-            f"{folder}: holds a run with other {', '.join(differing[:5]) or 'images, weights or --normalise'}. "
-            "Choose another -o, or pass --overwrite to replace it."
-        )
-    if not found.exists():
-        return None
-    result: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
-    return result if result["identity"] == identity and result["with_baselines"] >= wanted_baselines else None
-
-
-def _empty(folder: Path) -> None:
-    """``--overwrite``: everything but the lock, which is held; the model first, for it says that the rest is good."""
-    (folder / MODEL_NAME).unlink(missing_ok=True)
-    for path in folder.iterdir():
-        if path.is_file() and path.name not in {LOCK_NAME, HOLDER_NAME}:
-            path.unlink()
-
-
-def _identity(category: CategoryImages, config: Config, options: MvtecOptions) -> str:
-    """Digest of everything that decides the figures."""
-    masks = [image.mask for image in category.images.test]
-    told = {
-        "config": config.model_dump(mode="json"),
-        "train": category.data.source.digest(),
-        "test": category.test.digest(),
-        "masks": [file_sha256(mask) if mask else None for mask in masks],
-        "weights": file_sha256(options.weights) if options.weights else None,
-        "normalise": options.normalise,
-    }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _write_scores(path: Path, category: CategoryImages, judged: Judged) -> None:
-    """``scores.csv``: one row per test image."""
-    columns = {"score": judged.scores.score} | {one.name: one.scores.score for one in judged.baselines}
-    if judged.residuals.damaged is not None:
-        columns["P(damaged)"] = judged.residuals.damaged
-    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["image", "defect", "mask", *columns])
-        for number, image in enumerate(category.images.test):
-            words = (category.test.groups[number], image.defect, image.mask.name if image.mask else "")
-            values = [f"{values[number]:.6g}" for values in columns.values()]
-            writer.writerow([*(safe_cell(printable(word)) for word in words), *values])
-
-
-def _summary(judged: Judged) -> str:
-    result = judged.result
-    text = f"{result.data.name}: image AUROC {100 * result.image.auroc:.1f}"
-    if result.pixel:
-        text += f", pixel AUROC {100 * result.pixel.auroc:.1f}, AP {100 * result.pixel.average_precision:.1f}"
-    if result.decided_by:
-        text += f"; beware: decided without a model, by {' and '.join(result.decided_by)}"
-    return text

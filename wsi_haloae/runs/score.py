@@ -16,11 +16,10 @@ from typing import Any, Self
 
 from wsi_haloae.atomic import remove
 from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.overview import write_overview
 from wsi_haloae.export.printed import scored_lines
-from wsi_haloae.export.qupath_scripts import write_project_scripts
 from wsi_haloae.export.removal import remove_outputs
 from wsi_haloae.export.run_facts import run_facts
-from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.as_asked import require_as_asked
@@ -34,7 +33,7 @@ from wsi_haloae.stores.tile_store import STORE_NAME as TILES_NAME
 from wsi_haloae.tiles.chosen import ChosenTiles
 from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.workspace.batch_result import BatchResult, for_each_slide
-from wsi_haloae.workspace.lock import taking_turns, tidy
+from wsi_haloae.workspace.lock import tidy
 from wsi_haloae.workspace.record import RECORD_NAME
 from wsi_haloae.workspace.recorder import RunRecorder
 from wsi_haloae.workspace.slide_inputs import SlideInput
@@ -64,16 +63,8 @@ def score_slides(
     run = ScoreRun.of(options)
     tidy(output)
     result = for_each_slide(slides, output, run.score_one, "score", arguments, reporter)
-    write_overview(output, result)
+    write_overview(output, scored=result.usable)
     return result
-
-
-def write_overview(output: Path, result: BatchResult) -> None:
-    """Write the files that belong to no single slide: the index, and QuPath's scripts for a whole project."""
-    if result.done or result.incomplete:
-        with taking_turns(output):
-            write_project_scripts(output)
-    write_index(output)
 
 
 class ScoreRun:

@@ -1,4 +1,4 @@
-"""``wsi-haloae tile``: slides -> tile stores and previews."""
+"""``wsi-haloae tile``: slides in, tile stores and previews out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wsi_haloae.workspace.slide_inputs import SlideInput
 
 @dataclass(frozen=True)
 class TileOptions:
-    """What ``wsi-haloae tile`` was asked for."""
+    """How ``wsi-haloae tile`` cuts tiles, on how many threads, and whether it replaces earlier results."""
 
     settings: TilingSettings
     tissue: TissueConfig

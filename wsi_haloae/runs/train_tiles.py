@@ -9,31 +9,25 @@ from typing import Any
 
 from wsi_haloae.atomic import remove_leftovers
 from wsi_haloae.config import Config
-from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.features.resolve import resolve
-from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
-from wsi_haloae.scoring.stain_matching import as_trained
-from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, read_anomalous
+from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum
 from wsi_haloae.training.added_value import report_added_value
 from wsi_haloae.training.distributed import Helpers, help_train
 from wsi_haloae.training.job import STATE_NAME
 from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.reference import Reference
-from wsi_haloae.training.train import train_on
+from wsi_haloae.training.train import finished_checkpoint, train_on
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.recorder import RunRecorder
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What ``wsi-haloae train-tiles`` was asked for, beside its configuration.
-
-    Each field but ``reference`` is the option of its name.
-    """
+    """Options of ``wsi-haloae train-tiles`` except its configuration; those of the tiles are in ``reference``."""
 
     reference: ReferenceOptions
     weights: Path | None = None
@@ -46,7 +40,7 @@ class TrainOptions:
 
 
 def training_folder(output: Path) -> Path:
-    """Where a training leaves what is not the checkpoint ``output`` itself."""
+    """The folder for everything that a training writes beside the checkpoint ``output``."""
     return output.parent / f"{output.stem}.training"
 
 
@@ -60,7 +54,7 @@ def train_tiles(
 ) -> None:
     """Train and write ``output`` (safetensors), with curve, pictures and record in ``<stem>.training/``.
 
-    Of the processes of a ``torchrun``, the first does so; the others help it train.
+    Under ``torchrun`` the first process does all of this; the others only help to train.
     """
     use_threads(options.threads)
     folder, record = training_folder(output), RunRecorder("train-tiles", arguments, reporter)
@@ -91,17 +85,15 @@ def _train_tiles(
     reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite)
     reference = Reference.read(reader, sources, config, options.balance, reporter)
     identity = reference.identity(config, options.weights)
-    if options.overwrite:  # only now: whatever was wrong with the command has been said
+    if options.overwrite:  # only now: every error in the command has been reported
         output.unlink(missing_ok=True)
         (folder / STATE_NAME).unlink(missing_ok=True)
     if output.exists():
-        checkpoint = _finished(output, identity)
+        checkpoint = finished_checkpoint(output, identity)
         reporter.line(f"{output}: trained already, nothing to do")
     else:
-        for line in (
-            *reference.describe(config),
-            *describe_cost(asked.model, config.model, reference.source.tile_size),
-        ):
+        costs = describe_cost(asked.model, config.model, reference.source.tile_size)
+        for line in (*reference.describe(config), *costs):
             reporter.line(line)
         record.lap("reference tiles")
         checkpoint = train_on(
@@ -121,27 +113,6 @@ def _train_tiles(
         checkpoint.save(output)
         (folder / STATE_NAME).unlink(missing_ok=True)
         reporter.line(f"{output}: done; curve and reconstructions in {folder}")
-    if options.baselines or options.anomalous_dir:
-        _compare(checkpoint, reference, options, folder, reporter)
-
-
-def _finished(output: Path, identity: str) -> Checkpoint:
-    checkpoint = Checkpoint.load(output)
-    if checkpoint.facts.training.get("identity") != identity:
-        raise OutputExistsError(
-            f"{output}: exists already, trained with another configuration or on other tiles. "
-            "Choose another -o, or pass --overwrite to replace it."
-        )
-    return checkpoint
-
-
-def _compare(
-    checkpoint: Checkpoint, reference: Reference, options: TrainOptions, folder: Path, reporter: Reporter
-) -> None:
-    """``--baselines``: what the decoder adds, after the model is safe on disk."""
-    source, others = reference.source, None
-    if options.anomalous_dir:
-        others = as_trained(read_anomalous(options.anomalous_dir, source, options.reference, reporter), checkpoint)
-    device = resolve_device(options.device)
-    report_added_value(checkpoint, as_trained(source, checkpoint), reference.split, others, folder, device, reporter)
-    reporter.line(f"{folder / 'baselines.md'}: HaloAE, its baselines and plain statistics side by side")
+    if options.baselines or options.anomalous_dir:  # after the model is safe on disk
+        device = resolve_device(options.device)
+        report_added_value(checkpoint, reference, options.reference, options.anomalous_dir, folder, device, reporter)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from wsi_haloae.config import Config
+from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.stain_matching import match_stains, stain_target
@@ -52,3 +53,14 @@ def train_on(
     trained, _curve = fit(job, reporter, helpers)
     trained = trained.with_facts(stains=stains)
     return calibrate(trained, seen, split, reference.groups, helpers.ranks.device(device), reporter)
+
+
+def finished_checkpoint(path: Path, identity: str) -> Checkpoint:
+    """The checkpoint that an earlier training of this identity wrote; `OutputExistsError` for one of another."""
+    checkpoint = Checkpoint.load(path)
+    if checkpoint.facts.training.get("identity") != identity:
+        raise OutputExistsError(
+            f"{path}: exists already, trained with another configuration or on other tiles. "
+            "Choose another -o, or pass --overwrite to replace it."
+        )
+    return checkpoint

@@ -87,9 +87,14 @@ class BatchResult:
         return self._names("failed")
 
     @property
+    def usable(self) -> bool:
+        """Whether any slide has outputs."""
+        return bool(self.done or self.incomplete)
+
+    @property
     def exit_code(self) -> int:
         """0 all done, 1 something failed, 2 nothing usable."""
-        if self.failed and not self.done and not self.incomplete:
+        if self.failed and not self.usable:
             return NOTHING_USABLE
         return SOME_FAILED if self.failed or self.incomplete else DONE
 

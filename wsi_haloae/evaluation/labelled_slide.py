@@ -1,0 +1,97 @@
+"""One scored slide with people's outlines: the class of each tile, and what was called anomalous."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from wsi_haloae.annotations.geojson import find_annotations, read_annotations
+from wsi_haloae.calibration.selection import Selection
+from wsi_haloae.errors import AnnotationError
+from wsi_haloae.evaluation.discoveries import discovered
+from wsi_haloae.evaluation.region_overlap import RegionOverlap, region_overlap
+from wsi_haloae.evaluation.slide_result import LabelledTiles
+from wsi_haloae.evaluation.tile_labels import NO_CLASS, block_names, label_tiles
+from wsi_haloae.slide.properties import Bounds
+from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
+from wsi_haloae.stores.scored_tiles import ScoredTiles
+from wsi_haloae.stores.sharded import TileState
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """The truth: ``annotations`` is a GeoJSON file or a folder of them, classes in ``reference`` are not anomalous.
+
+    A tile has a class if the class covers at least ``min_coverage`` (0..1) of its area.
+    """
+
+    annotations: Path
+    reference: Sequence[str]
+    min_coverage: float
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSlide:
+    """One slide's labelled tiles, and what was called on it."""
+
+    name: str
+    header: ScoreHeader
+    tiles: LabelledTiles
+    unlabelled: int
+    selection: Selection | None
+    why_none: str | None
+    smallest_p: float | None
+    overlap: RegionOverlap | None
+
+
+def label_slide(name: str, store: ScoreStore, outlines: Outlines) -> LabelledSlide:
+    """Label the tiles of a score store. Raises `AnnotationError` if there are no outlines with a class."""
+    scored, slide = ScoredTiles.read(store), store.header.slide
+    bounds = Bounds(*slide.bounds) if slide.bounds else None
+    annotations = read_annotations(find_annotations(outlines.annotations, Path(slide.name)), bounds)
+    if not annotations.by_class:
+        raise AnnotationError(f"{annotations.path}: no polygon with a class, so there is nothing to judge by.")
+    index, done = scored.index, scored.state == TileState.DONE
+    classes = label_tiles(annotations.by_class, index.location, index.size, outlines.min_coverage)
+    judged = done & (classes != NO_CLASS)
+    scores = store.scores()
+    rules = {"score": scored.score, "paper": scored.score_paper}
+    rules |= {name: scores.rules[:, place] for place, name in enumerate(store.header.rules)}
+    selection = scored.selection
+    chosen = np.zeros(len(index), bool) if selection is None else selection.chosen
+    reference = np.isin(classes, outlines.reference)
+    overlap = None
+    if selection is not None:
+        overlap = region_overlap(
+            chosen, done, index.location, index.size,
+            anomalous=_union(annotations.by_class, outlines.reference, inside=False),
+            reference=_union(annotations.by_class, outlines.reference, inside=True),
+            pixel_area=slide.mpp_x * slide.mpp_y / 1e6,
+        )  # fmt: skip
+    return LabelledSlide(
+        name=name,
+        header=store.header,
+        tiles=LabelledTiles(
+            classes=classes[judged],
+            anomalous=~reference[judged],
+            groups=block_names(name, index.row[judged], index.column[judged]),
+            rules={rule: values[judged] for rule, values in rules.items()},
+            p_values=scored.p_value[judged],
+            chosen=chosen[judged],
+            discovered=discovered(scored.p_value)[judged],
+        ),
+        unlabelled=int((done & (classes == NO_CLASS)).sum()),
+        selection=selection,
+        why_none=scored.why_none,
+        smallest_p=store.header.model.smallest_p,
+        overlap=overlap,
+    )
+
+
+def _union(by_class: dict[str, BaseGeometry], reference: Sequence[str], *, inside: bool) -> BaseGeometry:
+    return shapely.union_all([region for name, region in by_class.items() if (name in reference) is inside])

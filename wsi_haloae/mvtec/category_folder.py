@@ -1,0 +1,57 @@
+"""The output folder of one category: which run it holds, and whether that run is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from wsi_haloae.config import Config, differences
+from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.mvtec.category import CategoryImages
+from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME
+
+RESULT_NAME = "mvtec.json"
+MODEL_NAME = "model.safetensors"
+
+
+def category_identity(category: CategoryImages, config: Config, weights: Path | None) -> str:
+    """Digest of everything that decides the figures."""
+    masks = [image.mask for image in category.images.test]
+    decisive = {
+        "config": config.model_dump(mode="json"),
+        "train": category.data.source.digest(),
+        "test": category.test.digest(),
+        "masks": [file_sha256(mask) if mask else None for mask in masks],
+        "weights": file_sha256(weights) if weights else None,
+        "normalise": category.normalise,
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def finished_result(folder: Path, identity: str, config: Config, *, wanted_baselines: bool) -> dict[str, Any] | None:
+    """The result of an earlier, complete run of the same ``identity``; None if there is none.
+
+    A result without baselines does not count if they are wanted. Raises `OutputExistsError` for another identity.
+    """
+    model, found = folder / MODEL_NAME, folder / RESULT_NAME
+    if model.exists() and (facts := Checkpoint.load(model).facts).training.get("identity") != identity:
+        differing = sorted(differences(facts.config.model_dump(mode="json"), config.model_dump(mode="json")))
+        raise OutputExistsError(
+            f"{folder}: holds a run with other {', '.join(differing[:5]) or 'images, weights or --normalise'}. "
+            "Choose another -o, or pass --overwrite to replace it."
+        )
+    if not found.exists():
+        return None
+    result: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+    return result if result["identity"] == identity and result["with_baselines"] >= wanted_baselines else None
+
+
+def empty_folder(folder: Path) -> None:
+    """Delete everything but the lock, which this run holds; the model first, for it says that the rest is complete."""
+    (folder / MODEL_NAME).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in {LOCK_NAME, HOLDER_NAME}:
+            path.unlink()
