@@ -38,3 +38,13 @@ def test_each_flag_frames_its_tile_in_its_own_colour(tmp_path: Path) -> None:
 def test_without_a_flag_there_is_no_frame(tmp_path: Path) -> None:
     slide = draw(tmp_path / "none.png", np.zeros(100, np.uint8))[HEADER : HEADER + 1100, MARGIN : MARGIN + 1100]
     assert slide.min() > 200
+
+
+def test_the_legend_of_a_narrow_slide_stays_inside_the_picture(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "scores.zarr", Scene(width=100, height=1000))
+    write_artefact_picture(tmp_path / "narrow.png", OpenStore(store))
+    with Image.open(tmp_path / "narrow.png") as picture:
+        footer = np.asarray(picture.convert("RGB")).astype(int)[HEADER + 1100 + 30 :]
+    for flag in FLAGS.values():
+        assert (np.abs(footer - np.array(to_rgb(flag.colour)) * 255).max(axis=2) < 60).any(), flag.words
+    assert footer[:, -MARGIN // 2 :].min() == 255

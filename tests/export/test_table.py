@@ -75,4 +75,5 @@ def test_flags_are_words(tmp_path: Path) -> None:
     source = OpenStore(make_store(tmp_path / "s.zarr", Scene(width=256, height=64), flags=flags, state=state))
     write_tile_table(tmp_path / "tiles.csv", source)
     assert [line["flags"] for line in lines_of(tmp_path / "tiles.csv")] == ["", "out_of_focus", "pen;fold", ""]
-    assert source.tiles.flag_counts() == {"out_of_focus": 1, "pen": 1, "fold": 1, "mostly_glass": 0}
+    expected = {"out_of_focus": 1, "pen": 1, "fold": 1, "mostly_glass": 0}
+    assert source.tiles.flag_counts().items() >= expected.items()

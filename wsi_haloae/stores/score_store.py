@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -168,8 +168,6 @@ class ScoreStore(ShardedStore):
         self, shard: int, scores: TileScores, states: NDArray[np.uint8], reasons: Sequence[str] = ()
     ) -> None:
         """Store one shard's results, why tiles could not be read ("" where they could), and then its states."""
-        columns = self._arrays["artefacts"].shape[1]  # a store begun before a flag was added has fewer
-        scores = replace(scores, artefacts=scores.artefacts[:, :columns])
         for name in _COLUMNS:
             self._write(name, shard, getattr(scores, name))
         if self.header.map_size is not None:
