@@ -78,7 +78,7 @@ def run_mvtec(
         problem = name_problem(images.name, kept=(f"{TABLE_NAME}.md", f"{TABLE_NAME}.json"))
         if problem:
             raise UsageError(
-                f"no folder can be called {printable(images.name)!r}: {problem}. Rename that of the images."
+                f"no folder can be called '{printable(images.name)}': {problem}. Rename that of the images."
             )
         check_images(images, reporter.warn)
     for line in describe_cost(asked.model, config.model, SIZE):
