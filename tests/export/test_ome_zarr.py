@@ -111,3 +111,6 @@ def test_what_is_no_map_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad" / "zarr.json").write_text("{")
     with pytest.raises(StoreError, match="damaged"):
         NumberPyramid(tmp_path / "bad")
+    (tmp_path / "bad" / "0").symlink_to(tmp_path)
+    with pytest.raises(StoreError, match="0: is a symbolic link"):
+        NumberPyramid(tmp_path / "bad")

@@ -5,10 +5,10 @@ The names are those of everything that quiet runs leave, with what unfinished fi
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -18,42 +18,41 @@ from wsi_haloae.cli.main import run
 
 HEX = "0123456789abcdef"
 UNFINISHED = (".partial", ".old", f".{HEX}.partial", f".{HEX}.old", ".tmp")
+FOLDER = re.compile(r".*\.zarr|gallery|one$|two$|tiles$|evaluation$")
 GONE = (".lock-holder", "gallery", "gallery.zarr", "scores.zarr", "tiles.zarr", "tiles.h5ad", "state.pt", ".begun")
 """What is there only while a command runs, or with other options."""
 
 
-class Victim(NamedTuple):
-    """Somebody's files and folders, and what must still be in them."""
+class Victim:
+    """Somebody's files and folders, to which links are planted."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder, self._owned = folder, set[Path]()
 
     def plant(self, place: Path) -> None:
         """A link to a file of its own, or to a folder where a folder belongs."""
-        number = len(list(self.folder.iterdir()))
-        target = self.folder / str(number)
-        if place.name.removesuffix(".old").removesuffix(".partial").removesuffix(f".{HEX}").endswith((".zarr", "y")):
+        target = self.folder / str(len(self._owned))
+        if FOLDER.match(place.name):
             (target / "c").mkdir(parents=True)
             (target / "zarr.json").write_text("mine")
+            self._owned |= {target, target / "c", target / "zarr.json"}
         else:
             target.write_text("mine")
+            self._owned.add(target)
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
         place.unlink(missing_ok=True)
         place.symlink_to(target)
 
     def assert_unharmed(self) -> None:
-        files = [path for path in self.folder.rglob("*") if path.is_file()]
-        assert len(files) == len(list(self.folder.iterdir())) > 20
-        assert {path.read_text() for path in files} == {"mine"}
-        assert {path.parent.name for path in self.folder.glob("*/c")} == {path.parent.parent.name for path in files} - {
-            self.folder.parent.name
-        }
-        assert not list(self.folder.glob("*/c/*"))
+        assert len(self._owned) > 20
+        assert set(self.folder.rglob("*")) == self._owned
+        assert {path.read_text() for path in self._owned if path.is_file()} == {"mine"}
 
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Iterator[Victim]:
-    (tmp_path / "home").mkdir()
     planted = Victim(tmp_path / "home")
     yield planted
     planted.assert_unharmed()
@@ -203,7 +202,6 @@ def test_what_cannot_be_replaced_is_refused(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "home").mkdir()
     out, victim = tmp_path / "out", Victim(tmp_path / "home")
     shutil.copytree(quiet / "out", out)
     change(out, victim)

@@ -37,7 +37,7 @@ def check_name(name: str) -> None:
     """Raise `UsageError` for a set of images whose name cannot be that of its output folder."""
     problem = name_problem(name, kept=TABLE_NAMES)
     if problem:
-        raise UsageError(f"no folder can be called {printable(name)!r}: {problem}. Rename the folder of the images.")
+        raise UsageError(f"no folder can be called '{printable(name)}': {problem}. Rename the folder of the images.")
 
 
 def check_images(images: ImageSet, warn: Callable[[str], None]) -> None:

@@ -121,7 +121,7 @@ class ReferenceReader:
             problem = name_problem(path.stem, kept=()) if path.is_file() else ""
             if problem:
                 raise UsageError(
-                    f"{path}: no folder can be called {printable(path.stem)!r}: {problem}. Rename the file."
+                    f"{path}: no folder can be called '{printable(path.stem)}': {problem}. Rename the file."
                 )
             twin = seen.setdefault(path.stem, path)
             if path.is_file() and twin != path:

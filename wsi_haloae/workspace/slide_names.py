@@ -13,11 +13,14 @@ from wsi_haloae.workspace.study_files import StudyFile
 
 def slide_problem(slide: SlideInput, output: Path) -> str:
     """Why a slide cannot have its folder in ``output``, and what to do; "" where it can."""
+    told = f"no output folder can be called '{printable(slide.name)}': "
     # The file's own name, with its suffix, goes into every output.
-    problem = name_problem(slide.name) or _letters_problem(slide.path.name) or _path_problem(slide.path)
+    letters = _letters_problem(slide.name) or _letters_problem(slide.path.name) or _path_problem(slide.path)
+    if letters:
+        return f"{told}{letters}. Rename the file."
+    problem = name_problem(slide.name)
     if problem:
-        advice = "Rename the file, or pass --name-by parent to put its folder's name before it."
-        return f"no output folder can be called {printable(slide.name)!r}: {problem}. {advice}"
+        return f"{told}{problem}. Rename the file, or pass --name-by parent to put its folder's name before it."
     return _folder_problem(output / slide.name)
 
 
@@ -34,8 +37,8 @@ def name_problem(name: str, kept: Iterable[str] = StudyFile) -> str:
 
 def _letters_problem(name: str) -> str:
     if FOREIGN.search(name):
-        return "the file's name is not UTF-8"
-    return "the file's name has control characters" if CONTROL.search(name) else ""
+        return "the name is not UTF-8"
+    return "the name has control characters" if CONTROL.search(name) else ""
 
 
 def _path_problem(path: Path) -> str:
