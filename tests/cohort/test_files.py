@@ -249,13 +249,14 @@ class TestOverview:
 
     def test_slides_at_another_stride_are_not_compared(self, output: Path) -> None:
         scored(output, "e", share=0.9, grid={"stride": 48})
-        table = CohortTable(output, inputs("e"))
-        table.update("e", state="done")
+        scored(output, "f", share=0.3, grid={"stride": 64})
+        scored(output, "g", share=0.2, grid={"stride": 64})
+        table = CohortTable(output, inputs("e", "f", "g"))  # the others are from before it was kept
         table.write()
         write_cohort(output, reporter := Reporter(quiet=True))
         assert any("2 strides" in warning and "models" not in warning for warning in reporter.warnings)
         told = json.loads((output / "comparison.json").read_text())
-        assert told["groups"][0]["values"] == [0.1, 0.5, 0.4]
+        assert told["groups"][0]["values"] == [0.1, 0.5, 0.4, 0.3, 0.2]
         assert "at another stride: d, e." in Page(output / "cohort.html").words
 
     def test_without_calibration_the_colour_bars_end_is_asked_for(self, output: Path) -> None:

@@ -98,9 +98,10 @@ def _refuse_another_models(slides: Sequence[SlideInput], output: Path, sha256: s
 
 def _scored_by(folder: Path) -> str | None:
     """SHA-256 of the model of the scores in a folder; None where there are none that can be read."""
-    attributes = read_record(folder / STORE_NAME / "zarr.json").get("attributes", {})
-    model = attributes.get("header", {}).get("model", {})
-    return model.get("sha256") if isinstance(model, dict) else None
+    found: Any = read_record(folder / STORE_NAME / "zarr.json")
+    for key in ("attributes", "header", "model", "sha256"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else None
 
 
 class _Cohort:
