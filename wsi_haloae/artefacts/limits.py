@@ -37,7 +37,7 @@ class ArtefactLimits(BaseModel):
     tiles are behind them.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     focus: float = Field(ge=0, le=FOCUS_AT_MOST)
     ink_share: float = Field(ge=INK_AT_LEAST, le=1)

@@ -45,7 +45,7 @@ STORE_NAME = "scores.zarr"
 class ModelRecord(BaseModel):
     """Which model scored, and the fixed scale its scores are shown on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sha256: str
     rule: str
@@ -59,7 +59,7 @@ class ModelRecord(BaseModel):
 class ComputeRecord(BaseModel):
     """How it was computed; a resumed run uses these values, so that it gives the same bytes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     batch_size: int
     dtype: str

@@ -47,7 +47,7 @@ class TileState(IntEnum):
 class SlideRecord(BaseModel):
     """The facts about a slide that outputs need; lengths in pixels of level 0, mpp in µm."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
     vendor: str
@@ -64,20 +64,20 @@ class SlideRecord(BaseModel):
 class GridRecord(BaseModel):
     """The fields of a TileGrid: pixels of level 0, pixels of the tile, and the former per the latter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     slide_width: PositiveInt
     slide_height: PositiveInt
     tile_size: PositiveInt
     stride: PositiveInt
-    l0_scale_x: float = Field(gt=0, allow_inf_nan=False)
-    l0_scale_y: float = Field(gt=0, allow_inf_nan=False)
+    l0_scale_x: float = Field(gt=0)
+    l0_scale_y: float = Field(gt=0)
 
 
 class StoreHeader(BaseModel):
     """The attributes of a store."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     slide: SlideRecord
     grid: GridRecord
