@@ -27,6 +27,7 @@ from wsi_haloae.cohort.status import describe, gather
 from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import give_back_memory, own_device
+from wsi_haloae.errors import StoreError
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
@@ -207,6 +208,34 @@ class TestStatus:
     def test_a_folder_without_slides_is_refused(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["status", str(tmp_path)]) == 2
         assert "no slides here" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("column", "cell"),
+        [
+            ("seconds", "4.6x"),
+            ("seconds", "nan"),
+            ("seconds", "-1"),
+            ("state", "gone"),
+            ("tiles", "1e9"),
+            ("attempts", "?"),
+        ],
+    )
+    def test_a_cell_that_nobody_wrote_is_named(
+        self, column: str, cell: str, output: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = output / "cohort.csv"
+        rows = list(csv.DictReader(io.StringIO(path.read_text())))
+        rows[1][column] = cell
+        with path.open("w", newline="") as stream:
+            table = csv.DictWriter(stream, rows[0].keys())
+            table.writeheader()
+            table.writerows(rows)
+        before = path.read_bytes()
+        assert run(["status", str(output)]) == 2
+        assert f"slide 'b' has {column} {cell!r}" in " ".join(capsys.readouterr().err.split())
+        with pytest.raises(StoreError, match="delete the file"):
+            CohortTable(output, inputs("e"))
+        assert path.read_bytes() == before, "the rows of others are not lost"
 
 
 class TestOverview:

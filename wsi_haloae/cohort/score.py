@@ -20,7 +20,7 @@ from distributed import Future, KilledWorker, as_completed
 from wsi_haloae.cohort.attempts import MOST_DEATHS, SET_ASIDE, begun
 from wsi_haloae.cohort.cluster import Cluster, ClusterOptions, connected
 from wsi_haloae.cohort.overview import write_cohort
-from wsi_haloae.cohort.table import CohortTable
+from wsi_haloae.cohort.table import CohortTable, read_cohort
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker, state_of
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
@@ -74,6 +74,7 @@ def score_alone(
 ) -> Outcome:
     """One slide in this process, without any cluster; with its row in cohort.csv like every other."""
     begun = time.monotonic()
+    read_cohort(output)  # a broken table is told before the work
     outcome = score_slides([slide], output, options, arguments, reporter)
     record, error = read_record(output / slide.name / RECORD_NAME), "".join(reporter.errors[-1:])
     state = state_of(outcome.results[0], record)

@@ -14,6 +14,7 @@ import torch
 
 from wsi_haloae.atomic import replacing, write_text
 from wsi_haloae.config import Config, ScoringConfig, differences
+from wsi_haloae.documents import read_document
 from wsi_haloae.errors import ConfigError, OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
@@ -189,10 +190,9 @@ def _finished(folder: Path, identity: str, config: Config, *, wanted_baselines: 
             f"{folder}: holds a run with other {', '.join(differing[:5]) or 'images, weights or --normalise'}. "
             "Choose another -o, or pass --overwrite to replace it."
         )
-    if not found.exists():
-        return None
-    result: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
-    return result if result["identity"] == identity and result["with_baselines"] >= wanted_baselines else None
+    result = read_document(found)  # measured anew where it was changed: the model is there
+    same = result.get("identity") == identity and result.get("with_baselines") in (True, wanted_baselines)
+    return result if same else None
 
 
 def _empty(folder: Path) -> None:

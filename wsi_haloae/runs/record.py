@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.atomic import write_text
+from wsi_haloae.documents import read_document
 from wsi_haloae.progress import Reporter
 
 RECORD_NAME = "run.json"
@@ -60,11 +61,7 @@ class RunRecord:
 
 def read_record(path: Path) -> dict[str, Any]:
     """An earlier run's record; empty when there is none that can be read."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
-        return {}
-    return document if isinstance(document, dict) else {}
+    return read_document(path)
 
 
 def is_finished(folder: Path, command: str) -> bool:

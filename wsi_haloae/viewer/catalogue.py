@@ -6,12 +6,12 @@ the user named is left out, and said so.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wsi_haloae.documents import read_document
 from wsi_haloae.errors import UsageError
 from wsi_haloae.stores.score_store import STORE_NAME
 
@@ -33,11 +33,7 @@ class ScoredFolder:
 
     def record(self) -> Mapping[str, Any]:
         """The run record as it is now; empty where there is none that can be read."""
-        try:
-            document = json.loads((self.folder / RECORD_NAME).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return document if isinstance(document, dict) else {}
+        return read_document(self.folder / RECORD_NAME)
 
     def file(self, name: str) -> Path | None:
         """A file or folder that scoring left here; None where there is none, or where it is a link to elsewhere."""

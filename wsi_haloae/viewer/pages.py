@@ -83,7 +83,7 @@ class _Pages:
 
     def facts(self, request: Request) -> Response:
         slide = self._slide(request)
-        if slide.scored.record() != slide.record or slide.record.get("state") not in {"done", "empty"}:
+        if slide.scored.record() != slide.record or slide.record.get("state") not in ("done", "empty"):
             self._slides.forget(slide.scored.name)  # it was scored again since, or still is
             slide = self._slide(request)
         return JSONResponse(slide_facts(slide), headers=FRESH)
