@@ -19,7 +19,7 @@ from wsi_haloae.errors import ConfigError, OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
-from wsi_haloae.model.cost import describe_cost
+from wsi_haloae.model.cost import describe_cost, require_memory
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.mvtec.category_table import markdown_table
@@ -68,6 +68,7 @@ def run_mvtec(
     """
     asked, config = config, resolve(config)
     check_tile_size(config.model, SIZE)
+    require_memory(config.model, SIZE)
     _check_rule(config.scoring)
     first_warning = len(reporter.warnings)
     for images in sets:

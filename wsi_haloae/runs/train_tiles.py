@@ -14,7 +14,7 @@ from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
-from wsi_haloae.model.cost import describe_cost
+from wsi_haloae.model.cost import describe_cost, require_memory
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
@@ -87,6 +87,7 @@ class Reference:
         reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter)
         source = reader.read(sources)
         check_tile_size(config.model, source.tile_size)
+        require_memory(config.model, source.tile_size)
         groups = choose_groups(source, len(PARTS), reporter.warn)
         split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
         if len(split.tiles["select"]) < 2:
