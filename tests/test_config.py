@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pytest
 import yaml
+from pydantic import BaseModel, ValidationError
 
-from wsi_haloae.config import AS_RELEASED, SLIDE_BASE, Config, load_config, merge, preset_names
+from wsi_haloae.config import AS_RELEASED, SLIDE_BASE, Config, StageConfig, load_config, merge, preset_names
 from wsi_haloae.errors import ConfigError
 
 
@@ -227,3 +229,33 @@ def test_merge_changes_neither_of_its_arguments() -> None:
     assert merge(base, over) == {"a": {"b": 9, "c": 2}, "d": {"e": 1}}
     assert base == {"a": {"b": 1, "c": 2}, "d": 3}
     assert over == {"a": {"b": 9}, "d": {"e": 1}}
+
+
+def numbers(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Settings that are a number."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from numbers(field.annotation, f"{prefix}{name}.")
+        elif is_number(field.annotation):
+            yield f"{prefix}{name}"
+
+
+def is_number(annotation: Any) -> bool:
+    inner = () if get_origin(annotation) is tuple else get_args(annotation)
+    return annotation is int or annotation is float or any(is_number(one) for one in inner)
+
+
+@pytest.mark.parametrize("huge", ["1000000000000000000000000000000", "1.0e+30", ".inf", ".nan", "-1.0e+30"])
+def test_no_number_is_as_large_as_one_likes(huge: str) -> None:
+    """Sizes of layers, steps, lengths: whatever is too large to be meant is refused before anything is made of it."""
+    settings = set(numbers(Config))
+    assert {"model.autoencoder.head_width", "training.steps", "tissue.smoothing", "split.validation"} < settings
+    for name in settings:
+        with pytest.raises(ConfigError, match=name.replace(".", r"\.")):
+            load_config(None, [f"{name}={huge}"])
+
+
+@pytest.mark.parametrize("stage", [{"mid": 10**8}, {"out": 10**8}, {"heads": 10**8}, {"kernel": 10**8 + 1}])
+def test_no_stage_is_as_wide_as_one_likes(stage: dict[str, int]) -> None:
+    with pytest.raises(ValidationError):
+        StageConfig.model_validate({"mid": 8, "out": 8, "heads": 1, "kernel": 3, **stage})

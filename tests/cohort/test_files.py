@@ -29,7 +29,7 @@ from wsi_haloae.cohort.status import describe, gather
 from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import give_back_memory, own_device
-from wsi_haloae.errors import SetAsideError
+from wsi_haloae.errors import SetAsideError, StoreError
 from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.progress import Reporter
@@ -211,6 +211,34 @@ class TestStatus:
         assert run(["status", str(tmp_path)]) == 2
         assert "no slides here" in capsys.readouterr().err
 
+    @pytest.mark.parametrize(
+        ("column", "cell"),
+        [
+            ("seconds", "4.6x"),
+            ("seconds", "nan"),
+            ("seconds", "-1"),
+            ("state", "gone"),
+            ("tiles", "1e9"),
+            ("attempts", "?"),
+        ],
+    )
+    def test_a_cell_that_nobody_wrote_is_named(
+        self, column: str, cell: str, output: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = output / "cohort.csv"
+        rows = list(csv.DictReader(io.StringIO(path.read_text())))
+        rows[1][column] = cell
+        with path.open("w", newline="") as stream:
+            table = csv.DictWriter(stream, rows[0].keys())
+            table.writeheader()
+            table.writerows(rows)
+        before = path.read_bytes()
+        assert run(["status", str(output)]) == 2
+        assert f"slide 'b' has {column} {cell!r}" in " ".join(capsys.readouterr().err.split())
+        with pytest.raises(StoreError, match="delete the file"):
+            CohortTable(output, inputs("e"))
+        assert path.read_bytes() == before, "the rows of others are not lost"
+
 
 class TestOverview:
     def test_table_page_and_montage(self, output: Path) -> None:
@@ -252,13 +280,14 @@ class TestOverview:
 
     def test_slides_at_another_stride_are_not_compared(self, output: Path) -> None:
         scored(output, "e", share=0.9, grid={"stride": 48})
-        table = CohortTable(output, inputs("e"))
-        table.update("e", state="done")
+        scored(output, "f", share=0.3, grid={"stride": 64})
+        scored(output, "g", share=0.2, grid={"stride": 64})
+        table = CohortTable(output, inputs("e", "f", "g"))  # the others are from before it was kept
         table.write()
         write_cohort(output, reporter := Reporter(quiet=True))
         assert any("2 strides" in warning and "models" not in warning for warning in reporter.warnings)
         told = json.loads((output / "comparison.json").read_text())
-        assert told["groups"][0]["values"] == [0.1, 0.5, 0.4]
+        assert told["groups"][0]["values"] == [0.1, 0.5, 0.4, 0.3, 0.2]
         assert "at another stride: d, e." in Page(output / "cohort.html").words
 
     def test_without_calibration_the_colour_bars_end_is_asked_for(self, output: Path) -> None:

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import pickle
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -234,6 +236,10 @@ TAMPERING = {
     "tile size beyond all memory": with_facts(lambda facts: facts.update(tile_size=16 * 2**40)),
     "tile size beyond all numbers": with_facts(lambda facts: facts.update(tile_size=16 * 2**60)),
     "model beyond all memory": with_facts(lambda f: f["config"]["model"]["autoencoder"].update(head_width=10**12)),
+    "a range that is none": with_facts(lambda facts: facts.update(display_range=[1.0, 1.0])),
+    "a range of no numbers": with_facts(lambda facts: facts.update(display_range=[0.0, float("nan")])),
+    "no pixel size": with_facts(lambda facts: facts.update(mpp=0)),
+    "a calibration of nothing": with_facts(lambda facts: facts["calibration"].update(effective_tiles=-1)),
     "another backbone": with_facts(lambda f: f["config"]["model"]["features"].update(backbone="vgg19")),
 }
 
@@ -247,6 +253,43 @@ def test_what_the_tampering_starts_from_is_sound(saved: Path) -> None:
 def test_a_tampered_file_is_refused(change: Change, saved: Path) -> None:
     rewrite(saved, change)
     with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        Checkpoint.load(saved)
+
+
+def spoil(name: str, value: float) -> Change:
+    def change(tensors: dict[str, torch.Tensor], _header: dict[str, Any]) -> None:
+        tensors[name] = tensors[name].clone()
+        tensors[name].view(-1)[-1] = value
+
+    return change
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_and_statistics_that_are_no_numbers_are_named(value: float, saved: Path, tmp_path: Path) -> None:
+    with safe_open(saved, "pt") as file:
+        names = [name for name in file.keys() if file.get_tensor(name).is_floating_point()]  # noqa: SIM118
+    assert {"statistics.mean_map", "calibration.scores", "rule.content.precision"} < set(names)
+    for name in names:
+        path = tmp_path / f"{name}.safetensors"
+        shutil.copy(saved, path)
+        rewrite(path, spoil(name, value))
+        with pytest.raises(CheckpointError, match=rf"{re.escape(name)} holds values that are no numbers"):
+            Checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("model.standardise.std", "deviations of 0"), ("calibration.weights", "add up to 1")],
+)
+def test_statistics_that_were_zeroed_are_refused(name: str, told: str, saved: Path) -> None:
+    rewrite(saved, spoil(name, 0.0))
+    with pytest.raises(CheckpointError, match=told):
+        Checkpoint.load(saved)
+
+
+def test_calibration_scores_that_do_not_rise_are_refused(saved: Path) -> None:
+    rewrite(saved, spoil("calibration.scores", -1e6))
+    with pytest.raises(CheckpointError, match="do not rise"):
         Checkpoint.load(saved)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.model.tiny import meta_model
+from wsi_haloae.config import load_config
+from wsi_haloae.errors import ConfigError
+from wsi_haloae.model import cost
+from wsi_haloae.model.cost import require_memory
 
 ENCODER, DECODER, IMAGE_DECODER, CLASSIFIER = 5_137_364, 3_055_552, 3_271_287, 393_218
 
@@ -29,6 +35,15 @@ def test_parameters_are_those_of_the_specification(preset: str, logits: int) -> 
 
 def test_the_released_model_has_the_trainable_parameters_of_the_specification() -> None:
     assert sum(parameter.numel() for parameter in meta_model("haloae-as-released").trainable_parameters()) == 11_857_421
+
+
+def test_a_model_that_no_memory_holds_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config("haloae").model
+    wide = config.model_copy(update={"autoencoder": config.autoencoder.model_copy(update={"head_width": 16384})})
+    monkeypatch.setattr(cost.psutil, "virtual_memory", lambda: SimpleNamespace(available=4 << 30))
+    require_memory(config, 256)
+    with pytest.raises(ConfigError, match=r"takes 5\.7 GiB, and 4\.0 GiB are free.*head_width is 16384"):
+        require_memory(wide, 256)
 
 
 def test_every_part_but_the_features_is_trainable() -> None:

@@ -262,6 +262,21 @@ def test_learned_uncertainties_minimise_equation_5(tmp_path: Path) -> None:
     assert (weights.cls / weights.fm, weights.fm / weights.im) == pytest.approx((np.exp(-1.5), np.exp(3)))
 
 
+@pytest.mark.parametrize("content", [b"", b"text", {"step": 3}, [1, 2], "cut"])
+def test_a_state_that_is_none_is_refused_and_kept(content: object, tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    if content == "cut":
+        path.write_bytes(path.read_bytes()[:200])
+    before = path.read_bytes()
+    with pytest.raises(OutputExistsError, match="--overwrite to start again"):
+        trainer(tmp_path, tiny_config(steps=3)).fit(QUIET)
+    assert path.read_bytes() == before
+
+
 def test_uncertainties_are_learned_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()

@@ -239,6 +239,27 @@ def test_what_is_damaged_beside_the_scores_is_told_and_the_rest_is_shown(tmp_pat
     assert ask(app, "/api/slides/s/scores").status == 200
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        None, [], 3, {"slide": "s.tif"}, {"slide": {"path": "a\0b.tif"}}, {"slide": {"path": 7}},
+        {"slide": {"path": ""}}, {"slide": {"path": "x" * 5000}}, {"counts": [1]}, {"counts": {"tiles": "many"}},
+        {"called": 1}, {"called": {"criterion": {"threshold": "high", "fdr": 2}, "counts": 5}}, {"state": {}},
+    ],
+)  # fmt: skip
+def test_run_records_of_any_content_are_no_traceback(record: object, tmp_path: Path) -> None:
+    """What cannot be used counts as not known: the slide is then shown from its thumbnail."""
+    made = score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), tile_size=256, stride=256)
+    (made.folder / "run.json").write_text(json.dumps(record))
+    app = app_over(tmp_path / "out")
+    assert ask(app, "/api/slides").status == 200
+    facts = ask(app, "/api/slides/s").json()
+    assert facts["from_file"] is False
+    assert facts["message"]
+    for rest in ("scores", "marks", "outlines", "zoom/0/0_0.jpg"):
+        assert ask(app, f"/api/slides/s/{rest}").status == 200, rest
+
+
 def test_the_icon_shows_the_heatmap_where_the_tiles_are(app: ASGIApp, scored: Scored) -> None:
     icon = picture(ask(app, "/api/slides/ramp/icon.jpg"))
     assert max(icon.shape) == 280

@@ -32,7 +32,7 @@ class ArtefactLimits(BaseModel):
     and never sets it.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     __pydantic_extra__: dict[str, float]
 
     tiles: int = Field(ge=1)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from wsi_haloae.calibration.clustering import effective_tiles, group_numbers, tail_correlation
 from wsi_haloae.errors import UsageError
@@ -24,12 +24,12 @@ from wsi_haloae.errors import UsageError
 class CalibrationFacts(BaseModel):
     """How fine p-values can be, for headers and reports; ``correlation`` is that of high scores within a group."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    tiles: int
-    groups: int
+    tiles: PositiveInt
+    groups: PositiveInt
     correlation: float
-    effective_tiles: float
+    effective_tiles: PositiveFloat
 
     @property
     def smallest_p(self) -> float:

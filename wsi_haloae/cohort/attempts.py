@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wsi_haloae.atomic import read_own, write_text
+from wsi_haloae.atomic import write_text
+from wsi_haloae.documents import read_document
 from wsi_haloae.errors import SetAsideError
 
 NOTE_NAME = ".begun"
@@ -38,10 +39,7 @@ def attempted(folder: Path, run: str) -> Iterator[int]:
 
 def begun(folder: Path, run: str) -> int:
     """How often the slide was begun in this run, and neither done nor failed."""
-    try:
-        note = json.loads(read_own(folder / NOTE_NAME))
-    except (OSError, ValueError):
-        return 0
-    if not isinstance(note, dict) or note.get("run") != run or not isinstance(note.get("begun"), int):
+    note = read_document(folder / NOTE_NAME)
+    if note.get("run") != run or not isinstance(note.get("begun"), int):
         return 0
     return int(note["begun"])

@@ -61,7 +61,8 @@ def write_cohort(output: Path, reporter: Reporter) -> None:
             small=min((len(group.values) for group in groups), default=0) < SMALLEST_STUDY,
             by_patient=any(slide.patient for slide in compared),
             left_out=[slide.name for slide in found if slide.group and slide not in compared],
-            scored_alike=len({(slide.model, slide.stride) for slide in found if slide.model}) < 2,
+            scored_alike=len({slide.model for slide in found if slide.model}) < 2
+            and len({slide.stride for slide in found if slide.stride}) < 2,
             in_two=_in_two_groups(compared),
         )
 

@@ -21,7 +21,7 @@ from wsi_haloae.cohort.attempts import MOST_DEATHS, SET_ASIDE, begun
 from wsi_haloae.cohort.cluster import Cluster, ClusterOptions, connected
 from wsi_haloae.cohort.overview import write_cohort
 from wsi_haloae.cohort.status import cannot_call
-from wsi_haloae.cohort.table import CohortTable
+from wsi_haloae.cohort.table import CohortTable, read_cohort
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker, state_of
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
@@ -87,6 +87,7 @@ def score_alone(
     if not admitted:
         outcome.say(reporter)
         return outcome
+    read_cohort(output)  # a broken table is an error before the work, not after it
     outcome = score_slides(admitted, output, options, arguments, reporter)
     record, error = RunRecord.read(output / slide.name), "".join(reporter.errors[-1:])
     state, tiles = state_of(outcome.results[0], record), None if record is None else record.counts.tiles

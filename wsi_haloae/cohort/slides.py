@@ -88,15 +88,18 @@ def write_slides(path: Path, slides: Sequence[StudySlide]) -> None:
 def comparable(slides: Sequence[StudySlide], reporter: Reporter) -> list[StudySlide]:
     """The slides with scores of one model at one stride: as most of them were scored; says so where others were not."""
     scored = [slide for slide in slides if slide.tissue_mm2]
-    ways = Counter((slide.model, slide.stride) for slide in scored)
+    strides = Counter(slide.stride for slide in scored if slide.stride is not None).most_common(1)
+    usual = strides[0][0] if strides else None  # of records from before it was kept, too
+    of = {slide.name: (slide.model, slide.stride or usual) for slide in scored}
+    ways = Counter(of.values())
     if len(ways) > 1:
-        models, strides = (len(set(values)) for values in zip(*ways, strict=True))
-        told = [f"by {models} models"] * (models > 1) + [f"at {strides} strides"] * (strides > 1)
+        models, several = (len(set(values)) for values in zip(*ways, strict=True))
+        told = [f"by {models} models"] * (models > 1) + [f"at {several} strides"] * (several > 1)
         reporter.warn(
             f"the slides were scored {' and '.join(told)}, whose scores must not be mixed: only those scored as most "
             "slides were are compared."
         )
-    return [slide for slide in scored if (slide.model, slide.stride) == ways.most_common(1)[0][0]]
+    return [slide for slide in scored if of[slide.name] == ways.most_common(1)[0][0]]
 
 
 def _read(row: Row, record: RunRecord | None) -> StudySlide:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.atomic import read_own, write_text
+from wsi_haloae.errors import StoreError
 from wsi_haloae.quoting import plain_cell, printable, printable_lines, safe_cell
 from wsi_haloae.workspace.lock import taking_turns
 from wsi_haloae.workspace.slide_inputs import SlideInput
@@ -54,6 +56,14 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
+_COUNT = re.compile(r"[0-9]{0,12}")
+_CELLS = {
+    "state": (re.compile("|".join(sorted({*ENDED, "waiting", "running"}))), "waiting, running, done, ..."),
+    "seconds": (re.compile(r"([0-9]{1,12}(\.[0-9]*)?)?"), "a number"),
+    "attempts": (_COUNT, "a whole number"),
+    "tiles": (_COUNT, "a whole number"),
+}
+"""What a cell must look like, and in words."""
 
 
 class CohortTable:
@@ -95,14 +105,26 @@ def _begun(slide: SlideInput, before: Row) -> Row:
 def read_cohort(output: Path) -> dict[str, Row]:
     """The rows by the slides' names; none where there is no table, or none of ours.
 
-    A name that no slide's folder can have leads elsewhere, and is left out.
+    A name that no slide's folder can have leads elsewhere, and is left out. Raises `StoreError` for a cell that no run
+    has written.
     """
     try:
         stream = io.StringIO(read_own(output / NAME).decode(), newline="")
         rows = [{column: plain_cell(line.get(column) or "") for column in COLUMNS} for line in csv.DictReader(stream)]
     except (OSError, UnicodeDecodeError, csv.Error):
         return {}
+    for row in rows:
+        _check(output / NAME, row)
     return {row["name"]: Row(**row) for row in rows if not name_problem(row["name"])}
+
+
+def _check(table: Path, row: Mapping[str, str]) -> None:
+    for column, (pattern, wanted) in _CELLS.items():
+        if not pattern.fullmatch(row[column]):
+            raise StoreError(
+                f"{table}: slide {row['name']!r} has {column} {row[column]!r}, and {wanted} is needed. Correct the "
+                "cell, or delete the file: what became of slides is in their folders too."
+            )
 
 
 def _as_csv(rows: Mapping[str, Row]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from wsi_haloae.config.section import Section
+from wsi_haloae.config.section import Section, Seed, Side, Width
 from wsi_haloae.config.timm import TIMM_PREFIX, Arguments, Stages, TimmNetwork
 
 BACKBONES = ("vgg19", "vgg16", "random", "pixels")
@@ -29,9 +29,9 @@ class FeaturesConfig(Section):
     timm: TimmNetwork | None = Field(None, description="what backbone timm:NAME stands for; filled in by training")
     alignment: Literal["aligned", "released"] = "aligned"
     standardise: bool = True
-    std_floor: float = Field(0.1, gt=0, description="share of the layer's median deviation")
+    std_floor: float = Field(0.1, gt=0, le=1e3, description="share of the layer's median deviation")
     random_width: float = Field(0.25, gt=0, le=1, description="width of the random backbone against VGG19's")
-    random_seed: int = 0
+    random_seed: Seed = 0
 
     @property
     def timm_name(self) -> str | None:
@@ -78,19 +78,19 @@ class FeaturesConfig(Section):
 class AttentionConfig(Section):
     """Halo attention (Vaswani et al. 2021): blocks of queries see a halo of keys around them."""
 
-    block_size: int = Field(12, ge=1)
-    halo_size: int = Field(2, ge=0)
-    dim_head: int = Field(16, ge=1)
+    block_size: Side = 12
+    halo_size: int = Field(2, ge=0, le=1 << 10)
+    dim_head: Width = 16
     mask: Literal["correct", "released"] = "correct"
 
 
 class StageConfig(Section):
     """One bottleneck block. ``out: null`` means as many channels as the features have."""
 
-    mid: int = Field(ge=1)
-    out: int | None = Field(ge=1)
-    heads: int = Field(ge=1)
-    kernel: int = Field(ge=1)
+    mid: Width
+    out: Width | None
+    heads: Side
+    kernel: Side
 
 
 def _stage(mid: int, out: int | None, heads: int, kernel: int) -> StageConfig:
@@ -100,7 +100,7 @@ def _stage(mid: int, out: int | None, heads: int, kernel: int) -> StageConfig:
 class AutoEncoderConfig(Section):
     """Block C: the head, the stages of the HaloNet encoder and of its mirrored decoder."""
 
-    made_for: PositiveInt | None = Field(
+    made_for: Width | None = Field(
         704, description="channels that these widths suit; features of timm scale them. null: as they are"
     )
     start: Literal["random", "shortcuts", "principal"] = Field(
@@ -108,8 +108,8 @@ class AutoEncoderConfig(Section):
         description="shortcuts: stages start as their shortcuts, the last BN's weight is 0 (Goyal et al. 2017); "
         "principal: and the shortcuts hand on the features' main directions, so that training starts from PCA",
     )
-    head_width: int = Field(234, ge=1)
-    head_kernel: int = Field(5, ge=1)
+    head_width: Width = 234
+    head_kernel: Side = 5
     encoder: tuple[StageConfig, ...] = (
         _stage(234, 234, 4, 3),
         _stage(117, 117, 8, 3),
@@ -137,7 +137,7 @@ class AutoEncoderConfig(Section):
 class ImageDecoderConfig(Section):
     """Block D: features back to an image."""
 
-    widths: tuple[PositiveInt, ...] = (380, 190, 95, 47, 23)
+    widths: tuple[Width, ...] = (380, 190, 95, 47, 23)
     final_relu: bool = False
 
 
@@ -150,12 +150,14 @@ class ClassifierConfig(Section):
 class SwinConfig(Section):
     """Block C of Swin transformer blocks (paper, Table 4), with the code of ``autoencoder``."""
 
-    widths: tuple[PositiveInt, ...] = Field(
+    widths: tuple[Width, ...] = Field(
         (512, 256, 128), description="the encoder's stages before that of the code; the decoder mirrors them"
     )
-    depth: int = Field(2, ge=2, multiple_of=2, description="blocks a stage: every other one has shifted windows")
-    window: int = Field(8, ge=2)
-    dim_head: int = Field(16, ge=1, description="no head is narrower; a stage has as many as divide its width")
+    depth: int = Field(
+        2, ge=2, le=100, multiple_of=2, description="blocks a stage: every other one has shifted windows"
+    )
+    window: int = Field(8, ge=2, le=1 << 10)
+    dim_head: Width = Field(16, description="no head is narrower; a stage has as many as divide its width")
 
 
 class ModelConfig(Section):

@@ -27,7 +27,7 @@ from wsi_haloae.config.rules import (
     check_rule,
     open_pieces,
 )
-from wsi_haloae.config.section import Section
+from wsi_haloae.config.section import Micrometres, Section
 
 GLASS_LEVEL = 0.86
 """Of full light: the darkest channel of glass is at least this bright, unless ``glass_level`` says otherwise."""
@@ -126,14 +126,14 @@ class StainConfig(Section):
 class TissueConfig(Section):
     """The tissue mask, found on a thumbnail."""
 
-    mpp: float = Field(8.0, gt=0, description="pixel size of the thumbnail, micrometres")
-    faintest: float = Field(0.045, gt=0, description="least stain of a pixel that touches tissue")
-    floor: float = Field(0.065, gt=0, description="least stain threshold: above the noise of glass")
-    ceiling: float = Field(0.09, gt=0, description="greatest stain threshold: below pale tissue")
-    smoothing: float = Field(8.0, ge=0, description="deviation of the smoothing, micrometres")
-    closing: float = Field(20.0, ge=0, description="gaps up to twice this are closed, micrometres")
-    smallest_object: float = Field(8_000.0, ge=0, description="smaller objects are dust, square micrometres")
-    largest_hole: float = Field(40_000.0, ge=0, description="holes up to this are filled, square micrometres")
-    pen_width: float = Field(150.0, gt=0, description="ink narrower than this is no marker stroke, micrometres")
-    pen_margin: float = Field(24.0, ge=0, description="the pen mask is widened by this, micrometres")
+    mpp: float = Field(8.0, gt=0, le=1e3, description="pixel size of the thumbnail, micrometres")
+    faintest: float = Field(0.045, gt=0, le=10, description="least stain of a pixel that touches tissue")
+    floor: float = Field(0.065, gt=0, le=10, description="least stain threshold: above the noise of glass")
+    ceiling: float = Field(0.09, gt=0, le=10, description="greatest stain threshold: below pale tissue")
+    smoothing: Micrometres = Field(8.0, description="deviation of the smoothing, micrometres")
+    closing: Micrometres = Field(20.0, description="gaps up to twice this are closed, micrometres")
+    smallest_object: float = Field(8_000.0, ge=0, le=1e12, description="smaller objects are dust, square micrometres")
+    largest_hole: float = Field(40_000.0, ge=0, le=1e12, description="holes up to this are filled, square micrometres")
+    pen_width: float = Field(150.0, gt=0, le=1e4, description="ink narrower than this is no marker stroke, micrometres")
+    pen_margin: Micrometres = Field(24.0, description="the pen mask is widened by this, micrometres")
     min_fraction: float = Field(0.1, ge=0, le=1, description="tiles with less tissue are left out")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from wsi_haloae.config.section import Section
+from wsi_haloae.config.section import Section, Side, Width
 
 TIMM_PREFIX = "timm:"
 
@@ -49,7 +49,7 @@ def _rise(stages: tuple[int, ...]) -> tuple[int, ...]:
     return stages
 
 
-Stages = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidator(_rise)]
+Stages = Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(min_length=1), AfterValidator(_rise)]
 """Numbers into timm's ``feature_info``: stages of a pyramid, blocks of a plain transformer; they rise."""
 
 
@@ -63,9 +63,9 @@ class TimmNetwork(Section):
     architecture: str = Field(pattern=r"^[a-z0-9_]+$", description="a name of timm's registry, never of a hub")
     arguments: Arguments
     stages: Stages
-    channels: tuple[PositiveInt, ...]
-    reductions: tuple[PositiveInt, ...]
-    fixed_size: PositiveInt | None = None
+    channels: tuple[Width, ...]
+    reductions: tuple[Side, ...]
+    fixed_size: Width | None = None
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from wsi_haloae.config.section import Section
+from wsi_haloae.config.section import Count, Section, Seed, Width
 
 
 class LossConfig(Section):
@@ -47,14 +47,14 @@ class EwsConfig(Section):
 class TrainingConfig(Section):
     """Optimisation. ``steps`` fixes the length; otherwise it is ``epochs`` x ``steps_per_epoch``."""
 
-    steps: int | None = Field(None, ge=1)
-    epochs: int = Field(250, ge=1)
-    steps_per_epoch: int | None = Field(None, ge=1, description="null: one pass over the training tiles")
-    originals_per_batch: int = Field(4, ge=1, description="unchanged tiles in a batch")
-    damaged_per_batch: int | None = Field(
-        None, ge=1, description="how many of them come with two damaged copies; null: all, as in the paper"
+    steps: Count | None = None
+    epochs: Count = 250
+    steps_per_epoch: Count | None = Field(None, description="null: one pass over the training tiles")
+    originals_per_batch: Width = Field(4, description="unchanged tiles in a batch")
+    damaged_per_batch: Width | None = Field(
+        None, description="how many of them come with two damaged copies; null: all, as in the paper"
     )
-    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate: float = Field(1e-4, gt=0, le=1e3)
     classifier_rate: float = Field(
         1.0, gt=0, le=1, description="share of the learning rate that block E gets: it adds up every pixel of an image"
     )
@@ -63,16 +63,16 @@ class TrainingConfig(Section):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA only")
     compile: StrictBool = Field(False, description="torch.compile of blocks C to E")
-    weight_decay: float = Field(1e-5, ge=0)
+    weight_decay: float = Field(1e-5, ge=0, le=1e3)
     colour_jitter: float = Field(0.1, ge=0, le=1)
     stain_jitter: float = Field(
         0.0, ge=0, le=1, description="HED jitter of H&E tiles (Tellez et al. 2019): 0.05 is light, 0.2 strong"
     )
     flip: bool = Field(True, description="random flips and quarter turns; slides have no upright")
-    seed: int = Field(0, ge=0)
-    patience: int = Field(20, ge=1, description="epochs without a better held-out L_fm before stopping")
-    validation_tiles: int = Field(64, ge=1, description="held-out tiles looked at after each epoch")
-    statistics_tiles: int = Field(512, ge=1, description="tiles behind means, deviations and the mean map")
+    seed: Seed = 0
+    patience: Count = Field(20, description="epochs without a better held-out L_fm before stopping")
+    validation_tiles: Count = Field(64, description="held-out tiles looked at after each epoch")
+    statistics_tiles: Count = Field(512, description="tiles behind means, deviations and the mean map")
 
     @model_validator(mode="after")
     def _copies_have_originals(self) -> Self:

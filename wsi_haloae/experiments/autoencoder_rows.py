@@ -16,6 +16,7 @@ from wsi_haloae.atomic import write_text
 from wsi_haloae.baselines.image_baselines import code_width
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.config import SLIDE_BASE, load_config
+from wsi_haloae.documents import read_document
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.anomaly_map import residual_map
@@ -111,7 +112,7 @@ def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOpti
     weights = file_sha256(options.weights) if options.weights else None
     identity = json.dumps([config.model_dump(mode="json"), source.digest(), weights], sort_keys=True)
     result = folder / RESULT_NAME
-    if result.exists() and (told := json.loads(result.read_text(encoding="utf-8")))["identity"] == identity:
+    if (told := read_document(result)).get("identity") == identity:
         reporter.line(f"{folder}: done already, skipped")
         return RowResidual(**told["residual"])
     split, device = split_by_group(source.groups, config.split, config.training.seed), resolve_device(options.device)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import Config, StainConfig
+from wsi_haloae.documents import read_document
 from wsi_haloae.errors import OutputExistsError, UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.comparison import MethodScores
 from wsi_haloae.evaluation.tile_comparison import all_methods
@@ -163,7 +164,7 @@ def _run(
     data = _prepare(root, tiles, colouring, config)
     identity = _identity(config, data.source, data.tested, options)
     if (folder / SCORES_NAME).exists():
-        if json.loads((folder / SCORES_NAME).read_text(encoding="utf-8"))["identity"] != identity:
+        if read_document(folder / SCORES_NAME).get("identity") != identity:
             raise OutputExistsError(f"{folder}: holds another run; choose another -o, or remove this folder.")
         reporter.line(f"{folder}: done already, skipped")
         return

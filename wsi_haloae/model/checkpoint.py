@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -47,11 +47,11 @@ class CheckpointFacts(BaseModel):
     that the score's was chosen from, None where the configuration names it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     config: Config
     tile_size: int
-    mpp: float | None
+    mpp: PositiveFloat | None
     display_range: tuple[float, float]
     map_range: tuple[float, float] | None = None
     backbone_source: str
@@ -60,6 +60,13 @@ class CheckpointFacts(BaseModel):
     artefacts: ArtefactLimits | None = None
     stains: StainFacts | None = None
     rule_marks: dict[str, float] | None = None
+
+    @field_validator("display_range", "map_range")
+    @classmethod
+    def _rises(cls, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+        if ends is not None and not ends[0] < ends[1]:
+            raise ValueError(f"the ends of a colour bar must rise, but they are {ends[0]:g} and {ends[1]:g}")
+        return ends
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  # no mapping
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: cannot be read as a safetensors checkpoint ({error}).") from None
+        _require_numbers(path, tensors)
         model = _build(path, facts, tensors)
         return cls(
             facts,
@@ -169,6 +177,22 @@ def _parse_header(path: Path, text: str | None) -> CheckpointFacts:
         raise CheckpointError(f"{path}: the checkpoint's facts are damaged ({error}).") from None
 
 
+def _require_numbers(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """`CheckpointError` for weights or statistics that would make every score NaN, or of one size."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(
+                f"{path}: {name} holds values that are no numbers (NaN or infinite). Finite ones are needed: copy the "
+                "file again from its source, or train again."
+            )
+    spread = tensors.get("model.standardise.std")
+    if spread is not None and not bool((spread > 0).all()):
+        raise CheckpointError(
+            f"{path}: model.standardise.std holds deviations of 0, and features are divided by them. The file is "
+            "damaged: copy it again from its source, or train again."
+        )
+
+
 def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> HaloAE:
     state = {name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")}
     try:
@@ -215,6 +239,11 @@ def _calibration(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tenso
     shape = (facts.calibration.tiles,)
     if scores is None or weights is None or scores.shape != shape or weights.shape != shape:
         raise CheckpointError(f"{path}: the calibration scores are missing or not {shape[0]} in number.")
+    if not (bool((scores.diff() >= 0).all()) and bool((weights >= 0).all()) and abs(float(weights.sum()) - 1) < 1e-6):
+        raise CheckpointError(
+            f"{path}: the calibration scores do not rise, or their weights do not add up to 1. The file is damaged: "
+            "copy it again from its source, or train again."
+        )
     return ConformalCalibration(scores.numpy(), weights.numpy(), facts.calibration)
 
 

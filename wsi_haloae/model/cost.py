@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import psutil
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -12,6 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from wsi_haloae.config import FeaturesConfig, ModelConfig
 from wsi_haloae.errors import ConfigError
 from wsi_haloae.model.haloae import HaloAE
+
+BYTES = 4
+"""Of a weight."""
+COPIES = 5
+"""Of each trained weight: itself, the best so far, its gradient, and the optimiser's two moments."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,21 @@ def measure_cost(config: ModelConfig, tile_size: int) -> Cost:
         autoencoder_parameters=_count(model.encoder, model.decoder),
         autoencoder_flops=of_autoencoder.get_total_flops(),
     )
+
+
+def require_memory(config: ModelConfig, tile_size: int) -> None:
+    """`ConfigError` for a model whose training takes more memory than there is, before the first tile is read."""
+    with torch.device("meta"):
+        model = HaloAE(config, tile_size)
+    trained, frozen = _count(model) - _count(model.backbone), _count(model.backbone)
+    needed, free = BYTES * (COPIES * trained + frozen), psutil.virtual_memory().available
+    if needed > free:
+        raise ConfigError(
+            f"a model of {(trained + frozen) / 1e6:,.0f} million weights was asked for; training it takes "
+            f"{needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free here. Choose smaller widths: "
+            f"model.autoencoder.head_width is {config.autoencoder.head_width}, the widest stage has "
+            f"{max(stage.mid for stage in (*config.autoencoder.encoder, *config.autoencoder.decoder))} channels."
+        )
 
 
 def describe_cost(asked: ModelConfig, config: ModelConfig, tile_size: int) -> list[str]:

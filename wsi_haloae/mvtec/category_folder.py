@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.config import Config, differences
+from wsi_haloae.documents import read_document
 from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.mvtec.category import CategoryImages
@@ -43,10 +44,9 @@ def finished_result(folder: Path, identity: str, config: Config, *, wanted_basel
             f"{folder}: holds a run with other {', '.join(differing[:5]) or 'images, weights or --normalise'}. "
             "Choose another -o, or pass --overwrite to replace it."
         )
-    if not found.exists():
-        return None
-    result: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
-    return result if result["identity"] == identity and result["with_baselines"] >= wanted_baselines else None
+    result = read_document(found)  # where somebody has changed it, it is measured again: the model is there
+    same = result.get("identity") == identity and result.get("with_baselines") in (True, wanted_baselines)
+    return result if same else None
 
 
 def empty_folder(folder: Path) -> None:

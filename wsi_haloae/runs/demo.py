@@ -61,9 +61,10 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
 
 
 def _require_seed(path: Path, seed: int) -> None:
-    if path.exists() and path.read_text(encoding="utf-8") != str(seed):
+    found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else str(seed)
+    if found != str(seed):
         raise OutputExistsError(
-            f"{path.parent.parent}: holds a demo with another seed ({path.read_text(encoding='utf-8')}). "
+            f"{path.parent.parent}: --seed {seed} was given, but it holds the demo of seed {found!r}. "
             "Choose another -o, or delete the folder."
         )
     write_text(path, str(seed))

@@ -15,7 +15,7 @@ from wsi_haloae.config import Config
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
-from wsi_haloae.model.cost import describe_cost
+from wsi_haloae.model.cost import describe_cost, require_memory
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.mvtec.category import CategoryImages, Normalise, judge
@@ -63,6 +63,7 @@ def run_mvtec(
     use_threads(options.threads)
     resolved, first_warning = resolve(config), len(reporter.warnings)
     check_tile_size(resolved.model, SIZE)
+    require_memory(resolved.model, SIZE)
     check_rule(resolved.scoring)
     for images in sets:
         check_name(images.name)

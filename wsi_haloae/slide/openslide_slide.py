@@ -121,6 +121,8 @@ def _readable(path: Path) -> BinaryIO:
         ) from None
     except OSError as error:
         raise SlideError(f"{path}: the slide cannot be read ({error.strerror}). A readable file is needed.") from None
+    except ValueError as error:  # a null character
+        raise SlideError(f"{str(path)!r}: no file can have this path ({error}). A readable file is needed.") from None
 
 
 def _open_handle(path: Path) -> openslide.OpenSlide:

@@ -11,7 +11,7 @@ from wsi_haloae.stain.normalise import StainEstimate
 class StainFacts(BaseModel):
     """`StainEstimate` as plain numbers: two unit vectors of optical density, and their strengths."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     vectors: tuple[tuple[float, float, float], tuple[float, float, float]]
     strengths: tuple[float, float]

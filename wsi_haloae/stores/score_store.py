@@ -31,12 +31,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from wsi_haloae.artefacts.flags import FLAGS
+from wsi_haloae.artefacts.flags import FLAGS, known_bits
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.atomic import read_own
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.stores.compaction import compact, is_compact
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
+from wsi_haloae.stores.layout import Column
 from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex, create_column, damage_told
 
 STORE_NAME = "scores.zarr"
@@ -45,7 +46,7 @@ STORE_NAME = "scores.zarr"
 class ModelRecord(BaseModel):
     """Which model scored, and the fixed scale its scores are shown on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sha256: str
     rule: str
@@ -64,7 +65,7 @@ class ModelRecord(BaseModel):
 class ComputeRecord(BaseModel):
     """How it was computed; a resumed run uses these values, so that it gives the same bytes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     batch_size: int
     dtype: str
@@ -163,6 +164,23 @@ class ScoreStore(ShardedStore):
             known = np.empty(0, np.float32) if reference_scores is None else reference_scores
             group.create_array("reference_scores", data=known, chunks=(max(1, len(known)),))
         return cls.open(path)
+
+    def columns(self) -> dict[str, Column]:
+        """Results beside the index, and what belongs to the slide as a whole."""
+        side = self.header.map_size
+        return {
+            **super().columns(),
+            "score": Column(np.float32),
+            "score_paper": Column(np.float32),
+            "p_value": Column(np.float32, least=0, most=1, unknown=True),
+            **{name: Column(np.float32, (width,)) for name, width in _wide_columns(self.header).items()},
+            "flags": Column(np.uint8, least=0, most=known_bits()),
+            "tissue_cells": Column(np.int32, least=0),
+            **({} if side is None else {"anomaly_map": Column(np.float32, (side, side))}),
+            "thumbnail": Column(np.uint8, (None, 3)),
+            "tissue_mask": Column(np.bool_, (None,)),
+            "reference_scores": Column(np.float32),
+        }
 
     def write_shard(
         self, shard: int, scores: TileScores, states: NDArray[np.uint8], reasons: Sequence[str] = ()

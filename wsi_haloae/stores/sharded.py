@@ -19,11 +19,11 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
-from zarr.errors import GroupNotFoundError
 
 from wsi_haloae.atomic import new_tree
 from wsi_haloae.config import differences
 from wsi_haloae.errors import OutputExistsError, StoreError, WsiHaloaeError
+from wsi_haloae.stores.layout import Column, check_layout, check_values
 from wsi_haloae.stores.places import zarr_place
 
 SHARD_TILES = 64
@@ -46,7 +46,7 @@ class TileState(IntEnum):
 class SlideRecord(BaseModel):
     """The facts about a slide that outputs need; lengths in pixels of level 0, mpp in µm."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
     vendor: str
@@ -63,20 +63,20 @@ class SlideRecord(BaseModel):
 class GridRecord(BaseModel):
     """The fields of a TileGrid: pixels of level 0, pixels of the tile, and the former per the latter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     slide_width: PositiveInt
     slide_height: PositiveInt
     tile_size: PositiveInt
     stride: PositiveInt
-    l0_scale_x: float = Field(gt=0, allow_inf_nan=False)
-    l0_scale_y: float = Field(gt=0, allow_inf_nan=False)
+    l0_scale_x: float = Field(gt=0)
+    l0_scale_y: float = Field(gt=0)
 
 
 class StoreHeader(BaseModel):
     """The attributes of a store."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     slide: SlideRecord
     grid: GridRecord
@@ -117,6 +117,17 @@ class TileIndex:
         return TileIndex(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
+INDEX_COLUMNS = {
+    "row": Column(np.int64),
+    "column": Column(np.int64),
+    "location": Column(np.int64, (2,)),
+    "size": Column(np.int64, (2,)),
+    "tissue_fraction": Column(np.float32, least=0, most=1),
+}
+"""The fields of `TileIndex`; `ShardedStore.check` knows where tiles may lie."""
+STATE_COLUMN = Column(np.uint8, least=min(TileState), most=max(TileState))
+
+
 class ShardedStore:
     """Base of `TileStore` and `ScoreStore`; open one with `open` or make one with `create`."""
 
@@ -132,6 +143,8 @@ class ShardedStore:
         self.header = header
         self._group = group
         self._arrays = dict(group.arrays())
+        self._columns = self.columns()
+        check_layout(self._arrays, self._columns)
         self._require_lengths()
         self.index = TileIndex(**{field.name: self.read(field.name) for field in fields(TileIndex)})
 
@@ -140,9 +153,9 @@ class ShardedStore:
         """An existing store, from a path or a `places.place`; `StoreError` for what is none, or of another version."""
         try:
             group = zarr.open_group(**zarr_place(path), zarr_format=3)
-        except (GroupNotFoundError, OSError, ValueError, TypeError, KeyError):
+            attributes = dict(group.attrs)
+        except Exception:  # noqa: BLE001  # nothing there, another thing, or a zarr.json of any content
             raise StoreError(f"{path}: there is no {cls.kind} here that can be opened.") from None
-        attributes = dict(group.attrs)
         if attributes.get("kind") != cls.kind:
             raise StoreError(f"{path}: this is no {cls.kind} (kind: {attributes.get('kind')!r}).")
         version = attributes.get("format_version")
@@ -172,6 +185,10 @@ class ShardedStore:
             create_column(group, "state", len(index), np.uint8, fill=TileState.PENDING)
             create_column(group, "reason", len(index), np.uint8, width=REASON_BYTES)
             yield group
+
+    def columns(self) -> dict[str, Column]:
+        """What each array must be; a kind of store adds its own."""
+        return {**INDEX_COLUMNS, "state": STATE_COLUMN, "reason": Column(np.uint8, (REASON_BYTES,))}
 
     def check(self) -> None:
         """`ValueError` for an index that no tiler made: what follows trusts it."""
@@ -276,7 +293,9 @@ class ShardedStore:
     def read(self, name: str, place: slice | int = slice(None)) -> NDArray[Any]:
         """A part of one array; `StoreError` where its file is damaged."""
         with damage_told(self.path, self.kind):
-            return np.asarray(self._arrays[name][place])
+            values = np.asarray(self._arrays[name][place])
+            check_values(name, values, self._columns[name])
+            return values
 
     def _write(self, name: str, shard: int, values: NDArray[Any]) -> None:
         self._arrays[name][self.shard_slice(shard)] = values

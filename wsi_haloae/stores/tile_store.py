@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle
 
+from wsi_haloae.stores.layout import Column
 from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex
 
 STORE_NAME = "tiles.zarr"
@@ -46,6 +47,11 @@ class TileStore(ShardedStore):
                 compressors=CODEC,
             )
         return cls.open(path)
+
+    def columns(self) -> dict[str, Column]:
+        """The pixels beside the index."""
+        size = self.header.grid.tile_size
+        return {**super().columns(), "pixels": Column(np.uint8, (size, size, 3))}
 
     @property
     def tile_size(self) -> int:

@@ -12,6 +12,7 @@ from typing import Self
 from wsi_haloae.config import Config
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import file_sha256
+from wsi_haloae.model.cost import require_memory
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
@@ -45,6 +46,7 @@ class Reference:
         """All sources, split by the configuration's shares; `UsageError` where they are too few."""
         source = reader.read(sources)
         check_tile_size(config.model, source.tile_size)
+        require_memory(config.model, source.tile_size)
         groups = choose_groups(source, len(PARTS), reporter.warn)
         split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
         if len(split.tiles["validation"]) < 2:

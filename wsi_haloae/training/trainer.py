@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -207,7 +208,7 @@ class Trainer:
         refuse_link(self.job.state_path)
         if not self.job.state_path.exists():
             return
-        state: dict[str, Any] = torch.load(self.job.state_path, map_location=self.device, weights_only=True)
+        state = _read_state(self.job.state_path, self.device)
         if state["identity"] != self.job.identity:
             raise OutputExistsError(
                 f"{self.job.state_path}: an interrupted training with another configuration or other tiles. "
@@ -220,6 +221,20 @@ class Trainer:
         self._best_state = state["best_state"]
         self.curve = [EpochRecord(**record) for record in state["curve"]]
         reporter.line(f"resuming after epoch {len(self.curve)} (step {self._step}/{self.total_steps})")
+
+
+def _read_state(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if not isinstance(state, dict) or not {"identity", "step", "model", "curve"} <= set(state):
+            raise ValueError("it holds something else")
+    except Exception as error:  # noqa: BLE001  # torch and pickle raise anything over a damaged file
+        reason = (str(error).splitlines() or [""])[0]
+        raise OutputExistsError(
+            f"{path}: cannot be read as the state of an interrupted training ({reason}). Pass --overwrite to start "
+            "again, or delete the file."
+        ) from None
+    return state
 
 
 class _Losses(nn.Module):
