@@ -1,5 +1,5 @@
-# Everything a user or a developer runs. `make setup` makes .venv; the other targets see to it first.
-# Another interpreter: make PYTHON=python3.12 demo
+# Everything that users and developers run. `make setup` makes .venv; the other targets do that first.
+# To use another interpreter: make PYTHON=python3.12 demo
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,13 +9,13 @@ READY := $(VENV)/.ready
 
 setup: $(READY)
 
-# uv installs in a minute what takes pip six; where it cannot be had, pip does the same work.
-# Both compile to bytecode: where Python may not write it later, each start of a command would take twice as long.
+# uv installs in one minute, pip in six; pip is used if uv cannot be installed.
+# Both compile to bytecode. If Python cannot write it later, each start of a command would take twice as long.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Python 3.11 to 3.13 is needed, e.g.: make PYTHON=python3.12 demo"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet uv || echo "uv is not to be had; pip takes over"
+	$(BIN)/python -m pip install --quiet uv || echo "uv could not be installed; using pip instead"
 	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]' \
 		|| $(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
@@ -23,13 +23,13 @@ $(READY): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/wsi-haloae demo -o demo
 
-# Several tests at once, with one thread each: torch's threads for models as small as theirs only wait for each other.
+# Several tests at once, with one thread each: with models this small, torch's threads only wait for each other.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup
 	$(PYTEST)
 
-# Under two minutes on 2 cores: no whole commands, no browser, no long searches for bad input.
+# Under two minutes on 2 cores: leaves out whole commands, many slides, the browser and long searches for bad input.
 SLOW_FOLDERS = integration cohort hostile viewer
 
 test-quick: setup
@@ -44,13 +44,13 @@ check: setup
 bench: setup
 	for benchmark in benchmarks/bench_*.py benchmarks/train_step.py; do $(BIN)/python $$benchmark || exit 1; done
 
-# Warnings are errors: a broken link, an unknown name, a page in no table of contents.
+# Warnings are errors, such as a broken link, an unknown name, or a page that is missing from all tables of contents.
 docs: setup
 	rm -rf build/docs
 	$(BIN)/python -m sphinx --conf-dir docs --fail-on-warning --keep-going --quiet --jobs auto . build/docs
 	@echo "open build/docs/index.html"
 
-# Programs that some tests need and skip without: Chromium for the viewer's page, Groovy and JavaFX for QuPath's scripts.
+# Programs without which some tests skip: Chromium for the viewer's page, Groovy and JavaFX for QuPath's scripts.
 test-tools:
 	@packages=; \
 	command -v chromium || command -v chromium-browser || command -v google-chrome || packages="chromium fonts-dejavu-core"; \
@@ -60,7 +60,7 @@ test-tools:
 		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends $$packages; } \
 	|| { echo "These programs are missing. On Debian and Ubuntu: sudo apt-get install" $$packages; exit 1; }
 
-# What the viewer's page takes from others, at the versions of its lock file; the copies are under version control.
+# The viewer's third-party code, at the versions of its lock file; the copies are under version control.
 vendor:
 	cd wsi_haloae/viewer/web && npm ci --ignore-scripts && node vendor.mjs
 
