@@ -30,6 +30,7 @@ from wsi_haloae.atomic import write_text
 from wsi_haloae.errors import StoreError
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.lock import LOCK_NAME
+from wsi_haloae.runs.manifest import known
 
 NAME = "cohort.csv"
 LOG_NAME = "score.log"
@@ -113,6 +114,7 @@ def read_cohort(output: Path) -> dict[str, Row]:
         return {}
     for row in rows:
         _check(output / NAME, row)
+        row["patient"], row["group"] = known(row["patient"]) or "", known(row["group"]) or ""
     return {row["name"]: Row(**row) for row in rows if row["name"]}
 
 

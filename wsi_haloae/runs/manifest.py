@@ -8,6 +8,9 @@
     group             what slides are compared by, e.g. the grade
     annotations       the slide's QuPath GeoJSON
     split             train, select or calibrate
+
+What R, pandas and spreadsheets write for a value that is not known (`UNKNOWN`) is no value: two slides of patient NA
+are not of one patient.
 """
 
 from __future__ import annotations
@@ -41,6 +44,17 @@ class ManifestRow:
 
 
 COLUMNS = tuple(field.name for field in fields(ManifestRow))
+UNKNOWN = frozenset(
+    ("", "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None",
+     "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")
+)  # fmt: skip
+"""Not known, as R, Excel, SQL and Python write it: what ``pandas.read_csv`` takes for that."""
+
+
+def known(cell: str | None) -> str | None:
+    """What a cell of a table says; None where that is not known."""
+    value = (cell or "").strip()
+    return None if value in UNKNOWN else value
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
@@ -74,10 +88,10 @@ def _check_columns(manifest: Path, names: Sequence[str]) -> None:
 
 def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow:
     def cell(name: str) -> str | None:
-        return (cells.get(name) or "").strip() or None
+        return known(cells.get(name))
 
-    written = cell("path")
-    if written is None:
+    written = (cells.get("path") or "").strip()  # a file may have any name
+    if not written:
         raise UsageError(f"{manifest}, line {line}: the path is empty.")
     if "\0" in written + (cell("annotations") or ""):
         raise UsageError(f"{manifest}, line {line}: the path {written!r} holds a null character.")
