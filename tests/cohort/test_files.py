@@ -211,6 +211,15 @@ class TestStatus:
         assert run(["status", str(tmp_path)]) == 2
         assert "no slides here" in capsys.readouterr().err
 
+    def test_patients_that_are_not_known_are_not_one(self, output: Path) -> None:
+        text, replaced = re.subn(",patient of .,", ",NA,", (output / "cohort.csv").read_text())
+        assert replaced == 4
+        (output / "cohort.csv").write_text(text)
+        assert {row.patient for row in gather(output)} == {""}
+        write_cohort(output, Reporter(quiet=True))
+        told = json.loads((output / "comparison.json").read_text())
+        assert told["groups"][0]["patients"] == ["a", "b", "c"]
+
     @pytest.mark.parametrize(
         ("column", "cell"),
         [

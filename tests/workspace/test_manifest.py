@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.workspace.manifest import read_manifest
+from wsi_haloae.workspace.manifest import UNKNOWN, ManifestRow, read_manifest
 from wsi_haloae.workspace.slide_inputs import find_slides
 
 
@@ -38,6 +40,30 @@ def test_case_blanks_and_columns_of_others_do_not_matter(tmp_path: Path) -> None
     )
     assert (row.path, row.patient, row.group) == (tmp_path / "a.svs", "p1", "high")
     assert row.annotations == tmp_path / "drawn/a.geojson"
+
+
+def test_unknown_values_are_those_of_pandas() -> None:
+    """Its documentation lists them; what it reads from each is asked here."""
+    for cell in sorted(UNKNOWN):
+        assert pd.read_csv(io.StringIO(f'patient,x\n"{cell}",1\n'))["patient"].isna().all(), cell
+    assert not pd.read_csv(io.StringIO("patient,x\nNone1,1\nna,1\n0,1\n"))["patient"].isna().any()
+    assert len(UNKNOWN) == 19
+
+
+@pytest.mark.parametrize("cell", sorted(UNKNOWN))
+def test_what_is_unknown_is_nobody(cell: str, tmp_path: Path) -> None:
+    """Two slides of patient NA are not of one patient, and no group, pixel size or part of the split is called so."""
+    text = f"path,slide,patient,group,site,mpp,split\na.svs,{cell},{cell},{cell},{cell},{cell},{cell}\nNA,,,,,,\n"
+    first, second = read_manifest(manifest(tmp_path, text))
+    assert first == ManifestRow(tmp_path / "a.svs")
+    assert second.path == tmp_path / "NA", "a file may have any name"
+    assert first.unit != second.unit
+
+
+@pytest.mark.parametrize("cell", ["p1", "na", "0", "unknown", "N", "NA1"])
+def test_what_is_known_stays_as_it_is_written(cell: str, tmp_path: Path) -> None:
+    (row,) = read_manifest(manifest(tmp_path, f"path,patient\na.svs,{cell}\n"))
+    assert row.unit == cell
 
 
 def test_a_slide_named_twice_must_be_the_same_one(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from wsi_haloae.atomic import read_own, write_text
 from wsi_haloae.errors import StoreError
 from wsi_haloae.quoting import plain_cell, printable, printable_lines, safe_cell
 from wsi_haloae.workspace.lock import taking_turns
+from wsi_haloae.workspace.manifest import known
 from wsi_haloae.workspace.slide_inputs import SlideInput
 from wsi_haloae.workspace.slide_names import name_problem
 from wsi_haloae.workspace.study_files import StudyFile
@@ -115,6 +116,7 @@ def read_cohort(output: Path) -> dict[str, Row]:
         return {}
     for row in rows:
         _check(output / NAME, row)
+        row["patient"], row["group"] = known(row["patient"]) or "", known(row["group"]) or ""
     return {row["name"]: Row(**row) for row in rows if not name_problem(row["name"])}
 
 

@@ -8,6 +8,9 @@
     group             what slides are compared by, e.g. the grade
     annotations       the slide's QuPath GeoJSON
     split             train, validation or calibration
+
+What R, pandas and spreadsheets write for a value that is not known (`UNKNOWN`) is no value: two slides of patient NA
+do not belong to one patient.
 """
 
 from __future__ import annotations
@@ -42,6 +45,17 @@ class ManifestRow:
 
 
 COLUMNS = tuple(field.name for field in fields(ManifestRow))
+UNKNOWN = frozenset(
+    ("", "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None",
+     "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")
+)  # fmt: skip
+"""Not known, as R, Excel, SQL and Python write it: what ``pandas.read_csv`` takes for that."""
+
+
+def known(cell: str | None) -> str | None:
+    """What a cell of a table says; None where that is not known."""
+    value = (cell or "").strip()
+    return None if value in UNKNOWN else value
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
@@ -75,15 +89,15 @@ def _check_columns(manifest: Path, names: Sequence[str]) -> None:
 
 def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow:
     def cell(name: str) -> str | None:
-        return plain_cell((cells.get(name) or "").strip()) or None
+        return known(plain_cell((cells.get(name) or "").strip()))
 
     def words(name: str) -> str | None:
         """What is only told apart and shown."""
         written = cell(name)
         return None if written is None else printable(written)
 
-    written = cell("path")
-    if written is None:
+    written = (cells.get("path") or "").strip()  # a file may have any name
+    if not written:
         raise UsageError(f"{manifest}, line {line}: the path is empty.")
     mpp = cell("mpp")
     try:
