@@ -80,13 +80,13 @@ def test_arguments_of_a_models_card_reach_the_network() -> None:
     [
         ("timm:resnet5O", {}, r"no such network; did you mean .*resnet50"),
         ("timm:qqqqqqqq", {}, r"timm\.list_models\(\)"),
-        ("timm:resnet18.mine", {}, r"no such weights; known: .*resnet18\.a1_in1k"),
+        ("timm:resnet18.mine", {}, r"no such weights; choose one of .*resnet18\.a1_in1k"),
         ("timm:owner/name", {}, "hf-hub:owner/name"),
         ("timm:s3:bucket", {}, "Unknown model source"),
         (CNN, {"arguments": {"reg_tokens": 3}}, "timm cannot build it with .*reg_tokens"),
         (VIT, {"arguments": {"mlp_layer": "Nonsense"}}, "no layer Nonsense"),
         (VIT, {"arguments": {"mlp_layer": "to_2tuple"}}, "no layer to_2tuple"),
-        (CNN, {"stages": [1, 9]}, r"stages=\[1, 9\] cannot be taken; its stages are 0 \(act1: 32 channels, 1/2\)"),
+        (CNN, {"stages": [1, 9]}, r"stages=\[1, 9\] is not possible; choose from its stages: 0 \(act1: 32 channels, 1/2\)"),
     ],
 )
 def test_what_timm_does_not_know_is_refused_with_what_it_knows(
