@@ -49,6 +49,7 @@ def score_slide(
     tiles: TileStore | None = None,
 ) -> None:
     """Score every pending shard of ``store`` on ``device``, then make its gallery; ``readers`` threads read ahead.
+
     Pixels come from ``slide``, or from ``tiles``, a finished store of the same tiles. A shard that does not fit into
     memory is scored again in smaller batches. Raises `SlideError` if the slide's file is missing.
     """
