@@ -183,13 +183,15 @@ def test_settings_that_contradict_one_another_are_refused(settings: list[str], t
 def test_a_tile_with_too_few_tokens_is_refused_with_both_remedies() -> None:
     coarse = resolved(VIT, arguments=SMALL_PATCH)
     assert check_tile_size(coarse, 96) == 96
-    with pytest.raises(ConfigError, match=r"at least 96, is needed .*Cut the tiles to 96\.$"):
+    with pytest.raises(ConfigError, match=r"at least 96, is needed .*Use tiles of 96 pixels\.$"):
         check_tile_size(coarse, 80)
     halved = coarse.model_copy(update={"input_downsample": 2})
-    with pytest.raises(ConfigError, match=r"at least 176, .*Cut the tiles to 176, or set model.input_downsample=1\.$"):
+    with pytest.raises(
+        ConfigError, match=r"at least 176, .*Use tiles of 176 pixels, or set model.input_downsample=1\.$"
+    ):
         check_tile_size(halved, 160)
 
 
 def test_a_network_that_never_has_enough_cells_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"10 x 10 cells a tile, whatever its size.*model\.features\.stages"):
+    with pytest.raises(ConfigError, match=r"10 x 10 cells per tile, whatever its size.*model\.features\.stages"):
         check_tile_size(resolved(MAXVIT, stages=[3]), 256)
