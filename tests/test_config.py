@@ -134,7 +134,7 @@ def test_a_later_set_wins() -> None:
         ("model.atention.block_size=3", "did you mean model.attention?"),
         ("trainng.steps=3", "did you mean training?"),
         ("loss.sim=released", "did you mean loss.ssim?"),
-        ("zzz=1", "known: as_released"),
+        ("zzz=1", "known settings: as_released"),
     ],
 )
 def test_an_unknown_key_is_refused_with_a_suggestion(setting: str, told: str) -> None:

@@ -92,7 +92,7 @@ def test_components_that_leave_nothing_are_refused_at_the_first_batch(components
 
 
 def test_no_image_is_refused() -> None:
-    with pytest.raises(UsageError, match="no training image"):
+    with pytest.raises(UsageError, match="No training image"):
         PcaReconstruction.fit(lambda: iter(()), 2)
 
 

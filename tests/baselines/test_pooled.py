@@ -35,5 +35,5 @@ def test_nearest_is_the_mean_of_the_smallest_distances(neighbours: int) -> None:
 def test_too_few_training_tiles_are_refused() -> None:
     with pytest.raises(UsageError, match="at least two"):
         PooledMahalanobis.fit(np.ones((1, 3)))
-    with pytest.raises(UsageError, match="5 neighbours"):
+    with pytest.raises(UsageError, match="kNN-5 needs 5"):
         PooledNearest(np.ones((4, 3)), 5)

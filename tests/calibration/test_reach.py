@@ -73,7 +73,7 @@ def test_training_says_the_same_sentence() -> None:
     told = describe(coarse)
     assert why_none(coarse.smallest_p) in told
     assert "0.0503" in told
-    assert "worth 18.9 independent ones" in told, "19 would be enough"
+    assert "worth 18.9 independent tiles" in told, "19 would be enough"
     assert "called at a per-tile error rate of 5%" in describe(facts(21))
     assert "smallest p-value 0.045" in describe(facts(21))
     assert "called at a false-discovery rate of 10%" in describe(facts(1000))

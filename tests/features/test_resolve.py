@@ -96,7 +96,7 @@ def test_the_cost_is_told_against_vgg19_with_the_preset_as_it_was() -> None:
     lines = describe_cost(asked.model, config.model, 256)
     assert lines[0] == "features timm:test_resnet: 272 channels on 64 x 64 cells"
     assert "10.5 million weights (2.3 features + 8.2 auto-encoder)" in lines[2]
-    assert "against vgg19" in lines[2]
+    assert "with vgg19 instead" in lines[2]
     assert "head 234 -> 145, code 29 -> 18" in lines[3]
     assert len(describe_cost(config.model, config.model, 256)) == 3, "widths that were not changed are not told"
     assert len(describe_cost(load_config("haloae").model, load_config("haloae").model, 256)) == 2

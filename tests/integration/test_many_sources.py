@@ -70,7 +70,7 @@ def test_every_stratum_is_seen_as_often_as_any_other(
     counts = Counter(names[slide] for slide in seen)
     assert len(seen) > 10
     assert max(counts.values()) - min(counts.values()) <= 1, counts
-    assert f"{len(counts)} {by}s to train on" in capsys.readouterr().err
+    assert f"{len(counts)} {by}s in training" in capsys.readouterr().err
 
 
 def test_balance_is_part_of_what_a_model_is(slides: Path, tmp_path: Path) -> None:

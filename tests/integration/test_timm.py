@@ -40,7 +40,7 @@ def test_a_model_on_features_of_timm_is_trained_and_scores_a_slide(
     assert run(command(tiny, model, "timm:test_resnet", *RANDOM)) == 0
     told = capsys.readouterr().err
     assert "features timm:test_resnet: 272 channels on 16 x 16 cells" in told
-    assert "against vgg19" in told
+    assert "with vgg19 instead" in told
     facts = Checkpoint.load(model).facts
     assert facts.backbone_source == "random weights, fixed seed"
     assert facts.config.model.features.timm.architecture == "test_resnet"

@@ -17,7 +17,7 @@ from tests.integration.conftest import TINY, Tiny
 from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.training.synthetic_anomalies import SURROGATES
+from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 
 def test_leaves_checkpoint_curve_pictures_and_record(tiny: Tiny) -> None:
@@ -153,7 +153,7 @@ def test_baselines_are_compared_without_any_label(tmp_path: Path, capsys: pytest
     assert not (tmp_path / "m.training/baselines.md").exists()
     assert run([*command, "--baselines"]) == 0, "of a model that is there already"
     told = json.loads((tmp_path / "m.training/baselines.json").read_text())
-    assert set(told) == set(SURROGATES)
+    assert set(told) == set(SYNTHETIC_ANOMALIES)
     for methods in told.values():
         names = {method["name"] for method in methods}
         assert {"HaloAE", "HaloAE: paper", "pooled Mahalanobis", "pooled kNN-1", "colour statistics"} <= names
@@ -163,7 +163,7 @@ def test_baselines_are_compared_without_any_label(tmp_path: Path, capsys: pytest
     assert "Shuffled blocks" in (tmp_path / "m.training/baselines.md").read_text()
 
 
-def test_labelled_anomalous_tiles_take_the_place_of_disturbed_ones(
+def test_labelled_anomalous_tiles_take_the_place_of_synthetic_anomalies(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiles = write_images(tmp_path / "tiles", MemorySource(60, size=64))

@@ -126,7 +126,7 @@ def test_an_auto_encoder_of_images_is_refused_for_features() -> None:
 
 def test_an_auto_encoder_of_images_needs_tiles_that_can_be_halved_four_times() -> None:
     config = ModelConfig.model_validate({**TINY, **VARIANTS["bergmann"], "input_downsample": 2})
-    with pytest.raises(ConfigError, match=r"tile size 112 .*a multiple of 32.*Cut the tiles to 96\.$"):
+    with pytest.raises(ConfigError, match=r"tile size 112 .*a multiple of 32.*Use tiles of 96 pixels\.$"):
         check_tile_size(config, 112)
     assert model("bergmann", 96, input_downsample=2).map_size == 12
 

@@ -83,7 +83,7 @@ def test_only_without_a_final_relu_can_the_image_be_negative(final_relu: bool) -
 def test_a_tile_size_that_cannot_be_kept_aligned_is_refused_with_one_that_can(
     tile_size: int, downsample: int, told: str
 ) -> None:
-    with pytest.raises(ConfigError, match=rf"tile size {tile_size} .*Cut the tiles to {told}\.$"):
+    with pytest.raises(ConfigError, match=rf"tile size {tile_size} .*Use tiles of {told} pixels\.$"):
         check_tile_size(ModelConfig(input_downsample=downsample), tile_size)
     assert check_tile_size(ModelConfig(input_downsample=downsample), int(told)) == int(told)
 

@@ -95,7 +95,7 @@ def test_a_rule_of_blocks_that_others_do_not_run_learns_where_it_is_named(monkey
     named = checkpoint.with_facts(config=config)
     numbers = Scorer(named, CPU, 3).numbers([doubt], MemorySource(3).tiles)["doubt"]
     assert numbers.shape == (3, 1)
-    with pytest.raises(ValueError, match=r"loss\.cls is false: the doubt is never trained"):
+    with pytest.raises(ValueError, match=r"loss\.cls is false, so the doubt would never be trained"):
         Config.model_validate({"scoring": {"rule": "doubt"}, "loss": {"cls": False}})
 
 
@@ -106,7 +106,7 @@ def test_rules_that_build_on_each_other_in_a_circle_are_refused(monkeypatch: pyt
         rounds(AUTO)
 
 
-@pytest.mark.parametrize(("given", "told"), [("combned", "did you mean combined?"), ("zzz", "known: auto, paper")])
+@pytest.mark.parametrize(("given", "told"), [("combned", "did you mean combined?"), ("zzz", "known rules: auto")])
 def test_an_unknown_rule_is_refused_with_a_suggestion(given: str, told: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(f"no such rule; {told}")):
         load_config(None, [f"scoring.rule={given}"])

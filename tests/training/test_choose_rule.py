@@ -19,7 +19,7 @@ from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.training import choose_rule as choosing
 from wsi_haloae.training.calibrate import calibrate
 from wsi_haloae.training.split import Split
-from wsi_haloae.training.synthetic_anomalies import SURROGATES
+from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 CPU = torch.device("cpu")
 PARTS = {"train": np.arange(16), "validation": np.arange(16, 26), "calibration": np.arange(26, 40)}
@@ -49,7 +49,7 @@ class Watched(MemorySource):
 
 
 def told_by_hand(checkpoint: Checkpoint, source: MemorySource, tiles: np.ndarray) -> dict[str, float]:
-    """Marks pair by pair: how often a disturbed tile scores above an undisturbed one, in the worst kind."""
+    """Marks pair by pair: how often a synthetic anomaly scores above an unchanged tile, in the worst kind."""
     scorer = Scorer(choosing._scoring_by(checkpoint, "combined"), CPU, 4)
 
     def rules(images: list[np.ndarray]) -> np.ndarray:
@@ -57,7 +57,7 @@ def told_by_hand(checkpoint: Checkpoint, source: MemorySource, tiles: np.ndarray
 
     usual = rules([source.read(int(number)) for number in tiles])
     areas = []
-    for kind, change in enumerate(SURROGATES.values()):
+    for kind, change in enumerate(SYNTHETIC_ANOMALIES.values()):
         seeds = [(checkpoint.facts.config.training.seed, 4, kind, number) for number in range(len(tiles))]
         others = rules(
             [
@@ -90,7 +90,7 @@ def test_the_auto_encoder_is_left_out_only_where_it_does_harm(
         "first": {"combined": combined, "content": content, "max": 1.0},
         "second": dict.fromkeys(("combined", "content", "max"), 1.0),
     }
-    monkeypatch.setattr(choosing, "tell_disturbed", lambda *_given: told)
+    monkeypatch.setattr(choosing, "synthetic_anomaly_auroc", lambda *_given: told)
     found = choosing.choose_rule(asking(), MemorySource(40), PARTS["validation"], CPU, lambda _count: None)
     assert found.facts.config.scoring.rule == chosen
     assert found.facts.rule_marks == {"combined": combined, "content": content}

@@ -82,7 +82,7 @@ def test_two_processes_train_one_model(sources: tuple[Path, Path], tmp_path: Pat
     process.wait()
     again = together("-m", "wsi_haloae", *command(sources, tmp_path / "killed.safetensors"))
     assert again.returncode == 0, again.stderr
-    assert "resuming after epoch" in again.stderr
+    assert "resuming the training after epoch" in again.stderr
     resumed = load_file(tmp_path / "killed.safetensors")
     assert all(torch.equal(resumed[name], two[name]) for name in two)
 

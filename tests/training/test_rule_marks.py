@@ -29,4 +29,4 @@ def test_without_a_training_there_is_no_choice() -> None:
 def test_the_table_has_the_best_first_and_says_what_was_not_used() -> None:
     text = markdown_rules("set", mark_rules([FIRST, SECOND]), 2)
     assert text.index("| b | 0.800 | 0.750 | 0.750 |") < text.index("| a | 0.950 | 0.400 | 0.400 |")
-    assert "No anomalous tile was used" in text
+    assert "No real anomaly was used" in text

@@ -1,4 +1,4 @@
-"""Disturbed tiles: other structure, the same colours."""
+"""Synthetic anomalies: another structure, the same colours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.tiles import MemorySource
-from wsi_haloae.training.synthetic_anomalies import BLOCKS, SURROGATES, crowd, magnify, shuffle_blocks
+from wsi_haloae.training.synthetic_anomalies import BLOCKS, SYNTHETIC_ANOMALIES, crowd, magnify, shuffle_blocks
 
 
 def random(seed: int = 0) -> np.random.Generator:
@@ -16,9 +16,9 @@ def random(seed: int = 0) -> np.random.Generator:
 TILE = random().integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("name", SURROGATES)
-def test_a_disturbed_tile_is_another_of_the_same_shape_and_the_same_each_time(name: str) -> None:
-    first, again, other = (SURROGATES[name](TILE, random(seed)) for seed in (1, 1, 2))
+@pytest.mark.parametrize("name", SYNTHETIC_ANOMALIES)
+def test_a_synthetic_anomaly_is_another_tile_of_the_same_shape_and_the_same_each_time(name: str) -> None:
+    first, again, other = (SYNTHETIC_ANOMALIES[name](TILE, random(seed)) for seed in (1, 1, 2))
     assert (first.shape, first.dtype) == (TILE.shape, np.uint8)
     np.testing.assert_array_equal(first, again)
     assert (first != TILE).any()
@@ -53,10 +53,10 @@ def test_scales_are_twice_and_half(side: int) -> None:
     assert period(crowd(tile, random())) == pytest.approx(8, rel=0.2)
 
 
-@pytest.mark.parametrize("name", SURROGATES)
+@pytest.mark.parametrize("name", SYNTHETIC_ANOMALIES)
 def test_mean_colour_hardly_moves(name: str) -> None:
     source = MemorySource(6)
     for number in range(6):
         tile = source.read(number)
-        changed = SURROGATES[name](tile, random(number))
+        changed = SYNTHETIC_ANOMALIES[name](tile, random(number))
         np.testing.assert_allclose(changed.mean(axis=(0, 1)), tile.mean(axis=(0, 1)), atol=12)

@@ -1,1 +1,1 @@
-"""Anomaly maps without a trained decoder: what HaloAE's own features can do by themselves."""
+"""Anomaly maps without a trained decoder: what HaloAE's own features achieve by themselves."""

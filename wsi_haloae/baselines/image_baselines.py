@@ -1,4 +1,4 @@
-"""Baselines on a model's own frozen features: what it would score without its trained decoder."""
+"""Baselines on a model's own frozen features: how well it would score without its trained decoder."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from wsi_haloae.tiles.sources import TileSource, read_tiles
 
 BATCH = 16
 CORESET = 2048
-"""Cells that kNN compares with."""
+"""Number of cells that kNN compares with."""
 KEPT_BYTES = 2 * 1024**3
-"""Features of the training images up to this are kept; larger ones are computed anew for each baseline."""
+"""Up to this size, the features of the training images are kept; beyond it they are computed again each time."""
 AS_IT_IS = ScoringConfig(normalisation="none", pooling="max")
-"""Distances need no mean map; their papers score an image by its maximum."""
+"""Distances need no mean map; in their papers an image is scored by its maximum."""
 
 
 @dataclass(frozen=True)
 class BaselineScores:
-    """What one baseline says about the test images, and its mean residual on held-out reference images."""
+    """One baseline's scores of the test images, and its mean residual on held-out reference images."""
 
     name: str
     scores: ImageScores
@@ -40,13 +40,13 @@ class BaselineScores:
 
 
 def code_width(checkpoint: Checkpoint) -> int:
-    """Channels of block C's code: the components that PCA gets, so that both squeeze alike."""
+    """Channels of block C's code. PCA gets as many components, so that both compress equally."""
     stage = checkpoint.facts.config.model.autoencoder.encoder[-1]
     return stage.out or checkpoint.model.backbone.channels
 
 
 def has_comparable_pca(checkpoint: Checkpoint) -> bool:
-    """Whether PCA of the features is a fair yardstick: not where the pixels themselves are the features."""
+    """Whether PCA of the features is a fair comparison; it is not if the features are the pixels themselves."""
     return checkpoint.facts.config.model.features.backbone != "pixels"
 
 
@@ -61,7 +61,7 @@ def run_baselines(
     *,
     everything: bool,
 ) -> list[BaselineScores]:
-    """PCA reconstruction, scored by the model's own rule; with ``everything`` Mahalanobis and kNN too."""
+    """Run PCA reconstruction, scored by the model's own rule; with ``everything``, Mahalanobis and kNN too."""
     features = _Features(checkpoint, device)
     with reporter.track("Features for the baselines", len(train), "images") as advance:
         kept = features.kept(source, train, advance)
@@ -71,7 +71,7 @@ def run_baselines(
         (f"PCA-{code_width(checkpoint)} reconstruction", pca, scoring.by(RULES[scoring.rule]))
     ]
     if everything:
-        reporter.line("fitting a Gaussian at each location")
+        reporter.line("fitting one Gaussian per location")
         fitted.append(("per-location Mahalanobis", LocationMahalanobis.fit(kept), AS_IT_IS))
         with reporter.track("Choosing the coreset", CORESET, "cells") as advance:
             fitted.append(("kNN with a coreset", NearestCoreset.fit(kept, advance, coreset=CORESET), AS_IT_IS))
@@ -104,20 +104,20 @@ def _maps(baselines: Sequence[Baseline], batches: Iterator[Tensor], advance: Adv
 
 
 class _Features:
-    """Block B of a checkpoint: images in, standardised features (B, C, m, m) out."""
+    """Block B of a checkpoint: from images to standardised features (B, C, m, m)."""
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         self._model = checkpoint.model.to(device).eval()
         self._device = device
 
     def batches(self, source: TileSource, numbers: NDArray[np.int64]) -> Iterator[Tensor]:
-        """Features of unchanged images, a batch at a time."""
+        """Features of unaugmented images, batch by batch."""
         for start in range(0, len(numbers), BATCH):
             unit = to_unit(torch.from_numpy(read_tiles(source, numbers[start : start + BATCH])).to(self._device))
             yield self._model.features(normalise(unit, self._model.config.input_downsample))
 
     def kept(self, source: TileSource, numbers: NDArray[np.int64], advance: Advance) -> FeatureBatches:
-        """Batches that can be gone through again: from memory up to `KEPT_BYTES`, otherwise computed anew."""
+        """Batches that can be read several times: from memory up to `KEPT_BYTES`, otherwise computed again."""
         size = len(numbers) * self._model.backbone.channels * self._model.map_size**2 * 4
         if size > KEPT_BYTES:
             return lambda: self.batches(source, numbers)

@@ -1,7 +1,7 @@
-"""A Gaussian per location of the feature map: PaDiM (Defard et al. 2021, arXiv 2011.08785).
+"""One Gaussian per location of the feature map: PaDiM (Defard et al. 2021, arXiv 2011.08785).
 
-It knows where it looks, so it is for images that are aligned with one another; on tiles cut
-anywhere all locations are alike, and each learns the same from fewer cells.
+It depends on the location, so it is for images that are aligned with one another. On tiles cut anywhere all locations
+are alike, and each learns the same from fewer cells.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ REGULARISATION = 0.01
 
 
 class LocationMahalanobis:
-    """Drawn channels (d,), and per location (L = m*m) the mean (L, d) and Cholesky factor (L, d, d).
+    """The drawn channels (d,), and per location (L = m*m) the mean (L, d) and Cholesky factor (L, d, d).
 
-    The factors in float32 take 164 MB at m = 64 and d = 100; the fit, twice that at its end.
+    The factors in float32 take 164 MB at m = 64 and d = 100; fitting takes twice that at its end.
     """
 
     name: str = "mahalanobis"
@@ -30,12 +30,12 @@ class LocationMahalanobis:
     @classmethod
     @torch.inference_mode()
     def fit(cls, batches: FeatureBatches, dimensions: int = 100, seed: int = 0) -> LocationMahalanobis:
-        """Mean and covariance of ``dimensions`` channels, drawn by ``seed`` (all, if there are no more).
+        """Mean and covariance of ``dimensions`` channels, drawn by ``seed`` (all channels, if there are no more).
 
-        Raises `UsageError` for fewer than two images, of which no covariance can be had, or no channel.
+        Raises `UsageError` for fewer than two images, which have no covariance, or for no channel.
         """
         if dimensions < 1:
-            raise UsageError(f"{dimensions} channels were asked for; at least one is needed, such as 100.")
+            raise UsageError(f"{dimensions} channels were asked for; ask for at least one, such as 100.")
         moments: _Moments | None = None
         for features in batches():
             channels = _draw_channels(features, dimensions, seed)
@@ -52,7 +52,7 @@ class LocationMahalanobis:
     def maps(self, features: Tensor) -> Tensor:
         """Mahalanobis distance from the location's mean (paper, equation 2): (B, C, m, m) -> (B, m, m)."""
         away = _locations(features, self.channels) - self.mean[:, None]  # (L, B, d)
-        # with covariance = F F', the distance is the length of the solution z of F z = away
+        # with covariance = F F', the distance is the length of the z that solves F z = away
         whitened = torch.linalg.solve_triangular(self.factor, away.transpose(1, 2), upper=False)  # (L, d, B)
         distances: Tensor = torch.linalg.vector_norm(whitened, dim=1)  # (L, B)
         return distances.T.reshape(len(features), *features.shape[2:])  # (B, m, m)
@@ -61,7 +61,7 @@ class LocationMahalanobis:
 class _Moments:
     """Sums per location, of deviations from the first batch's mean.
 
-    Far from zero, the difference of two large sums would lose in float32 what a covariance is about.
+    If the values are far from zero, the difference of two large sums in float32 loses the digits of the covariance.
     """
 
     def __init__(self, first: Tensor) -> None:
@@ -72,21 +72,21 @@ class _Moments:
         self._products = first.new_zeros(locations, dimensions, dimensions)
 
     def add(self, cells: Tensor) -> None:
-        """Another batch, (L, B, d)."""
+        """Add another batch, (L, B, d)."""
         away = cells - self._origin
         self.images += cells.shape[1]
         self._total += away.sum(dim=1)
         self._products.baddbmm_(away.transpose(1, 2), away)
 
     def mean_and_covariance(self) -> tuple[Tensor, Tensor]:
-        """(L, d) and the sample covariance (L, d, d); the sums are used up, being large."""
+        """(L, d) and the sample covariance (L, d, d); the sums are overwritten to save memory."""
         shift = self._total / self.images
         self._products.baddbmm_(self._total[:, :, None], shift[:, None], alpha=-1)
         return self._origin[:, 0] + shift, self._products.div_(self.images - 1)
 
 
 def _draw_channels(features: Tensor, dimensions: int, seed: int) -> Tensor:
-    """Drawn on the CPU: the same channels on every device."""
+    """Draw channels on the CPU, so that they are the same for every device."""
     order = torch.randperm(features.shape[1], generator=torch.Generator().manual_seed(seed))
     return order[:dimensions].sort().values.to(features.device)
 

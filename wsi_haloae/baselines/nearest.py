@@ -1,6 +1,6 @@
 """Distance to the nearest of a few training cells: PatchCore (Roth et al. 2022, arXiv 2106.08265).
 
-Without its backbone and image score; the features are HaloAE's, and maps are judged like HaloAE's.
+Its backbone and image score are not used: the features are HaloAE's, and maps are scored like HaloAE's.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Advance
 
 NEIGHBOURHOOD = 3
-"""Cells a side that a locally aware feature averages (paper, section 3.1)."""
+"""Cells per side that a locally aware feature averages (paper, section 3.1)."""
 PROJECTED = 128
 """Dimensions in which the coreset is chosen (paper, section 3.2)."""
 CELLS_AT_ONCE = 4096
-"""With 2,048 members their distances take 34 MB."""
+"""Cells per step: with 2,048 members, their distances take 34 MB."""
 
 
 class NearestCoreset:
-    """Members (n, C) of the coreset, locally aware features of training cells."""
+    """The members (n, C) of the coreset, which are locally aware features of training cells."""
 
     name: str = "nearest"
 
@@ -37,15 +37,14 @@ class NearestCoreset:
     ) -> NearestCoreset:
         """Draw at most ``pool`` cells by ``seed``, and choose ``coreset`` of them (all, if there are no more).
 
-        ``advance`` is called with each member chosen. The pool takes 185 MB at C = 704, twice that
-        while it is drawn. Raises `UsageError` without images, for more images than cells in the
-        pool, and for an empty coreset.
+        ``advance`` is called for each chosen member. The pool takes 185 MB at C = 704, and twice that while it is
+        drawn. Raises `UsageError` without images, for more images than cells in the pool, and for an empty coreset.
         """
         if coreset < 1:
-            raise UsageError(f"A coreset of {coreset} cells was asked for; at least one is needed, such as 2048.")
+            raise UsageError(f"A coreset of {coreset} cells was asked for; ask for at least one, such as 2048.")
         generator = torch.Generator().manual_seed(seed)
         cells = draw_cells(batches, pool, generator)
-        # random projection keeps distances (Johnson-Lindenstrauss); drawn on the CPU for every device
+        # a random projection keeps distances (Johnson-Lindenstrauss); it is drawn on the CPU, the same for every device
         projection = torch.randn(cells.shape[1], PROJECTED, generator=generator) / PROJECTED**0.5
         chosen = greedy_coreset(cells @ projection.to(cells), min(coreset, len(cells)), advance)
         return cls(cells[chosen])
@@ -59,16 +58,16 @@ class NearestCoreset:
 
     def _distances(self, cells: Tensor) -> Tensor:
         """(n, C) -> (n,)."""
-        # |member|^2 - 2 cell.member finds the nearest fast, but as a distance it would have lost its digits
+        # |member|^2 - 2 cell.member finds the nearest quickly, but is too inexact to use as the distance
         order = torch.addmm(self._squares, cells, self.members.T, alpha=-2)  # (n, members)
         distances: Tensor = torch.linalg.vector_norm(cells - self.members[order.argmin(dim=1)], dim=1)
         return distances
 
 
 def locally_aware(features: Tensor) -> Tensor:
-    """Cells averaged with their neighbours, those outside the image left out: (B, C, m, m) -> (B, m*m, C).
+    """Average cells with their neighbours inside the image: (B, C, m, m) -> (B, m*m, C).
 
-    PatchCore averages each layer on its own grid; here all layers are already on the finest.
+    PatchCore averages each layer on its own grid; here all layers are already on the finest grid.
     """
     averaged = F.avg_pool2d(features, NEIGHBOURHOOD, stride=1, padding=NEIGHBOURHOOD // 2, count_include_pad=False)
     return averaged.flatten(2).transpose(1, 2)  # (B, m*m, C)
@@ -77,8 +76,8 @@ def locally_aware(features: Tensor) -> Tensor:
 def draw_cells(batches: FeatureBatches, pool: int, generator: torch.Generator) -> Tensor:
     """At most ``pool`` cells (n, C), equally many of each image.
 
-    How many images there are is known at the end only. So every image's cells are put into
-    random order, and fewer from the start of each are kept the more images there are.
+    The number of images is known only at the end. So the cells of each image are put into random order, and fewer from
+    the start of each are kept as more images come.
     """
     drawn: Tensor | None = None  # (images, share, C)
     for features in batches():
@@ -88,26 +87,26 @@ def draw_cells(batches: FeatureBatches, pool: int, generator: torch.Generator) -
         share = min(cells.shape[1], pool // images)
         if not share:
             raise UsageError(
-                f"A pool of {pool} cells is too small for {images} images or more; each gives at least one."
+                f"A pool of {pool} cells is too small for {images} images or more; at least one per image is needed."
             )
         some = cells.take_along_dim(order[:, :share, None].to(cells.device), dim=1)  # (B, share, C)
         drawn = some if drawn is None else torch.cat([drawn[:, :share], some])
     if drawn is None:
-        raise UsageError("No training image was given to draw cells from; at least one is needed.")
+        raise UsageError("No training image was given; at least one is needed to draw cells from.")
     return drawn.flatten(0, 1)  # (images * share, C)
 
 
 def greedy_coreset(points: Tensor, size: int, advance: Advance) -> Tensor:
-    """Greedy k-centre choice (paper, algorithm 1): indices (size,) into ``points`` (n, D), in order.
+    """Greedy k-centre choice (paper, algorithm 1): indices (size,) into ``points`` (n, D), in order of choice.
 
-    The first point, then always the one farthest from all chosen before. None is chosen twice.
+    It starts with the first point, then always adds the one farthest from all chosen before. None is chosen twice.
     """
-    points = points.T.contiguous().T  # dimension by dimension: half the time on the CPU
+    points = points.T.contiguous().T  # stored dimension by dimension: takes half the time on the CPU
     squares = points.square().sum(dim=1)
-    nearest = torch.full_like(squares, torch.inf)  # squared distance to what is chosen
+    nearest = torch.full_like(squares, torch.inf)  # squared distance to the nearest chosen point
     chosen = torch.empty(size, dtype=torch.long, device=points.device)
     for step in range(size):
-        chosen[step] = latest = nearest.argmax()  # of equals the first
+        chosen[step] = latest = nearest.argmax()  # the first one of a tie
         to_latest = torch.addmv(squares, points, points[latest], alpha=-2) + squares[latest]
         nearest = torch.minimum(nearest, to_latest)
         nearest[latest] = -torch.inf

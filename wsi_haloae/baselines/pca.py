@@ -1,7 +1,7 @@
-"""The linear autoencoder: what is left of a cell outside the main directions of all training cells.
+"""The linear auto-encoder: the part of a cell outside the principal components of all training cells.
 
-HaloAE reconstructs the same features by a network. The same residual of the best linear
-reconstruction of a given width (Pearson 1901) says what that network adds.
+HaloAE reconstructs the same features with a network. Compared with the residual of the best linear reconstruction of
+the same width (Pearson 1901), its residual shows what the network adds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsi_haloae.model.principal_axes import PrincipalAxes
 
 
 class PcaReconstruction:
-    """Mean (C,) and orthonormal directions (k, C) of the training cells, in the features' precision."""
+    """Mean (C,) and orthonormal directions (k, C) of the training cells, in the precision of the features."""
 
     name: str = "pca"
 
@@ -28,10 +28,9 @@ class PcaReconstruction:
     @classmethod
     @torch.inference_mode()
     def fit(cls, batches: FeatureBatches, components: int) -> PcaReconstruction:
-        """The ``components`` directions of largest variance over all cells of all training images.
+        """The ``components`` directions of largest variance, over all cells of all training images.
 
-        Raises `UsageError` without images, and for a number of components that leaves no residual or
-        no direction.
+        Raises `UsageError` without images, and if the number of components leaves no residual or is zero.
         """
         like = torch.empty(0)
 
@@ -44,7 +43,7 @@ class PcaReconstruction:
 
         axes = PrincipalAxes.fit(checked())
         if axes is None:
-            raise UsageError("PCA was given no training image; at least one is needed.")
+            raise UsageError("No training image was given; PCA needs at least one.")
         return cls(axes.mean.to(like), axes.directions[:components].to(like).contiguous())
 
     @torch.inference_mode()
@@ -62,6 +61,6 @@ class PcaReconstruction:
 def _check_components(components: int, channels: int) -> None:
     if not 0 < components < channels:
         raise UsageError(
-            f"{components} principal components were asked for; with {channels} channels 1 to {channels - 1} "
-            f"are possible ({channels} leave no residual). Ask for fewer, such as 32."
+            f"{components} principal components were asked for; with {channels} channels, 1 to {channels - 1} are "
+            f"possible ({channels} would leave no residual). Ask for such a number, for example 32."
         )

@@ -1,4 +1,4 @@
-"""A tile as the mean of its features over tissue: what plain statistics of block B can do without a decoder."""
+"""Baselines on the mean of a tile's features over tissue: what plain statistics of block B achieve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PooledBaseline(Protocol):
     name: str
 
     def scores(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Of tiles' mean features (n, C): (n,)."""
+        """Scores (n,) of tiles by their mean features (n, C)."""
         ...
 
 
@@ -34,7 +34,7 @@ class PooledMahalanobis:
 
     @classmethod
     def fit(cls, vectors: NDArray[np.floating]) -> PooledMahalanobis:
-        """From training tiles' vectors (n, d); `UsageError` for fewer than two."""
+        """Fit the vectors (n, d) of training tiles; `UsageError` for fewer than two."""
         if len(vectors) < 2:
             raise UsageError(f"{len(vectors)} training tiles were given; a covariance needs at least two.")
         model = LedoitWolf().fit(vectors.astype(np.float64))
@@ -51,11 +51,11 @@ class PooledNearest:
 
     def __init__(self, vectors: NDArray[np.floating], neighbours: int) -> None:
         if len(vectors) < neighbours:
-            raise UsageError(f"{len(vectors)} training tiles were given; {neighbours} neighbours need as many.")
+            raise UsageError(f"{len(vectors)} training tiles were given; kNN-{neighbours} needs {neighbours}.")
         self.name = f"pooled kNN-{neighbours}"
         self._search = NearestNeighbors(n_neighbors=neighbours).fit(vectors)
 
     def scores(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Of vectors (n, d): (n,)."""
+        """Scores (n,) of vectors (n, d)."""
         distances, _ = self._search.kneighbors(vectors)
         return np.asarray(distances.mean(axis=1), np.float64)

@@ -1,6 +1,6 @@
-"""What every baseline takes and gives, so that it is judged exactly as HaloAE's residual is.
+"""The interface of a baseline, so that each is scored exactly as HaloAE's residual is.
 
-Features are HaloAE's own: frozen, standardised, (B, C, m, m) on any device. Nothing is moved off it.
+Features are HaloAE's own: frozen, standardised, (B, C, m, m) on any device. Results stay on that device.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Protocol
 from torch import Tensor
 
 FeatureBatches = Callable[[], Iterator[Tensor]]
-"""Starts a pass over the training images: batches (B, C, m, m), the same at each call.
+"""Starts a pass over the training images: batches (B, C, m, m), the same in each call.
 
-A fit makes one pass and keeps no batch. The batches are where its progress is to be counted.
+A fit makes one pass and keeps no batch. Progress is counted in the batches.
 """
 
 

@@ -1,1 +1,1 @@
-"""What a score means: p-values from held-out reference tiles, and regions at a stated error rate."""
+"""What a score means: p-values from held-out reference tiles, and tiles called at a stated error rate."""

@@ -1,9 +1,8 @@
-"""How much alike the tiles of one group are, and how many independent tiles they are worth.
+"""How similar the tiles of one group are, and how many independent tiles they are worth.
 
-Tiles of one patient, and still more the augmented copies of one tile, carry less than their
-number says. The intraclass correlation of their scores measures it (one-way analysis of variance;
-Donner 1986, International Statistical Review 54:67), the design effect puts a number on it
-(Kish 1965, Survey Sampling, section 5.4).
+Tiles of one patient, and even more so augmented copies of one tile, carry less information than their number suggests.
+The intraclass correlation of their scores measures this (one-way analysis of variance; Donner 1986, International
+Statistical Review 54:67); the design effect turns it into a number of tiles (Kish 1965, Survey Sampling, section 5.4).
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ TAIL = 0.1
 
 
 def group_numbers(groups: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Names of groups (n,) -> the number of each tile's group (n,), and the groups' sizes (G,)."""
+    """Group names of tiles (n,) -> the number of each tile's group (n,), and the sizes of the groups (G,)."""
     _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     return numbers.astype(np.int64), sizes.astype(np.int64)
 
 
 def intraclass_correlation(values: NDArray[np.floating], groups: NDArray[np.str_]) -> float:
-    """Share of the variance of ``values`` (n,) that lies between groups, 0 to 1, from their ranks.
+    """Share of the variance of ``values`` (n,) that lies between groups, 0 to 1, computed from ranks.
 
-    Ranks, because scores have long tails. Where it cannot be estimated, for want of a second group
-    or of a group with two tiles, a group counts as one tile: 1.
+    Ranks are used because scores have long tails. Without a second group, or without a group of two tiles, it cannot be
+    estimated; then it is 1, so that each group counts as one tile.
     """
     numbers, sizes = group_numbers(groups)
     tiles, count = len(values), len(sizes)
@@ -36,24 +35,24 @@ def intraclass_correlation(values: NDArray[np.floating], groups: NDArray[np.str_
     between = float((sizes * (means - ranks.mean()) ** 2).sum() / (count - 1))
     within = float(((ranks - means[numbers]) ** 2).sum() / (tiles - count))
     typical_size = (tiles - float((sizes**2).sum()) / tiles) / (count - 1)
-    if between + within == 0:  # all values alike: nothing tells a copy from a second tile
+    if between + within == 0:  # all values equal: copies cannot be told from other tiles
         return 1.0
     return float(np.clip((between - within) / (between + (typical_size - 1) * within), 0, 1))
 
 
 def tail_correlation(scores: NDArray[np.floating], groups: NDArray[np.str_]) -> float:
-    """The same of which tiles are among the highest tenth, which is where p-values are small.
+    """Intraclass correlation of being among the highest tenth of the scores, where p-values are small.
 
-    It is lower than that of the scores: tiles of one patient share their level more than their extremes.
+    It is lower than that of the scores: tiles of one patient have a similar level, but less similar extremes.
     """
     return intraclass_correlation((scores >= np.quantile(scores, 1 - TAIL)).astype(np.float64), groups)
 
 
 def effective_tiles(sizes: NDArray[np.int64], correlation: float) -> float:
-    """Independent tiles that groups of these sizes (G,) are worth when each group counts the same.
+    """Number of independent tiles that groups of these sizes (G,) are worth, if each group has the same weight.
 
-    The mean of G group means of correlated tiles varies as the mean of this many independent
-    ones: from G (copies) to, with equal sizes, all tiles (nothing shared).
+    The mean of G group means of correlated tiles has the same variance as the mean of this many independent tiles: from
+    G (each group holds copies) up to, with equal sizes, all tiles (nothing shared).
     """
     variances = (1 + (sizes - 1) * correlation) / sizes  # of each group's mean, in units of one tile's
     return float(len(sizes) ** 2 / variances.sum())

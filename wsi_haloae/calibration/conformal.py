@@ -1,12 +1,11 @@
 """Conformal p-values: how rare a score is among held-out reference tiles.
 
-Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World; for outliers Bates,
-Candes, Lei, Romano and Sesia 2023, Annals of Statistics 51:149. Groups (patients, slides, clusters)
-are what is exchangeable here, not tiles: each group counts once, whatever its size, and the
-finite-sample term counts the independent tiles that they are worth (`clustering`).
+Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World; for outliers Bates, Candes, Lei, Romano and
+Sesia 2023, Annals of Statistics 51:149. Here groups (patients, slides, clusters) are exchangeable, not tiles. So each
+group has the same weight, whatever its size, and the finite-sample term counts independent tiles (`clustering`).
 
-The guarantee is for reference tiles of a new group from where the calibration groups came from. A
-shift between slides (another stain, another scanner) breaks it.
+The guarantee is for reference tiles of a new group from the same source as the calibration groups. A shift between
+slides (another stain, another scanner) breaks it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from wsi_haloae.errors import UsageError
 
 
 class CalibrationFacts(BaseModel):
-    """How fine p-values can be, for headers and reports; ``correlation`` is that of high scores within a group."""
+    """How small p-values can be, for headers and reports; ``correlation`` is that of high scores within a group."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -39,7 +38,7 @@ class CalibrationFacts(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class ConformalCalibration:
-    """Scores (n,) of held-out reference tiles, rising, and the weight of each (n,), adding up to 1."""
+    """Scores (n,) of held-out reference tiles, ascending, and the weight of each (n,); the weights sum to 1."""
 
     scores: NDArray[np.float32]
     weights: NDArray[np.float64]
@@ -47,10 +46,10 @@ class ConformalCalibration:
 
     @classmethod
     def fit(cls, scores: NDArray[np.float32], groups: NDArray[np.str_]) -> ConformalCalibration:
-        """From scores (n,) and the name of each tile's group (n,); `UsageError` without any, or for NaN."""
+        """Calibrate on scores (n,) and the group name of each tile (n,); `UsageError` for no scores, or for NaN."""
         if not len(scores) or not np.isfinite(scores).all():
             raise UsageError(
-                f"{len(scores)} calibration scores were given, {int((~np.isfinite(scores)).sum())} of them no numbers; "
+                f"{len(scores)} calibration scores were given, {int((~np.isfinite(scores)).sum())} of them not finite; "
                 "calibration needs at least one held-out reference tile, and a finite score for each."
             )
         numbers, sizes = group_numbers(groups)
@@ -66,17 +65,17 @@ class ConformalCalibration:
         return cls(scores[order], weights[order], facts)
 
     def p_values(self, scores: NDArray[np.floating]) -> NDArray[np.float32]:
-        """p-value of each score (n,): (N S + 1) / (N + 1); NaN where the score is.
+        """p-value of each score (n,): (N S + 1) / (N + 1); NaN for a NaN score.
 
-        N are the effective tiles, S the weighted share of calibration scores that are at least as high.
+        N is the number of effective tiles, S the weighted share of calibration scores that are at least as high.
         """
-        above = np.append(np.cumsum(self.weights[::-1])[::-1], 0.0)  # (n + 1,): weight from each place on
+        above = np.append(np.cumsum(self.weights[::-1])[::-1], 0.0)  # (n + 1,): total weight from each position on
         share = np.minimum(above[np.searchsorted(self.scores, scores, side="left")], 1.0)
         values = (self.facts.effective_tiles * share + 1) / (self.facts.effective_tiles + 1)
         return np.where(np.isnan(scores), np.nan, values).astype(np.float32)
 
     def quantiles(self, count: int) -> NDArray[np.float32]:
-        """``count`` equally spaced quantiles of the weighted scores, rising: each a score that was seen."""
+        """``count`` equally spaced quantiles of the weighted scores, ascending; each is one of the scores."""
         levels = (np.arange(count) + 0.5) / count
         places = np.searchsorted(np.cumsum(self.weights), levels)
         return self.scores[np.minimum(places, len(self.scores) - 1)]

@@ -1,7 +1,7 @@
-"""Whether the smallest possible p-value reaches an error rate, and the one sentence for where it does not.
+"""Whether the smallest possible p-value reaches an error rate, and the one sentence to show if it does not.
 
-Where no p-value can be small enough, no tile can be called, and a count of 0 or a share of 0 % would read like a
-finding. Every page, table, picture and line says `why_none` there instead.
+If no p-value can be small enough, no tile can be called, and a count of 0 or a share of 0 % would look like a finding.
+Every page, table, picture and line shows `why_none` instead.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import numpy as np
 from wsi_haloae.calibration.conformal import CalibrationFacts
 
 TILE_RATE = 0.05
-"""The per-tile error rate: this share of a reference slide's tiles is called, on average."""
+"""The per-tile error rate: on average, this share of a reference slide's tiles is called."""
 
 
 def reaches(smallest_p: float, rate: float) -> bool:
-    """Whether a p-value can be at most ``rate``; compared in float32, as the p-values of tiles are."""
+    """Whether a p-value can be as small as ``rate``; compared in float32, like the p-values of tiles."""
     return bool(np.float32(smallest_p) <= np.float32(rate))
 
 
 def why_none(smallest_p: float | None, rate: float = TILE_RATE) -> str | None:
-    """Why no tile can be called at an error ``rate``, however high its score, in a sentence; None where one can.
+    """A sentence on why no tile can be called at an error ``rate``, however high its score; None if one can.
 
-    ``smallest_p`` is that of the model's calibration, None for a model without one.
+    ``smallest_p`` is the smallest p-value that the model's calibration allows, None for a model without calibration.
     """
     if smallest_p is None:
         reason = "the model was not calibrated, so there are no p-values"
@@ -34,9 +34,9 @@ def why_none(smallest_p: float | None, rate: float = TILE_RATE) -> str | None:
 
 
 def told_apart(value: float, limit: float) -> str:
-    """``value`` with two significant digits, or as many more as tell it apart from ``limit``: 0.0503 beside 0.05."""
+    """``value`` with two significant digits, or as many as are needed to differ from ``limit``: 0.0503 beside 0.05."""
     side = _side(value, limit)
-    spelled = (f"{value:.{digits}g}" for digits in range(2, 18))  # 17 give back every float
+    spelled = (f"{value:.{digits}g}" for digits in range(2, 18))  # 17 digits are exact for every float
     return next(text for text in spelled if _side(float(text), limit) == side)
 
 
@@ -45,11 +45,11 @@ def _side(value: float, limit: float) -> float:
 
 
 def count_of_groups(calibration: CalibrationFacts) -> str:
-    """How many groups the calibration tiles come from: patients, slides, or blocks of tiles where one slide was all."""
+    """How many groups the calibration tiles come from: patients, slides, or (with one slide) blocks of tiles."""
     return f"{calibration.groups:,} group{'' if calibration.groups == 1 else 's'}"
 
 
 def independent_tiles(calibration: CalibrationFacts) -> str:
-    """How many independent tiles they are worth, told apart from the number at which one can be called."""
+    """How many independent tiles they are worth, with enough digits to show whether a tile can be called."""
     effective = calibration.effective_tiles
     return f"{effective:,.0f}" if effective >= 100 else told_apart(effective, 1 / TILE_RATE - 1)

@@ -1,12 +1,12 @@
 """Which tiles of a slide are called anomalous, and at what error rate.
 
-At a false-discovery rate (Benjamini and Hochberg 1995), valid for conformal p-values that share
-their calibration tiles (Bates et al. 2023, theorem 2). With few calibration groups the smallest
-p-value is large, and a rate can only be kept by calling many tiles at once; where that is more
-than 1 % of the tissue, small lesions would be lost, and the per-tile error rate stands in, so named. Where not even
-that can be reached, there is no selection (`reach.why_none`).
+The usual criterion is a false-discovery rate (Benjamini and Hochberg 1995), which is valid for conformal p-values that
+share their calibration tiles (Bates et al. 2023, theorem 2). With few calibration groups the smallest p-value is
+large, and the rate can only be kept by calling many tiles at once. If that is more than 1 % of the tissue, small
+lesions would be lost, so the per-tile error rate is used instead, and named. If not even that can be reached, nothing
+is selected (`reach.why_none`).
 
-Or by a score that people choose: it needs no calibration, and promises no error rate.
+The other criterion is a score that the user chooses: it needs no calibration, and guarantees no error rate.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from scipy import stats
 from wsi_haloae.calibration.reach import TILE_RATE, reaches, told_apart
 
 LARGEST_SHARE = 0.01
-"""A slide's smallest selectable share must not exceed this, or the false-discovery rate is given up."""
+"""If a slide's smallest selectable share exceeds this, the per-tile error rate replaces the false-discovery rate."""
 FDR = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The tiles that are called anomalous, ``chosen`` (n,) bool, of those that were ``judged`` (n,) bool.
+    """The tiles that are called anomalous, ``chosen`` (n,) bool, among those with a score, ``judged`` (n,) bool.
 
-    ``level`` is that of the criterion: a score, or a rate.
+    ``level`` is the value of the criterion: a score, or a rate.
     """
 
     chosen: NDArray[np.bool_]
@@ -44,7 +44,7 @@ class Selection:
 
     @property
     def phrase(self) -> str:
-        """The same within a sentence: "score above 3.5", "false-discovery rate of 10 %"."""
+        """The criterion within a sentence: "score above 3.5", "false-discovery rate of 10 %"."""
         if self.criterion == "score above":
             return self.title
         return f"{self.criterion} of {100 * self.level:g}\N{NO-BREAK SPACE}%"
@@ -55,19 +55,19 @@ class Selection:
         return self.title
 
     def facts(self) -> dict[str, str | float]:
-        """What the run record keeps."""
+        """Entries for the run record."""
         return {"criterion": self.words, "phrase": self.phrase}
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorRateSelection(Selection):
-    """By p-values; ``smallest_share`` of the tiles is the least that the false-discovery rate could have chosen."""
+    """A selection by p-values; ``smallest_share`` is the least share of tiles the false-discovery rate can call."""
 
     smallest_share: float
 
     @property
     def words(self) -> str:
-        """The rate, and why it is that one."""
+        """The rate, and why it was used."""
         if self.criterion == "false-discovery rate":
             return self.title
         return (
@@ -76,16 +76,16 @@ class ErrorRateSelection(Selection):
         )
 
     def facts(self) -> dict[str, str | float]:
-        """The criterion, and how little it could have chosen."""
+        """Entries for the run record: the criterion, and the smallest share it could have chosen."""
         return {**super().facts(), "smallest_selectable_share": self.smallest_share}
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """What tiles are to be called by: a score above ``threshold`` or, without one, the false-discovery rate ``fdr``.
+    """How tiles are called: a score above ``threshold`` or, without one, the false-discovery rate ``fdr``.
 
-    ``fdr`` None is the usual rate, `FDR`. Where a rate is too small for the calibration tiles the per-tile error rate
-    stands in; one that people asked for is refused before (`export.asked_rate`).
+    ``fdr`` None is the usual rate, `FDR`. If that is too small for the calibration tiles, the per-tile error rate is
+    used; a rate that the user asked for is refused earlier in that case (`export.asked_rate`).
     """
 
     threshold: float | None = None
@@ -94,9 +94,9 @@ class Criterion:
     def select(
         self, scores: NDArray[np.float32], p_values: NDArray[np.float32], smallest_p: float | None
     ) -> Selection | None:
-        """Of n tiles with scores and p-values (n,), NaN where there is none; None where no tile can be called.
+        """Select among n tiles with scores and p-values (n,), NaN if they have none; None if no tile can be called.
 
-        ``smallest_p`` is None for a model without calibration, which leaves the threshold alone.
+        ``smallest_p`` is None for a model without calibration, for which only a threshold can select.
         """
         if self.threshold is not None:
             return Selection(scores > self.threshold, ~np.isnan(scores), "score above", self.threshold)
@@ -105,12 +105,12 @@ class Criterion:
         return select_tiles(p_values, smallest_p, FDR if self.fdr is None else self.fdr)
 
     def facts(self) -> dict[str, float | None]:
-        """What the run record keeps."""
+        """Entries for the run record."""
         return {"threshold": self.threshold, "fdr": self.fdr}
 
     @classmethod
     def recorded(cls, facts: object) -> Criterion:
-        """Of what `facts` gave, read from a file; the usual one for anything else."""
+        """The criterion of a run record's `facts`; the usual one for anything else."""
         if not isinstance(facts, dict):
             return USUAL
         threshold, fdr = facts.get("threshold"), facts.get("fdr")
@@ -121,15 +121,15 @@ class Criterion:
 
 
 USUAL = Criterion()
-"""What is called where nobody asked for anything else."""
+"""The criterion if the user gives none."""
 
 
 def select_tiles(
     p_values: NDArray[np.float32], smallest_p: float, fdr: float = FDR, tile_rate: float = TILE_RATE
 ) -> ErrorRateSelection | None:
-    """Tiles with p-values (n,), NaN for those without a score, which are never chosen and do not count.
+    """Select tiles with p-values (n,); tiles with NaN have no score, are never chosen and do not count.
 
-    None where the smallest possible p-value allows neither rate.
+    None if the smallest possible p-value allows neither rate.
     """
     smallest_share = smallest_p / fdr
     known = ~np.isnan(p_values)
@@ -147,12 +147,12 @@ def fine_enough(smallest_p: float, fdr: float) -> bool:
 
 
 def share_told_apart(smallest_share: float) -> str:
-    """A smallest selectable share in per cent, told apart from the largest that is accepted."""
+    """A smallest selectable share in per cent, with enough digits to differ from the largest that is accepted."""
     return told_apart(100 * smallest_share, 100 * LARGEST_SHARE)
 
 
 def at_discovery_rate(p_values: NDArray[np.float32], fdr: float) -> NDArray[np.bool_]:
-    """Tiles with p-values (n,), NaN for those that are never chosen, by Benjamini and Hochberg: (n,)."""
+    """Benjamini and Hochberg's procedure for p-values (n,), NaN for tiles that are never chosen: (n,) bool."""
     known, chosen = ~np.isnan(p_values), np.zeros(len(p_values), bool)
     if known.any():
         chosen[known] = stats.false_discovery_control(p_values[known].astype(np.float64)) <= fdr

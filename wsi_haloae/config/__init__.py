@@ -1,7 +1,7 @@
-"""Configuration: what a YAML preset, ``--config`` and ``--set`` may say.
+"""Configuration: the settings that a YAML preset, ``--config`` and ``--set`` can change.
 
-The defaults are the paper's sizes (HaloAE, VISAPP 2023) with what the specification corrects;
-a YAML file lists only its deviations from them. Unknown keys are refused, with a suggestion.
+The defaults are the sizes in the paper (HaloAE, VISAPP 2023), with the corrections in the specification. A YAML file
+lists only what differs from the defaults. Unknown keys are refused, with a suggestion.
 """
 
 from wsi_haloae.config.model import (

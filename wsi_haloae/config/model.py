@@ -10,37 +10,48 @@ from wsi_haloae.config.section import Section, Seed, Side, Width
 from wsi_haloae.config.timm import TIMM_PREFIX, Arguments, Stages, TimmNetwork
 
 BACKBONES = ("vgg19", "vgg16", "random", "pixels")
-"""Names of block B that need no other library; all others begin with `TIMM_PREFIX`."""
+"""Backbones (block B) that need no other library; the names of all others begin with `TIMM_PREFIX`."""
 
 
 class FeaturesConfig(Section):
-    """Block B: frozen multi-scale features of a VGG network, of one of timm's, or the pixels."""
+    """Block B: frozen multi-scale features of a VGG or timm network, or the pixels themselves."""
 
     backbone: str = Field(
         "vgg19",
-        description="vgg19, vgg16, random (a narrow VGG19), timm:NAME (a network of timm), or pixels: the image "
-        "itself, 4 x 4 pixels to a cell (block C alone; AE-L2, AE-SSIM)",
+        description="vgg19, vgg16, random (a narrow VGG19), timm:NAME (a network of timm), or pixels (no network: the "
+        "image itself, 4 x 4 pixels per cell, for block C alone, AE-L2 and AE-SSIM)",
     )
-    weights: Literal["pretrained", "random"] = Field("pretrained", description="random: for tests without a network")
+    weights: Literal["pretrained", "random"] = Field(
+        "pretrained",
+        description="pretrained: the published weights, or the file given with --weights; random: for tests",
+    )
     stages: Stages | None = Field(
-        None, description="timm: which stages or transformer blocks, from 0; null: 4 to 16 pixels per cell, or 4 depths"
+        None,
+        description="timm: numbers of the stages or transformer blocks to use, from 0; null: the stages with 4 to 16 "
+        "pixels per cell, or 4 depths of a plain transformer",
     )
-    arguments: Arguments = Field({}, description="timm: what a model's card passes to create_model beside the name")
-    timm: TimmNetwork | None = Field(None, description="what backbone timm:NAME stands for; filled in by training")
+    arguments: Arguments = Field(
+        {}, description="timm: arguments for create_model besides the name, as on the model's card"
+    )
+    timm: TimmNetwork | None = Field(None, description="the network that timm:NAME refers to; filled in by training")
     alignment: Literal["aligned", "released"] = "aligned"
     standardise: bool = True
-    std_floor: float = Field(0.1, gt=0, le=1e3, description="share of the layer's median deviation")
-    random_width: float = Field(0.25, gt=0, le=1, description="width of the random backbone against VGG19's")
+    std_floor: float = Field(
+        0.1, gt=0, le=1e3, description="smallest deviation to divide by, as a share of the layer's median deviation"
+    )
+    random_width: float = Field(
+        0.25, gt=0, le=1, description="width of the random backbone, as a share of VGG19's width"
+    )
     random_seed: Seed = 0
 
     @property
     def timm_name(self) -> str | None:
-        """What stands behind ``timm:``; None for the backbones of our own."""
+        """The name after ``timm:``; None for the other backbones."""
         return self.backbone.removeprefix(TIMM_PREFIX) if self.backbone.startswith(TIMM_PREFIX) else None
 
     @property
     def signed(self) -> bool:
-        """Whether features can be negative: a VGG's are not, unless they are standardised."""
+        """Whether features can be negative: those of a VGG cannot, unless they are standardised."""
         return self.standardise or self.backbone == "pixels" or self.timm_name is not None
 
     @field_validator("backbone")
@@ -49,7 +60,7 @@ class FeaturesConfig(Section):
         of_timm = value.startswith(TIMM_PREFIX) and value != TIMM_PREFIX
         if value not in BACKBONES and not of_timm:
             known = ", ".join(BACKBONES)
-            raise ValueError(f"no such backbone; known: {known}, and {TIMM_PREFIX}NAME, e.g. {TIMM_PREFIX}resnet50")
+            raise ValueError(f"no such backbone; choose {known}, or {TIMM_PREFIX}NAME, e.g. {TIMM_PREFIX}resnet50")
         return value
 
     @model_validator(mode="after")
@@ -57,10 +68,12 @@ class FeaturesConfig(Section):
         if self.timm_name is None:
             given = [name for name in ("stages", "arguments", "timm") if getattr(self, name)]
             if given:
-                raise ValueError(f"model.features.{given[0]} is for a backbone timm:NAME, not for {self.backbone}")
+                raise ValueError(
+                    f"model.features.{given[0]} applies only to a backbone timm:NAME, not to {self.backbone}"
+                )
         elif self.alignment == "released":
             raise ValueError(
-                f"alignment released is how the published code reads a VGG, not {self.backbone}; "
+                f"alignment released is how the published code reads a VGG; it does not apply to {self.backbone}; "
                 "set model.features.alignment=aligned"
             )
         return self
@@ -69,14 +82,14 @@ class FeaturesConfig(Section):
     def _pixels_stay_an_image(self) -> Self:
         if self.backbone == "pixels" and self.standardise:
             raise ValueError(
-                "backbone pixels cannot be standardised: each of its 48 channels would be scaled by itself, and "
-                "they would no longer make up an image; set model.features.standardise=false"
+                "backbone pixels cannot be standardised: each of its 48 channels would be scaled separately, and "
+                "together they would no longer form an image; set model.features.standardise=false"
             )
         return self
 
 
 class AttentionConfig(Section):
-    """Halo attention (Vaswani et al. 2021): blocks of queries see a halo of keys around them."""
+    """Halo attention (Vaswani et al. 2021): each block of queries also sees a halo of keys around it."""
 
     block_size: Side = 12
     halo_size: int = Field(2, ge=0, le=1 << 10)
@@ -98,15 +111,18 @@ def _stage(mid: int, out: int | None, heads: int, kernel: int) -> StageConfig:
 
 
 class AutoEncoderConfig(Section):
-    """Block C: the head, the stages of the HaloNet encoder and of its mirrored decoder."""
+    """Block C: the head and the stages of the HaloNet encoder, and of the decoder that mirrors it."""
 
     made_for: Width | None = Field(
-        704, description="channels that these widths suit; features of timm scale them. null: as they are"
+        704,
+        description="number of feature channels that these widths are meant for; timm features with another number "
+        "scale the widths. null: never scale",
     )
     start: Literal["random", "shortcuts", "principal"] = Field(
         "random",
-        description="shortcuts: stages start as their shortcuts, the last BN's weight is 0 (Goyal et al. 2017); "
-        "principal: and the shortcuts hand on the features' main directions, so that training starts from PCA",
+        description="random; shortcuts: each stage starts as its shortcut, because the weight of its last BN is 0 "
+        "(Goyal et al. 2017); principal: also, the shortcuts pass on the features' principal components, so that "
+        "training starts from PCA",
     )
     head_width: Width = 234
     head_kernel: Side = 5
@@ -128,47 +144,51 @@ class AutoEncoderConfig(Section):
     def _kernels_are_odd(self) -> Self:
         for kernel in (self.head_kernel, *(stage.kernel for stage in (*self.encoder, *self.decoder))):
             if kernel % 2 == 0:
-                raise ValueError(f"kernel {kernel} is even; only odd kernels keep the map's size")
+                raise ValueError(f"kernel size {kernel} is even; use an odd one, so that the map keeps its size")
         if not self.encoder or not self.decoder or self.decoder[-1].out is not None:
-            raise ValueError("the last decoder stage must have 'out: null' (the features' channels)")
+            raise ValueError("the last decoder stage must have 'out: null' (as many channels as the features)")
         return self
 
 
 class ImageDecoderConfig(Section):
-    """Block D: features back to an image."""
+    """Block D: decodes the reconstructed features to an image."""
 
     widths: tuple[Width, ...] = (380, 190, 95, 47, 23)
     final_relu: bool = False
 
 
 class ClassifierConfig(Section):
-    """Block E: original against damaged, on the reconstructed image."""
+    """Block E: classifies the decoded image as original or damaged."""
 
     logits: Literal[1, 2] = 1
 
 
 class SwinConfig(Section):
-    """Block C of Swin transformer blocks (paper, Table 4), with the code of ``autoencoder``."""
+    """Block C made of Swin transformer blocks (paper, Table 4); its code is as wide as that of ``autoencoder``."""
 
     widths: tuple[Width, ...] = Field(
-        (512, 256, 128), description="the encoder's stages before that of the code; the decoder mirrors them"
+        (512, 256, 128), description="widths of the encoder stages before the code; the decoder mirrors them"
     )
     depth: int = Field(
-        2, ge=2, le=100, multiple_of=2, description="blocks a stage: every other one has shifted windows"
+        2, ge=2, le=100, multiple_of=2, description="blocks per stage; every second one has shifted windows"
     )
     window: int = Field(8, ge=2, le=1 << 10)
-    dim_head: Width = Field(16, description="no head is narrower; a stage has as many as divide its width")
+    dim_head: Width = Field(
+        16, description="least width of an attention head; a stage has as many heads as divide its width"
+    )
 
 
 class ModelConfig(Section):
     """Blocks B to E."""
 
-    input_downsample: int = Field(1, ge=1, le=4, description="area-average the tile by this factor first")
+    input_downsample: int = Field(
+        1, ge=1, le=4, description="reduce the tile by this factor first, by averaging; 1: full size"
+    )
     map_size: Literal["same", "stretch60"] = "same"
     block_c: Literal["halo", "residual_cnn", "dfr_cnn", "swin", "bergmann"] = Field(
         "halo",
-        description="residual_cnn: without the attention; dfr_cnn: DFR's 1x1 convolutions; "
-        "bergmann: the auto-encoder of AE-L2 and AE-SSIM",
+        description="halo: the paper's; residual_cnn: the same without attention; dfr_cnn: the 1x1 convolutions of "
+        "DFR; swin: Swin transformer blocks; bergmann: the auto-encoder of AE-L2 and AE-SSIM",
     )
     features: FeaturesConfig = FeaturesConfig()
     attention: AttentionConfig = AttentionConfig()
@@ -181,12 +201,12 @@ class ModelConfig(Section):
     def _block_c_fits(self) -> Self:
         if self.block_c == "bergmann" and self.features.backbone != "pixels":
             raise ValueError(
-                f"block_c bergmann is an auto-encoder of images, not of {self.features.backbone} features; "
+                f"block_c bergmann reconstructs images, not {self.features.backbone} features; "
                 "set model.features.backbone=pixels and model.features.standardise=false"
             )
         if self.map_size == "stretch60" and self.block_c not in {"halo", "residual_cnn"}:
             raise ValueError(
-                f"map_size stretch60 is the HaloNet's head without padding, and block_c {self.block_c} has no such "
-                "head; set model.map_size=same"
+                f"map_size stretch60 needs the head of the HaloNet (without padding), and block_c {self.block_c} has "
+                "no such head; set model.map_size=same"
             )
         return self

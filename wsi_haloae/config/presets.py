@@ -1,4 +1,4 @@
-"""From a preset's name, a YAML file and ``--set`` to a configuration."""
+"""Builds a configuration from a preset's name, YAML files and ``--set``."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 def preset_folder() -> Path:
-    """Where the presets lie: inside the wheel, or at the top of a source checkout."""
+    """The folder of presets: inside the wheel, or at the top of a source checkout."""
     in_wheel = Path(__file__).parents[1] / "configs"
     return in_wheel if in_wheel.is_dir() else Path(__file__).parents[2] / "configs"
 
 
 KINDS = ("train", "ablation")
-"""Folders of presets that ``--config`` can name: whole models, and what the paper varies, to be laid over one."""
+"""Folders of presets that ``--config`` can name: whole models (train), and the paper's variations (ablation), which
+are applied on top of a model."""
 MVTEC_BASE, SLIDE_BASE = "mvtec/images.yaml", "slides/tiles.yaml"
-"""Laid below everything else where images are trained on, and where tiles of slides are."""
+"""Defaults below all other presets: one for training on images, one for training on tiles of slides."""
 
 
 def preset_names(kind: str) -> list[str]:
@@ -36,10 +37,10 @@ def preset_names(kind: str) -> list[str]:
 
 
 def load_config(names: str | Sequence[str] | None, settings: Iterable[str] = (), *, base: str | None = None) -> Config:
-    """Presets or YAML files, later ones laid over earlier ones, with ``--set section.key=value`` on top.
+    """Merge presets or YAML files, later ones over earlier ones, then the settings of ``--set section.key=value``.
 
-    ``base`` is a file of the presets' folder that lies below them all. Raises `ConfigError` for a
-    name that is no preset, broken YAML, unknown keys and bad values.
+    ``base`` is a file in the presets' folder that is applied before them all. Raises `ConfigError` for an unknown
+    preset, broken YAML, unknown keys and bad values.
     """
     named = [names] if isinstance(names, str) else list(names or ())
     data = _read_yaml(preset_folder() / base) if base else {}
@@ -51,12 +52,12 @@ def load_config(names: str | Sequence[str] | None, settings: Iterable[str] = (),
 
 
 def validate(model: type[AnySection], data: Mapping[str, Any], *, source: str) -> AnySection:
-    """``data`` as a section; raises `ConfigError` with one line per mistake."""
+    """Check ``data`` and return it as a section; raises `ConfigError` with one line per mistake."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
         lines = [_explain(model, dict(problem)) for problem in error.errors()]
-        raise ConfigError(f"{source}: the configuration cannot be used.\n  " + "\n  ".join(lines)) from None
+        raise ConfigError(f"{source}: this configuration is not valid.\n  " + "\n  ".join(lines)) from None
 
 
 def _find_config(name_or_file: str) -> Path:
@@ -66,8 +67,9 @@ def _find_config(name_or_file: str) -> Path:
     if Path(name_or_file).is_file():
         return Path(name_or_file)
     raise ConfigError(
-        f"--config {name_or_file}: neither a file nor a preset. Models: {', '.join(preset_names('train'))}. "
-        f"To be laid over one: {', '.join(preset_names('ablation'))}."
+        f"--config {name_or_file}: there is no such file and no such preset. "
+        f"Models: {', '.join(preset_names('train'))}. "
+        f"Variations to apply on top of a model: {', '.join(preset_names('ablation'))}."
     )
 
 
@@ -79,26 +81,29 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a mapping of sections is needed, but it holds a {type(data).__name__}.")
+        raise ConfigError(f"{path}: this file holds a {type(data).__name__}, but a mapping of sections is needed.")
     return data
 
 
 def _parse_yaml(text: str) -> Any:
-    """YAML without anchors: a few lines of them can name billions of values. `ValueError` too, for a bad date."""
+    """Parse YAML, but refuse aliases: a few lines of them can expand to billions of values.
+
+    Raises `ValueError` for a bad date too.
+    """
     for event in yaml.parse(text, yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f"aliases (*{event.anchor}) are not understood; write the values out")
+            raise ValueError(f"aliases (*{event.anchor}) are not supported; write the values out")
     return yaml.safe_load(text)
 
 
 def _parse_setting(setting: str) -> dict[str, Any]:
     key, equals, text = setting.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {setting}: the form is section.key=value, e.g. training.steps=500.")
+        raise ConfigError(f"--set {setting}: write section.key=value, e.g. training.steps=500.")
     try:
         value = _parse_yaml(text)
     except (ValueError, yaml.YAMLError, RecursionError):
-        raise ConfigError(f"--set {setting}: the value {reprlib.repr(text)} is no YAML.") from None
+        raise ConfigError(f"--set {setting}: the value {reprlib.repr(text)} is not valid YAML.") from None
     for part in reversed(key.split(".")):
         value = {part: value}
     return value  # type: ignore[no-any-return]  # a dict after the first of at least one part
@@ -110,7 +115,7 @@ def _explain(model: type[Section], problem: dict[str, Any]) -> str:
         return f"{place}: {problem['msg']} (given: {reprlib.repr(problem['input'])})"
     known = sorted(_known_keys(model))
     close = difflib.get_close_matches(place, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+    hint = f"did you mean {close[0]}?" if close else f"known settings: {', '.join(known)}"
     return f"{place}: no such setting; {hint}"
 
 

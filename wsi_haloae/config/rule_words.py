@@ -1,4 +1,4 @@
-"""A scoring rule in words, as score stores, reports and tables name it."""
+"""Describes a scoring rule in words, for score stores, reports and tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from wsi_haloae.config.scoring import ScoringConfig
 
 
 def rule_words(scoring: ScoringConfig) -> str:
-    """The rule that ``scoring`` names, which is chosen by now, with the settings that it uses."""
+    """Describe the rule named in ``scoring`` (never *auto*), with the settings that it uses."""
     rule = RULES[scoring.rule]
     how = scoring.by(rule)
     residual = "(1 - SSIM)" if how.residual == "ssim" else "A_fm"

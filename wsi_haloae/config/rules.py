@@ -1,8 +1,8 @@
-"""The table of scoring rules: everything that lists, names, teaches or computes rules reads it.
+"""The table of scoring rules: the one place that defines which rules there are, their names and what they need.
 
-To add a rule, write what it computes in a file of `wsi_haloae.scoring.rules`, and give it a row here. The row names
-that code as ``module:function``, and scoring imports it when it is needed. So this module needs no torch, and the
-configuration can check names by it.
+To add a rule, write its computation in a file of `wsi_haloae.scoring.rules`, and add a row here. The row names that
+code as ``module:function``, and scoring imports it when it is needed. So this module needs no torch, and the
+configuration can check rule names without importing the model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pooling = Literal["mean", "p95", "max"]
 
 
 class Pieces(TypedDict, total=False):
-    """Settings of `ScoringConfig` that a rule fixes, whatever the configuration says."""
+    """Settings of `ScoringConfig` that a rule fixes; the configuration cannot change them."""
 
     source: Source
     residual: Residual
@@ -30,62 +30,64 @@ class Pieces(TypedDict, total=False):
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """One row: how a tile gets its score, and what others must know about that."""
+    """One row: how a tile gets its score, and what other parts need to know about the rule."""
 
     name: str
     words: str
-    """For people and stores. In it stand ``{cells}`` for the cells that count, ``{residual}`` for the configuration's
-    residual, and ``{pooling}`` and ``{map}`` for how its map becomes a number."""
+    """A description for people and stores. Placeholders: ``{cells}`` for the cells that count, ``{residual}`` for the
+    configured residual, and ``{pooling}`` and ``{map}`` for how the map becomes a number."""
     numbers: str | None = None
-    """``module:function`` of a `Measured` batch. It gives the scores (B,), or, with ``taught_by``, the numbers (B, d)
-    that are compared with those of reference tiles. None: the map is pooled."""
+    """``module:function`` that takes a `Measured` batch. It returns the scores (B,) or, with ``taught_by``, the numbers
+    (B, d) that are compared with those of reference tiles. None: the score is pooled from the map."""
     shows: str | None = None
-    """``module:function`` of a `Measured` batch: the map (B, m, m) that explains the score. None: the residual."""
+    """``module:function`` that takes a `Measured` batch and returns the map (B, m, m) that explains the score. None:
+    the residual."""
     pieces: Pieces = field(default_factory=Pieces)
-    """What the rule fixes of the way from a residual to a map and a number."""
+    """The settings that the rule fixes, from the residual to the map and the number."""
     cells: Literal["tissue", "all"] = "tissue"
-    """Whether glass counts. With ``scoring.glass_level`` null there is none, and all cells count."""
+    """Whether glass cells count. If ``scoring.glass_level`` is null, no cell is glass and all cells count."""
     taught_by: Literal["train", "validation"] | None = None
-    """Reference tiles that teach what is usual. *train*: many numbers need many tiles. *validation*: tiles that the
-    auto-encoder has not seen. None: there is nothing to learn."""
+    """Which reference tiles the rule learns from. *train*: a rule with many numbers needs many tiles. *validation*:
+    tiles that the auto-encoder has not seen. None: the rule learns nothing."""
     after: tuple[str, ...] = ()
-    """Rules whose statistics ``numbers`` uses; they are learned before."""
+    """Rules whose statistics ``numbers`` uses; they are learned first."""
     one_sided: bool = False
-    """The score is an excess over the usual; otherwise a distance from it."""
+    """True: the score is how far the numbers lie above the usual. False: the distance from the usual."""
     trained_by: Literal["cls"] | None = None
-    """The loss, a switch of ``loss``, without which the rule asks a part of the model that was never trained."""
+    """The loss (a switch of ``loss``) that trains the part of the model this rule needs; without it the rule is
+    refused."""
     display_range: tuple[float, float] | None = None
-    """The ends of the colour bar, where the score itself has ends. None: they come from held-out tiles."""
+    """Fixed ends of the colour bar, for scores with a fixed range. None: the ends come from held-out tiles."""
     auto_says: str | None = None
-    """`AUTO` may choose this rule, and then adds these words to its line. None: it may not."""
+    """Words for the training's message if `AUTO` chooses this rule. None: `AUTO` may not choose it."""
 
     @property
     def in_stores(self) -> bool:
-        """Whether every tile is scored by it and stores keep it, whichever rule the model names.
+        """Whether every tile also gets this rule's score in the store, whichever rule the model uses.
 
-        The paper's has a column elsewhere, `CUSTOM` is nothing without its settings, and blocks D and E, which the
-        others would need, run only where the model's own rule asks for them.
+        Not so for the paper's rule, which has its own column; for `CUSTOM`, which means nothing without its settings;
+        and for rules that need blocks D and E, which run only if the model's own rule uses them.
         """
         decodes = self.trained_by is not None or self.pieces.get("source") == "image"
         return not decodes and self.name not in {PAPER, CUSTOM}
 
     @property
     def open_pieces(self) -> frozenset[str]:
-        """The settings of ``scoring`` that change its score or its map."""
+        """The settings of ``scoring`` that change this rule's score or its map."""
         pooled = {"pooling"} if self.numbers is None else set()
         of_residual = {"source", "normalisation"} if self.shows is None else set()
         return frozenset({"smooth", *of_residual, *pooled} - self.pieces.keys())
 
     @property
     def for_images(self) -> bool:
-        """Whether it scores labelled images (``wsi-haloae mvtec``): it learns nothing, and its map is a residual."""
+        """Whether it can score labelled images (``wsi-haloae mvtec``): it learns nothing, and its map is a residual."""
         return self.taught_by is None and self.shows is None
 
 
 AUTO = "auto"
-"""No rule, but a value of ``scoring.rule``: the training chooses one."""
+"""Not a rule, but a value of ``scoring.rule``: training chooses a rule."""
 CUSTOM = "custom"
-"""The rule that the other settings of ``scoring`` make up."""
+"""The rule that is built from the other settings of ``scoring``."""
 PAPER = "paper"
 """The rule whose score has its own column, ``score_paper``."""
 
@@ -159,7 +161,7 @@ RULES: Mapping[str, Rule] = {
             numbers=f"{_CODE}.combined:content",
             shows=_LOST_STRUCTURE,
             taught_by="train",
-            auto_says="here the auto-encoder does not help to tell them, so it is left out",
+            auto_says="here the auto-encoder does not help to tell them apart, so it is left out",
         ),
         Rule(
             "combined",
@@ -181,32 +183,35 @@ RULES: Mapping[str, Rule] = {
         Rule(CUSTOM, "{pooling} over {cells} of {map}"),
     )
 }
-"""By name, in the order of the columns in stores. Checkpoints and stores know rules by these names."""
+"""Rules by name, in the order of the columns in stores. Checkpoints and stores refer to rules by these names."""
 
 
 def candidates() -> tuple[str, ...]:
-    """What `AUTO` chooses from. The first wins a tie; later rows come first, because they build on others."""
+    """The rules that `AUTO` chooses from.
+
+    The first wins a tie. Later rows come first, because they build on earlier ones.
+    """
     return tuple(reversed([name for name, rule in RULES.items() if rule.auto_says is not None]))
 
 
 def statistics_of(name: str) -> frozenset[str]:
-    """The rules whose statistics a model needs to score by rule ``name``: its own, and those it builds on."""
+    """All rules whose statistics a model needs to score by rule ``name``: the rule itself, and those it builds on."""
     rule = RULES[name]
     own = {name} if rule.taught_by else set()
     return frozenset(own).union(*(statistics_of(other) for other in rule.after))
 
 
 def open_pieces(name: str) -> frozenset[str]:
-    """The settings of ``scoring`` that change the score or the map of a rule, or of those that `AUTO` chooses from."""
+    """The settings of ``scoring`` that change the score or map of rule ``name``; of all candidates, if it is `AUTO`."""
     asked = candidates() if name == AUTO else (name,)
     return frozenset(piece for one in asked for piece in RULES[one].open_pieces)
 
 
 def check_rule(name: str) -> str:
-    """The name itself; `ValueError` with a suggestion if it is neither a rule nor `AUTO`."""
+    """Return ``name``; `ValueError` with a suggestion if it is neither a rule nor `AUTO`."""
     known = [AUTO, *RULES]
     if name in known:
         return name
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+    hint = f"did you mean {close[0]}?" if close else f"known rules: {', '.join(known)}"
     raise ValueError(f"no such rule; {hint}")

@@ -1,4 +1,4 @@
-"""Settings of the tissue mask, of stains, and of the way from an anomaly map to a score."""
+"""Settings of the tissue mask, stain normalisation, and scoring (from an anomaly map to a score)."""
 
 from __future__ import annotations
 
@@ -30,35 +30,37 @@ from wsi_haloae.config.rules import (
 from wsi_haloae.config.section import Micrometres, Section
 
 GLASS_LEVEL = 0.86
-"""Of full light: the darkest channel of glass is at least this bright, unless ``glass_level`` says otherwise."""
+"""Default of ``glass_level``, a share of full light: a cell is glass if even its darkest channel is as bright."""
 
 
 class ScoringConfig(Section):
-    """From residuals to an anomaly map, and from a map to a number per tile (paper, Table S2 and Fig. S1)."""
+    """How residuals become an anomaly map, and a map one number per tile (paper, Table S2 and Fig. S1)."""
 
     rule: Annotated[str, AfterValidator(check_rule)] = Field(
         CUSTOM,
-        description="the rule that makes the score, by its name in docs/scoring.md; auto: the training chooses one by "
-        "held-out tiles; custom: the next five settings make up the rule",
+        description="name of the rule that computes the score (docs/scoring.md); auto: training chooses a rule on "
+        "held-out tiles; custom: the rule is built from the next five settings",
     )
-    source: Source = Field("features", description="whose residual: A_fm or A_im")
-    residual: Residual = Field("mse", description="ssim: 1 - SSIM at each place (AE-SSIM)")
-    normalisation: Normalisation = Field("absolute", description="|A - mean training map|, A - mean training map, or A")
-    smooth: StrictBool = Field(True, description="3x3 Gaussian over the map")
+    source: Source = Field("features", description="which residual: of the features (A_fm) or of the image (A_im)")
+    residual: Residual = Field("mse", description="mse: squared error; ssim: 1 - SSIM at each position (AE-SSIM)")
+    normalisation: Normalisation = Field(
+        "absolute", description="absolute: |A - mean training map|; signed: A - mean training map; none: A"
+    )
+    smooth: StrictBool = Field(True, description="smooth the map with a 3x3 Gaussian")
     pooling: Pooling = Field(
-        "mean", description="with rule custom: a tile's score is the mean, 95th percentile or maximum of its map"
+        "mean", description="with rule custom: whether the score is the mean, 95th percentile or maximum of the map"
     )
     glass_level: float | None = Field(
         GLASS_LEVEL,
         gt=0,
         le=1,
-        description="a cell is glass when its darkest channel is at least this bright; null: no glass",
+        description="a cell is glass if its darkest channel is at least this bright; null: no cell is glass",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _settings_belong_to_the_rule(cls, data: Any) -> Any:
-        """Refuses a setting that the rule does not use: it would change nothing, and nobody would notice."""
+        """Refuse a setting that the rule does not use: it would have no effect, and nobody would notice."""
         if not isinstance(data, Mapping):
             return data
         pooling, rule = data.get("pooling"), data.get("rule", CUSTOM)
@@ -78,20 +80,23 @@ class ScoringConfig(Section):
     def _images_have_squared_residuals(self) -> Self:
         if self.source == "image" and self.residual == "ssim":
             raise ValueError(
-                "residual ssim compares features, and source image has squared residuals only; "
+                "residual ssim compares features, but source image has squared residuals only; "
                 "set scoring.residual=mse, or scoring.source=features"
             )
         return self
 
     @model_serializer(mode="wrap")
     def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out settings that the rule does not use, so that what is written can be read again."""
+        """Leave out settings that the rule does not use, so that the result can be read in again."""
         unused = _PIECES - open_pieces(self.rule)
         return {name: value for name, value in dump(self).items() if name not in unused}
 
     @property
     def for_images(self) -> bool:
-        """Whether labelled images can be scored so. Only the residual that ``residual`` names is kept of an image."""
+        """Whether labelled images can be scored this way.
+
+        Only the residual that ``residual`` names is kept for an image.
+        """
         rule = RULES.get(self.rule)
         return rule is not None and rule.for_images and self.by(rule).residual == self.residual
 
@@ -102,7 +107,7 @@ class ScoringConfig(Section):
         return rule is not None and (rule.trained_by is not None or self.by(rule).source == "image")
 
     def by(self, rule: Rule) -> ScoringConfig:
-        """The settings as ``rule`` applies them: its own pieces, and no glass where it counts all cells."""
+        """The settings as ``rule`` applies them: its fixed pieces, and no glass if it counts all cells."""
         cells = {"glass_level": None} if rule.cells == "all" else {}
         return self.model_copy(update={"rule": rule.name, **rule.pieces, **cells})
 
@@ -116,24 +121,28 @@ def _is_rule(name: object) -> bool:
 
 
 class StainConfig(Section):
-    """Stain normalisation (Macenko et al. 2009), the same in training and scoring; needs the extra ``stain``."""
+    """Stain normalisation (Macenko et al. 2009), the same in training and scoring; needs ``wsi-haloae[stain]``."""
 
     normalise: StrictBool = Field(
-        False, description="bring the two stains of every slide to those of the training tiles; H&E only"
+        False, description="transform the two stains of every slide to those of the training tiles; H&E only"
     )
 
 
 class TissueConfig(Section):
-    """The tissue mask, found on a thumbnail."""
+    """How tissue is found, on a thumbnail of the slide."""
 
-    mpp: float = Field(8.0, gt=0, le=1e3, description="pixel size of the thumbnail, micrometres")
-    faintest: float = Field(0.045, gt=0, le=10, description="least stain of a pixel that touches tissue")
-    floor: float = Field(0.065, gt=0, le=10, description="least stain threshold: above the noise of glass")
-    ceiling: float = Field(0.09, gt=0, le=10, description="greatest stain threshold: below pale tissue")
-    smoothing: Micrometres = Field(8.0, description="deviation of the smoothing, micrometres")
-    closing: Micrometres = Field(20.0, description="gaps up to twice this are closed, micrometres")
-    smallest_object: float = Field(8_000.0, ge=0, le=1e12, description="smaller objects are dust, square micrometres")
-    largest_hole: float = Field(40_000.0, ge=0, le=1e12, description="holes up to this are filled, square micrometres")
-    pen_width: float = Field(150.0, gt=0, le=1e4, description="ink narrower than this is no marker stroke, micrometres")
-    pen_margin: Micrometres = Field(24.0, description="the pen mask is widened by this, micrometres")
-    min_fraction: float = Field(0.1, ge=0, le=1, description="tiles with less tissue are left out")
+    mpp: float = Field(8.0, gt=0, le=1e3, description="pixel size of the thumbnail, in micrometres")
+    faintest: float = Field(0.045, gt=0, le=10, description="pixels with less stain than this are never tissue")
+    floor: float = Field(0.065, gt=0, le=10, description="lower limit of the stain threshold: above the noise of glass")
+    ceiling: float = Field(0.09, gt=0, le=10, description="upper limit of the stain threshold: below pale tissue")
+    smoothing: Micrometres = Field(8.0, description="standard deviation of the smoothing, in micrometres")
+    closing: Micrometres = Field(20.0, description="gaps up to twice this wide are closed, in micrometres")
+    smallest_object: float = Field(
+        8_000.0, ge=0, le=1e12, description="smaller objects are dust, not tissue, in square micrometres"
+    )
+    largest_hole: float = Field(
+        40_000.0, ge=0, le=1e12, description="holes up to this size are filled, in square micrometres"
+    )
+    pen_width: float = Field(150.0, gt=0, le=1e4, description="narrower ink is not a marker stroke, in micrometres")
+    pen_margin: Micrometres = Field(24.0, description="the pen mask is widened by this much, in micrometres")
+    min_fraction: float = Field(0.1, ge=0, le=1, description="tiles with a smaller share of tissue are left out")

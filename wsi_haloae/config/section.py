@@ -19,6 +19,6 @@ Micrometres = Annotated[float, Field(ge=0, le=1e4)]
 
 
 class Section(BaseModel):
-    """A frozen group of settings that refuses keys it does not know, and numbers that are none."""
+    """A frozen group of settings that refuses unknown keys, infinity and NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""Settings of losses, their weights, the optimisation and the split of reference tiles."""
+"""Settings of the losses and their weights, the optimisation, and the split of reference tiles."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from wsi_haloae.config.section import Count, Section, Seed, Width
 class LossConfig(Section):
     """Which losses are added up, how they are weighted, and how SSIM is computed.
 
-    ``cls``, ``fm`` and ``im`` leave a term out (paper, Table 3); the weights of the others then sum
-    to 1. ``weighting`` is the evolving scheme (``ews``), equal weights, or learned uncertainties
-    (Kendall et al. 2018). ``fm_terms`` keeps one half of L_fm only (AE-L2, AE-SSIM).
+    ``cls``, ``fm`` and ``im`` switch a term on or off (paper, Table 3); the weights of the terms that are on sum to 1.
+    ``weighting`` is the evolving scheme (``ews``), equal weights, or learned uncertainties (Kendall et al. 2018).
+    ``fm_terms`` can reduce L_fm to one of its two halves (AE-L2, AE-SSIM).
 
-    ``reconstruction: sum`` adds them up over the positions of the feature map, as equation 2 of the
-    paper is written; ``mean`` averages, as the published code does. Averaged, their gradient is 10
-    to 600 times weaker than the classifier's, and a short training learns nothing else
-    (docs/decisions/0004-reconstruction-losses.md).
+    ``reconstruction: sum`` adds the losses over the positions of the feature map, as equation 2 of the paper is
+    written; ``mean`` averages them, as the published code does. Averaged, their gradient is 10 to 600 times weaker than
+    the classifier's, and a short training learns nothing else (docs/decisions/0004-reconstruction-losses.md).
     """
 
     cls: StrictBool = True
@@ -33,7 +32,7 @@ class LossConfig(Section):
     @model_validator(mode="after")
     def _something_is_left(self) -> Self:
         if not (self.cls or self.fm or self.im):
-            raise ValueError("cls, fm and im are all false: nothing would be trained; keep at least one")
+            raise ValueError("cls, fm and im are all false, so nothing would be trained; set at least one to true")
         return self
 
 
@@ -49,30 +48,41 @@ class TrainingConfig(Section):
 
     steps: Count | None = None
     epochs: Count = 250
-    steps_per_epoch: Count | None = Field(None, description="null: one pass over the training tiles")
-    originals_per_batch: Width = Field(4, description="unchanged tiles in a batch")
+    steps_per_epoch: Count | None = Field(None, description="null: as many as one pass over the training tiles takes")
+    originals_per_batch: Width = Field(4, description="undamaged tiles in a batch")
     damaged_per_batch: Width | None = Field(
-        None, description="how many of them come with two damaged copies; null: all, as in the paper"
+        None, description="how many originals come with two damaged copies; null: all, as in the paper"
     )
     learning_rate: float = Field(1e-4, gt=0, le=1e3)
     classifier_rate: float = Field(
-        1.0, gt=0, le=1, description="share of the learning rate that block E gets: it adds up every pixel of an image"
+        1.0,
+        gt=0,
+        le=1,
+        description="learning rate of block E, as a share of learning_rate; block E adds up every pixel of an image, "
+        "so a full rate can be too high",
     )
     schedule: Literal["constant", "warmup_cosine"] = Field(
-        "constant", description="warmup_cosine: rises over a tenth of the steps, then falls to 0"
+        "constant", description="constant; warmup_cosine: rises over the first tenth of the steps, then falls to 0"
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on CUDA only")
-    compile: StrictBool = Field(False, description="torch.compile of blocks C to E")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on CUDA, else float32"
+    )
+    compile: StrictBool = Field(False, description="use torch.compile for blocks C to E")
     weight_decay: float = Field(1e-5, ge=0, le=1e3)
     colour_jitter: float = Field(0.1, ge=0, le=1)
     stain_jitter: float = Field(
-        0.0, ge=0, le=1, description="HED jitter of H&E tiles (Tellez et al. 2019): 0.05 is light, 0.2 strong"
+        0.0,
+        ge=0,
+        le=1,
+        description="strength of HED jitter, for H&E tiles (Tellez et al. 2019): 0.05 is light, 0.2 strong",
     )
-    flip: bool = Field(True, description="random flips and quarter turns; slides have no upright")
+    flip: bool = Field(True, description="random flips and quarter turns; slides have no upright direction")
     seed: Seed = 0
-    patience: Count = Field(20, description="epochs without a better held-out L_fm before stopping")
-    validation_tiles: Count = Field(64, description="held-out tiles looked at after each epoch")
-    statistics_tiles: Count = Field(512, description="tiles behind means, deviations and the mean map")
+    patience: Count = Field(20, description="stop after this many epochs without a better held-out L_fm")
+    validation_tiles: Count = Field(64, description="held-out tiles evaluated after each epoch")
+    statistics_tiles: Count = Field(
+        512, description="tiles used to measure the features' means and deviations, and the mean map"
+    )
 
     @model_validator(mode="after")
     def _copies_have_originals(self) -> Self:
@@ -85,7 +95,7 @@ class TrainingConfig(Section):
 
 
 class SplitConfig(Section):
-    """Shares of the reference groups; no group is in two."""
+    """Shares of the reference tiles in each part. Groups stay whole: each is in one part only."""
 
     validation: float = Field(0.15, gt=0, lt=0.5)
     calibration: float = Field(0.15, gt=0, lt=0.5)

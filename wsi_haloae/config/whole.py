@@ -1,4 +1,4 @@
-"""The whole configuration, and what ``as_released`` stands for."""
+"""The whole configuration, and the settings that ``as_released`` changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, Train
 
 
 class Config(Section):
-    """Everything that decides what a model is and how it is trained."""
+    """Everything that determines what a model is and how it is trained."""
 
     as_released: StrictBool = False
     model: ModelConfig = ModelConfig()
@@ -33,17 +33,20 @@ class Config(Section):
         if rule is None:  # auto
             return self
         if self.scoring.by(rule).source == "image" and not self.loss.im:
-            raise ValueError("scoring.source is image, but loss.im is false: the image decoder is never trained")
+            raise ValueError(
+                "scoring.source is image, but loss.im is false, so the image decoder would never be trained"
+            )
         if rule.trained_by and not getattr(self.loss, rule.trained_by):
             raise ValueError(
-                f"scoring.rule is {rule.name}, but loss.{rule.trained_by} is false: the {rule.name} is never trained"
+                f"scoring.rule is {rule.name}, but loss.{rule.trained_by} is false, so the {rule.name} would never be "
+                "trained"
             )
         return self
 
     @model_validator(mode="before")
     @classmethod
     def _released_values_come_first(cls, data: Any) -> Any:
-        """``as_released: true`` changes defaults only: a field that is named keeps its value."""
+        """``as_released: true`` changes defaults only: a setting that is given keeps its value."""
         if isinstance(data, Mapping) and data.get("as_released") is True:
             return merge(AS_RELEASED, data)
         return data
@@ -61,11 +64,11 @@ AS_RELEASED: dict[str, Any] = {
     "ews": {"schedule": "released", "unit": "epoch"},
     "training": {"steps_per_epoch": 750, "flip": False},
 }
-"""What the authors' published code does (specification, section 0), field by field."""
+"""The settings of the authors' published code (specification, section 0), field by field."""
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` laid on ``base``, mapping by mapping; neither is changed."""
+    """Merge ``over`` into a copy of ``base``, mapping by mapping; neither argument is changed."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
@@ -74,7 +77,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Keys, with dots between levels, whose values are not equal in two nested mappings."""
+    """Dotted keys whose values differ between two nested mappings."""
     found = []
     for key in {*ours, *theirs}:
         one, other = ours.get(key), theirs.get(key)

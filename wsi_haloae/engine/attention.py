@@ -1,13 +1,13 @@
-"""Halo attention for scoring: one projection, and one product in which positions and padding are dimensions.
+"""Halo attention for scoring: one projection, and one matrix product that includes positions and padding.
 
-A logit is q.k + q.rel_h[row] + q.rel_w[column], and minus infinity where the key lies outside the image.
-The relative parts depend on the query and on the key's row or column alone, so they are a product too:
+A logit is q.k + q.rel_h[row] + q.rel_w[column], and minus infinity if the key lies outside the image. The relative
+parts depend only on the query and on the key's row or column, so they can be written as a product too:
 
     query   q (d)    q.rel_h, one per row (w)    q.rel_w, one per column (w)    1
     key     k (d)    1 in its own row, else 0    1 in its own column, else 0    0, or `OUTSIDE`
 
-No tensor of logits is written to more than once, and fused kernels need no bias tensor. Status: equal to
-`model.halo_attention.HaloAttention`, which the tests hold against a per-pixel float64 reference.
+Every tensor of logits is written only once, and fused kernels need no bias tensor. Status: equal to
+`model.halo_attention.HaloAttention`, which the tests compare with a per-pixel float64 reference.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from wsi_haloae.engine.convolution import folded, stacked
 from wsi_haloae.model.halo_attention import HaloAttention
 
 CACHE_BYTES = 2 << 20
-"""Of logits that a processor works on at a time: all of them at once would go out to memory and back three times."""
+"""Bytes of logits to compute at a time: all at once would go out to memory and back three times."""
 OUTSIDE = -1e30
-"""The logit of a key outside the image: finite, for 0 x infinity is no number; its share is exactly 0."""
+"""The logit of a key outside the image: finite, because 0 x infinity is NaN; its share is exactly 0."""
 
 
 class FusedHaloAttention(nn.Module):
-    """`HaloAttention` with its weights: (B, C, h, w) -> (B, C, h, w), C filled up to a multiple of 8."""
+    """`HaloAttention` with its weights: (B, C, h, w) -> (B, C, h, w), C padded to a multiple of 8."""
 
     rel_height: Tensor
     rel_width: Tensor
@@ -35,7 +35,7 @@ class FusedHaloAttention(nn.Module):
     def __init__(self, plain: HaloAttention) -> None:
         super().__init__()
         if plain.released_mask:
-            raise ValueError("the released mask keeps finite logits; it is not rewritten")
+            raise ValueError("attention with the released mask cannot be fused: its masked logits are finite")
         self.heads, self.dim_head = plain.heads, plain.dim_head
         self.block, self.halo, self.window = plain.block, plain.halo, plain.window
         self.project = folded(plain.project, None, fill_input=False)
@@ -98,7 +98,7 @@ def _attend(query: Tensor, key: Tensor, values: Tensor) -> Tensor:
     """softmax(query key') values over the last two dimensions; the scale is in the query already."""
     if query.is_cuda:
         return F.scaled_dot_product_attention(query, key, values, scale=1.0)
-    # The CPU's fused kernel wants values as wide as keys. Plain products, a few windows at a time, are faster.
+    # The CPU's fused kernel needs values as wide as keys. Plain products, a few windows at a time, are faster.
     leading = query.shape[:-2]
     query, key, values = (part.reshape(-1, *part.shape[-2:]) for part in (query, key, values))
     logits_bytes = query.shape[1] * key.shape[1] * query.element_size()

@@ -1,4 +1,4 @@
-"""How many tiles go through the model at once when nobody says: measured on a GPU, reckoned on a CPU."""
+"""The default batch size of the model: measured on a GPU, estimated on a CPU."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from wsi_haloae.features.preprocessing import normalise
 from wsi_haloae.stores.sharded import SHARD_TILES
 
 LARGEST = SHARD_TILES
-"""Batches never cross a shard: more would only be filled up with zeros, and computed for nothing."""
+"""Batches never cross a shard: larger ones would only be padded with zeros."""
 ALLOCATOR_BLOCK = 32 << 20
-"""glibc hands blocks of this size and more back to the system after every use, and each page is touched anew: on
-2 cores of an AMD EPYC a batch of 16 in place of 4 made `haloae-small` a third slower."""
+"""glibc returns blocks of this size and more to the system after every use, and each page is then mapped again: on
+2 cores of an AMD EPYC, batches of 16 instead of 4 made `haloae-small` a third slower."""
 WIDEST_CHANNELS = 64
-"""Of the layers at full size, the first of a VGG."""
+"""Channels of the widest layer at full size, the first one of a VGG."""
 GPU_SHARE = 0.7
-"""Of the free memory: the statistics of many rules follow, and other programs come and go."""
+"""Share of the free memory to use: the rules' statistics need some too, and other programs come and go."""
 MPS_BATCH = 32
 
 
@@ -34,9 +34,9 @@ def automatic_batch_size(model: InferenceModel, tile_size: int, device: torch.de
 
 
 def fitting(free: int, peak: Callable[[int], int]) -> int:
-    """The largest batch that fits into ``free`` bytes, where ``peak(n)`` are the bytes that n tiles take.
+    """The largest batch that fits into ``free`` bytes; ``peak(n)`` returns the bytes that n tiles need.
 
-    Two small batches tell what a tile takes, beside what every batch takes.
+    Two small batches show how much each tile needs, and how much every batch needs besides.
     """
     one, three = peak(1), peak(3)
     each = max(1, (three - one) // 2)
@@ -55,7 +55,7 @@ def _peak_bytes(model: InferenceModel, tile_size: int, tiles: int, device: torch
     before = torch.cuda.memory_allocated(device)
     unit = torch.zeros(tiles, 3, tile_size, tile_size, device=device)
     features = model.features(normalise(unit, model.config.input_downsample))
-    # Residuals by channel and SSIM hold some six more maps of this size for a moment.
+    # Residuals by channel and SSIM briefly need about six more maps of this size.
     held = [model.reconstruct(features), *(torch.empty_like(features) for _ in range(6))]
     peak = torch.cuda.max_memory_allocated(device) - before
     del held

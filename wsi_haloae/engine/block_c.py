@@ -1,4 +1,4 @@
-"""Block C for scoring: the same bottlenecks with batch norms folded in, widths filled up, attention fused."""
+"""Block C for scoring: the same bottlenecks with batch norms folded in, widths padded, attention fused."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Bottleneck(nn.Module):
         self.ends_in_relu = isinstance(stage.relu, nn.ReLU)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, h, w) -> (B, out, h, w), both filled up to multiples of 8."""
+        """(B, channels, h, w) -> (B, out, h, w), both padded to multiples of 8."""
         body: Tensor = self.attention(self.expand(x).relu_())
         sums: Tensor = self.reduce(body.relu_()).add_(self.shortcut(x))
         return sums.relu_() if self.ends_in_relu else sums
 
 
 def for_scoring(part: nn.Module) -> nn.Module:
-    """An encoder or a decoder rewritten, with weights of its own; the original stays as it is.
+    """Rewrite an encoder or a decoder, with its own copy of the weights; the original does not change.
 
-    A HaloNet is folded, filled up and fused: it takes and gives channels that are filled up. In other
-    sequences batch norms are folded. Anything else is copied, and so is a HaloNet with the released mask,
-    which is there for comparison, not for speed.
+    A HaloNet is folded, padded and fused; its input and output have padded channels. In other sequences only batch
+    norms are folded. Anything else is copied, and so is a HaloNet with the released mask, which serves comparison, not
+    speed.
     """
     if isinstance(part, HaloEncoder | HaloDecoder) and not _masked_as_released(part):
         stages = [Bottleneck(stage) for stage in part.stages if isinstance(stage, EncoderStage | DecoderStage)]
@@ -74,10 +74,10 @@ def _without_norms(layers: nn.Sequential) -> nn.Sequential:
 
 
 def _conv(module: nn.Module) -> Convolution:
-    assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d), "stages are built so"
+    assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d), "stages consist of convolutions"
     return module
 
 
 def _norm(module: nn.Module) -> nn.BatchNorm2d:
-    assert isinstance(module, nn.BatchNorm2d), "stages are built so"
+    assert isinstance(module, nn.BatchNorm2d), "stages have batch norms"
     return module

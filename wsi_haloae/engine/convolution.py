@@ -1,6 +1,6 @@
-"""One convolution in place of two layers: batch normalisation folded in, widths filled up for the hardware.
+"""One convolution instead of two layers: batch normalisation folded in, widths padded for the hardware.
 
-Both are exact: a batch norm in evaluation mode is one multiplication and one addition per channel, and a
+Both changes are exact: in evaluation mode a batch norm is one multiplication and one addition per channel, and a
 channel of zeros stays zero through convolution, ReLU and attention.
 """
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 WIDTH_UNIT = 8
-"""Tensor cores and vector units take channels in eights; HaloAE's own 29, 58, 117, 234 and 703 are odd ones."""
+"""Tensor cores and vector units process channels in eights; HaloAE's own 29, 58, 117, 234 and 703 do not fit that."""
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 
@@ -22,12 +22,12 @@ def filled_up(channels: int) -> int:
 
 
 def folded(conv: Convolution, norm: nn.BatchNorm2d | None, *, fill_input: bool = True) -> nn.Conv2d:
-    """The convolution (and batch norm behind it) as one convolution of filled-up widths.
+    """The convolution (and the batch norm after it) as one convolution of padded widths.
 
-    ``fill_input`` False leaves the number of channels that it takes. A transposed convolution of stride 1
-    is a convolution with its kernel turned round. The folding is done in float64, so it costs no digit.
+    ``fill_input`` False keeps its number of input channels. A transposed convolution of stride 1 is a convolution with
+    a rotated kernel. Folding is computed in float64, so that no digit is lost.
     """
-    assert conv.stride == (1, 1), "block C changes no size"
+    assert conv.stride == (1, 1), "block C keeps the size of maps"
     size = (conv.kernel_size[0], conv.kernel_size[1])
     weight, padding = conv.weight.detach().double(), (int(conv.padding[0]), int(conv.padding[1]))
     if isinstance(conv, nn.ConvTranspose2d):
@@ -42,7 +42,7 @@ def folded(conv: Convolution, norm: nn.BatchNorm2d | None, *, fill_input: bool =
 
 
 def stacked(convolutions: list[nn.Conv2d], in_channels: int) -> nn.Conv2d:
-    """1x1 convolutions of one input as a single one, their outputs one after the other; widths stay as they are."""
+    """1x1 convolutions of the same input as a single one, with concatenated outputs; widths stay as they are."""
     weight = torch.cat([conv.weight.detach().double() for conv in convolutions])
     whole = nn.Conv2d(in_channels, len(weight), 1, bias=False)
     return _filled(whole, weight, None)
@@ -57,7 +57,7 @@ def _fold(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, T
 
 
 def _filled(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    """Take over what there is, and zeros beyond it."""
+    """Copy the given weights, and pad them with zeros."""
     with torch.no_grad():
         conv.weight.zero_()[: weight.shape[0], : weight.shape[1]] = weight
         if conv.bias is not None and bias is not None:

@@ -1,4 +1,4 @@
-"""The model that scores: blocks B and C of a checkpoint, rewritten, in a chosen precision on a device."""
+"""The model for scoring: blocks B and C of a checkpoint, rewritten, on a device and in a chosen precision."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def default_precision(device: torch.device) -> str:
-    """bfloat16 where a GPU computes in it, float32 elsewhere."""
+    """bfloat16 on GPUs that compute in it, float32 elsewhere."""
     native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if native else "float32"
 
 
 class InferenceModel(nn.Module):
-    """What `model.residuals` needs of a `HaloAE`, faster: same features, same reconstruction.
+    """A faster form of a `HaloAE` for `model.residuals`: same features, same reconstruction.
 
-    In float32 to 1e-4 relative of the plain model's. In bfloat16 convolutions and attention are
-    computed in it; features and reconstruction come out as float32, and so residuals and all statistics
-    are float32. Blocks D and E run only where a scoring rule asks for them.
+    In float32 the results equal the plain model's to a relative 1e-4. In bfloat16, convolutions and attention are
+    computed in bfloat16; features and reconstruction are returned as float32, so residuals and all statistics are
+    float32. Blocks D and E run only if a scoring rule needs them.
 
-    What is not rewritten is shared with the given model, and moves to the device with it.
+    Parts that are not rewritten are shared with the given model, and move to the device with it.
     """
 
     def __init__(self, model: HaloAE, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.config, self.map_size = model.config, model.map_size
         self._dtype, self._channels = dtype, model.backbone.channels
-        with torch.inference_mode(mode=False):  # or the weights could not be used outside of it
+        with torch.inference_mode(mode=False):  # otherwise the weights could not be used outside it
             self.backbone = model.backbone if dtype == torch.float32 else copy.deepcopy(model.backbone).to(dtype)
             self.encoder, self.decoder = (for_scoring(part).to(dtype) for part in (model.encoder, model.decoder))
         self.standardise, self.image_decoder, self.classifier = model.standardise, model.image_decoder, model.classifier
@@ -48,7 +48,7 @@ class InferenceModel(nn.Module):
         self._reconstruct: Callable[[Tensor], Tensor] = self._block_c
 
     def replayed(self) -> InferenceModel:
-        """Itself, on a CUDA device by recorded graphs from now on: for batches of one size."""
+        """The model itself; on a CUDA device it now runs from recorded graphs, for batches of one size."""
         if next(self.parameters()).is_cuda:
             self._features, self._reconstruct = Replayed(self._block_b), Replayed(self._block_c)
         return self

@@ -1,6 +1,6 @@
-"""CUDA graphs: the hundreds of kernels of a batch recorded once, and launched as one ever after.
+"""CUDA graphs: the hundreds of kernels of a batch are recorded once, then launched as one.
 
-A small model's kernels end sooner than Python starts the next one; a graph has no Python in it.
+The kernels of a small model finish faster than Python starts the next one; a graph contains no Python.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor
 Function = Callable[[Tensor], Tensor]
 
 WARM_UPS = 3
-"""Calls before recording: cuDNN and cuBLAS choose their ways, and take their workspaces, in the first ones."""
+"""Calls before recording: in the first ones, cuDNN and cuBLAS choose algorithms and allocate their workspaces."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recorded call: what lies in ``given`` when ``replay`` is called is what ``result`` is the result of."""
+    """A recorded call: ``replay`` computes ``result`` from what is in ``given`` at that time."""
 
     given: Tensor
     result: Tensor
@@ -30,7 +30,7 @@ class Recording:
 
 
 def record_cuda_graph(function: Function, example: Tensor) -> Recording:
-    """Of a function without data-dependent control flow, for inputs of the example's shape, layout and device."""
+    """Record a function without data-dependent control flow, for inputs of the example's shape, layout and device."""
     given = torch.empty_like(example).copy_(example)
     beside = torch.cuda.Stream(example.device)  # type: ignore[no-untyped-call]
     beside.wait_stream(torch.cuda.current_stream(example.device))
@@ -45,10 +45,10 @@ def record_cuda_graph(function: Function, example: Tensor) -> Recording:
 
 
 class Replayed:
-    """``function`` by its recording, from the first call of each shape on; the same numbers.
+    """Replaces ``function``: its first call for each shape is recorded, and then replayed, with the same results.
 
-    Where a recording cannot be made (an operation that a graph cannot hold), the function itself is called,
-    and the log says so once. Running out of memory is the caller's: `torch.OutOfMemoryError`, as without.
+    If a call cannot be recorded (it has an operation that a graph cannot contain), the function itself is called, and
+    the log says so once. Running out of memory raises `torch.OutOfMemoryError`, as without recording.
     """
 
     def __init__(self, function: Function, record: Callable[[Function, Tensor], Recording] = record_cuda_graph) -> None:
@@ -56,7 +56,7 @@ class Replayed:
         self._recordings: dict[tuple[torch.Size, torch.dtype], Recording | None] = {}
 
     def __call__(self, given: Tensor) -> Tensor:
-        """A tensor of the caller's own: the next call does not change it."""
+        """Returns a new tensor, which the next call does not change."""
         key = given.shape, given.dtype
         if key not in self._recordings:
             self._recordings[key] = self._recorded(given)
@@ -73,5 +73,5 @@ class Replayed:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            log.warning("no CUDA graph, kernels are started one by one: %s", str(error).splitlines()[0])
+            log.warning("cannot use a CUDA graph, so kernels are started one by one: %s", str(error).splitlines()[0])
             return None

@@ -1,4 +1,4 @@
-"""Tiles on their way to the device: the next batch is copied while the last one is computed."""
+"""Copies tiles to the device: the next batch is copied while the last one is computed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def batches_on(device: torch.device, tiles: NDArray[np.uint8], size: int) -> Iterator[Tensor]:
-    """uint8 tiles (n, s, s, 3) -> batches (size, s, s, 3) on ``device``; the last one is filled up with zeros."""
+    """uint8 tiles (n, s, s, 3) -> batches (size, s, s, 3) on ``device``; the last one is padded with zeros."""
     batches = (_filled_up(tiles[start : start + size], size) for start in range(0, len(tiles), size))
     return _copied_ahead(batches, device) if device.type == "cuda" else (batch.to(device) for batch in batches)
 
@@ -23,7 +23,7 @@ def _filled_up(tiles: NDArray[np.uint8], size: int) -> Tensor:
 
 
 def _copied_ahead(batches: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
-    """One batch ahead, on a stream of its own: from pinned memory a copy runs beside the arithmetic."""
+    """Copy one batch ahead, on a separate stream: from pinned memory, copies run in parallel with the computation."""
     beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def started(batch: Tensor) -> tuple[Tensor, torch.cuda.Event]:
@@ -42,7 +42,7 @@ def _copied_ahead(batches: Iterable[Tensor], device: torch.device) -> Iterator[T
 
 
 def _arrived(copy: Tensor, event: torch.cuda.Event) -> Tensor:
-    """Waited for by the stream that computes, which then owns its memory too."""
+    """Let the computing stream wait for the copy, and own its memory from then on."""
     stream = torch.cuda.current_stream(copy.device)
     stream.wait_event(event)
     copy.record_stream(stream)

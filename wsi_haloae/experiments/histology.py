@@ -33,17 +33,17 @@ from wsi_haloae.stain.facts import StainFacts
 from wsi_haloae.tiles.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
 from wsi_haloae.tiles.views import Changed, Chosen
 from wsi_haloae.training.calibrate import calibrate
-from wsi_haloae.training.choose_rule import tell_disturbed
+from wsi_haloae.training.choose_rule import synthetic_anomaly_auroc
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.rule_marks import mark_rules, markdown_rules
 from wsi_haloae.training.split import PARTS, Split, split_by_group
-from wsi_haloae.training.synthetic_anomalies import SURROGATES
+from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 from wsi_haloae.workspace.lock import locked
 
 SCORES_NAME = "scores.json"
-DISTURBED = 64
-"""Held-out tiles by which rules are compared; each is scored four times."""
+HELD_OUT_TILES = 64
+"""How many held-out tiles are used to compare rules; each is scored four times."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def run_histology(
     """Every seed and colouring in ``output/<colouring>-<seed>/``; what is done is skipped. Gives the exit code.
 
     After each training the tables so far are written: ``table.md`` and ``table.json``, and how well each rule tells
-    disturbed reference tiles, ``rules.md`` and ``rules.json``.
+    synthetic anomalies, ``rules.md`` and ``rules.json``.
     """
     use_threads(None)
     config = resolve(config)
@@ -131,7 +131,7 @@ def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
             told[colouring] = [asdict(cell) for cell in columns[column]]
             left[colouring] = asdict(residuals[column])
         if found and colouring == "colour":  # as users' tiles are
-            marks = mark_rules([one.disturbed for one in found])
+            marks = mark_rules([one.synthetic_auroc for one in found])
             write_text(output / "rules.md", markdown_rules(title, marks, len(found)))
             write_text(output / "rules.json", json.dumps([asdict(one) for one in marks], indent=2) + "\n")
     if columns:
@@ -179,7 +179,7 @@ def _run(
         "tiles": {part: len(data.split.tiles[part]) for part in PARTS},
         "rule": checkpoint.facts.config.scoring.rule,
         "rule_marks": checkpoint.facts.rule_marks,
-        "disturbed": _disturbed(checkpoint, _held_out(data.source, data.split), device, reporter),
+        "disturbed": _synthetic_anomaly_auroc(checkpoint, _held_out(data.source, data.split), device, reporter),
         "groups": data.tested.groups,
         "anomalous": data.anomalous.tolist(),
         "methods": [
@@ -218,18 +218,18 @@ def _prepare(root: Path, tiles: HistologySet, colouring: Colouring, config: Conf
 
 
 def _held_out(source: TileSource, split: Split) -> Chosen:
-    """Reference tiles of groups that the auto-encoder has not seen: all, or a fixed draw of `DISTURBED`."""
+    """Reference tiles of groups that the auto-encoder has not seen: all, or a fixed draw of `HELD_OUT_TILES`."""
     tiles = np.concatenate([split.tiles["validation"], split.tiles["calibration"]])
-    drawn = np.random.default_rng(0).permutation(tiles)[:DISTURBED]
+    drawn = np.random.default_rng(0).permutation(tiles)[:HELD_OUT_TILES]
     return Chosen(source, np.sort(drawn))
 
 
-def _disturbed(
+def _synthetic_anomaly_auroc(
     checkpoint: Checkpoint, reference: TileSource, device: torch.device, reporter: Reporter
 ) -> dict[str, dict[str, float]]:
-    count = len(reference.groups) * (1 + len(SURROGATES))
-    with reporter.track("Comparing rules on disturbed tiles", count, "tiles") as advance:
-        return tell_disturbed(checkpoint, reference, device, advance)
+    count = len(reference.groups) * (1 + len(SYNTHETIC_ANOMALIES))
+    with reporter.track("Comparing rules on synthetic anomalies", count, "tiles") as advance:
+        return synthetic_anomaly_auroc(checkpoint, reference, device, advance)
 
 
 def _train(

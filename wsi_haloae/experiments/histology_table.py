@@ -16,15 +16,15 @@ from wsi_haloae.evaluation.metrics import auroc
 
 @dataclass(frozen=True)
 class SeedScores:
-    """All methods' scores of the same n tiles in one training, and AUROC of disturbed tiles by disturbance and rule.
+    """All methods' scores of the same n tiles in one training, and AUROC of synthetic anomalies by kind and rule.
 
-    ``rule`` is the one that makes HaloAE's score.
+    ``rule`` is the one that computes HaloAE's score.
     """
 
     anomalous: NDArray[np.bool_]
     groups: NDArray[np.str_]
     methods: Sequence[MethodScores]
-    disturbed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    synthetic_auroc: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     rule: str = ""
 
 

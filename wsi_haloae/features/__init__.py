@@ -1,1 +1,1 @@
-"""Block B: frozen multi-scale features of pretrained networks, and how pixels come to them."""
+"""Block B: frozen multi-scale features of pretrained networks, and the preprocessing of their input."""

@@ -1,4 +1,4 @@
-"""Block B by the name that the configuration gives it: built, and filled with weights."""
+"""Builds block B by the name in the configuration, and fills it with weights."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from wsi_haloae.features.vgg import MultiScaleFeatures, load_backbone_weights
 
 
 def build_backbone(config: FeaturesConfig) -> FrozenFeatures:
-    """Block B without its weights (random ones are drawn), or the pixels in its place."""
+    """Block B without pretrained weights (random ones are drawn), or the pixels as features."""
     if config.timm_name is not None:
         return TimmFeatures(config)
     return PixelFeatures() if config.backbone == "pixels" else MultiScaleFeatures(config)
 
 
 def load_weights(features: FrozenFeatures, config: FeaturesConfig, weights: Path | None) -> str:
-    """Fill what `build_backbone` made, from the file ``weights`` or a download; says what was used.
+    """Fill what `build_backbone` made, from the file ``weights`` or a download; returns a description of the source.
 
-    Raises `UsageError` when weights do not fit, or cannot be had.
+    Raises `UsageError` when weights do not fit or cannot be downloaded.
     """
     if config.weights == "random":
         if weights is not None:
-            raise UsageError(f"--weights {weights} was given, but model.features.weights is random: leave one out.")
+            raise UsageError(
+                f"--weights {weights} was given, but model.features.weights is random: leave out one of the two."
+            )
         return "random weights, fixed seed"
     if isinstance(features, TimmFeatures):
         return load_timm_weights(features, config, weights)

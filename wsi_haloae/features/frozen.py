@@ -1,4 +1,4 @@
-"""What block B is to the rest of the model, whichever network it is: frozen features on a grid of cells."""
+"""What the rest of the model needs of block B, whichever network it is: frozen features on a grid of cells."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Self
 from torch import Tensor, nn
 
 REDUCTION = 4
-"""Input pixels per side of the finest cell that a feature map has; the cell of a VGG's and of the pixels' map."""
+"""Input pixels per side of the finest possible cell of a feature map; the cell size with a VGG and with pixels."""
 
 
 class FrozenFeatures(nn.Module):
     """RGB (B, 3, s, s), ImageNet-normalised -> features (B, C, m, m), with `grid.map_size` cells m a side.
 
-    ``layers`` names the layers and ``layer_channels`` says how wide they are, in the order in which
-    they are concatenated. Never trained, and always in evaluation mode.
+    ``layers`` names the layers and ``layer_channels`` their numbers of channels, in the order in which they are
+    concatenated. Never trained, and always in evaluation mode.
     """
 
     layers: tuple[str, ...]
@@ -27,11 +27,11 @@ class FrozenFeatures(nn.Module):
 
     @property
     def ssim_channels(self) -> tuple[int, ...]:
-        """Widths of the layers in what `for_ssim` gives: those of the features."""
+        """Numbers of channels of the layers that `for_ssim` returns: those of the features."""
         return self.layer_channels
 
-    def train(self, mode: bool = True) -> Self:  # noqa: ARG002  # the mode of the model around it
-        """Stay in evaluation mode: no statistics are updated, nothing is dropped."""
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002  # the mode of the whole model
+        """Stay in evaluation mode: no statistics are updated, no dropout is applied."""
         return super().train(mode=False)
 
     def for_ssim(self, features: Tensor) -> Tensor:
@@ -39,4 +39,4 @@ class FrozenFeatures(nn.Module):
         return features
 
     def leave_meta(self) -> None:
-        """Compute what lies outside the weights, after they were assigned to a network without memory."""
+        """Compute the buffers that are not weights, after weights were assigned to a network without memory."""

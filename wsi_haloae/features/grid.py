@@ -1,8 +1,8 @@
-"""The grid of the feature map: how many cells a tile has, for every kind of block B.
+"""The grid of the feature map: how many cells a tile has, for every backbone.
 
-A VGG's map, and that of the pixels, has a cell for 4 x 4 pixels. A network of timm gives its finest
-chosen stage's grid, but none finer than that: a plain vision transformer has a cell per token, and
-laying 16 x 16 tokens out on 64 x 64 cells would only cost time.
+With a VGG or with pixels, a cell covers 4 x 4 pixels. A timm network uses the grid of its finest chosen stage, but
+never a finer one than that: a plain vision transformer has one cell per token, because enlarging 16 x 16 tokens to
+64 x 64 cells would only cost time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from wsi_haloae.features.frozen import REDUCTION
 
 
 def map_size(config: FeaturesConfig, image_size: int) -> int:
-    """Cells m per side of the map of an image of ``image_size`` pixels a side."""
+    """Cells m per side of the feature map, for an image of ``image_size`` pixels per side."""
     finest = image_size // REDUCTION
     if config.timm_name is None:
         return finest
@@ -22,7 +22,7 @@ def map_size(config: FeaturesConfig, image_size: int) -> int:
 
 
 def input_size(network: TimmNetwork, image_size: int) -> int:
-    """Pixels per side that the network sees: its own fixed size, or the nearest multiple of its coarsest cell."""
+    """Pixels per side of the network's input: its fixed size, or the nearest multiple of its coarsest cell."""
     if network.fixed_size is not None:
         return network.fixed_size
     unit = max(network.reductions)
@@ -30,10 +30,10 @@ def input_size(network: TimmNetwork, image_size: int) -> int:
 
 
 def require_resolved(config: FeaturesConfig) -> TimmNetwork:
-    """The network behind ``timm:NAME``; a `ConfigError` where nobody has looked the name up yet."""
+    """The network behind ``timm:NAME``; `ConfigError` if the name has not been looked up yet."""
     if config.timm is None:
         raise ConfigError(
-            f"backbone {config.backbone}: the configuration does not say which network this is; "
-            "pass it through wsi_haloae.features.resolve.resolve first, as train-tiles does."
+            f"backbone {config.backbone}: the network behind this name has not been looked up; "
+            "call wsi_haloae.features.resolve.resolve on the configuration first, as train-tiles does."
         )
     return config.timm

@@ -1,7 +1,7 @@
-"""The pixels themselves in block B's place (HaloAE, Table 4: block C alone, AE-L2 and AE-SSIM).
+"""The pixels themselves as features, instead of block B (HaloAE, Table 4: block C alone, AE-L2 and AE-SSIM).
 
-Four by four pixels are laid over one another as channels, so that block C, the losses and the
-anomaly map work on the grid that they know; nothing is lost on the way.
+Each cell of 4 x 4 pixels becomes channels, so that block C, the losses and the anomaly map work on their usual grid;
+nothing is lost.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from wsi_haloae.features.preprocessing import denormalise
 class PixelFeatures(FrozenFeatures):
     """RGB (B, 3, s, s), ImageNet-normalised -> the same numbers as (B, 48, s/4, s/4).
 
-    A colour's sixteen channels follow one another, the pixels of a cell row by row. ``layers`` and
-    ``layer_channels`` are those of a network with a single layer.
+    A colour's sixteen channels are adjacent, in the order of the cell's pixels, row by row. ``layers`` and
+    ``layer_channels`` describe a network with a single layer.
     """
 
     layers = ("pixels",)
@@ -33,8 +33,8 @@ class PixelFeatures(FrozenFeatures):
         return F.pixel_unshuffle(images, REDUCTION)
 
     def for_ssim(self, features: Tensor) -> Tensor:
-        """What SSIM compares: features (B, 48, m, m) -> the image (B, 3, 4m, 4m) in the scale of [0, 1].
+        """What SSIM compares: features (B, 48, m, m) -> the image (B, 3, 4m, 4m) with values in [0, 1].
 
-        A channel of the features is every fourth pixel, which has no neighbourhood to look at.
+        One channel of the features holds only every fourth pixel, so its neighbours are not the image's neighbours.
         """
         return denormalise(F.pixel_shuffle(features, REDUCTION))

@@ -1,9 +1,9 @@
-"""A configuration made definite before anything is built: what ``timm:NAME`` is, and how wide block C then is.
+"""Completes a configuration before anything is built: looks up ``timm:NAME``, and fits the widths of block C to it.
 
-The widths of the presets suit VGG19's 704 channels. Features of timm scale them by the square root of
-the ratio of channels: between two stages a cell then costs in proportion to the channels, in the head
-and at the end to their power 1.5. Scaled in proportion, 4096 channels would cost 34 times as much a cell;
-unscaled, they would pass through a code of 29. The rule is reasoned, not yet measured on pretrained features.
+The widths of the presets suit VGG19's 704 channels. For timm features they are scaled by the square root of the ratio
+of channels. The cost of a cell then grows in proportion to the channels between two stages, and with their power 1.5
+in the head and at the end. Scaled in proportion, 4096 channels would cost 34 times as much per cell; unscaled, they
+would pass through a code of 29. This rule is reasoned, not yet measured on pretrained features.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from wsi_haloae.features.timm_names import look_up
 
 
 def resolve(config: Config) -> Config:
-    """``config`` with the network behind ``timm:NAME`` and the widths for it written out; others as they are.
+    """``config`` with the network behind ``timm:NAME`` and its widths written out; other backbones are unchanged.
 
-    What is definite already is not changed. Raises what `timm_names.look_up` does.
+    A configuration that is already complete is not changed. Raises the errors of `timm_names.look_up`.
     """
     if config.model.features.timm_name is None:
         return config
@@ -28,7 +28,7 @@ def resolve(config: Config) -> Config:
 
 
 def suit_widths(config: ModelConfig, channels: int) -> ModelConfig:
-    """``config`` with the widths of block C for ``channels`` channels; the number of heads and kernels stay."""
+    """``config`` with the widths of block C for ``channels`` channels; the numbers of heads and the kernels stay."""
     made_for = config.autoencoder.made_for
     if made_for is None:
         return config

@@ -1,16 +1,16 @@
-"""Block B from a network of timm: frozen multi-scale features of any model that it can build.
+"""Block B from a timm network: frozen multi-scale features of any model that timm can build.
 
-Pyramids (convolutional or transformers) give the stages that reduce the image by 4 to 16; plain vision
-transformers, pathology's foundation models among them, give the tokens of four depths, each through
-the network's last norm, as DINOv2's ``get_intermediate_layers`` does (Oquab et al. 2023, arXiv
-2304.07193). Status: shapes and alignment are tested with random weights.
+Pyramids (convolutional or transformers) provide the stages that reduce the image by 4 to 16. Plain vision
+transformers, pathology's foundation models among them, provide the tokens of four depths, each through the network's
+last norm, as DINOv2's ``get_intermediate_layers`` does (Oquab et al. 2023, arXiv 2304.07193). Status: shapes and
+alignment are tested with random weights.
 
-A stride-2 convolution with an odd kernel looks at the upper left of its cell, so a ResNet's stage of
-reduction r sees what lies up to r/2 pixels away from where the grid draws it; patches and even
-kernels (transformers, ConvNeXt) are exact.
+A stride-2 convolution with an odd kernel is centred on the upper left of its cell. So a ResNet stage of reduction r
+sees what lies up to r/2 pixels away from the cell's place in the grid. Patches and even kernels (transformers,
+ConvNeXt) are exact.
 
-timm (PyTorch Image Models, https://github.com/huggingface/pytorch-image-models) is an optional
-extra, and slow to import: it is imported where it is needed.
+timm (PyTorch Image Models, https://github.com/huggingface/pytorch-image-models) is an optional extra, and slow to
+import: it is imported where it is needed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from wsi_haloae.features.vgg import read_weights, take_weights
 class TimmFeatures(FrozenFeatures):
     """RGB (B, 3, s, s), ImageNet-normalised -> features (B, C, m, m), m = `grid.map_size`.
 
-    Normalised anew with the network's own mean and std, resized where the network wants another
-    size, and all stages brought to one grid: average pooling down, bilinear up. ``network`` keeps
-    timm's names of weights. Raises `ConfigError` for what timm cannot build.
+    The images are normalised again with the network's own mean and std, and resized if the network needs another size.
+    All stages are brought to one grid: average pooling for finer ones, bilinear interpolation for coarser ones.
+    ``network`` keeps timm's weight names. Raises `ConfigError` for what timm cannot build.
     """
 
     def __init__(self, config: FeaturesConfig) -> None:
@@ -61,7 +61,7 @@ class TimmFeatures(FrozenFeatures):
 
     @torch.no_grad()
     def stage_maps(self, images: Tensor) -> list[Tensor]:
-        """(B, 3, s, s) -> the stages' own maps, (B, channels, input size / reduction, the same) each."""
+        """(B, 3, s, s) -> the map of each stage on its own grid, (B, channels, input size / reduction, the same)."""
         x = renormalise(images, self._plan.mean, self._plan.std)
         size = input_size(self._plan, images.shape[-1])
         if size != images.shape[-1]:
@@ -72,7 +72,7 @@ class TimmFeatures(FrozenFeatures):
         return maps
 
     def leave_meta(self) -> None:
-        """Compute position indices and the like: timm keeps them outside the weights."""
+        """Compute position indices and similar buffers, which timm does not store with the weights."""
         if any(buffer.is_meta for buffer in self.network.buffers()):
             network = self._build().requires_grad_(requires_grad=False).eval()
             network.load_state_dict(self.network.state_dict(), assign=True)
@@ -93,18 +93,19 @@ BUILD_ERRORS = (TypeError, ValueError, RuntimeError, AssertionError, KeyError)
 
 
 def require_timm() -> Any:
-    """The module timm; a `UsageError` that names the extra where it is not installed."""
+    """The timm module; `UsageError` that names the extra if it is not installed."""
     try:
         import timm  # noqa: PLC0415  # optional, and slow
     except ImportError:
         raise UsageError(
-            "features of timm were asked for, but timm is not installed: pip install 'wsi-haloae[timm]'."
+            "timm is needed for this backbone, but it is not installed. Install it with: pip install "
+            "'wsi-haloae[timm]'."
         ) from None
     return timm
 
 
 def build_network(name: str, arguments: dict[str, Any], seed: int, *, pretrained: bool = False) -> nn.Module:
-    """A whole network with its classifier; without ``pretrained`` random weights that depend on ``seed`` alone.
+    """A whole network with its classifier; without ``pretrained``, random weights that depend only on ``seed``.
 
     On torch's current device: on ``meta`` it takes no memory. Raises whatever timm raises.
     """
@@ -116,11 +117,11 @@ def build_network(name: str, arguments: dict[str, Any], seed: int, *, pretrained
 
 
 def build_cut(architecture: str, arguments: dict[str, Any], seed: int, stages: tuple[int, ...]) -> nn.Module:
-    """A network of timm's registry, cut where none of ``stages`` needs it any more; `ConfigError` if it cannot be."""
+    """A network from timm's registry, cut after the last of ``stages``; `ConfigError` if that is not possible."""
     timm = require_timm()
     if not timm.is_model(architecture):
-        raise ConfigError(f"timm {timm.__version__} has no network {architecture}; a newer timm may have it.")
-    # Of its own: else timm takes the image size of its registry's, which need not be that of a hub's model.
+        raise ConfigError(f"timm {timm.__version__} has no network {architecture}; a newer version may have it.")
+    # A config of its own: otherwise timm takes the image size from its registry, which may differ from a hub's model.
     published = {"architecture": architecture}
     try:
         network = build_network(architecture, {**arguments, "pretrained_cfg": published}, seed)
@@ -131,17 +132,17 @@ def build_cut(architecture: str, arguments: dict[str, Any], seed: int, stages: t
 
 
 def is_plain(network: nn.Module) -> bool:
-    """Whether all its stages have one resolution: a vision transformer, not a pyramid."""
+    """Whether all stages have the same resolution: a vision transformer, not a pyramid."""
     return len({stage["reduction"] for stage in feature_info(network)}) == 1
 
 
 def feature_info(network: nn.Module) -> list[dict[str, Any]]:
-    """The list that timm keeps of a network's stages: num_chs, reduction and module of each."""
+    """Description of each stage by timm: num_chs, reduction and module."""
     return list(network.feature_info)  # type: ignore[arg-type]
 
 
 def with_layers(arguments: dict[str, Any]) -> dict[str, Any]:
-    """``mlp_layer: SwiGLUPacked`` as the class of that name in timm.layers; timm looks other layers up itself."""
+    """Replace ``mlp_layer: SwiGLUPacked`` by that class of timm.layers; timm looks up other layers itself."""
     name = arguments.get("mlp_layer")
     if name is None:
         return arguments
@@ -155,7 +156,7 @@ def with_layers(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_timm_weights(features: TimmFeatures, config: FeaturesConfig, weights: Path | None) -> str:
-    """Fill ``features`` from a safetensors file with timm's keys, or by timm's download; says what was used.
+    """Fill ``features`` from a safetensors file with timm's keys, or from timm's download; returns the source.
 
     Raises `UsageError` when the file does not fit, or when nothing can be downloaded.
     """
@@ -168,23 +169,28 @@ def load_timm_weights(features: TimmFeatures, config: FeaturesConfig, weights: P
 
 
 def _from_timm(config: FeaturesConfig) -> tuple[dict[str, Any], str]:
-    """The whole network's weights, classifier included: so timm loads them strictly."""
-    assert config.timm_name is not None, "asked for features of timm alone"
+    """Weights of the whole network, classifier included, because timm loads them strictly."""
+    assert config.timm_name is not None, "only called for timm backbones"
     try:
         network = build_network(
             config.timm_name, require_resolved(config).arguments, config.random_seed, pretrained=True
         )
-    except (OSError, RuntimeError, ValueError, HTTPException) as error:  # no network, no licence, other weights
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        HTTPException,
+    ) as error:  # no internet, licence not accepted, other weights
         first_line = str(error).strip().partition("\n")[0]
         raise UsageError(
-            f"{config.backbone}: its weights are neither on this machine nor can they be downloaded ({first_line}). "
-            "Pass a safetensors file with timm's keys (--weights FILE.safetensors); for a model behind a licence, "
-            "accept that on its page and give 'hf auth login' first."
+            f"{config.backbone}: its weights are not on this machine and could not be downloaded ({first_line}). "
+            "Pass a safetensors file with timm's keys (--weights FILE.safetensors). If the model needs you to accept a "
+            "licence, accept it on the model's page and run 'hf auth login' first."
         ) from None
-    return network.state_dict(), _told(network.pretrained_cfg)  # type: ignore[arg-type]
+    return network.state_dict(), _describe_source(network.pretrained_cfg)  # type: ignore[arg-type]
 
 
-def _told(published: dict[str, Any]) -> str:
+def _describe_source(published: dict[str, Any]) -> str:
     name = published.get("hf_hub_id") or ".".join(filter(None, (published["architecture"], published.get("tag"))))
     licence = published.get("license")
     return f"timm {name} (licence: {licence})" if licence else f"timm {name}"

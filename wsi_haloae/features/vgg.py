@@ -1,7 +1,7 @@
-"""Block B: frozen multi-scale features of a VGG network, cut where nothing more is needed.
+"""Block B: frozen multi-scale features of a VGG network, cut after the last layer that is needed.
 
-Simonyan and Zisserman 2014 (arXiv 1409.1556); which layers, and how they are brought together:
-HaloAE, section 3.1.1. Status: checked against torchvision's VGG in the tests.
+Simonyan and Zisserman 2014 (arXiv 1409.1556). Which layers are used and how they are combined: HaloAE, section 3.1.1.
+Status: checked against torchvision's VGG in the tests.
 
     relu1_1, relu2_1, relu3_1, relu3_4 (relu3_3 in VGG16)  ->  64 + 128 + 256 + 256 = 704 channels
     at a quarter of the input's size, by average pooling (4x4, 2x2, none, none)
@@ -27,7 +27,7 @@ from wsi_haloae.features.frozen import REDUCTION, FrozenFeatures
 
 @dataclass(frozen=True)
 class _Plan:
-    """Convolution widths by stage, and which convolutions (counted from 0) are tapped."""
+    """Numbers of channels by stage, and which convolutions (counted from 0) are used as features."""
 
     stages: tuple[tuple[int, ...], ...]
     taps: tuple[int, ...]
@@ -48,7 +48,7 @@ class MultiScaleFeatures(FrozenFeatures):
         self.alignment = config.alignment
         self.layers = plan.names
         modules: list[nn.Module] = []
-        taps: dict[int, int] = {}  # position of a ReLU in the sequence -> pooling down to a quarter
+        taps: dict[int, int] = {}  # position of a ReLU in the sequence -> pooling to a quarter of the input size
         channels, conv_number, layer_channels = 3, 0, []
         for stage, widths in enumerate(plan.stages):
             if stage:
@@ -60,7 +60,7 @@ class MultiScaleFeatures(FrozenFeatures):
                     taps[len(modules) - 1] = REDUCTION >> stage
                     layer_channels.append(out)
                 channels, conv_number = out, conv_number + 1
-        self.features = nn.Sequential(*modules)  # torchvision's name, so its keys fit
+        self.features = nn.Sequential(*modules)  # torchvision's name, so that its keys fit
         self.layer_channels = tuple(layer_channels)
         self._taps = taps
         if config.backbone == "random" or config.weights == "random":
@@ -90,21 +90,21 @@ class MultiScaleFeatures(FrozenFeatures):
 
 def _bring_together(x: Tensor, pooling: int, *, padded: bool) -> Tensor:
     if padded:
-        # The published code reads these maps after the next layer's padding, two pixels too
-        # wide, and resizes them: features shift by up to a pixel.
+        # The published code reads these maps after the padding of the next layer, two pixels wider, and resizes them:
+        # features shift by up to a pixel.
         size = (x.shape[-2] // pooling, x.shape[-1] // pooling)
         return F.interpolate(F.pad(x, (1, 1, 1, 1), mode="reflect"), size=size, mode="area")
     return F.avg_pool2d(x, pooling) if pooling > 1 else x
 
 
 def split_layers(x: Tensor, layer_channels: tuple[int, ...]) -> list[Tensor]:
-    """Features or their residual (B, C, ...) cut back into layers along the channels."""
+    """Split features or their residual (B, C, ...) into layers, along the channels."""
     edges = [0, *torch.tensor(layer_channels).cumsum(0).tolist()]
     return [x[:, start:stop] for start, stop in pairwise(edges)]
 
 
 def load_backbone_weights(features: nn.Module, backbone: str, weights: Path | None) -> str:
-    """Fill a VGG backbone from a safetensors file, or from torchvision; says what was used.
+    """Fill a VGG backbone from a safetensors file, or from torchvision; returns a description of the source.
 
     Raises `UsageError` when the file does not fit, or when nothing can be downloaded.
     """
@@ -118,7 +118,7 @@ def load_backbone_weights(features: nn.Module, backbone: str, weights: Path | No
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file that a user named; `UsageError` for any other file."""
+    """The tensors in a safetensors file given with --weights; `UsageError` for any other file."""
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
@@ -126,12 +126,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def take_weights(network: nn.Module, state: dict[str, Tensor], complaint: str, *, keys_of: str) -> None:
-    """Fill all of ``network`` from ``state``, which may hold more (a classifier); else a `UsageError`."""
+    """Fill all of ``network`` from ``state``, which may also hold more (a classifier); `UsageError` if that fails."""
     wanted = network.state_dict()
     missing = sorted(key for key in wanted if key not in state or state[key].shape != wanted[key].shape)
     if missing:
         raise UsageError(
-            f"{complaint}: {', '.join(missing[:3])} missing or of another shape. "
+            f"{complaint}: {', '.join(missing[:3])} are missing or have another shape. "
             f"A safetensors file with {keys_of}'s keys ({next(iter(wanted))}, ...) is needed."
         )
     network.load_state_dict({key: state[key] for key in wanted})
@@ -143,8 +143,8 @@ def _from_torchvision(backbone: str) -> tuple[dict[str, Tensor], str]:
     chosen = VGG19_Weights.IMAGENET1K_V1 if backbone == "vgg19" else VGG16_Weights.IMAGENET1K_V1
     try:
         return dict(chosen.get_state_dict(progress=True)), f"torchvision {chosen}"
-    except (OSError, RuntimeError, HTTPException) as error:  # no network, a cut connection, a damaged download
+    except (OSError, RuntimeError, HTTPException) as error:  # no internet, a lost connection, a damaged download
         raise UsageError(
-            f"{backbone}: ImageNet weights are neither on this machine nor can they be downloaded ({error}). "
+            f"{backbone}: ImageNet weights are not on this machine and could not be downloaded ({error}). "
             "Pass a safetensors file with torchvision's keys: --weights vgg19_features.safetensors."
         ) from None

@@ -1,1 +1,1 @@
-"""HaloAE, blocks C to E around the features of block B, its losses, and the checkpoint."""
+"""HaloAE: blocks C to E, which use the features of block B, the losses, and the checkpoint."""

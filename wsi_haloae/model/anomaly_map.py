@@ -1,7 +1,7 @@
 """From features and their reconstruction to an anomaly map (HaloAE, equation 4 and Fig. S1).
 
-Order: residual on the feature map's grid -> deviation from the training tiles' mean map
--> 3x3 Gaussian -> bilinear to the tile (specification, section 3).
+Order: residual on the feature map's grid -> deviation from the training tiles' mean map -> 3x3 Gaussian
+-> bilinear interpolation to the tile's pixels (specification, section 3).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def residual_map(features: Tensor, reconstruction: Tensor) -> Tensor:
 
 
 def by_layer(maps: Tensor, layer_channels: tuple[int, ...]) -> Tensor:
-    """Maps of channels averaged over those of each feature layer: (B, C, m, m) -> (B, layers, m, m)."""
+    """Average maps of channels within each feature layer: (B, C, m, m) -> (B, layers, m, m)."""
     return torch.stack([layer.mean(dim=1) for layer in split_layers(maps, layer_channels)], dim=1)
 
 
 def dissimilarity_map(x: Tensor, y: Tensor, data_range: Tensor | None) -> Tensor:
-    """1 - SSIM of each channel at each place: (B, C, h, w) twice -> (B, C, h, w)."""
+    """1 - SSIM of each channel at each position: (B, C, h, w) twice -> (B, C, h, w)."""
     return 1 - ssim_map(x, y, data_range, edge="reflect")
 
 
@@ -37,7 +37,7 @@ Normalisation = Literal["absolute", "signed", "none"]
 def normalise_map(residual: Tensor, mean_map: Tensor, how: Normalisation) -> Tensor:
     """Deviation from the mean training map, (B, m, m) and (m, m) -> (B, m, m) (paper, Fig. S1).
 
-    ``absolute`` is |A - mean|, where a part that is too easy counts too; ``signed`` A - mean.
+    ``absolute`` is |A - mean|, so that parts that are too easy to reconstruct count too; ``signed`` is A - mean.
     """
     if how == "none":
         return residual

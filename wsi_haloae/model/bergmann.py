@@ -1,4 +1,4 @@
-"""Block C as the convolutional auto-encoder of images behind AE-L2 and AE-SSIM (HaloAE, Table 4).
+"""Block C as the convolutional auto-encoder of images used by AE-L2 and AE-SSIM (HaloAE, Table 4).
 
 Bergmann, Löwe, Fauser, Sattlegger and Steger 2018, *Improving Unsupervised Defect Segmentation by
 Applying Structural Similarity to Autoencoders* (arXiv 1807.02011), Table 1.
@@ -11,9 +11,9 @@ from torch import nn
 from wsi_haloae.features.frozen import REDUCTION
 
 LATENT = 100
-"""Numbers that an image is coded in; the paper's d for textures."""
+"""Length of an image's code; the paper's d for textures."""
 IMAGE_MULTIPLE = 16
-"""Four convolutions halve the image."""
+"""Four of the convolutions halve the image."""
 _LAYERS = ((32, 4, 2), (32, 4, 2), (32, 3, 1), (64, 4, 2), (64, 3, 1), (128, 4, 2), (64, 3, 1), (32, 3, 1))
 """Channels, kernel and stride of the encoder's first eight convolutions; padding 1."""
 
@@ -24,12 +24,12 @@ def bergmann(channels: int, map_size: int) -> tuple[nn.Module, nn.Module]:
         conv1   3 -> 32    4x4  stride 2        conv6   64 -> 128   4x4  stride 2
         conv2   32 -> 32   4x4  stride 2        conv7   128 -> 64   3x3
         conv3   32 -> 32   3x3                  conv8   64 -> 32    3x3
-        conv4   32 -> 64   4x4  stride 2        conv9   32 -> 100   all that is left (8x8), no padding
+        conv4   32 -> 64   4x4  stride 2        conv9   32 -> 100   everything left (8x8), no padding
         conv5   64 -> 64   3x3
 
-    Leaky ReLU with slope 0.2 after each but the last. The decoder is the reverse, of transposed
-    convolutions, and its last is linear too. Made for images of 128x128; at another size conv9
-    covers image size / 16. It sees images: the features are shuffled back first.
+    Leaky ReLU with slope 0.2 after each but the last. The decoder is the reverse, with transposed convolutions; its
+    last one is linear too. Made for images of 128x128; at another size, the kernel of conv9 covers image size / 16. The
+    input is an image: the features are rearranged to one first.
     """
     colours = channels // REDUCTION**2
     rest = map_size * REDUCTION // IMAGE_MULTIPLE

@@ -1,7 +1,7 @@
 """Block C, the auto-encoder, in the variants that Table 4 of the paper compares.
 
-Every variant takes features (B, C, m, m) to a code and back. All but one have HaloAE's own code
-width, so that they squeeze alike; the auto-encoder of images has a code per image.
+Every variant encodes features (B, C, m, m) and decodes them again. All but one have a code as wide as HaloAE's, so that
+they compress equally; the auto-encoder of images has one code per image.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from wsi_haloae.model.swin import swin
 def build_block_c(config: ModelConfig, channels: int, map_size: int) -> tuple[nn.Module, nn.Module]:
     """Encoder and decoder for features (B, ``channels``, m, m), m = ``map_size``.
 
-    The decoder gives the features' own size, but for the HaloNet without padding
-    (``map_size: stretch60``), which gives four cells less a side.
+    The decoder's output has the size of the features, except for the HaloNet without padding (``map_size: stretch60``),
+    whose output is four cells smaller per side.
     """
     match config.block_c:
         case "dfr_cnn":

@@ -1,8 +1,8 @@
 """Checkpoint: one safetensors file with all that scoring needs, and no code.
 
-Weights (the frozen features included, so scoring needs no download), configuration, tile size,
-pixel size, feature statistics, mean map, what scoring rules learned, calibration and display range.
-Training and scoring share it, so their preprocessing cannot disagree.
+The file holds the weights (those of the frozen features too, so scoring needs no download), the configuration, tile
+size, pixel size, feature statistics, mean map, what the scoring rules learned, calibration and display range. Training
+and scoring both use it, so their preprocessing is the same.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from wsi_haloae.stain.facts import StainFacts
 FORMAT_VERSION = 5
 KIND = "wsi-haloae checkpoint"
 HEADER_KEY = "wsi-haloae"
-"""The one entry of the file's metadata: safetensors writes several in random order."""
+"""The only entry of the file's metadata: safetensors writes several entries in random order."""
 _CALIBRATION_SCORES, _CALIBRATION_WEIGHTS = "calibration.scores", "calibration.weights"
 _MEAN_MAP, _IMAGE_MAP, _RANGE = (f"statistics.{name}" for name in ("mean_map", "mean_image_map", "feature_range"))
 
 
 class CheckpointFacts(BaseModel):
-    """What is known about a model beside its weights; kept as JSON in the file's header.
+    """What is known about a model besides its weights; stored as JSON in the file's header.
 
-    ``mpp`` is micrometres per pixel of the tile, None for images that have no scale (MVTec). ``map_range`` are the
-    ends of the colour bar of anomaly maps, as ``display_range`` those of scores; None before calibration. ``stains``
-    are those that slides are brought to, None where they stay what they are. ``rule_marks`` are the marks of the rules
-    that the score's was chosen from, None where the configuration names it.
+    ``mpp`` is micrometres per pixel of the tile, None for images without a scale (MVTec). ``display_range`` are the
+    ends of the colour bar of scores, ``map_range`` those of anomaly maps; None before calibration. ``stains`` are the
+    target stains, None if slides are not stain-normalised. ``rule_marks`` are the marks of the rules that training
+    chose from, None if the configuration names the rule.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -73,10 +73,10 @@ class CheckpointFacts(BaseModel):
 class Checkpoint:
     """A trained model with its statistics.
 
-    ``mean_map`` (m, m) is the mean residual of training tiles' features, ``mean_image_map`` (m, m)
-    that of their images (None where the image was not trained); ``feature_range`` (C,) the span of
-    each channel from its 0.1 to its 99.9 percentile. ``gaussians`` belong to scoring rules, by
-    their name. Images that are no tiles (MVTec) have no ``calibration``.
+    ``mean_map`` (m, m) is the mean feature residual of training tiles, ``mean_image_map`` (m, m) their mean image
+    residual (None if the image was not trained). ``feature_range`` (C,) is the difference between the 99.9 and the 0.1
+    percentile of each channel. ``gaussians`` has the statistics of scoring rules, by name. Models of labelled images
+    (MVTec) have no ``calibration``.
     """
 
     facts: CheckpointFacts
@@ -89,11 +89,11 @@ class Checkpoint:
     sha256: str = ""
 
     def with_facts(self, **changes: Any) -> Checkpoint:
-        """The same model, of which something else is known."""
+        """The same model with some facts changed."""
         return replace(self, facts=self.facts.model_copy(update=changes))
 
     def save(self, path: Path) -> None:
-        """Write under a temporary name, then rename; same contents give the same bytes."""
+        """Write under a temporary name, then rename; the same contents give the same bytes."""
         tensors = _each_its_own({f"model.{name}": tensor for name, tensor in self.model.state_dict().items()})
         tensors[_MEAN_MAP] = self.mean_map.contiguous().cpu()
         tensors[_RANGE] = self.feature_range.contiguous().cpu()
@@ -108,17 +108,18 @@ class Checkpoint:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             partial.touch()
-            mode = partial.stat().st_mode  # as every other file; safetensors would keep it from colleagues
+            mode = partial.stat().st_mode  # as for every other file; safetensors makes its files unreadable for others
             save_file(tensors, partial, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
             partial.chmod(mode)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """A checkpoint in evaluation mode on the CPU; `CheckpointError` for anything else."""
+        """Load a checkpoint, in evaluation mode on the CPU; `CheckpointError` for any other file."""
         try:
             with safe_open(path, framework="pt") as file:
                 facts = _parse_header(path, (file.metadata() or {}).get(HEADER_KEY))
-                # Copies: in the mapped file tensors lie unaligned, and products differ in their last digits.
+                # Copied, because tensors in the mapped file are not aligned, and products would differ in their last
+                # digits.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  # no mapping
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: cannot be read as a safetensors checkpoint ({error}).") from None
@@ -137,7 +138,7 @@ class Checkpoint:
 
 
 def _each_its_own(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, and no two in the same memory, which safetensors cannot write: some networks share weights."""
+    """Tensors on the CPU, no two sharing memory, which safetensors cannot write; some networks share weights."""
     own: dict[str, Tensor] = {}
     places: set[int] = set()
     for name, given in state.items():
@@ -156,8 +157,8 @@ def file_sha256(path: Path) -> str:
 def _parse_header(path: Path, text: str | None) -> CheckpointFacts:
     if text is None:
         raise CheckpointError(
-            f"{path}: a safetensors file, but not a checkpoint that 'wsi-haloae train-tiles' wrote "
-            "(VGG weights go to train-tiles as --weights)."
+            f"{path}: a safetensors file, but not a checkpoint written by 'wsi-haloae train-tiles'. "
+            "(Pass VGG weights to train-tiles with --weights.)"
         )
     try:
         header = json.loads(text)
@@ -168,8 +169,8 @@ def _parse_header(path: Path, text: str | None) -> CheckpointFacts:
         raise CheckpointError(f"{path}: the checkpoint's header is damaged ({error!r}).") from None
     if (kind, version) != (KIND, FORMAT_VERSION):
         raise CheckpointError(
-            f"{path}: {kind} of format {version}, but this wsi-haloae reads formats 4 and "
-            f"{FORMAT_VERSION}. Score with the version that trained it, or train again."
+            f"{path}: {kind} of format {version}, but this version of wsi-haloae reads only formats 4 and "
+            f"{FORMAT_VERSION}. Score with the version that trained the model, or train it again."
         )
     try:
         return CheckpointFacts.model_validate(facts)
@@ -196,7 +197,7 @@ def _require_numbers(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> HaloAE:
     state = {name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")}
     try:
-        with torch.device("meta"):  # no memory is taken before the shapes are known to fit
+        with torch.device("meta"):  # takes no memory until the shapes are known to fit
             model = HaloAE(facts.config.model, facts.tile_size)
         wanted = {name: tensor.dtype for name, tensor in model.state_dict().items()}
         model.load_state_dict(state, strict=True, assign=True)
@@ -204,7 +205,7 @@ def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> Ha
         model.backbone.leave_meta()
     except (RuntimeError, TypeError, OverflowError, ConfigError) as error:
         first = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: weights and configuration do not belong together ({first}).") from None
+        raise CheckpointError(f"{path}: the weights do not fit the configuration ({first}).") from None
     shapes: dict[str, tuple[int, ...]] = {
         _MEAN_MAP: (model.map_size, model.map_size),
         _RANGE: (model.backbone.channels,),
@@ -214,7 +215,7 @@ def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> Ha
     for name, shape in shapes.items():
         tensor = tensors.get(name)
         if tensor is None or tensor.shape != shape or tensor.dtype != torch.float32:
-            raise CheckpointError(f"{path}: {name} is missing or not float32 of shape {shape}.")
+            raise CheckpointError(f"{path}: {name} is missing, or not float32 of shape {shape}.")
     return model.eval()
 
 
@@ -222,12 +223,16 @@ def _gaussians(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tensor]
     names = {name.split(".")[1] for name in tensors if name.startswith("rule.")}
     wanted = facts.config.scoring.rule
     if wanted == AUTO:
-        raise CheckpointError(f"{path}: was never calibrated, so its scoring rule is not chosen yet; train it anew.")
+        raise CheckpointError(
+            f"{path}: was never calibrated, so its scoring rule is not chosen yet; train the model again."
+        )
     found = {}
     for name in sorted(names | statistics_of(wanted)):
         mean, precision = (tensors.get(f"rule.{name}.{part}") for part in ("mean", "precision"))
         if mean is None or precision is None or mean.ndim != 1 or precision.shape != (len(mean), len(mean)):
-            raise CheckpointError(f"{path}: the statistics of scoring rule {name!r} are missing or misshapen.")
+            raise CheckpointError(
+                f"{path}: the statistics of scoring rule {name!r} are missing or have the wrong shape."
+            )
         found[name] = Gaussian(mean, precision)
     return found
 
@@ -238,7 +243,7 @@ def _calibration(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tenso
     scores, weights = tensors.get(_CALIBRATION_SCORES), tensors.get(_CALIBRATION_WEIGHTS)
     shape = (facts.calibration.tiles,)
     if scores is None or weights is None or scores.shape != shape or weights.shape != shape:
-        raise CheckpointError(f"{path}: the calibration scores are missing or not {shape[0]} in number.")
+        raise CheckpointError(f"{path}: the calibration scores are missing, or not {shape[0]} of them.")
     if not (bool((scores.diff() >= 0).all()) and bool((weights >= 0).all()) and abs(float(weights.sum()) - 1) < 1e-6):
         raise CheckpointError(
             f"{path}: the calibration scores do not rise, or their weights do not add up to 1. The file is damaged: "

@@ -1,4 +1,4 @@
-"""What a model costs: weights and arithmetic of the two blocks that scoring needs, B and C."""
+"""What a model costs: weights and arithmetic of blocks B and C, the two that scoring needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COPIES = 5
 
 @dataclass(frozen=True)
 class Cost:
-    """Of block B (features) and block C (auto-encoder); operations are those of one tile."""
+    """Cost of block B (features) and block C (auto-encoder); operations are counted per tile."""
 
     channels: int
     map_size: int
@@ -32,25 +32,25 @@ class Cost:
     autoencoder_flops: int
 
     def __str__(self) -> str:
-        """Sums in millions and in GFLOP, with the shares of B and C."""
+        """Totals in millions of weights and in GFLOP, with the shares of B and C."""
         parameters = self.features_parameters + self.autoencoder_parameters
         flops = self.features_flops + self.autoencoder_flops
         return (
             f"{parameters / 1e6:.1f} million weights ({self.features_parameters / 1e6:.1f} features + "
-            f"{self.autoencoder_parameters / 1e6:.1f} auto-encoder), {flops / 1e9:.1f} GFLOP a tile "
+            f"{self.autoencoder_parameters / 1e6:.1f} auto-encoder), {flops / 1e9:.1f} GFLOP per tile "
             f"({self.features_flops / 1e9:.1f} + {self.autoencoder_flops / 1e9:.1f})"
         )
 
 
 def measure_cost(config: ModelConfig, tile_size: int) -> Cost:
-    """Counted on shapes alone: nothing is computed. A multiplication with its addition counts as two operations.
+    """Count weights and operations from shapes alone: nothing is computed. A multiply-add counts as two operations.
 
-    Raises `ConfigError` where the features' network cannot take the tile.
+    Raises `ConfigError` if the backbone cannot take tiles of this size.
     """
     with torch.device("meta"):
         model = HaloAE(config, tile_size).eval()
         images = torch.empty(1, 3, model.image_size, model.image_size)
-    # Attention as plain products: the counter does not know every fused kernel.
+    # Attention as plain products, because the counter does not know every fused kernel.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         with FlopCounterMode(display=False) as of_features:
             features = _features(model, images)
@@ -82,22 +82,22 @@ def require_memory(config: ModelConfig, tile_size: int) -> None:
 
 
 def describe_cost(asked: ModelConfig, config: ModelConfig, tile_size: int) -> list[str]:
-    """Lines for people: features, blocks B and C; for features of timm VGG19's beside them.
+    """Lines for people on the features and the cost of blocks B and C; for timm features also the cost with VGG19.
 
-    ``config`` is what `resolve` made of ``asked``.
+    ``config`` is ``asked`` after `resolve`.
     """
     cost, name = measure_cost(config, tile_size), config.features.backbone
     lines = [
         f"features {name}: {cost.channels} channels on {cost.map_size} x {cost.map_size} cells",
-        f"cost of scoring: {cost}",
+        f"cost of scoring, blocks B and C: {cost}",
     ]
     if config.features.timm is not None:
         with_vgg19 = asked.model_copy(update={"features": FeaturesConfig(standardise=asked.features.standardise)})
-        lines.append(f"  against vgg19:  {measure_cost(with_vgg19, tile_size)}")
+        lines.append(f"  with vgg19 instead: {measure_cost(with_vgg19, tile_size)}")
     before, after = asked.autoencoder, config.autoencoder
     if before != after:
         lines.append(
-            f"  widths of the auto-encoder, for {cost.channels} channels instead of {before.made_for}: "
+            f"  auto-encoder widened for {cost.channels} channels instead of {before.made_for}: "
             f"head {before.head_width} -> {after.head_width}, code {before.encoder[-1].out} -> {after.encoder[-1].out}"
         )
     return lines
@@ -106,10 +106,11 @@ def describe_cost(asked: ModelConfig, config: ModelConfig, tile_size: int) -> li
 def _features(model: HaloAE, images: Tensor) -> Tensor:
     try:
         return model.features(images)
-    except RuntimeError as error:  # no memory is used here, so none ran out: the network wants another size
+    except RuntimeError as error:  # no memory is used here, so it cannot have run out: the size must be wrong
         size, backbone = model.image_size, model.config.features.backbone
         raise ConfigError(
-            f"backbone {backbone} cannot take images of {size} x {size} pixels ({error}). Choose another tile size."
+            f"backbone {backbone} cannot take images of {size} x {size} pixels ({error}). Choose another tile size, "
+            "for example a multiple of 224 pixels."
         ) from None
 
 

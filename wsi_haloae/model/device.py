@@ -1,4 +1,4 @@
-"""Which device a run uses, decided in one place."""
+"""Chooses the device of a run, in one place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wsi_haloae.errors import UsageError
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; `UsageError` for one that is not there."""
+    """``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; `UsageError` if it does not exist on this machine."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

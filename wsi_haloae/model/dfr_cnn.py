@@ -1,7 +1,7 @@
 """Block C as a CNN: the convolutional auto-encoder of DFR (HaloAE, Table 4).
 
 Shi, Yang and Qi 2021, *Unsupervised anomaly segmentation via deep feature reconstruction*,
-Neurocomputing (arXiv 2012.07122). Its convolutions are 1x1: every cell is coded by itself.
+Neurocomputing (arXiv 2012.07122). Its convolutions are 1x1: every cell is encoded on its own.
 """
 
 from __future__ import annotations

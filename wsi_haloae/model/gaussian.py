@@ -1,4 +1,4 @@
-"""A Gaussian of reference tiles' numbers, and how far a tile lies from it, or above it (Mahalanobis 1936)."""
+"""A Gaussian of reference tiles' numbers, and how far a tile lies from it or above it (Mahalanobis 1936)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 LOWEST = -1.0
-"""Deviations from the mean that count at the lower side of an excess."""
+"""Lower limit of an excess, in standard deviations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,18 +18,18 @@ class Gaussian:
     precision: Tensor
 
     def distance(self, vectors: Tensor) -> Tensor:
-        """Squared Mahalanobis distance of vectors (B, d), per dimension: (B,); about 1 on reference tiles."""
+        """Squared Mahalanobis distance of vectors (B, d), divided by d: (B,); about 1 for reference tiles."""
         away = vectors - self.mean
         return ((away @ self.precision) * away).sum(dim=1) / len(self.mean)
 
     def excess(self, vectors: Tensor) -> Tensor:
-        """Mean over dimensions of how many deviations vectors (B, d) lie above the mean: (B,).
+        """By how many standard deviations vectors (B, d) lie above the mean, averaged over dimensions: (B,).
 
-        A number that is lower than usual counts for `LOWEST`, however low it is: it is no proof of likeness, and must
-        not outweigh another that is high.
+        A number lower than usual counts as `LOWEST` at least: a low number is no proof of similarity, and must not
+        outweigh another that is high.
         """
         return ((vectors - self.mean) * self.precision.diagonal().sqrt()).clamp_min(LOWEST).mean(dim=1)
 
     def to(self, like: Tensor) -> Gaussian:
-        """The same on the device and in the type of ``like``."""
+        """The same, on the device and in the type of ``like``."""
         return Gaussian(self.mean.to(like), self.precision.to(like))

@@ -3,9 +3,9 @@
 Vaswani et al. 2021, *Scaling Local Self-Attention for Parameter Efficient Visual Backbones*
 (arXiv 2103.12731), equations 2 and 3. Status: equal to a per-pixel float64 reference.
 
-The published HaloAE inverts the padding mask: real keys are masked and out-of-image keys kept,
-so no block sees its own input. Here out-of-image keys get -inf; ``mask: released`` keeps the
-published behaviour for comparison (docs/decisions/0001-attention-mask.md).
+The published HaloAE inverts the padding mask: real keys are masked and keys outside the image are kept, so no block
+sees its own input. Here keys outside the image get -inf; ``mask: released`` keeps the published behaviour for
+comparison (docs/decisions/0001-attention-mask.md).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from wsi_haloae.config import AttentionConfig
 class HaloAttention(nn.Module):
     """(B, C, h, w) -> (B, C, h, w), at any size: the last blocks are padded and masked.
 
-    One query sees (block + 2 halo)^2 keys. Two relative tables, of heights and of widths, are
-    shared by all heads.
+    One query sees (block + 2 halo)^2 keys. Two tables of relative positions, for heights and for widths, are shared by
+    all heads.
     """
 
     def __init__(self, channels: int, heads: int, config: AttentionConfig) -> None:
@@ -53,7 +53,7 @@ class HaloAttention(nn.Module):
         return out[..., :height, :width]
 
     def _pad(self, x: Tensor, pad_y: int, pad_x: int) -> Tensor:
-        """Zeros for the halo on every side, and to the next multiple of the block."""
+        """Zeros for the halo on every side, and up to the next multiple of the block size."""
         return F.pad(x, (self.halo, self.halo + pad_x, self.halo, self.halo + pad_y))
 
     def _blocks(self, x: Tensor) -> Tensor:
@@ -79,8 +79,8 @@ class HaloAttention(nn.Module):
     def _with_positions(self, q: Tensor, k: Tensor) -> Tensor:
         """q.k + q.rel_h[key_y - query_y] + q.rel_w[key_x - query_x]: (B, heads, ny, nx, b*b, w*w).
 
-        A query's relative logits are one for each row and one for each column of the window; a
-        key gets those of its own row and column.
+        A query has one relative logit for each row and one for each column of the window; a key gets those of its own
+        row and column.
         """
         key = torch.arange(self.window, device=q.device)
         query = torch.arange(self.block, device=q.device) + self.halo
@@ -95,10 +95,10 @@ class HaloAttention(nn.Module):
         return logits
 
     def _mask(self, logits: Tensor, in_image: Tensor) -> Tensor:
-        """Take keys out of the softmax; ``in_image`` is the padded map of ones, (1, 1, ...)."""
+        """Exclude keys from the softmax; ``in_image`` is the padded map of ones, (1, 1, ...)."""
         keys = in_image.unfold(2, self.window, self.block).unfold(3, self.window, self.block)
         valid = keys.flatten(-2)[:, :, :, :, None, :] > 0  # (1, 1, ny, nx, 1, w*w)
         if self.released_mask:
-            # The lowest finite number, not -inf: windows without any kept key average them all.
+            # The lowest finite number, not -inf: a window whose keys are all masked averages them.
             return logits.masked_fill(valid, torch.finfo(logits.dtype).min)
         return logits.masked_fill(~valid, -torch.inf)

@@ -1,8 +1,8 @@
 """Block C of the paper: the HaloNet encoder and its mirror, the transposed decoder (section 3.2 and Table S1).
 
-A ResNet-like bottleneck with halo attention in its middle, as in HaloNet, but with a second
-convolution of 3x3 or 5x5, which joins the edges of the attention's blocks. The decoder has the same
-bottlenecks with transposed convolutions; their stride is 1, so nothing is upsampled.
+A ResNet-like bottleneck with halo attention in its middle, as in HaloNet, but with a second convolution of 3x3 or 5x5
+that connects neighbouring blocks of the attention. The decoder has the same bottlenecks with transposed convolutions;
+their stride is 1, so nothing is upsampled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wsi_haloae.model.halo_attention import HaloAttention
 class EncoderStage(nn.Module):
     """1x1 conv -> BN -> ReLU -> halo attention -> ReLU -> conv -> BN -> + shortcut -> ReLU.
 
-    ``attention`` None leaves the attention out.
+    ``attention`` None leaves out the attention.
     """
 
     def __init__(self, channels: int, out: int, stage: StageConfig, attention: AttentionConfig | None) -> None:
@@ -36,7 +36,7 @@ class EncoderStage(nn.Module):
         self.relu = nn.ReLU()
 
     def start_as_shortcut(self) -> None:
-        """Silence the body until training wakes it: the last BN's weight becomes 0 (Goyal et al. 2017)."""
+        """Set the last BN's weight to 0, so that only the shortcut works at first (Goyal et al. 2017)."""
         norm = self.body[-1]
         assert isinstance(norm, nn.BatchNorm2d)
         nn.init.zeros_(norm.weight)
@@ -50,7 +50,7 @@ class EncoderStage(nn.Module):
 class HaloEncoder(nn.Module):
     """Features (B, C, m, m) -> code (B, code_channels, k, k); k = m, or m - 4 without padding.
 
-    ``same_size=False`` is the published code's head without padding (64 -> 60 cells).
+    ``same_size=False`` builds the published code's head, without padding (64 -> 60 cells).
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class HaloEncoder(nn.Module):
 class DecoderStage(nn.Module):
     """1x1 convT -> BN -> ReLU -> halo attention -> ReLU -> convT -> BN -> + shortcut -> ReLU.
 
-    ``attention`` None leaves the attention out. The last stage of block C ends without the ReLU
-    where features have a sign (``final_relu=False``).
+    ``attention`` None leaves out the attention. The last stage of block C has no final ReLU if features can be negative
+    (``final_relu=False``).
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class DecoderStage(nn.Module):
         self.relu: nn.Module = nn.ReLU() if final_relu else nn.Identity()
 
     def start_as_shortcut(self) -> None:
-        """Silence the body until training wakes it: the last BN's weight becomes 0 (Goyal et al. 2017)."""
+        """Set the last BN's weight to 0, so that only the shortcut works at first (Goyal et al. 2017)."""
         norm = self.body[-1]
         assert isinstance(norm, nn.BatchNorm2d)
         nn.init.zeros_(norm.weight)

@@ -2,7 +2,7 @@
 
     tile --preprocess--> image --B--> features --C--> reconstruction --D--> image --E--> logits
 
-Block A (Cut&Paste) belongs to training. Scoring needs B and C alone: `features` and `reconstruct`.
+Block A (Cut&Paste) belongs to training. Scoring needs only B and C: `features` and `reconstruct`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from wsi_haloae.model.standardise import Standardise
 from wsi_haloae.model.swin import SwinStages
 
 LARGEST_TILE = 8192
-"""Where the search for a tile size with enough cells ends."""
+"""Upper end of the search for a tile size with enough cells."""
 
 
 @dataclass(frozen=True)
 class HaloAEOutput:
-    """What one pass through all blocks gives; m = `grid.map_size`, a quarter of the image size with a VGG."""
+    """Output of all blocks; m = `grid.map_size`, a quarter of the image size with a VGG."""
 
     features: Tensor  # (B, C, m, m), standardised
     reconstruction: Tensor  # (B, C, m, m)
@@ -44,7 +44,7 @@ class HaloAEOutput:
 class HaloAE(nn.Module):
     """The whole model for tiles of ``tile_size`` pixels.
 
-    Raises `ConfigError` for a tile size that the network cannot keep aligned.
+    Raises `ConfigError` for a tile size that does not divide evenly in the network.
     """
 
     def __init__(self, config: ModelConfig, tile_size: int) -> None:
@@ -61,7 +61,7 @@ class HaloAE(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Kaiming normal for what is trained (specification, section 1); BN, tables and Swin have theirs."""
+        """Kaiming normal for what is trained (specification, section 1), except BN, position tables and Swin."""
         for part in (self.encoder, self.decoder, self.image_decoder, self.classifier):
             if isinstance(part, SwinStages):
                 continue
@@ -72,7 +72,7 @@ class HaloAE(nn.Module):
                         nn.init.zeros_(module.bias)
 
     def train(self, mode: bool = True) -> HaloAE:
-        """Switch what is trained; the frozen features stay in evaluation mode."""
+        """Set the mode of the trained parts; the frozen features stay in evaluation mode."""
         super().train(mode)
         self.backbone.eval()
         return self
@@ -82,11 +82,11 @@ class HaloAE(nn.Module):
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def trained_state(self) -> dict[str, Tensor]:
-        """The state without that of the frozen features, which can be gigabytes that never change."""
+        """The state without the frozen features, which can be gigabytes and never change."""
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("backbone.")}
 
     def load_trained_state(self, state: dict[str, Tensor]) -> None:
-        """Take over what `trained_state` gave; the features stay."""
+        """Load what `trained_state` returned; the features stay."""
         features = {name: tensor for name, tensor in self.state_dict().items() if name.startswith("backbone.")}
         self.load_state_dict({**features, **state})
 
@@ -97,7 +97,7 @@ class HaloAE(nn.Module):
         return standardised
 
     def reconstruct(self, features: Tensor) -> Tensor:
-        """Block C: features (B, C, m, m) -> their reconstruction, (B, C, m, m)."""
+        """Block C: features (B, C, m, m) -> their reconstruction (B, C, m, m)."""
         return stretched(self.decoder(self.encoder(features)), features)
 
     def decode(self, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,14 +113,14 @@ class HaloAE(nn.Module):
 
 
 def stretched(reconstruction: Tensor, features: Tensor) -> Tensor:
-    """A reconstruction (B, C, k, k) on the features' (B, C, m, m) cells: as it is, but for ``map_size: stretch60``."""
+    """Resize a reconstruction (B, C, k, k) to the features' grid, which only ``map_size: stretch60`` needs."""
     if reconstruction.shape[-2:] == features.shape[-2:]:
         return reconstruction
     return F.interpolate(reconstruction, size=features.shape[-2:], mode="nearest")
 
 
 def check_tile_size(config: ModelConfig, tile_size: int) -> int:
-    """``tile_size`` if the model can take it, else a `ConfigError` that says what it could take."""
+    """Return ``tile_size`` if the model accepts it; otherwise raise `ConfigError` with a size that it accepts."""
     features, downsample = config.features, config.input_downsample
     unit = IMAGE_MULTIPLE if config.block_c == "bergmann" else REDUCTION
     multiple = lcm(TILE_MULTIPLE, unit * downsample)
@@ -131,15 +131,15 @@ def check_tile_size(config: ModelConfig, tile_size: int) -> int:
     if smallest is None:
         cells = map_size(features, LARGEST_TILE // downsample)
         raise ConfigError(
-            f"backbone {features.backbone} gives {cells} x {cells} cells a tile, whatever its size; SSIM needs at "
-            f"least {WINDOW}. Choose finer model.features.stages."
+            f"backbone {features.backbone} gives {cells} x {cells} cells per tile, whatever its size, but SSIM needs "
+            f"at least {WINDOW} x {WINDOW}. Choose finer model.features.stages."
         )
     if tile_size % multiple or tile_size < smallest:
         nearest = max(smallest, tile_size // multiple * multiple)
         coarse = features.timm_name is not None and tile_size < smallest and downsample > 1
         or_else = ", or set model.input_downsample=1" if coarse else ""
         raise ConfigError(
-            f"tile size {tile_size} was given; a multiple of {multiple}, at least {smallest}, is needed "
-            f"(SSIM looks through windows of {WINDOW} cells). Cut the tiles to {nearest}{or_else}."
+            f"tile size {tile_size} was given, but a multiple of {multiple}, at least {smallest}, is needed "
+            f"(SSIM uses windows of {WINDOW} cells). Use tiles of {nearest} pixels{or_else}."
         )
     return tile_size

@@ -1,9 +1,9 @@
 """Blocks D and E: reconstructed features -> image -> original or damaged (HaloAE, Fig. 2).
 
-The paper says five convolutions; the published code, and this, has six at the size of the
-feature map and one between two doublings. The published code ends both three-channel convolutions
-in a ReLU, so it cannot draw the negative half of a normalised image, and once the three channels
-are dead nothing reaches the classifier any more; here both are linear by default.
+The paper says five convolutions. The published code, and this one, has six at the size of the feature map and one
+between two doublings. The published code ends both three-channel convolutions with a ReLU, so it cannot produce the
+negative half of a normalised image, and once the three channels are dead nothing reaches the classifier any more. Here
+both are linear by default.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def _conv(channels: int, out: int) -> nn.Conv2d:
 class ImageDecoder(nn.Module):
     """Features (B, C, m, m) -> normalised image (B, 3, s, s), m = ``map_size``, s = ``image_size``.
 
-    The last two doublings begin at s/4. A map that is coarser than that (a transformer's tokens) is
-    doubled before each of the last convolutions, where channels are few, until it has s/4 cells.
+    The last two doublings begin at s/4. A coarser map (a transformer's tokens) is doubled before each of the last
+    convolutions, where there are few channels, until it has s/4 cells.
     """
 
     def __init__(self, channels: int, config: ImageDecoderConfig, map_size: int, image_size: int) -> None:
@@ -48,7 +48,7 @@ class ImageDecoder(nn.Module):
 
 
 def _doublings(size: int, end: int) -> list[int]:
-    """Sizes after each doubling of ``size``, the last of them ``end``; none where it is ``end`` already."""
+    """Sizes after each doubling of ``size``, up to ``end``; none if it is ``end`` already."""
     sizes = []
     while size < end:
         size = min(2 * size, end)

@@ -1,7 +1,7 @@
 """The three losses of HaloAE (paper, equations 1 and 2; specification, section 2).
 
-Reconstruction losses look at the originals only; the classification loss at all views, with
-originals and damaged copies weighing the same.
+The reconstruction losses use the originals only. The classification loss uses all views, with the same total weight
+for originals and for damaged copies.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Losses:
 def all_losses(model: HaloAE, images: Tensor, damaged: Tensor, feature_range: Tensor, config: LossConfig) -> Losses:
     """Losses of a batch; ``damaged`` (B,) is bool, ``images`` (B, 3, s, s) normalised.
 
-    Blocks that only serve a term that is left out do not run.
+    Blocks that are only needed for a term that is left out do not run.
     """
     features = model.features(images)
     reconstruction = model.reconstruct(features)
@@ -50,7 +50,7 @@ def feature_loss(
 ) -> Tensor:
     """L_fm = MSE + (1 - SSIM), equation 2; ``feature_range`` (C,) scales SSIM's constants.
 
-    Where the features are the pixels themselves SSIM compares images, in [0, 1].
+    If the features are the pixels themselves, SSIM compares images with values in [0, 1].
     """
     mse = F.mse_loss(reconstruction, features)
     if config.fm_terms == "mse":
@@ -62,7 +62,7 @@ def feature_loss(
 
 
 def image_loss(images: Tensor, reconstruction: Tensor, config: LossConfig) -> Tensor:
-    """L_im, the same on images; SSIM in its scaled form looks at them in [0, 1]."""
+    """L_im, the same for images; with scaled constants, SSIM compares them in [0, 1]."""
     mse = F.mse_loss(reconstruction, images)
     if config.ssim == "released":
         return mse + _dissimilarity(images, reconstruction, None, config)
@@ -70,7 +70,7 @@ def image_loss(images: Tensor, reconstruction: Tensor, config: LossConfig) -> Te
 
 
 def classification_loss(logits: Tensor, damaged: Tensor) -> Tensor:
-    """L_cls, equation 1, with the two classes weighing equally; logits (B, 1) or (B, 2)."""
+    """L_cls, equation 1, with equal weight for both classes; logits (B, 1) or (B, 2)."""
     if logits.shape[1] == 2:
         each = F.cross_entropy(logits, damaged.long(), reduction="none")
     else:
@@ -79,7 +79,7 @@ def classification_loss(logits: Tensor, damaged: Tensor) -> Tensor:
 
 
 def _dissimilarity(x: Tensor, y: Tensor, data_range: Tensor | None, config: LossConfig) -> Tensor:
-    # Means of squares cancel badly in half precision.
+    # In half precision, the differences of mean squares would lose too many digits.
     x, y = x.float(), y.float()
     with torch.autocast(device_type=x.device.type, enabled=False):
         if config.ssim == "released":

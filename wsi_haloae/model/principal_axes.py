@@ -1,4 +1,4 @@
-"""The main directions of feature vectors (Pearson 1901): what the best linear auto-encoder keeps."""
+"""The principal components of feature vectors (Pearson 1901): what the best linear auto-encoder keeps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class PrincipalAxes:
-    """Of n cells: their mean (C,), and directions (C, C), orthonormal rows, by falling variance (C,); all float64."""
+    """Of n cells: the mean (C,), and directions (C, C) as orthonormal rows, by falling variance (C,); all float64."""
 
     mean: Tensor
     variances: Tensor
@@ -20,9 +20,9 @@ class PrincipalAxes:
     @classmethod
     @torch.inference_mode()
     def fit(cls, batches: Iterable[Tensor]) -> PrincipalAxes | None:
-        """Over all cells of all batches (B, C, m, m), or None without one.
+        """Fit all cells of all batches (B, C, m, m); None without a batch.
 
-        Sums are kept in float64, C x C of them however many images there are, and one batch beside them.
+        Memory holds sums in float64, C x C numbers for any number of images, and one batch.
         """
         count = 0
         total, products = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
@@ -39,5 +39,5 @@ class PrincipalAxes:
 
 
 def _precise(cells: Tensor) -> Tensor:
-    """In float64, on the CPU where the device (mps) has none."""
+    """In float64, on the CPU if the device (mps) does not support it."""
     return (cells.cpu() if cells.device.type == "mps" else cells).double()

@@ -1,8 +1,8 @@
-"""Block C's weights before the first step: the linear auto-encoder of the same width, along the shortcuts.
+"""Initial weights of block C: the linear auto-encoder of the same width, along the shortcuts.
 
-A training from random weights spends its first hundreds of steps on what an eigendecomposition gives in
-seconds (docs/decisions/0007-principal-start.md). Here the stages' bodies are silent, and their shortcuts
-hand the main directions of the features on: block C reconstructs as PCA does, and learns the rest.
+Starting from random weights, training spends its first hundreds of steps on what an eigendecomposition computes in
+seconds (docs/decisions/0007-principal-start.md). Here the bodies of the stages output 0 at first, and their shortcuts
+pass on the principal components of the features: block C reconstructs as PCA does, and training improves on that.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.principal_axes import PrincipalAxes
 
 LIFT = 6.0
-"""Deviations by which every component is raised, so that no ReLU on its way cuts it."""
+"""Standard deviations added to every component, so that no ReLU on its way cuts it off."""
 
 
 @torch.no_grad()
 def start_at_principal_axes(encoder: HaloEncoder, decoder: HaloDecoder, axes: PrincipalAxes) -> int:
-    """Set the weights in place; gives the number of components that pass, the narrowest width on their way.
+    """Set the weights in place; returns the number of components that pass, which is the narrowest width on their way.
 
-    Channels beyond the narrowest stay random features of the code, which the last stage does not look at yet.
-    Batch normalisation gives every component deviation 1, as a whitening PCA does. `ConfigError` where the last stage
-    has no shortcut of its own.
+    Channels beyond the narrowest width stay random features of the code, which the last stage does not use at first.
+    Batch normalisation gives every component a deviation of 1, as a whitening PCA does. `ConfigError` if the last stage
+    has no weights in its shortcut.
     """
     stages = [*encoder.stages, *decoder.stages]
     if isinstance(stages[-1].shortcut, nn.Identity):
         raise ConfigError(
-            f"model.autoencoder.start principal was given, but the decoder's last stage is already as wide as the "
-            f"{len(axes.mean)} channels of the features, so it has no weights to put their main directions into. Make "
-            "the stage before narrower, or give start: shortcuts."
+            f"model.autoencoder.start=principal was given, but the decoder's last stage is already as wide as the "
+            f"{len(axes.mean)} channels of the features, so its shortcut has no weights for their principal "
+            "components. Make the stage before it narrower, or set model.autoencoder.start=shortcuts."
         )
     for stage in stages:
         stage.start_as_shortcut()
@@ -65,7 +65,7 @@ def start_at_principal_axes(encoder: HaloEncoder, decoder: HaloDecoder, axes: Pr
 
 
 def _shortcut(shortcut: nn.Module) -> tuple[Tensor, nn.BatchNorm2d]:
-    """A view (out, in) of the 1x1 convolution's weight, and the normalisation behind it."""
+    """A view (out, in) of the 1x1 convolution's weight, and the normalisation after it."""
     convolution, norm = shortcut.children()
     assert isinstance(norm, nn.BatchNorm2d)
     if isinstance(convolution, nn.ConvTranspose2d):
@@ -75,7 +75,7 @@ def _shortcut(shortcut: nn.Module) -> tuple[Tensor, nn.BatchNorm2d]:
 
 
 def _whiten(norm: nn.BatchNorm2d, mean: Tensor, kept: int) -> None:
-    """The first channels come with this mean (kept,) and deviation 1, and leave raised by `LIFT`."""
+    """The first channels enter with this mean (kept,), and leave with deviation 1, raised by `LIFT`."""
     assert norm.running_mean is not None and norm.running_var is not None
     nn.init.ones_(norm.weight)
     nn.init.constant_(norm.bias, LIFT)

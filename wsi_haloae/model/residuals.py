@@ -1,4 +1,4 @@
-"""What a model fails to reconstruct: the residuals behind every map and score, in one pass."""
+"""What a model fails to reconstruct: the residuals behind every map and score, computed in one pass."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from wsi_haloae.model.anomaly_map import by_layer, dissimilarity_map, residual_m
 
 @dataclass(frozen=True)
 class Residuals:
-    """Residuals of a batch on the feature map's grid, before any normalisation, and what they are residuals of.
+    """Residuals of a batch on the feature map's grid, before any normalisation, with the features they belong to.
 
-    ``squared`` is A_fm (paper, equation 4) and ``dissimilarity`` 1 - SSIM (None unless asked for);
-    ``layers`` and ``layer_dissimilarities`` are those of each feature layer by itself, and ``channels``
-    are the squared residuals of each channel. ``features`` is the one of the two that the configuration
-    names, ``given`` what block C was to reconstruct. ``image`` is A_im, the squared residual of the image
-    averaged over each cell, and ``damaged`` the classifier's P(damaged): None where blocks D and E did
-    not run.
+    ``squared`` is A_fm (paper, equation 4), ``dissimilarity`` is 1 - SSIM (None unless requested), and ``features`` is
+    the one of these two that the configuration names. ``layers`` and ``layer_dissimilarities`` are the same for each
+    feature layer, ``channels`` are the squared residuals of each channel. ``given`` are the features that block C
+    reconstructs. ``image`` is A_im, the squared residual of the image averaged over each cell, and ``damaged`` is the
+    classifier's P(damaged); both are None if blocks D and E did not run.
     """
 
     features: Tensor  # (B, m, m)
@@ -39,7 +38,7 @@ class Residuals:
 
 
 class Reconstructing(Protocol):
-    """What residuals need of a model: a `HaloAE`, or the engine's faster form of one."""
+    """What residuals need from a model: a `HaloAE`, or the engine's faster form of one."""
 
     config: ModelConfig
     map_size: int
@@ -64,7 +63,10 @@ def residuals(
     decode: bool = False,
     ssim: bool = False,
 ) -> Residuals:
-    """Of images in [0, 1], (B, 3, s, s); ``decode`` runs blocks D and E too, ``ssim`` compares structure by layer."""
+    """Residuals of images (B, 3, s, s) in [0, 1].
+
+    ``decode`` also runs blocks D and E, ``ssim`` adds the dissimilarities.
+    """
     images = normalise(unit, config.model.input_downsample).contiguous(memory_format=torch.channels_last)
     features = model.features(images)
     reconstruction = model.reconstruct(features)
@@ -88,12 +90,12 @@ def residuals(
 def _dissimilarities(model: Reconstructing, features: Tensor, reconstruction: Tensor, feature_range: Tensor) -> Tensor:
     """1 - SSIM by channel, on the feature map's grid: (B, C, m, m)."""
     x, y = model.backbone.for_ssim(features), model.backbone.for_ssim(reconstruction)
-    # The pixels' range is 1; feature_range is that of their rearranged channels.
+    # The range of pixels is 1; feature_range describes their rearranged channels.
     data_range = None if model.config.features.backbone == "pixels" else feature_range
     unlike = dissimilarity_map(x, y, data_range)
     return unlike if unlike.shape[-1] == model.map_size else F.adaptive_avg_pool2d(unlike, model.map_size)
 
 
 def _probability_of_damage(logits: Tensor) -> Tensor:
-    """P(damaged) from one logit or two, never a loss that knows the label: (B, 1 or 2) -> (B,)."""
+    """P(damaged) from one logit or two; the loss is no score, because it knows the label: (B, 1 or 2) -> (B,)."""
     return logits.softmax(dim=1)[:, 1] if logits.shape[1] == 2 else logits[:, 0].sigmoid()

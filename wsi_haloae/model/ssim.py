@@ -1,7 +1,7 @@
 """Structural similarity (Wang et al. 2004), as a matrix product.
 
-The 11-tap Gaussian is separable, and along one axis it is a banded matrix: two products per map
-replace a grouped convolution, exactly, and much faster for hundreds of channels.
+The 11-tap Gaussian is separable, and along one axis it is a banded matrix. Two products per map give exactly the result
+of a grouped convolution, much faster for hundreds of channels.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ SIGMA = 1.5
 
 
 Edge = Literal["valid", "zeros", "reflect"]
-"""*valid* looks through whole windows only; the others have a window at every position: the published code's
-lies over zeros beyond the edge, a map's over what the edge reflects."""
+"""*valid*: whole windows only. The others have a window at every position: with *zeros* beyond the edge, as in the
+published code, or with the *reflect*-ed map, as for anomaly maps."""
 
 
 def ssim(x: Tensor, y: Tensor, data_range: Tensor | None, *, edge: Edge = "valid") -> Tensor:
@@ -31,7 +31,7 @@ def ssim_map(x: Tensor, y: Tensor, data_range: Tensor | None, *, edge: Edge = "v
 
     ``data_range`` (C,) scales the constants: C1 = (0.01 L)^2, C2 = (0.03 L)^2; None means L = 1.
     """
-    x, y = x.contiguous(), y.contiguous()  # once, or each product below would copy
+    x, y = x.contiguous(), y.contiguous()  # once here, or each product below would copy
     length = torch.ones(x.shape[1], device=x.device) if data_range is None else data_range
     c1 = (0.01 * length).square().view(1, -1, 1, 1)
     c2 = (0.03 * length).square().view(1, -1, 1, 1)
@@ -44,14 +44,14 @@ def ssim_map(x: Tensor, y: Tensor, data_range: Tensor | None, *, edge: Edge = "v
     mean_x, mean_y = blur(x), blur(y)
     product, squares = mean_x * mean_y, mean_x.square() + mean_y.square()
     covariance = blur(x * y) - product
-    variances = blur(x.square() + y.square()) - squares  # only their sum is wanted: one product less
+    variances = blur(x.square() + y.square()) - squares  # only their sum is needed, which saves a product
     return (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
 
 
 @lru_cache(maxsize=16)
-@torch.inference_mode(mode=False)  # kept for training too, whoever asks first
+@torch.inference_mode(mode=False)  # cached for training too, even if scoring is first
 def _gaussian_band(size: int, edge: Edge, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(size', size): each row holds the kernel where its window lies; reflected taps fall on what they reflect."""
+    """(size', size): each row holds the kernel at its window's position; reflected taps are added where they fall."""
     taps = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     kernel = torch.exp(-taps.square() / (2 * SIGMA**2))
     kernel /= kernel.sum()

@@ -1,7 +1,7 @@
 """Per-channel standardisation of the features, with a floor under the deviations.
 
-Without it the largest layer decides everything (specification, section 6). The floor, a share
-of the layer's median deviation, keeps nearly dead channels from shouting.
+Without it the layer with the largest values decides everything (specification, section 6). The floor, a share of the
+layer's median deviation, keeps nearly dead channels from being amplified.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Standardise(nn.Module):
-    """(x - mean) / deviation per channel; the identity until `fit` was called."""
+    """(x - mean) / deviation per channel; the identity until `fit` is called."""
 
     mean: Tensor
     std: Tensor
@@ -23,10 +23,10 @@ class Standardise(nn.Module):
 
     @torch.no_grad()
     def fit(self, mean: Tensor, std: Tensor, layer_channels: tuple[int, ...], floor: float) -> None:
-        """Take over statistics (C,) measured on training tiles; ``floor`` as in the configuration."""
+        """Store statistics (C,) measured on training tiles; ``floor`` as in the configuration."""
         floored = [layer.clamp_min(floor * float(layer.median())) for layer in torch.split(std, list(layer_channels))]
         self.mean.copy_(mean)
-        self.std.copy_(torch.cat(floored).clamp_min(1e-6))  # a layer that is dead throughout
+        self.std.copy_(torch.cat(floored).clamp_min(1e-6))  # if all channels of a layer are dead
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> the same shape."""

@@ -1,10 +1,10 @@
 """Block C of Swin transformer blocks (HaloAE, Table 4: "Block C as Swin").
 
-Liu et al. 2021, *Swin Transformer: Hierarchical Vision Transformer using Shifted Windows* (arXiv
-2103.14030); as an encoder and its mirror after Lin et al. 2022, *DS-TransUNet*. Nothing is
-downsampled and nothing skips the code, as in HaloAE. The paper gives no more than "18 million"
-parameters: widths, depth and window are ours. The blocks are torchvision's, which fills a map that
-is no multiple of the window with zeros and, unlike the halo attention, attends to them.
+Liu et al. 2021, *Swin Transformer: Hierarchical Vision Transformer using Shifted Windows* (arXiv 2103.14030); as an
+encoder with a mirrored decoder after Lin et al. 2022, *DS-TransUNet*. As in HaloAE, nothing is downsampled and no skip
+connection bypasses the code. The paper only says "18 million" parameters: widths, depth and window are our choice. The
+blocks are torchvision's. If the map is not a multiple of the window, they pad it with zeros and, unlike the halo
+attention, attend to these.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from wsi_haloae.config import SwinConfig
 
 
 class SwinStages(nn.Module):
-    """Layers that take their channels last, one after the other: (B, C, h, w) -> (B, C', h, w).
+    """Layers with channels last, one after the other: (B, C, h, w) -> (B, C', h, w).
 
-    Weights begin as in Swin, normal with deviation 0.02; linear layers between two widths, which
-    have no norm before them, keep the variance.
+    Weights start as in Swin, normal with deviation 0.02. Linear layers between two widths, which have no norm before
+    them, start so that they keep the variance.
     """
 
     def __init__(self, layers: list[nn.Module]) -> None:
@@ -62,7 +62,7 @@ def heads_for(width: int, dim_head: int) -> int:
 
 
 def _blocks(width: int, config: SwinConfig) -> list[nn.Module]:
-    """``depth`` blocks, the windows of every other one shifted by half a window; no dropout."""
+    """``depth`` blocks; in every second one the windows are shifted by half a window; no dropout."""
     from torchvision.models.swin_transformer import SwinTransformerBlock  # noqa: PLC0415  # slow, seldom needed
 
     return [

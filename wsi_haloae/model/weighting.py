@@ -1,8 +1,8 @@
-"""Which loss counts how much: the evolving weighting scheme (HaloAE, section 3.3), and its rivals.
+"""How much each loss counts: the evolving weighting scheme (HaloAE, section 3.3), and its alternatives.
 
     y(t) = (a - b) / (1 + exp(d (t - c/2))) + b,    alpha_i = y_i / sum(y),    t from 0 to 250
 
-The paper prints the exponent of its Fig. 3 ambiguously; this is the curve that it draws.
+The paper prints the exponent in its Fig. 3 ambiguously; this formula gives the curve that it draws.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class LossWeights:
     im: float
 
     def among(self, *, cls: bool, fm: bool, im: bool) -> LossWeights:
-        """The same with terms left out, which weigh 0 then; the others sum to 1 again."""
+        """The same with some terms left out, which then weigh 0; the others sum to 1 again."""
         kept = self.cls * cls, self.fm * fm, self.im * im
         return LossWeights(*(value / sum(kept) for value in kept))
 
@@ -57,7 +57,7 @@ def ews_weights(t: float, schedule: Literal["paper", "released"] = "paper") -> L
 
 
 def schedule_time(step: int, total_steps: int, steps_per_epoch: int, unit: Literal["progress", "epoch"]) -> float:
-    """Time t of a step counted from 0. By ``progress`` the last step is at 250, whatever the length."""
+    """Time t of a step, counted from 0. By ``progress`` the last step is at 250, whatever the length."""
     if unit == "progress":
         return T_END * step / max(1, total_steps - 1)
     return float(step // steps_per_epoch)

@@ -1,7 +1,7 @@
-"""A rule of the table, applied to a batch.
+"""Applies one rule of the table to a batch.
 
-Measured -> numbers -> distance from what reference tiles taught, where there is something to learn -> score
-Measured -> residual -> deviation from the mean map -> filter -> pooling -> score, for rules without numbers
+With numbers: Measured -> numbers -> distance from what was learned from reference tiles, if anything -> score
+Without:      Measured -> residual -> deviation from the mean map -> filter -> pooling -> score
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ def score_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
 
 
 def numbers_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
-    """What ``rule`` looks at: (B, d) where reference tiles teach what is usual of it, (B,) elsewhere."""
+    """The numbers that ``rule`` uses: (B, d) if the rule learns from reference tiles, otherwise the scores (B,)."""
     counted = tiles.everywhere if rule.cells == "all" else tiles
     if rule.numbers is not None:
         return _function(rule.numbers)(counted)
     how = scoring.by(rule)
-    # The mean is taken before the filter, which would carry glass into tissue.
+    # The mean is taken before the filter, because the filter would spread the values of glass into tissue.
     pooled = _deviation(how, tiles) if how.pooling == "mean" else map_by(rule, tiles, scoring)
     return POOLINGS[how.pooling](pooled, counted.cells)
 
 
 def map_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
-    """The anomaly map that explains the score, filtered if the settings say so: (B, m, m)."""
+    """The anomaly map that explains the score, smoothed if the settings say so: (B, m, m)."""
     how = scoring.by(rule)
     shown = _deviation(how, tiles) if rule.shows is None else _function(rule.shows)(tiles)
     return smooth(shown) if how.smooth else shown
@@ -51,10 +51,10 @@ def _deviation(how: ScoringConfig, tiles: Measured) -> Tensor:
 
 def _residual(how: ScoringConfig, found: Residuals) -> Tensor:
     if how.source == "image":
-        assert found.image is not None, "blocks D and E run for this source"
+        assert found.image is not None, "blocks D and E run for source image"
         return found.image
     if how.residual == "ssim":
-        assert found.dissimilarity is not None, "computed wherever tiles are scored"
+        assert found.dissimilarity is not None, "always computed when tiles are scored"
         return found.dissimilarity
     return found.squared
 

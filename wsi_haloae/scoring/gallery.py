@@ -1,4 +1,4 @@
-"""Which tiles a report shows, and their pixels and maps: read and computed once more, when all scores are known."""
+"""Chooses the tiles that a report shows, and fetches their pixels and maps, after all tiles are scored."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 
 SIDE_BY_SIDE = 12
-"""The most anomalous tiles, and the least."""
+"""How many of the most anomalous tiles are shown, and how many of the least."""
 FLAGGED = 6
-"""The most anomalous tiles with an artefact: are they artefacts, and does one hide something?"""
+"""How many of the most anomalous tiles with a quality-control flag are shown: artefact, or a finding beneath one?"""
 
 
 def make_gallery(
@@ -24,9 +24,9 @@ def make_gallery(
 ) -> Gallery:
     """The gallery of a store whose shards are all scored.
 
-    ``read_tile`` gives the pixels (s, s, 3) of a tile by its number; ``maps_of`` the maps (k, m, m) of tiles
-    (k, s, s, 3), and is only asked where the store has not kept them. Both are asked in the same order for the same
-    scores, so a second call gives the same bytes.
+    ``read_tile`` returns the pixels (s, s, 3) of a tile by its number. ``maps_of`` returns the maps (k, m, m) of tiles
+    (k, s, s, 3); it is only called if the store has not kept maps. Both are called in the same order for the same
+    scores, so a second run gives the same bytes.
     """
     chosen = choose(store.read("score"), store.read("flags"), store.states() == TileState.DONE)
     numbers = np.concatenate(list(chosen.values()))
@@ -44,10 +44,10 @@ def make_gallery(
 def choose(
     scores: NDArray[np.float32], flags: NDArray[np.uint8], scored: NDArray[np.bool_]
 ) -> dict[GalleryRole, NDArray[np.int64]]:
-    """Numbers of the tiles to show, of n with ``scores``, ``flags`` and ``scored`` (n,); equals by their number.
+    """Numbers of the tiles to show, of n with ``scores``, ``flags`` and ``scored`` (n,); ties by number.
 
-    The most and the least anomalous come from the tiles without an artefact: a pen mark would fill all places with
-    itself. Those with one are shown for themselves. No tile is shown twice.
+    The most and the least anomalous are chosen among the tiles without a flag, because a pen mark would otherwise fill
+    all places. Flagged tiles are shown separately. No tile is shown twice.
     """
     clean, flagged = np.flatnonzero(scored & (flags == 0)), np.flatnonzero(scored & (flags != 0))
     most = _highest(scores, clean, min(SIDE_BY_SIDE, -(-len(clean) // 2)))
@@ -59,5 +59,5 @@ def choose(
 
 
 def _highest(scores: NDArray[np.float32], numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Those of ``numbers``, which rise, with the highest scores, highest first."""
+    """The ``count`` tiles with the highest scores among ``numbers`` (ascending), highest first."""
     return numbers[np.argsort(-scores[numbers], kind="stable")[:count]]

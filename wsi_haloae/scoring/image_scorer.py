@@ -1,4 +1,4 @@
-"""Residuals of whole test sets, kept on the feature map's grid, and every way of scoring by them (Table S2)."""
+"""Residuals of whole test sets, kept on the feature map's grid, and every way to score by them (Table S2)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Maps = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ImageResiduals:
-    """Residuals of n images before normalisation; None where the blocks behind them are untrained.
+    """Residuals of n images before normalisation; None if the blocks they need were not trained.
 
-    ``score`` is that of a rule with numbers of its own; None where it is pooled from the map. 16 KB an image at the
+    ``score`` belongs to a rule with numbers; it is None for a rule that pools the map. All take 16 KB per image at the
     paper's size, so a test set of thousands fits into memory.
     """
 
@@ -40,13 +40,13 @@ class ImageResiduals:
 
 @dataclass(frozen=True)
 class ImageScores:
-    """Finished maps (n, m, m), and one score per image (n,)."""
+    """Final maps (n, m, m), and one score per image (n,)."""
 
     maps: Tensor
     score: NDArray[np.float32]
 
     def pixels(self, size: int) -> Maps:
-        """The maps brought to ``size`` pixels a side, (n, size, size)."""
+        """The maps resized to ``size`` pixels per side, (n, size, size)."""
         return upsample(self.maps, size).numpy()
 
 
@@ -81,7 +81,7 @@ def image_residuals(
 
 
 def score_residuals(found: ImageResiduals, checkpoint: Checkpoint) -> ImageScores:
-    """Maps and scores of images by the checkpoint's rule; where the score is pooled, it is from the finished map."""
+    """Maps and scores of images by the checkpoint's rule; a pooled score is computed from the final map."""
     scoring = checkpoint.facts.config.scoring
     assert scoring.for_images, "checked before the training"
     how = scoring.by(RULES[scoring.rule])
@@ -89,7 +89,7 @@ def score_residuals(found: ImageResiduals, checkpoint: Checkpoint) -> ImageScore
         residual, mean_map = found.image, checkpoint.mean_image_map
     else:
         residual, mean_map = found.features, checkpoint.mean_map
-    assert residual is not None and mean_map is not None, "the configuration trains what it scores by"
+    assert residual is not None and mean_map is not None, "the configuration was checked to train this residual"
     maps = finish(residual, mean_map, how)
     if found.score is not None:
         return ImageScores(maps, found.score)
@@ -98,16 +98,16 @@ def score_residuals(found: ImageResiduals, checkpoint: Checkpoint) -> ImageScore
 
 
 def finish(residual: Tensor, mean_map: Tensor, how: ScoringConfig) -> Tensor:
-    """Residual (n, m, m) -> normalised -> filtered, as ``how`` says."""
+    """Residual (n, m, m) -> normalised -> smoothed, as set in ``how``."""
     maps = normalise_map(residual, mean_map.cpu(), how.normalisation)
     return smooth(maps) if how.smooth else maps
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of scoring (paper, Table S2): maps, and the score of each image by their mean and maximum.
+    """One way of scoring (paper, Table S2): maps, and the score of each image by their mean and by their maximum.
 
-    The classifier has no map; its score, P(damaged), stands as ``mean``.
+    The classifier has no map; its score, P(damaged), is stored as ``mean``.
     """
 
     name: str
@@ -125,7 +125,7 @@ _STEPS = (
 
 
 def all_variants(found: ImageResiduals, checkpoint: Checkpoint) -> Iterator[Variant]:
-    """Every row of Table S2, and the signed ones; those of blocks that were not trained are left out."""
+    """Every row of Table S2, and the signed variants; variants that need untrained blocks are left out."""
     if found.damaged is not None:
         yield Variant("classifier, P(damaged)", None, found.damaged, None)
     pairs = (("A_im", found.image, checkpoint.mean_image_map), ("A_fm", found.features, checkpoint.mean_map))

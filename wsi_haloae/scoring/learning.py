@@ -1,4 +1,4 @@
-"""What rules learn of reference tiles: the distribution of the numbers that they look at."""
+"""What rules learn from reference tiles: the distribution of their numbers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.model.gaussian import Gaussian
 
 ROBUST_FROM = 10
-"""Tiles per number from which the robust estimate is stable; with fewer, a shrunk covariance stands in."""
+"""Tiles per number from which the robust estimate is stable; with fewer, a shrunk covariance is used instead."""
 
 
 def rounds(named: str) -> list[list[Rule]]:
-    """The rules that learn where ``scoring.rule`` is ``named``: those in stores, and it.
+    """The rules to learn if ``scoring.rule`` is ``named``: those that stores keep, and the named one, in rounds.
 
     The rules of a round learn from the same tiles in one pass, after the rules that they build on. Raises
-    `graphlib.CycleError` for rules that build on each other in a circle.
+    `graphlib.CycleError` if rules build on each other in a circle.
     """
     order = TopologicalSorter({name: rule.after for name, rule in RULES.items()})
     order.prepare()
@@ -39,21 +39,22 @@ def rounds(named: str) -> list[list[Rule]]:
 
 
 def learn(rule: Rule, vectors: NDArray[np.floating]) -> Gaussian:
-    """What ``rule`` must know of the numbers (n, d) of n reference tiles."""
+    """What ``rule`` learns from the numbers (n, d) of n reference tiles."""
     return fit_scale(vectors) if rule.one_sided else fit_gaussian(vectors)
 
 
 def fit_gaussian(vectors: NDArray[np.floating]) -> Gaussian:
-    """Of reference tiles' numbers (n, d): the minimum covariance determinant (Rousseeuw and Van Driessen 1999).
+    """Fit a robust Gaussian to the numbers (n, d) of reference tiles.
 
-    A share of bad tiles among the reference moves it little. With fewer than 10 tiles per number it would
-    be singular or unstable: Ledoit and Wolf's shrunk covariance (2004) takes its place. `UsageError` for
-    fewer than 2 tiles, or when they are all alike.
+    The estimate is the minimum covariance determinant (Rousseeuw and Van Driessen 1999), which a small share of bad
+    tiles changes little. With fewer than 10 tiles per number it would be singular or unstable,
+    so Ledoit and Wolf's shrunk covariance (2004) is used instead. `UsageError` for fewer than 2 tiles, or if all tiles
+    are alike.
     """
     tiles, numbers = vectors.shape
     _require_different(vectors)
     with warnings.catch_warnings():
-        # Tiles in a plane of fewer dimensions: scikit-learn warns, then returns the pseudo-inverse.
+        # If tiles lie in a subspace, scikit-learn warns, then returns the pseudo-inverse.
         warnings.filterwarnings("ignore", "The covariance matrix associated to your dataset is not full rank")
         model = MinCovDet(random_state=0) if tiles >= ROBUST_FROM * numbers else LedoitWolf()
         model.fit(vectors.astype(np.float64))
@@ -62,10 +63,10 @@ def fit_gaussian(vectors: NDArray[np.floating]) -> Gaussian:
 
 
 def fit_scale(vectors: NDArray[np.floating]) -> Gaussian:
-    """Median and spread of each number (n, d) by itself, for `Gaussian.excess`.
+    """Median and spread of each number (n, d) on its own, for `Gaussian.excess`.
 
-    The spread is the interquartile range that a normal distribution of that deviation has, so that single
-    odd tiles do not count. `UsageError` as above.
+    The spread is the interquartile range, scaled to be the standard deviation of a normal distribution, so that a few
+    odd tiles do not count. `UsageError` as in `fit_gaussian`.
     """
     _require_different(vectors)
     spread = np.maximum(iqr(vectors, axis=0, scale="normal"), np.finfo(np.float32).eps)
@@ -76,6 +77,6 @@ def fit_scale(vectors: NDArray[np.floating]) -> Gaussian:
 def _require_different(vectors: NDArray[np.floating]) -> None:
     if len(vectors) < 2 or not vectors.std(axis=0).max() > 0:
         raise UsageError(
-            f"{len(vectors)} reference tiles were given, and at least two different ones are needed to learn how "
-            "their numbers vary; give more groups or images."
+            f"{len(vectors)} reference tiles were given, but at least two different ones are needed to learn how their "
+            "numbers vary; add more groups or images."
         )

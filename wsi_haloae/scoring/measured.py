@@ -1,4 +1,4 @@
-"""What a model makes of a batch of tiles, and what it knows of reference tiles: all that a scoring rule may look at."""
+"""The residuals of a batch of tiles, and what was learned from reference tiles: the input of every scoring rule."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from wsi_haloae.model.residuals import Residuals
 from wsi_haloae.scoring.pooling import mean_over_channels
 
 FLOOR = 1e-6
-"""Below any residual that float32 resolves: keeps the logarithm finite where the reconstruction is perfect."""
+"""Smaller than any residual that float32 resolves: keeps the logarithm finite if the reconstruction is perfect."""
 VARIANCE_FLOOR = 1e-4
-"""In standardised units: what a channel that is all but constant in a tile leaves unexplained is no news."""
+"""In standardised units: limits the ratio for a channel that is almost constant in a tile, which means nothing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What reference tiles taught: the mean map (m, m) of each residual, and the distributions of rules by name."""
+    """What was learned from reference tiles: mean maps (m, m) by residual, and distributions by rule."""
 
     mean_maps: Mapping[Source, Tensor]
     learned: Mapping[str, Gaussian]
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, device: torch.device) -> Self:
-        """On ``device``. The image has no mean map where it was not trained."""
+        """From a checkpoint, on ``device``. The image has no mean map if it was not trained."""
         maps: dict[Source, Tensor] = {"features": checkpoint.mean_map.to(device)}
         if checkpoint.mean_image_map is not None:
             maps["image"] = checkpoint.mean_image_map.to(device)
@@ -41,7 +41,7 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Residuals of a batch over ``cells`` (B, m, m), those that count; a mean is taken once, when it is asked for."""
+    """Residuals of a batch and the ``cells`` (B, m, m) that count; each mean is computed once, when first used."""
 
     found: Residuals
     cells: Tensor
@@ -49,7 +49,7 @@ class Measured:
 
     @cached_property
     def everywhere(self) -> Self:
-        """The same batch over all cells, glass included."""
+        """The same batch with all cells counting, glass included."""
         return replace(self, cells=torch.ones_like(self.cells))
 
     @cached_property
@@ -60,7 +60,7 @@ class Measured:
     @cached_property
     def layer_dissimilarities(self) -> Tensor:
         """Mean 1 - SSIM of each layer: (B, layers)."""
-        assert self.found.layer_dissimilarities is not None, "computed wherever tiles are scored"
+        assert self.found.layer_dissimilarities is not None, "always computed when tiles are scored"
         return mean_over_channels(self.found.layer_dissimilarities, self.cells)
 
     @cached_property
@@ -70,10 +70,10 @@ class Measured:
 
     @cached_property
     def unexplained_shares(self) -> Tensor:
-        """Each channel's mean squared residual over its variance in the tile: (B, C).
+        """Each channel's mean squared residual divided by its variance in the tile: (B, C).
 
-        Dividing by the tile's own variance makes simple tissue, which any model reconstructs, comparable
-        with complex tissue; the profile over channels tells *what* is not explained.
+        Dividing by the tile's own variance makes simple tissue, which any model reconstructs, comparable with complex
+        tissue. The profile over channels shows *what* is not explained.
         """
         squared = mean_over_channels(self.found.channels, self.cells)
         variance = mean_over_channels(self.found.given.square(), self.cells) - self.feature_means.square()
@@ -81,5 +81,5 @@ class Measured:
 
 
 def log(numbers: Tensor) -> Tensor:
-    """The logarithm, finite at 0 too."""
+    """The logarithm, kept finite at 0."""
     return numbers.clamp_min(FLOOR).log()

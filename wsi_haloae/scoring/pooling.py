@@ -1,4 +1,4 @@
-"""From the map of a tile to one number: mean, 95th percentile or maximum over its tissue cells."""
+"""Pools the map of a tile to one number: mean, 95th percentile or maximum over its tissue cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUANTILE = 0.95
 
 
 def mean_over(maps: Tensor, tissue: Tensor) -> Tensor:
-    """Mean of maps (B, m, m) over the cells of ``tissue`` (B, m, m); over all where a tile has none: (B,)."""
+    """Mean of maps (B, m, m) over the cells of ``tissue`` (B, m, m); over all cells if a tile has no tissue: (B,)."""
     weight = _counted(tissue).to(maps.dtype)
     return (maps * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
 

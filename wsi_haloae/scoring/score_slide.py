@@ -1,10 +1,9 @@
-"""One slide through the model: from the tiles that a score store lists to their scores in it.
+"""Scores one slide: from the tiles listed in a score store to their scores in it.
 
     slide -> readers -> a few shards ahead -> stains -> Scorer -> ScoreStore -> its gallery
 
-Nothing but the store is written, and it knows all that decides a number: tiles, read plan, batch size,
-precision and threads. So this can be called anywhere, a Dask worker included: it starts threads, never
-a process.
+It writes only to the store, and the store records all that decides a number: tiles, read plan, batch size, precision
+and threads. So it can be called anywhere, also in a Dask worker: it starts threads, but no process.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from wsi_haloae.tiles.sources import evenly
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
 SCORING = "Scoring"
-"""How the label of this stage's progress begins."""
+"""Start of this stage's progress label."""
 Batch = NDArray[np.uint8]
 
 
@@ -49,10 +48,10 @@ def score_slide(
     reporter: Reporter,
     tiles: TileStore | None = None,
 ) -> None:
-    """Score every pending shard of ``store`` on ``device``, reading ahead on ``readers`` threads; then its gallery.
+    """Score every pending shard of ``store`` on ``device``, then make its gallery; ``readers`` threads read ahead.
 
-    Pixels come from ``slide``, or from ``tiles``, a finished store of the same tiles. A shard that does
-    not fit into memory is begun again in smaller batches. Raises `SlideError` for a slide that is gone.
+    Pixels come from ``slide``, or from ``tiles``, a finished store of the same tiles. A shard that does not fit into
+    memory is scored again in smaller batches. Raises `SlideError` if the slide's file is missing.
     """
     pending, keep_maps = store.pending_shards(), store.header.map_size is not None
     label = f"{SCORING} {store.header.slide.name}"
@@ -65,7 +64,7 @@ def score_slide(
         scorer = _BatchHalvingScorer(model, store, device, reporter)
 
         def prepare(shard: int) -> tuple[ShardPixels, Batch, NDArray[np.float32]]:
-            """What the processor does with pixels, on the readers' threads: a GPU must not wait for it."""
+            """Preparation on the reader threads, so that a GPU does not wait for it."""
             read = source.read_shard(shard)
             pixels = match(read.pixels)
             return read, pixels, scorer.measure(pixels)
@@ -75,7 +74,7 @@ def score_slide(
                 scores = scorer.score(pixels, quantities, keep_maps=keep_maps)
                 store.write_shard(read.shard, _without_unreadable(scores, read.states), read.states, read.reasons)
                 advance(len(read.states))
-                if tiles is None:  # the tiler has said so already
+                if tiles is None:  # the tiler has already reported it
                     for reason in filter(None, read.reasons):
                         reporter.warn(reason)
         if not store.finished:
@@ -83,7 +82,7 @@ def score_slide(
 
 
 class _StoredTiles:
-    """The same tiles from a tile store."""
+    """The same tiles, read from a tile store."""
 
     def __init__(self, tiles: TileStore) -> None:
         self._tiles, self._states = tiles, tiles.states()
@@ -111,7 +110,7 @@ def _source(slide: SlideInput, store: ScoreStore, tiles: TileStore | None) -> It
 
 
 class _BatchHalvingScorer:
-    """A scorer that takes smaller batches when memory runs out, and writes down that it did."""
+    """A scorer that uses smaller batches when memory runs out, and records that in the store."""
 
     def __init__(self, model: Checkpoint, store: ScoreStore, device: torch.device, reporter: Reporter) -> None:
         self._model, self._store, self._device, self._reporter = model, store, device, reporter
@@ -122,7 +121,7 @@ class _BatchHalvingScorer:
         return Scorer(self._model, self._device, compute.batch_size, PRECISIONS[compute.dtype])
 
     def measure(self, pixels: Batch) -> NDArray[np.float32]:
-        """Quantities behind the quality-control flags, (k, flags)."""
+        """Measure the quantities behind the quality-control flags, (k, flags)."""
         return self._scorer.measure(pixels)
 
     def maps(self, pixels: Batch) -> NDArray[np.float32]:
@@ -130,25 +129,25 @@ class _BatchHalvingScorer:
         if not len(pixels):
             return np.empty((0, self._scorer.map_size, self._scorer.map_size), np.float32)
         maps = self.score(pixels, self.measure(pixels), keep_maps=True).anomaly_map
-        assert maps is not None, "they were asked for"
+        assert maps is not None, "keep_maps was set"
         return maps
 
     def score(self, pixels: Batch, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
-        """Of one shard; `WsiHaloaeError` where not even one tile fits."""
+        """Score one shard; `WsiHaloaeError` if not even one tile fits into memory."""
         while True:
             try:
                 return self._scorer.score(pixels, keep_maps=keep_maps, quantities=quantities)
             except torch.OutOfMemoryError as error:
                 reason = str(error).splitlines()[0]
-            self._halve(reason)  # outside of the handler, which holds the failed batch's tensors
+            self._halve(reason)  # outside the handler, which still holds the failed batch's tensors
 
     def _halve(self, reason: str) -> None:
         size = self._store.header.compute.batch_size
         if size == 1:
-            raise WsiHaloaeError(f"{self._device}: out of memory with a single tile ({reason}). Choose --device cpu.")
-        self._reporter.warn(f"out of memory with {size} tiles at once, going on with {size // 2} ({reason})")
+            raise WsiHaloaeError(f"{self._device}: out of memory even with a single tile ({reason}). Use --device cpu.")
+        self._reporter.warn(f"out of memory with {size} tiles per batch; continuing with {size // 2} ({reason})")
         self._store.lower_batch_size(size // 2)
-        self._scorer = self._made()  # the old one, gone with this, held its recorded graphs' memory
+        self._scorer = self._made()  # releases the old scorer and the memory of its recorded graphs
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -156,7 +155,7 @@ class _BatchHalvingScorer:
 def _stain_matcher(
     model: Checkpoint, store: ScoreStore, source: _Source, reporter: Reporter
 ) -> Callable[[Batch], Batch]:
-    """Tiles of this slide with the stains of the reference, where the model was trained so."""
+    """A function that matches the stains of this slide's tiles, if the model was trained with matched stains."""
     stains = model.facts.stains
     if stains is None or not len(store):
         return lambda batch: batch
@@ -164,11 +163,11 @@ def _stain_matcher(
     for number in evenly(np.arange(len(store)), SAMPLED).tolist():
         try:
             sample[number] = source.read_tile(number)
-        except RegionReadError:  # recorded when its shard is read
+        except RegionReadError:  # reported when its shard is read
             continue
     if not sample:
         reporter.warn(
-            f"{store.header.slide.name}: none of {SAMPLED} tiles could be read, so its stains stay as they are"
+            f"{store.header.slide.name}: none of {SAMPLED} tiles could be read, so its stains are not matched"
         )
         return lambda batch: batch
     glass = model.facts.config.scoring.glass_level
@@ -176,7 +175,7 @@ def _stain_matcher(
 
 
 def _without_unreadable(scores: TileScores, states: NDArray[np.uint8]) -> TileScores:
-    """What a tile that could not be read got from its background colour is no score."""
+    """Set the scores of unreadable tiles to NaN; theirs were computed from the background colour."""
     lost = states == TileState.UNREADABLE
     for field in fields(scores):
         values: Any = getattr(scores, field.name)

@@ -1,7 +1,7 @@
 """Scorer: batches of tiles -> anomaly scores, p-values and maps, with a checkpoint's blocks B and C.
 
-``score`` is that of the rule which the checkpoint's configuration names; every other rule of the
-table stands beside it, and the paper's own, the mean of A_fm (equation 4).
+``score`` belongs to the rule in the checkpoint's configuration. The scores of every other rule in the table are
+returned too, and the paper's own score, the mean of A_fm (equation 4).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wsi_haloae.stores.score_store import TileScores
 
 
 class Scorer:
-    """Scores tiles in batches of one fixed size, so that every run computes the same thing."""
+    """Scores tiles in batches of one fixed size, so that every run computes the same numbers."""
 
     def __init__(
         self, checkpoint: Checkpoint, device: torch.device, batch_size: int, dtype: torch.dtype = torch.float32
@@ -52,21 +52,21 @@ class Scorer:
 
     @property
     def map_size(self) -> int:
-        """Side m of the anomaly maps."""
+        """Cells m per side of the anomaly maps."""
         return self._model.map_size
 
     def score(
         self, tiles: NDArray[np.uint8], *, keep_maps: bool = False, quantities: NDArray[np.float32] | None = None
     ) -> TileScores:
-        """uint8 tiles (n, s, s, 3), any n -> their results; the last batch is padded to full size.
+        """Score uint8 tiles (n, s, s, 3), any n; the last batch is padded to full size.
 
-        ``quantities`` (n, flags) are what `measure` gave for these tiles, if somebody has measured them already.
-        Raises `CheckpointError` for a checkpoint whose rule is still to be chosen.
+        ``quantities`` (n, flags) are what `measure` returned for these tiles, if they were measured already. Raises
+        `CheckpointError` for a checkpoint whose rule is not chosen yet.
         """
         if self._config.scoring.rule == AUTO:
             raise CheckpointError(
-                "scoring.rule is auto, which stands for a rule that training chooses at its end. This model was "
-                "never calibrated; train it with 'wsi-haloae train-tiles'."
+                "scoring.rule is auto, but training chooses the rule at its end, and this model was never calibrated. "
+                "Train it with 'wsi-haloae train-tiles'."
             )
         measured = self.measure(tiles) if quantities is None else quantities
         places = [slice(start, start + self.batch_size) for start in range(0, len(tiles), self.batch_size)]
@@ -79,12 +79,12 @@ class Scorer:
         )
 
     def measure(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Quantities behind the quality-control flags (n, flags) of tiles (n, s, s, 3); on the CPU, from any thread."""
+        """The quantities behind the quality-control flags of tiles (n, s, s, 3): (n, flags); on the CPU, any thread."""
         return measure_all(tiles, self._config.scoring.glass_level)
 
     @torch.inference_mode()
     def numbers(self, rules: Sequence[Rule], tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """The numbers that rules look at, (n, d) each, for n tiles: a batch or fewer."""
+        """The numbers that rules use, (n, d) each, for n tiles: at most one batch."""
         (batch,) = batches_on(self._device, tiles, self.batch_size)
         measured, scoring = self._measure(batch), self._config.scoring
         return {rule.name: _numpy(numbers_by(rule, measured, scoring))[: len(tiles)] for rule in rules}
@@ -92,10 +92,10 @@ class Scorer:
     @torch.inference_mode()
     def _score_batch(self, batch: Tensor, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
         scoring, count = self._config.scoring, len(quantities)
-        assert scoring.rule != AUTO, "a training chooses its rule before anything is scored"
+        assert scoring.rule != AUTO, "training chooses its rule before anything is scored"
         rule, measured = RULES[scoring.rule], self._measure(batch)
-        asked = self._rules | {PAPER: RULES[PAPER], rule.name: rule}  # the score's rule is mostly in stores too
-        scores = {name: score_by(one, measured, scoring) for name, one in asked.items()}
+        rules = self._rules | {PAPER: RULES[PAPER], rule.name: rule}  # the model's rule is usually among them
+        scores = {name: score_by(one, measured, scoring) for name, one in rules.items()}
         score = _numpy(scores[rule.name])[:count]
         return TileScores(
             score=score,
@@ -123,7 +123,7 @@ class Scorer:
 
 
 def available_rules(checkpoint: Checkpoint) -> dict[str, Rule]:
-    """The rules that stores keep, without those whose statistics the checkpoint does not hold."""
+    """The rules that stores keep, except those whose statistics the checkpoint does not have."""
     return {
         name: rule
         for name, rule in RULES.items()

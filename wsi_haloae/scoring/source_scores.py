@@ -14,7 +14,7 @@ from wsi_haloae.tiles.sources import TileSource, read_tiles
 def score_source(
     scorer: Scorer, source: TileSource, numbers: NDArray[np.int64], advance: Advance, *, keep_maps: bool = False
 ) -> TileScores:
-    """Results of tiles ``numbers`` (n,), at least one, in their order; one batch of tiles is held at a time."""
+    """Scores of tiles ``numbers`` (n,), at least one, in their order; one batch of tiles is in memory at a time."""
     parts = []
     for start in range(0, len(numbers), scorer.batch_size):
         batch = numbers[start : start + scorer.batch_size]

@@ -1,6 +1,6 @@
-"""Tiles of every slide with the stains of the reference: one estimate per slide, one target in the checkpoint.
+"""Matches the stains of every slide to the reference: one estimate per slide, one target in the checkpoint.
 
-``glass_level`` is the configuration's ``scoring.glass_level`` throughout: glass has no stain to be estimated.
+``glass_level`` is always the configuration's ``scoring.glass_level``: glass is excluded from the estimates.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from wsi_haloae.tiles.sources import TileSource, evenly
 from wsi_haloae.tiles.views import Changed
 
 SAMPLED = 64
-"""Tiles of a slide, evenly spaced, from which its stains are estimated."""
+"""How many tiles of a slide, evenly spaced, its stains are estimated from."""
 
 Tile = NDArray[np.uint8]
 
 
 def stain_target(source: TileSource, train: NDArray[np.int64], glass_level: float | None) -> StainFacts:
-    """The stains that every slide is brought to: those of the training tiles, all together."""
+    """The target stains for every slide: those of all training tiles together."""
     return StainFacts.of(_estimate(source.read, train, f"{source.name} (training tiles)", glass_level))
 
 
 def match_stains(source: TileSource, target: StainFacts, glass_level: float | None) -> TileSource:
-    """``source`` with its tiles brought to ``target``, group by group; `UsageError` names a group where that fails.
+    """``source`` with the stains of its tiles matched to ``target``, group by group.
 
-    Where every tile is a group of its own, nothing is known of slides, and all tiles count as one: stains of
-    single tiles would force fat and glass to the colours of tumour.
+    Raises `UsageError`, which names the group, if the stains of a group cannot be estimated. If every tile is its own
+    group, nothing is known about slides, and all tiles count as one: stains estimated from single tiles would give fat
+    and glass the colours of tumour.
     """
     groups = list(source.groups)
     if len(set(groups)) == len(groups):
@@ -46,7 +47,7 @@ def match_stains(source: TileSource, target: StainFacts, glass_level: float | No
 
 
 def as_trained(source: TileSource, checkpoint: Checkpoint) -> TileSource:
-    """``source`` as the checkpoint's training tiles were: with its stains matched, if theirs were."""
+    """``source`` with its stains matched, if those of the checkpoint's training tiles were."""
     facts = checkpoint.facts
     return source if facts.stains is None else match_stains(source, facts.stains, facts.config.scoring.glass_level)
 
@@ -54,7 +55,7 @@ def as_trained(source: TileSource, checkpoint: Checkpoint) -> TileSource:
 def slide_matcher(
     name: str, read: Callable[[int], Tile], tiles: Sequence[int], target: StainFacts, glass_level: float | None
 ) -> Callable[[Tile], Tile]:
-    """What brings tiles (n, s, s, 3) of one slide to ``target``; ``read`` gives one of ``tiles``, its readable ones."""
+    """A function that matches tiles (n, s, s, 3) of one slide to ``target``; ``read`` reads one of ``tiles``."""
     normaliser, estimate = StainNormaliser(target.estimate()), _estimate(read, tiles, name, glass_level)
     return lambda batch: np.stack([normaliser.transform(tile, estimate) for tile in batch])
 

@@ -1,1 +1,1 @@
-"""Reference tiles in, weights out: sources, split, Cut&Paste, batches, Trainer."""
+"""Trains a model on reference tiles: split, Cut&Paste, batches, Trainer, choice of the rule, calibration."""

@@ -1,7 +1,7 @@
-"""What the trained decoder adds to plain statistics of its own features, on the user's own tiles.
+"""What the trained auto-encoder adds to plain statistics of its own features, measured on the user's own tiles.
 
-Reference tiles are those of the calibration groups, which nothing has learned from. The other side
-are labelled anomalous tiles, where there are any, or reference tiles whose structure is disturbed.
+The reference tiles come from the calibration groups, which nothing has learned from. They are compared with labelled
+anomalous tiles if there are any, otherwise with synthetic anomalies made from them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wsi_haloae.scoring.stain_matching import as_trained
 from wsi_haloae.tiles.reference import ReferenceOptions, read_anomalous
 from wsi_haloae.tiles.sources import CombinedSource, TileSource
 from wsi_haloae.tiles.views import Chosen
-from wsi_haloae.training.choose_rule import disturbed
+from wsi_haloae.training.choose_rule import synthetic_anomalies_of
 from wsi_haloae.training.reference import Reference
 from wsi_haloae.training.split import Split
 
@@ -60,14 +60,15 @@ def _report(
     device: torch.device,
     reporter: Reporter,
 ) -> None:
-    """``baselines.md``, ``.json`` and a picture for each kind of anomaly, in ``folder``; the verdicts are printed."""
+    """Write ``baselines.md``, ``.json`` and a picture for each kind of anomaly to ``folder``; print the verdicts."""
     reference = Chosen(source, split.tiles["calibration"])
-    others = {"labelled tiles": anomalous} if anomalous else disturbed(reference, checkpoint.facts.config.training.seed)
+    seed = checkpoint.facts.config.training.seed
+    others = {"labelled tiles": anomalous} if anomalous else synthetic_anomalies_of(reference, seed)
     tested = CombinedSource([reference, *others.values()])
     methods = all_methods(checkpoint, source, split.tiles["train"], tested, device, reporter)
     groups = np.asarray(tested.groups)
     parts = _places([len(reference.groups), *(len(other.groups) for other in others.values())])
-    reporter.line("comparing methods, with intervals over groups")
+    reporter.line("comparing methods, with confidence intervals by bootstrap over groups")
     results = {}
     for name, place in zip(others, parts[1:], strict=True):
         judged = np.concatenate([parts[0], place])
@@ -85,15 +86,16 @@ def _places(lengths: list[int]) -> list[NDArray[np.int64]]:
 
 
 def _write(folder: Path, results: Mapping[str, list[ComparedMethod]], *, labelled: bool) -> None:
-    against = "labelled anomalous tiles" if labelled else "copies of them whose structure is disturbed (no labels)"
+    against = "labelled anomalous tiles" if labelled else "synthetic anomalies made from them (no labels)"
     introduction = (
-        f"Held-out reference tiles of the calibration groups against {against}. Baselines are fitted on the training "
-        "tiles, on HaloAE's own features; the best of them is picked on these very tiles, which favours it.\n"
+        f"Held-out reference tiles of the calibration groups against {against}. The baselines are fitted on the "
+        "training tiles, on HaloAE's own features. The best baseline is chosen on the tiles shown here, which favours "
+        "it.\n"
     )
     text = ["# What HaloAE adds\n", introduction]
     for name, methods in results.items():
         text += [f"## {name.capitalize()}\n", f"{verdict(methods)}.\n", markdown_comparison(methods)]
         write_comparison(folder / f"{NAME}-{name.replace(' ', '-')}.png", methods, f"reference against {name}")
     write_text(folder / f"{NAME}.md", "\n".join(text))
-    told = {name: [asdict(one) for one in methods] for name, methods in results.items()}
-    write_text(folder / f"{NAME}.json", json.dumps(told, indent=2) + "\n")
+    as_dicts = {name: [asdict(one) for one in methods] for name, methods in results.items()}
+    write_text(folder / f"{NAME}.json", json.dumps(as_dicts, indent=2) + "\n")

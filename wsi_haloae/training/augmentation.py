@@ -1,4 +1,4 @@
-"""What is done to originals before Cut&Paste: colour jitter, flips and quarter turns."""
+"""Augmentation of undamaged tiles before Cut&Paste: colour jitter, flips and quarter turns."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Image8 = NDArray[np.uint8]
 
 
 def jitter_colour(image: Image8, strength: float, random: np.random.Generator) -> Image8:
-    """Brightness, contrast and saturation by a factor of 1 +- ``strength``: (h, w, 3) -> (h, w, 3).
+    """Change brightness, contrast and saturation by factors of 1 +- ``strength``: (h, w, 3) -> (h, w, 3).
 
-    Hue is left alone: the paper names no range for it, and a tenth of a turn makes eosin orange.
+    Hue stays as it is: the paper gives no range for it, and a tenth of a turn makes eosin orange.
     """
     brightness, contrast, saturation = 1 + random.uniform(-strength, strength, size=3)
     picture = ImageEnhance.Brightness(Image.fromarray(image)).enhance(brightness)

@@ -1,4 +1,4 @@
-"""Training batches, each a function of (seed, step) alone, so that a resumed run sees the same ones."""
+"""Training batches. Each depends only on (seed, step), so that a resumed run gets the same ones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from wsi_haloae.training.stain_jitter import jitter_stain
 class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
     """Batch of step i: uint8 tiles (n, s, s, 3) and which of them are damaged, bool (n,).
 
-    Originals come as ``order`` says. The first ``damaged_per_batch`` of a batch are followed by their two
-    copies; ``copies=False`` leaves all copies out, for a training without classification. Of ``ranks``
-    processes, each has its share of the originals, and of those with copies.
+    Undamaged tiles come in the sequence of ``order``. The first ``damaged_per_batch`` tiles of a batch are followed by
+    two damaged copies each; ``copies=False`` leaves out all copies, for a training without classification. With several
+    ``ranks``, each process gets an equal share of the undamaged tiles, and of those with copies.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
         for name, count in (("originals_per_batch", config.originals_per_batch), ("damaged_per_batch", self._damaged)):
             if count % ranks.world:
                 raise UsageError(
-                    f"training.{name} is {count}, which {ranks.world} processes cannot share evenly; "
-                    f"give a multiple: --set training.{name}={-(-count // ranks.world) * ranks.world}"
+                    f"training.{name} is {count}, which cannot be shared equally among {ranks.world} processes; "
+                    f"use a multiple: --set training.{name}={-(-count // ranks.world) * ranks.world}"
                 )
         self._slots = range(ranks.rank, config.originals_per_batch, ranks.world)
 
@@ -72,7 +72,7 @@ class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
 
 
 def stream(batches: TrainingBatches, start: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches from step ``start`` on, prepared ahead by ``workers`` processes (0: in this one)."""
+    """Batches from step ``start`` on, prepared ahead by ``workers`` processes (0: in this process)."""
     loader = DataLoader(
         batches,
         batch_size=None,

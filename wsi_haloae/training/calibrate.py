@@ -1,7 +1,7 @@
-"""What a trained model still lacks before it can score: rules that know the reference, a colour scale, p-values.
+"""Completes a trained model, so that it can score: statistics for the rules, a colour scale, p-values.
 
-*Validation* tiles, and for rules of many numbers *train* tiles, teach what is usual; validation tiles set the
-colour bar; *calibration* tiles, which nothing else has seen, give p-values.
+The rules learn what is usual from *validation* tiles, or from *train* tiles if they have many numbers. Validation
+tiles also set the colour scale. *Calibration* tiles, which nothing else has seen, give the p-values.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
 from wsi_haloae.training.choose_rule import choose_rule, describe_choice, drawn
 from wsi_haloae.training.split import Split
 from wsi_haloae.training.statistics import draw
-from wsi_haloae.training.synthetic_anomalies import SURROGATES
+from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 DISPLAY_PERCENTILES = (1.0, 99.5)
-"""Of the validation tiles' scores, and of the cells of their maps: the ends of the colour bars (contract, Score)."""
+"""Percentiles of the validation tiles' scores, and of the cells of their maps: the ends of the colour bars."""
 MAP_TILES = 128
-"""Validation tiles whose maps are looked at: they have thousands of cells each."""
+"""How many validation tiles are used for the range of maps: each map has thousands of cells."""
 BATCH = 16
 
 
@@ -46,25 +46,25 @@ def calibrate(
     device: torch.device,
     reporter: Reporter,
 ) -> Checkpoint:
-    """Everything in turn; ``groups`` names the group of each tile of ``source``."""
-    validation, kept = split.tiles["validation"], split.tiles["calibration"]
+    """Learn the rules, choose one if asked to, set the ranges, calibrate; ``groups`` has the group of each tile."""
+    validation, held_back = split.tiles["validation"], split.tiles["calibration"]
     teachers = {"validation": validation, "train": draw(split.tiles["train"], checkpoint.facts.config)}
     named = checkpoint.facts.config.scoring.rule
     passes = sum(len(_taught_by(rules, teachers)) for rules in rounds(named))
     auto = named == AUTO
     if auto:
-        passes += len(drawn(validation)) * (1 + len(SURROGATES))
+        passes += len(drawn(validation)) * (1 + len(SYNTHETIC_ANOMALIES))
     mapped = evenly(validation, MAP_TILES)
-    with reporter.track("Calibrating", passes + len(validation) + len(mapped) + len(kept), "tiles") as advance:
+    with reporter.track("Calibrating", passes + len(validation) + len(mapped) + len(held_back), "tiles") as advance:
         with_rules = learn_rules(checkpoint, source, teachers, device, advance)
         if auto:
             with_rules = choose_rule(with_rules, source, validation, device, advance)
         with_scale = set_display_range(with_rules, source, validation, device, advance)
         with_range = set_map_range(with_scale, source, mapped, device, advance)
-        scores = _scores(with_range, source, kept, device, advance)
+        scores = _scores(with_range, source, held_back, device, advance)
     if with_range.facts.rule_marks is not None:
         reporter.line(describe_choice(with_range.facts.rule_marks, with_range.facts.config.scoring.rule))
-    calibration = ConformalCalibration.fit(scores, np.asarray(groups)[kept])
+    calibration = ConformalCalibration.fit(scores, np.asarray(groups)[held_back])
     reporter.line(describe(calibration.facts))
     return replace(with_range, calibration=calibration).with_facts(calibration=calibration.facts)
 
@@ -76,9 +76,9 @@ def learn_rules(
     device: torch.device,
     advance: Advance,
 ) -> Checkpoint:
-    """What rules and quality-control flags must know of reference tiles: distributions, and limits.
+    """Add what the rules and quality-control flags learn from reference tiles: distributions and limits.
 
-    ``teachers`` are the numbers of the *train* and *validation* tiles to learn from.
+    ``teachers`` has the numbers of the *train* and *validation* tiles to learn from.
     """
     for rules in rounds(checkpoint.facts.config.scoring.rule):
         scorer, batches = Scorer(checkpoint, device, BATCH), []
@@ -95,43 +95,45 @@ def learn_rules(
 def set_display_range(
     checkpoint: Checkpoint, source: TileSource, validation: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> Checkpoint:
-    """The colour bar's ends from held-out reference tiles, so that they are the same on every slide.
+    """Set the ends of the colour bar from held-out reference tiles, so that they are the same on every slide.
 
-    A probability has its own ends: a confident classifier gives all held-out tiles the same one.
+    The classifier's probability has fixed ends, because a confident classifier gives all held-out tiles the same value.
     """
     ends = RULES[checkpoint.facts.config.scoring.rule].display_range
     if ends is not None:
         return checkpoint.with_facts(display_range=ends)
     low, high = np.percentile(_scores(checkpoint, source, validation, device, advance), DISPLAY_PERCENTILES)
     if not low < high:
-        raise UsageError("all held-out tiles score alike, so there is no colour scale; train on more varied tiles.")
+        raise UsageError(
+            "all held-out tiles have the same score, so there is no colour scale; train on more varied tiles."
+        )
     return checkpoint.with_facts(display_range=(float(low), float(high)))
 
 
 def set_map_range(
     checkpoint: Checkpoint, source: TileSource, validation: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> Checkpoint:
-    """The same for anomaly maps, cell by cell; none where all cells are alike, as with an untrained model."""
+    """The same for the cells of anomaly maps; None if all cells are equal, as with an untrained model."""
     maps = score_source(Scorer(checkpoint, device, BATCH), source, validation, advance, keep_maps=True).anomaly_map
-    assert maps is not None, "they were asked for"
+    assert maps is not None, "keep_maps was set"
     low, high = np.percentile(maps, DISPLAY_PERCENTILES)
     return checkpoint.with_facts(map_range=(float(low), float(high)) if low < high else None)
 
 
 def describe(facts: CalibrationFacts) -> str:
-    """How fine p-values are, and what follows for calling tiles, in one line for people."""
+    """One line on how small p-values can be, and at which error rate tiles will be called."""
     calibrated = (
         f"calibration: {facts.tiles:,} tiles of {facts.groups:,} groups, worth {independent_tiles(facts)} independent "
-        "ones"
+        "tiles"
     )
     reason = why_none(facts.smallest_p)
     if reason is not None:
-        return f"{calibrated}. {reason} Give more patients or slides."
+        return f"{calibrated}. {reason} Add more patients or slides."
     fine = f"{calibrated}; smallest p-value {told_apart(facts.smallest_p, TILE_RATE)}; "
     if fine_enough(facts.smallest_p, FDR):
         return f"{fine}tiles are called at a false-discovery rate of {FDR:.0%}"
     return (
-        f"{fine}a false-discovery rate of {FDR:.0%} could call no less than "
+        f"{fine}a false-discovery rate of {FDR:.0%} could not call less than "
         f"{share_told_apart(facts.smallest_p / FDR)}% of a slide, so tiles are called at a per-tile error rate of "
         f"{TILE_RATE:.0%}"
     )
@@ -144,7 +146,7 @@ def _scores(
 
 
 def _taught_by(rules: Sequence[Rule], teachers: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-    """The tiles that teach the rules of one round."""
+    """The tiles that the rules of one round learn from."""
     part = rules[0].taught_by
     assert part is not None, "a round has only rules that learn"
     return teachers[part]

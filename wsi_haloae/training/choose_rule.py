@@ -1,9 +1,9 @@
-"""Which rule makes the score where ``scoring.rule`` is *auto*: the reference tiles at hand decide.
+"""Chooses the scoring rule if ``scoring.rule`` is *auto*: the rule that works better on the reference tiles at hand.
 
-The table says which rules are asked: of all, the two best marked in trainings on tiles in colour (docs/scoring.md).
-`combined` asks the auto-encoder, `content` only the features. Where the auto-encoder does not help to tell disturbed
-reference tiles, its numbers are noise on top of what plain statistics know, and `content` is the better score. Only
-*validation* tiles are asked, so p-values, which come from *calibration* tiles, hold for either choice.
+The candidates are the two rules that were best in trainings on tiles in colour (docs/scoring.md): `combined` uses the
+auto-encoder, `content` only the features. If the auto-encoder does not help to tell synthetic anomalies from reference
+tiles, its numbers only add noise to the plain statistics, and `content` gives the better score. Only *validation*
+tiles are used, so p-values, which come from *calibration* tiles, are valid for either choice.
 """
 
 from __future__ import annotations
@@ -23,67 +23,78 @@ from wsi_haloae.scoring.source_scores import score_source
 from wsi_haloae.tiles.sources import CombinedSource, TileSource, evenly
 from wsi_haloae.tiles.views import Changed, Chosen
 from wsi_haloae.training.rule_marks import mark_rules
-from wsi_haloae.training.synthetic_anomalies import SURROGATES
+from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 MOST_TILES = 64
-"""Validation tiles that are disturbed; each is scored once as it is, and once per kind of disturbance."""
+"""How many validation tiles are used; each is scored once unchanged, and once per kind of synthetic anomaly."""
 BATCH = 16
 
 
 def choose_rule(
     checkpoint: Checkpoint, source: TileSource, validation: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> Checkpoint:
-    """The candidate that tells disturbed validation tiles better, by the kind that each tells worst.
+    """Choose the candidate that tells synthetic anomalies from validation tiles better, judged by its worst kind.
 
-    ``checkpoint`` has learned its rules. Its facts say afterwards which rule it is, and how the candidates were marked.
+    ``checkpoint`` must have learned its rules. The returned one records the chosen rule and the candidates' marks.
     """
-    told = tell_disturbed(_scoring_by(checkpoint, candidates()[0]), Chosen(source, drawn(validation)), device, advance)
-    marks = {one.rule: one.mark for one in mark_rules([told])}
-    asked = {name: marks[name] for name in candidates()}
-    chosen = _scoring_by(checkpoint, max(asked, key=asked.__getitem__))
-    return chosen.with_facts(rule_marks=asked)
+    areas = synthetic_anomaly_auroc(
+        _scoring_by(checkpoint, candidates()[0]), Chosen(source, drawn(validation)), device, advance
+    )
+    marks = {one.rule: one.mark for one in mark_rules([areas])}
+    candidate_marks = {name: marks[name] for name in candidates()}
+    chosen = _scoring_by(checkpoint, max(candidate_marks, key=candidate_marks.__getitem__))
+    return chosen.with_facts(rule_marks=candidate_marks)
 
 
 def drawn(validation: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The validation tiles that are asked."""
+    """The validation tiles that the choice is made on."""
     return evenly(validation, MOST_TILES)
 
 
-def tell_disturbed(
+def synthetic_anomaly_auroc(
     checkpoint: Checkpoint, reference: TileSource, device: torch.device, advance: Advance
 ) -> dict[str, dict[str, float]]:
-    """AUROC of disturbed against undisturbed reference tiles, by disturbance and rule (the paper's among them)."""
-    others = disturbed(reference, checkpoint.facts.config.training.seed)
+    """AUROC of synthetic anomalies against the ``reference`` tiles that they are made from, by kind and rule.
+
+    The paper's rule is among them.
+    """
+    others = synthetic_anomalies_of(reference, checkpoint.facts.config.training.seed)
     tested, count = CombinedSource([reference, *others.values()]), len(reference.groups)
     scorer = Scorer(checkpoint, device, BATCH)
     found = score_source(scorer, tested, np.arange(len(tested.groups)), advance)
     scores = {"paper": found.score_paper, **dict(zip(scorer.rules, found.rules.T, strict=True))}
     labels = np.repeat([False, True], count)
-    told: dict[str, dict[str, float]] = {}
+    areas: dict[str, dict[str, float]] = {}
     for number, name in enumerate(others, start=1):
         judged = np.r_[:count, number * count : (number + 1) * count]
-        told[name] = {rule: auroc(values[judged], labels) for rule, values in scores.items()}
-    return told
+        areas[name] = {rule: auroc(values[judged], labels) for rule, values in scores.items()}
+    return areas
 
 
-def disturbed(source: TileSource, seed: int) -> dict[str, TileSource]:
-    """The source's tiles, once for each kind of disturbance; what is done to a tile depends on its number alone."""
+def synthetic_anomalies_of(source: TileSource, seed: int) -> dict[str, TileSource]:
+    """The source's tiles, turned into each kind of synthetic anomaly.
+
+    How a tile changes depends only on ``seed`` and its number.
+    """
 
     def view(kind: int, name: str) -> TileSource:
         def change(tile: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
-            return SURROGATES[name](tile, np.random.default_rng((seed, 4, kind, number)))
+            return SYNTHETIC_ANOMALIES[name](tile, np.random.default_rng((seed, 4, kind, number)))
 
         return Changed(source, change, name)
 
-    return {name: view(kind, name) for kind, name in enumerate(SURROGATES)}
+    return {name: view(kind, name) for kind, name in enumerate(SYNTHETIC_ANOMALIES)}
 
 
 def describe_choice(marks: Mapping[str, float], chosen: str) -> str:
-    """One line for people."""
-    told = ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
+    """One line about the choice, for people."""
+    listed = ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
     why = RULES[chosen].auto_says
-    kinds = f"AUROC, the worst of {len(SURROGATES)} kinds"
-    return f"score: {chosen}; disturbed held-out tiles are told ({kinds}): {told}{f'; {why}' if why else ''}"
+    kinds = f"worst of {len(SYNTHETIC_ANOMALIES)} kinds"
+    return (
+        f"score: {chosen}; AUROC of synthetic anomalies against held-out tiles ({kinds}): {listed}"
+        f"{f'; {why}' if why else ''}"
+    )
 
 
 def _scoring_by(checkpoint: Checkpoint, rule: str) -> Checkpoint:

@@ -1,7 +1,7 @@
-"""Block A: Cut&Paste, damage that a network can learn to see (Li et al. 2021, arXiv 2104.04015).
+"""Block A: Cut&Paste, damage that a network can learn to recognise (Li et al. 2021, arXiv 2104.04015).
 
-Two damaged copies of each original: ``patch`` (a rectangle cut out and pasted elsewhere) and
-``scar`` (a thin strip, rotated, pasted through its alpha mask). What is pasted is colour-jittered.
+Each original gets two damaged copies: ``patch`` (a rectangle cut out and pasted elsewhere) and ``scar`` (a thin strip,
+rotated, pasted through its alpha mask). The pasted part is colour-jittered.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training on several processes of a ``torchrun``: the first has the job, the others wait for it and train along."""
+"""Training on several processes started by ``torchrun``: the first prepares the job, the others join its steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsi_haloae.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class _Start:
-    """What the other processes need beside the job: the model as it starts, on the CPU, and SSIM's ranges (C,)."""
+    """What the other processes need besides the job: the initial weights, on the CPU, and SSIM's ranges (C,)."""
 
     job: TrainingJob
     weights: dict[str, Tensor]
@@ -24,29 +24,29 @@ class _Start:
 
 
 class Helpers:
-    """The other processes as the first one sees them: they get one message, a job or that there is none."""
+    """The other processes, as seen by the first one: they wait for one message, either a job or None."""
 
     def __init__(self, ranks: Ranks) -> None:
         self.ranks, self._waiting = ranks, ranks.world > 1
 
     def begin(self, job: TrainingJob, model: HaloAE, feature_range: Tensor) -> None:
-        """Have them train along, from the weights that ``model`` has now."""
+        """Start them on the job, with the present weights of ``model``."""
         if self._waiting:
             weights = {name: values.cpu() for name, values in model.state_dict().items()}
-            self._tell(_Start(job, weights, feature_range))
+            self._send(_Start(job, weights, feature_range))
 
     def dismiss(self) -> None:
-        """Let them end, if they still wait."""
-        self._tell(None)
+        """Let them exit, if they are still waiting."""
+        self._send(None)
 
-    def _tell(self, start: _Start | None) -> None:
+    def _send(self, start: _Start | None) -> None:
         if self._waiting:
             self.ranks.from_first(lambda: start)
             self._waiting = False
 
 
 def help_train(ranks: Ranks) -> None:
-    """Wait for the first process, and train along with it."""
+    """Wait for the first process, and take part in its training."""
     start: _Start | None = ranks.from_first(lambda: None)
     if start is None:
         return

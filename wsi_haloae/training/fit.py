@@ -1,4 +1,4 @@
-"""The training that every command shares: reference tiles and a configuration in, a checkpoint out."""
+"""The training that all commands share: from reference tiles and a configuration to a checkpoint."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SHEET_TILES = 6
 
 
 def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) -> tuple[Checkpoint, list[EpochRecord]]:
-    """Train on ``job.data.train``, watch ``job.data.validation``; curve and pictures go to ``job.folder``.
+    """Train on ``job.data.train``, validate on ``job.data.validation``; curve and pictures go to ``job.folder``.
 
-    ``helpers`` are the other processes of a ``torchrun``. An interrupted training goes on from its last epoch. The
-    checkpoint cannot score tiles yet: see `calibrate`.
+    ``helpers`` are the other processes of a ``torchrun``. An interrupted training resumes after its last complete
+    epoch. The checkpoint cannot score tiles yet: see `calibrate`.
     """
     helpers = helpers or Helpers(ALONE)
     config, data, source = job.config, job.data, job.data.source
@@ -37,7 +37,7 @@ def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) ->
     torch.manual_seed(config.training.seed)
     model = HaloAE(config.model, source.tile_size)
     backbone_source = load_weights(model.backbone, config.model.features, job.weights)
-    reporter.line(f"weights of the features: {backbone_source}; the checkpoint will hold a copy")
+    reporter.line(f"backbone weights: {backbone_source}; the checkpoint will contain a copy")
     model = model.to(device).to(memory_format=torch.channels_last)
     measured = draw(data.train, config)
     feature_range = _measure(data, measured, config, model, device, reporter)
@@ -70,7 +70,7 @@ def _measure(
     data: TrainingData, tiles: NDArray[np.int64], config: Config, model: HaloAE, device: torch.device,
     reporter: Reporter,
 ) -> torch.Tensor:  # fmt: skip
-    """Standardise the model's features by those of ``tiles``; gives SSIM's range of each channel, (C,)."""
+    """Standardise the model's features by the statistics of ``tiles``; returns SSIM's range of each channel, (C,)."""
     with reporter.track("Measuring features", len(tiles), "tiles") as advance:
         statistics = measure_features(data.source, tiles, model, device, advance)
     if config.model.features.standardise:
@@ -78,17 +78,17 @@ def _measure(
             statistics.mean, statistics.std, model.backbone.layer_channels, config.model.features.std_floor
         )
     feature_range = (statistics.high - statistics.low) / model.standardise.std.cpu()
-    # A dead channel has no range, and SSIM's constants would vanish with it.
+    # A dead channel has a range of 0, which would make SSIM's constants 0.
     return feature_range.clamp_min(float(0.1 * feature_range.median()))
 
 
 def _start_linear(
     data: TrainingData, tiles: NDArray[np.int64], model: HaloAE, device: torch.device, reporter: Reporter
 ) -> None:
-    """Block C as the PCA of ``tiles``; block C of another kind than HaloNet starts as it would."""
+    """Start block C as the PCA of ``tiles``; a block C that is not a HaloNet keeps its usual start."""
     if not (isinstance(model.encoder, HaloEncoder) and isinstance(model.decoder, HaloDecoder)):
         return
-    with reporter.track("Measuring main directions", len(tiles), "tiles") as advance:
+    with reporter.track("Measuring principal components", len(tiles), "tiles") as advance:
         axes = measure_axes(data.source, tiles, model, device, advance)
     kept = start_at_principal_axes(model.encoder, model.decoder, axes)
     reporter.line(f"block C starts as a PCA of {kept} components")

@@ -1,4 +1,4 @@
-"""TrainingJob: all that one training is, put together once by a command and handed on whole."""
+"""TrainingJob: everything that defines one training, put together once by a command."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ STATE_NAME = "state.pt"
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Reference tiles and the numbers of those to train on and to watch.
+    """Reference tiles, and the numbers of those to train on and to validate on.
 
-    ``strata`` name the slide, patient or site of each tile to train on, where all are to come equally often.
+    ``strata`` has the slide, patient or site of each training tile, if all are to appear equally often.
     """
 
     source: TileSource
@@ -31,17 +31,17 @@ class TrainingData:
     strata: Sequence[str] | None = None
 
     def order(self, seed: int) -> TileOrder:
-        """In which the tiles to train on come."""
+        """The order in which the training tiles appear."""
         return Passes(self.train, seed) if self.strata is None else Balanced(self.train, self.strata, seed)
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train, on what, and where its files go.
+    """What to train, on which tiles, and where its files go.
 
-    ``identity`` is a digest of what the training depends on: a saved state of another identity is refused.
-    ``weights`` is a file of backbone weights (None: the backbone's own). ``workers`` processes prepare batches for a
-    GPU. ``mpp`` is None for images without a scale, and ``facts`` go into the checkpoint.
+    ``identity`` is a digest of everything that the training depends on; a saved state with another identity is refused.
+    ``weights`` is a file of backbone weights (None: the backbone's published ones). ``workers`` processes prepare
+    batches for a GPU. ``mpp`` is None for images without a scale. ``facts`` go into the checkpoint.
     """
 
     config: Config
@@ -56,5 +56,5 @@ class TrainingJob:
 
     @property
     def state_path(self) -> Path:
-        """Where a training that was interrupted finds its last epoch."""
+        """Where an interrupted training finds the state after its last complete epoch."""
         return self.folder / STATE_NAME

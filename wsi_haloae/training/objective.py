@@ -1,4 +1,4 @@
-"""The one number that training minimises: the losses, weighted by a schedule or by learned uncertainties."""
+"""The number that training minimises: the losses, weighted by a schedule or by learned uncertainties."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from wsi_haloae.model.weighting import EQUAL, LossWeights, ews_weights
 class Objective(nn.Module):
     """L_T (paper, equation 3), or with learned uncertainties equation 5 (Kendall et al. 2018).
 
-    The uncertainties, log sigma^2 of each term, are parameters of this module and trained with the
-    model. ``feature_range`` (C,), on the device, scales SSIM's constants.
+    The uncertainties, log sigma^2 of each term, are parameters of this module and trained together with the model.
+    ``feature_range`` (C,), on the device, scales SSIM's constants.
     """
 
     def __init__(self, config: LossConfig, schedule: Literal["paper", "released"], feature_range: Tensor) -> None:
@@ -27,7 +27,7 @@ class Objective(nn.Module):
         self.log_variances = nn.Parameter(torch.zeros(3), requires_grad=config.weighting == "uncertainty")
 
     def forward(self, model: HaloAE, images: Tensor, damaged: Tensor, t: float) -> tuple[Tensor, Losses]:
-        """Scalar to minimise at schedule time ``t``, and the unweighted losses it is made of."""
+        """The scalar to minimise at schedule time ``t``, and the unweighted losses that it is made of."""
         losses = all_losses(model, images, damaged, self.feature_range, self._config)
         positions = model.map_size**2 if self._config.reconstruction == "sum" else 1
         terms = ((losses.cls, 1), (losses.fm, positions), (losses.im, positions))
@@ -45,7 +45,7 @@ class Objective(nn.Module):
         return total, losses
 
     def weights(self, t: float) -> LossWeights:
-        """Weights at schedule time ``t`` as shares of their sum; of learned ones, as they are now."""
+        """Weights at schedule time ``t``, as shares of their sum; learned weights have their present values."""
         if self._config.weighting != "uncertainty":
             return planned_weights(self._config, self._schedule, t)
         precision = torch.exp(-self.log_variances.detach())
@@ -54,6 +54,6 @@ class Objective(nn.Module):
 
 
 def planned_weights(config: LossConfig, schedule: Literal["paper", "released"], t: float) -> LossWeights:
-    """Weights that no training changes: the evolving ones at time ``t``, or equal ones."""
+    """Weights that training does not change: the evolving ones at time ``t``, or equal ones."""
     weights = EQUAL if config.weighting == "equal" else ews_weights(t, schedule)
     return weights.among(cls=config.cls, fm=config.fm, im=config.im)

@@ -1,6 +1,6 @@
-"""In which order training tiles come: every tile once per pass, or every slide, patient or site as often as any other.
+"""The order of training tiles: every tile once per pass, or every slide, patient or site equally often.
 
-Each order is a function of (seed, position) alone, so that a resumed run sees the same tiles.
+Each order depends only on (seed, position), so that a resumed run sees the same tiles.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ Numbers = NDArray[np.int64]
 
 
 class TileOrder(Protocol):
-    """The number of the tile at each position, from 0 on."""
+    """The number of the tile at each position, counted from 0."""
 
     def tile(self, position: int) -> int:
-        """A position without end."""
+        """The tile at a position; positions have no upper limit."""
         ...
 
 
 class Passes:
-    """Pass after pass over all tiles ``numbers`` (n,), each in an order of its own."""
+    """Pass after pass over all tiles ``numbers`` (n,), in a new order for each pass."""
 
     def __init__(self, numbers: Numbers, seed: int, *key: int) -> None:
         self._numbers, self._key = numbers, (seed, *(key or (0,)))
@@ -32,16 +32,16 @@ class Passes:
     def tile(self, position: int) -> int:
         """The tile at a position."""
         number, place = divmod(position, len(self._numbers))
-        if number != self._pass:  # kept for the pass: of ten million tiles, an order takes a second
+        if number != self._pass:  # kept until the pass ends: an order of ten million tiles takes a second
             order = np.random.default_rng((*self._key, number)).permutation(len(self._numbers))
             self._pass, self._shuffled = number, self._numbers[order]
         return int(self._shuffled[place])
 
 
 class Balanced:
-    """The strata in turn, in an order of their own each round; within a stratum, pass after pass over its tiles.
+    """The strata in turn, in a new order each round; within a stratum, pass after pass over its tiles.
 
-    A patient with 100,000 tiles is seen as often as one with 500. ``strata`` (n,) name the stratum of each of
+    A patient with 100,000 tiles appears as often as one with 500. ``strata`` (n,) has the stratum of each tile in
     ``numbers`` (n,).
     """
 

@@ -1,4 +1,4 @@
-"""Pictures of a training: the loss curve, and tiles beside their reconstructions."""
+"""Pictures of a training: the loss curve, and tiles with their reconstructions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, weights = figure.subplots(1, 2)
     steps = [record.step for record in curve]
-    marker = "." if len(curve) < 40 else None  # a single epoch would leave no line
+    marker = "." if len(curve) < 40 else None  # a single epoch draws no line
     for name, label in (
         ("loss_cls", "classification"),
         ("loss_fm", "features, training"),
@@ -59,9 +59,9 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
 def write_schedule(
     path: Path, config: Config, total_steps: int, steps_per_epoch: int, curve: Sequence[EpochRecord]
 ) -> None:
-    """The weights of the losses over the whole run (paper, Fig. 3), with those of each epoch as points.
+    """The weights of the losses over the whole run (paper, Fig. 3), with the weights at each epoch as points.
 
-    Learned weights have no curve of their own: theirs are the points joined.
+    Learned weights have no planned curve, so their points are joined.
     """
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()

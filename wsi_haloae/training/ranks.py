@@ -1,10 +1,10 @@
-"""Several processes that train one model: started by ``torchrun``, each with a GPU of its own (or a core).
+"""Several processes that train one model, started by ``torchrun``, each with its own GPU (or CPU core).
 
     torchrun --nproc-per-node 4 -m wsi_haloae train-tiles ...
 
-The first reads, splits and calibrates as ever. The others only take part in the training steps: each computes its
-share of every batch, and gradients are averaged (Li et al. 2020, arXiv 2006.15704), so the batches of a training do
-not depend on how many processes there are.
+The first process reads, splits and calibrates as usual. The others only take part in the training steps: each computes
+its share of every batch, and gradients are averaged (Li et al. 2020, arXiv 2006.15704). So the batches of a training do
+not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ import torch
 from torch import distributed, nn
 
 PATIENCE = timedelta(days=2)
-"""Of those who wait while the first tiles slides."""
+"""How long the others wait while the first one tiles slides."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of how many processes this one is."""
+    """The number of this process, and how many there are."""
 
     rank: int = 0
     world: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this one leads."""
+        """Whether this is the first process."""
         return self.rank == 0
 
     def device(self, asked: torch.device) -> torch.device:
-        """The GPU of this process, where all were told 'cuda'."""
+        """The GPU of this process, if ``asked`` is 'cuda' for all of them."""
         if self.world == 1 or asked.type != "cuda" or asked.index is not None:
             return asked
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)) % torch.cuda.device_count())
 
     def share(self, module: nn.Module) -> nn.Module:
-        """The module, its gradients averaged over all processes; they begin with the first one's weights."""
+        """The module with its gradients averaged over all processes; all start with the weights of the first one."""
         if self.world == 1:
             return module
-        # A loss that is left out leaves its block without gradients.
+        # If a loss is left out, the block it trains has no gradients.
         return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)
 
     def from_first(self, value: Callable[[], Any]) -> Any:
-        """What ``value()`` is on the first process, which alone computes it."""
+        """The result of ``value()``, which only the first process computes and sends to the others."""
         if self.world == 1:
             return value()
-        told = [value() if self.first else None]
-        distributed.broadcast_object_list(told, src=0, device=torch.device("cpu"))
-        return told[0]
+        shared = [value() if self.first else None]
+        distributed.broadcast_object_list(shared, src=0, device=torch.device("cpu"))
+        return shared[0]
 
 
 ALONE = Ranks()
@@ -62,7 +62,7 @@ ALONE = Ranks()
 
 @contextmanager
 def joined_ranks() -> Iterator[Ranks]:
-    """All processes of this ``torchrun``; alone without one."""
+    """All processes of this ``torchrun``; a single one without it."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         yield ALONE

@@ -1,4 +1,4 @@
-"""Reference tiles as a training needs them: read, split by group, and described."""
+"""Reference tiles prepared for training: read, split by group, and described."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from wsi_haloae.training.trainer import plan_steps
 
 @dataclass(frozen=True)
 class Reference:
-    """Reference tiles, the group of each and their split.
+    """Reference tiles, the group of each, and their split.
 
-    ``balance`` is what all tiles come equally often by, and ``strata`` the one of each tile to train on; else None.
+    ``balance`` is the kind of stratum (slide, patient or site) that appears equally often in training, and ``strata``
+    has the stratum of each training tile; both are None without balancing.
     """
 
     source: CombinedSource
@@ -43,7 +44,7 @@ class Reference:
         balance: Stratum | None,
         reporter: Reporter,
     ) -> Self:
-        """All sources, split by the configuration's shares; `UsageError` where they are too few."""
+        """Read all sources and split them by the configured shares; `UsageError` if they are too few."""
         source = reader.read(sources)
         check_tile_size(config.model, source.tile_size)
         require_memory(config.model, source.tile_size)
@@ -51,7 +52,7 @@ class Reference:
         split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
         if len(split.tiles["validation"]) < 2:
             raise UsageError(
-                "the colour scale needs at least two held-out (validation) tiles; give more groups or images."
+                "the colour scale needs at least two held-out (validation) tiles; add more groups or images."
             )
         if balance is None:
             return cls(source, groups, split, None, None)
@@ -59,8 +60,8 @@ class Reference:
         return cls(source, groups, split, balance, [strata[number] for number in split.tiles["train"]])
 
     def identity(self, config: Config, weights: Path | None) -> str:
-        """Digest of configuration, tiles, their order and weights: what an interrupted training may be resumed with."""
-        told = {
+        """Digest of configuration, tiles, their order and weights: an interrupted training resumes only with these."""
+        inputs = {
             "config": config.model_dump(mode="json"),
             "source": [self.source.digest(), self.source.tile_size, self.source.mpp],
             "weights": file_sha256(weights) if weights else None,
@@ -68,14 +69,14 @@ class Reference:
             "groups": {part: self.split.groups[part] for part in PARTS},
             "tiles": {part: self.split.tiles[part].tolist() for part in PARTS},
         }
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
     def describe(self, config: Config) -> Iterator[str]:
-        """Lines for people, before the training begins."""
+        """Lines about the tiles and the training, printed before it begins."""
         source, split = self.source, self.split
         per_epoch, steps = plan_steps(config, len(split.tiles["train"]))
         yield f"reference tiles: {len(source.groups):,} of {source.tile_size} px at {source.mpp:.4g} µm/px"
         yield f"split by group: {split.describe()}"
         if self.strata is not None:
-            yield f"{len(set(self.strata))} {self.balance}s to train on, each as often as any other"
+            yield f"{len(set(self.strata))} {self.balance}s in training, each of them equally often"
         yield f"training: {steps} steps, {per_epoch} per epoch"

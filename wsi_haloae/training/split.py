@@ -1,6 +1,6 @@
-"""Reference tiles split once, by group, into train, validation and calibration (contract, Words).
+"""Splits reference tiles by group into train, validation and calibration.
 
-*validation* serves early stopping and the display range; *calibration* is kept for p-values.
+*validation* tiles serve early stopping and the display range; *calibration* tiles are kept for p-values.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ class Split:
 def split_by_group(
     groups: Sequence[str], shares: SplitConfig, seed: int, fixed: Mapping[str, str] | None = None
 ) -> Split:
-    """Whole groups drawn at random until each part has its share of the tiles.
+    """Assign whole groups at random until each part has its share of the tiles.
 
-    ``fixed`` names the part of some groups (a manifest's column). Raises `UsageError` when the
-    groups cannot fill three parts.
+    ``fixed`` gives the part of some groups (from a manifest's column). Raises `UsageError` when the groups cannot fill
+    all three parts.
     """
     part_of = dict(fixed or {})
     unknown = sorted(set(part_of.values()) - set(PARTS))
     if unknown:
-        raise UsageError(f"split {unknown[0]!r} was given; it must be one of {', '.join(PARTS)}.")
+        raise UsageError(f"the split {unknown[0]!r} was given; it must be one of {', '.join(PARTS)}.")
     names, counts = np.unique(np.asarray(groups), return_counts=True)
     size = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    part_of = {group: part for group, part in part_of.items() if group in size}  # a manifest may name more
+    part_of = {group: part for group, part in part_of.items() if group in size}  # a manifest may list more groups
     free = [name for name in np.random.default_rng(seed).permutation(names).tolist() if name not in part_of]
     wanted = {"validation": shares.validation * len(groups), "calibration": shares.calibration * len(groups)}
     for part, chosen in _draw(
@@ -56,10 +56,10 @@ def split_by_group(
 
 
 def _draw(free: Sequence[str], size: Mapping[str, int], wanted: Mapping[str, float]) -> dict[str, list[str]]:
-    """Groups in their order, each to the part that lacks most, while that brings the part nearer to its tiles.
+    """Assign groups in their order, each to the part that lacks most tiles, if that brings it nearer to its share.
 
-    A group that would overshoot is passed over: one huge patient must not end up held out. A part
-    that got none takes the smallest group that is left, as long as one stays for training.
+    A group that is too large for that is passed over: one huge patient must not end up held out. A part that got no
+    group takes the smallest one left, as long as one stays for training.
     """
     chosen: dict[str, list[str]] = {part: [] for part in wanted}
     lacking = dict(wanted)
@@ -86,7 +86,8 @@ def _collect(groups: Sequence[str], part_of: Mapping[str, str]) -> Split:
     empty = [part for part in PARTS if not len(split.tiles[part])]
     if empty:
         raise UsageError(
-            f"{len(set(groups))} groups were given, too few or too uneven to fill train, validation and calibration "
-            f"({', '.join(empty)} would be empty). Give more slides or images, or name groups with --group-regex."
+            f"{len(set(groups))} groups were given, too few or too unequal in size to fill train, validation and "
+            f"calibration ({', '.join(empty)} would be empty). Add more slides or images, or define groups with "
+            "--group-regex."
         )
     return split

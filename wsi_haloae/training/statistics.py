@@ -1,6 +1,6 @@
-"""What is measured on training tiles: channel statistics, SSIM's ranges, and the mean maps.
+"""Measurements on training tiles: channel statistics, SSIM's ranges, and the mean maps.
 
-Unchanged tiles, no augmentation, batch by batch: memory does not grow with their number.
+The tiles are unchanged (no augmentation) and read batch by batch, so memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from wsi_haloae.tiles.sources import TileSource, read_tiles
 
 BATCH = 16
 CELLS_PER_TILE = 64
-"""Cells drawn from each tile for the percentiles."""
+"""Cells drawn from each tile to estimate the percentiles."""
 RANGE_PERCENTILES = (0.001, 0.999)
 
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """Per channel, (C,) each, of the features before standardisation."""
+    """Statistics per channel, (C,) each, of the features before standardisation."""
 
     mean: Tensor
     std: Tensor
@@ -38,7 +38,7 @@ class FeatureStatistics:
 
 
 def draw(tiles: NDArray[np.int64], config: Config) -> NDArray[np.int64]:
-    """The training tiles that statistics are measured on: a fixed draw, in order."""
+    """The training tiles that statistics are measured on: a fixed random draw, in ascending order."""
     if len(tiles) <= config.training.statistics_tiles:
         return tiles
     random = np.random.default_rng((config.training.seed, 2))
@@ -56,7 +56,7 @@ def images_of(source: TileSource, tiles: NDArray[np.int64], model: HaloAE, devic
 def measure_features(
     source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device, advance: Advance
 ) -> FeatureStatistics:
-    """Mean and deviation over all cells, percentiles over a fixed draw of them."""
+    """Mean and standard deviation over all cells, and percentiles over a fixed random draw of cells."""
     channels, count = model.backbone.channels, 0
     total = torch.zeros(channels, dtype=torch.float64)
     squares = torch.zeros(channels, dtype=torch.float64)
@@ -80,7 +80,7 @@ def measure_features(
 def measure_axes(
     source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device, advance: Advance
 ) -> PrincipalAxes:
-    """Main directions of the features as block C sees them, over all cells."""
+    """Principal components of the features as block C sees them, over all cells."""
 
     def batches() -> Iterator[Tensor]:
         for images in images_of(source, tiles, model, device):
@@ -104,7 +104,7 @@ def measure_mean_maps(
 ) -> tuple[Tensor, Tensor | None]:
     """Mean residual maps (m, m) of training tiles (paper, Fig. S1; never of test images).
 
-    The second is that of the image, None where ``config.loss.im`` leaves it untrained.
+    The second is the mean map of image residuals, None if ``config.loss.im`` leaves the image untrained.
     """
     by_features = torch.zeros(model.map_size, model.map_size, dtype=torch.float64)
     by_image = torch.zeros_like(by_features)

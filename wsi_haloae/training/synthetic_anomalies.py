@@ -1,7 +1,7 @@
-"""Stand-ins for anomalies where nobody has labelled any: reference tiles whose structure is disturbed.
+"""Synthetic anomalies: reference tiles with a changed structure, for when there are no labelled anomalies.
 
-Colours stay what they are, so staining decides nothing. A method that cannot tell these from
-unchanged tiles will hardly find what is subtler; one that can is not proven to find disease.
+Their colours stay the same, so staining decides nothing. A method that cannot tell them from unchanged tiles is
+unlikely to find subtler changes; a method that can is not thereby proven to find disease.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from PIL import Image
 
 Tile = NDArray[np.uint8]
 BLOCKS = 8
-"""Blocks per side that are shuffled: of 32 pixels in a tile of 256."""
+"""Blocks per side that are shuffled: of 32 pixels each in a tile of 256."""
 
 
 def shuffle_blocks(tile: Tile, random: np.random.Generator) -> Tile:
-    """The 8 x 8 blocks of a tile (s, s, 3) in another order: architecture is gone, cells stay."""
+    """Shuffle the 8 x 8 blocks of a tile (s, s, 3): the architecture is lost, cells remain."""
     side = tile.shape[0] // BLOCKS
     kept = side * BLOCKS
     blocks = tile[:kept, :kept].reshape(BLOCKS, side, BLOCKS, side, 3).swapaxes(1, 2)  # (8, 8, side, side, 3)
@@ -29,7 +29,7 @@ def shuffle_blocks(tile: Tile, random: np.random.Generator) -> Tile:
 
 
 def magnify(tile: Tile, random: np.random.Generator) -> Tile:
-    """A random quarter of a tile (s, s, 3), twice as large: nuclei of double diameter."""
+    """Enlarge a random quarter of a tile (s, s, 3) to twice its size: nuclei of double diameter."""
     side = tile.shape[0]
     top, left = random.integers(0, side - side // 2 + 1, size=2)
     part = Image.fromarray(tile[top : top + side // 2, left : left + side // 2])
@@ -37,16 +37,16 @@ def magnify(tile: Tile, random: np.random.Generator) -> Tile:
 
 
 def crowd(tile: Tile, random: np.random.Generator) -> Tile:
-    """A tile (s, s, 3) at half its size, mirrored to fill it: nuclei of half the diameter, four times as many."""
+    """Shrink a tile (s, s, 3) to half its size and mirror it to fill it: nuclei half as wide, four times as many."""
     side = tile.shape[0]
     half = np.asarray(Image.fromarray(tile).resize((side - side // 2, side - side // 2), Image.Resampling.BICUBIC))
     quarters = np.concatenate([half, half[:, ::-1]], axis=1)
     whole = np.concatenate([quarters, quarters[::-1]], axis=0)
-    shifts = random.integers(0, whole.shape[0], size=2).tolist()  # mirrored halves have no seam where they meet
+    shifts = random.integers(0, whole.shape[0], size=2).tolist()  # mirrored halves meet without a seam
     return np.roll(whole, shifts, axis=(0, 1))[:side, :side]
 
 
-SURROGATES: Mapping[str, Callable[[Tile, np.random.Generator], Tile]] = {
+SYNTHETIC_ANOMALIES: Mapping[str, Callable[[Tile, np.random.Generator], Tile]] = {
     "shuffled blocks": shuffle_blocks,
     "magnified": magnify,
     "crowded": crowd,

@@ -1,4 +1,4 @@
-"""A model for slides from reference tiles: stains matched, trained, rules and scales learned, p-values calibrated."""
+"""Trains a model for slides on reference tiles: stains matched, model trained, rules and scales learned, calibrated."""
 
 from __future__ import annotations
 

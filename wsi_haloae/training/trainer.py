@@ -1,7 +1,7 @@
-"""Trainer: the optimisation of blocks C to E, resumable after a kill with the same weights.
+"""Trainer: optimises blocks C to E. A training that was killed resumes and ends with the same weights.
 
-Every step is a function of (seed, step); what else a step needs (weights, optimiser, best weights
-so far, curve) is saved after each epoch under a temporary name and renamed.
+Every step depends only on (seed, step). What else a step needs (weights, optimiser, best weights so far, curve) is
+saved after each epoch under a temporary name and then renamed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EARLY_STOPPING_FROM = 150.0
 """Schedule time before which no epoch counts as the best (specification, section 2)."""
 
 StepLosses = tuple[float | None, ...]
-"""Unweighted L_cls, L_fm and L_im of a step; None for one that is left out."""
+"""Unweighted L_cls, L_fm and L_im of a step; None for a loss that is left out."""
 _NAMES = ("L_cls", "L_fm", "L_im")
 
 
@@ -57,9 +57,9 @@ class EpochRecord:
 
 
 class Trainer:
-    """Trains a model in place, as a `TrainingJob` says; `fit` leaves the best weights in it.
+    """Trains a model in place, as a `TrainingJob` describes; after `fit` it has the best weights.
 
-    ``feature_range`` (C,) is SSIM's range of each channel. ``ranks`` are the processes that train it together.
+    ``feature_range`` (C,) is SSIM's range of each channel. ``ranks`` are the processes that train together.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Trainer:
         self._losses: nn.Module = _Losses(model, self.objective)
         if settings.compile:
             for part in (model.encoder, model.decoder, model.image_decoder):
-                part.compile()  # in place: names of weights stay as they are
+                part.compile()  # in place, so that the names of weights stay the same
 
     def fit(self, reporter: Reporter) -> list[EpochRecord]:
         """Train to the end or until early stopping; returns the curve."""
@@ -106,8 +106,8 @@ class Trainer:
                     pending = []
         if self._best == math.inf:
             raise UsageError(
-                f"training diverged: after t = {EARLY_STOPPING_FROM:g} of the schedule the held-out loss was never a "
-                "number. Lower the learning rate (--set training.learning_rate=...) and pass --overwrite."
+                f"training diverged: after t = {EARLY_STOPPING_FROM:g} of the schedule, the held-out loss was never a "
+                "finite number. Lower the learning rate (--set training.learning_rate=...) and pass --overwrite."
             )
         self.model.load_trained_state(self._best_state)
         return self.curve
@@ -152,17 +152,19 @@ class Trainer:
         if self._counts() and held_out < self._best:
             self._best, self._best_epoch = held_out, record.epoch
             self._best_state = copy.deepcopy(self.model.trained_state())
-        told = [f"{name} {value:.3f}" for name, value in zip(_NAMES, (cls, fm, im), strict=True) if value is not None]
+        losses_text = [
+            f"{name} {value:.3f}" for name, value in zip(_NAMES, (cls, fm, im), strict=True) if value is not None
+        ]
         reporter.line(
-            f"epoch {record.epoch}, step {self._step}/{self.total_steps}: {', '.join(told)}, "
+            f"epoch {record.epoch}, step {self._step}/{self.total_steps}: {', '.join(losses_text)}, "
             f"held-out L_fm {held_out:.4f}"
         )
         self._save()
 
     def _counts(self) -> bool:
-        """Whether the schedule is far enough for an epoch to be the best (the last always is).
+        """Whether this epoch can be the best: late enough in the schedule, or the last one.
 
-        Where L_fm is not trained it says nothing, and the last epoch's weights are taken.
+        If L_fm is not trained it says nothing, and the last epoch's weights are taken.
         """
         late = self._time() >= EARLY_STOPPING_FROM and self.job.config.loss.fm
         return late or self._step == self.total_steps
@@ -178,7 +180,7 @@ class Trainer:
         """Unweighted L_fm on unchanged held-out reference tiles."""
         self.model.eval()
         config, data = self.job.config, self.job.data
-        chosen = evenly(data.validation, config.training.validation_tiles)  # of all groups, not of the first
+        chosen = evenly(data.validation, config.training.validation_tiles)  # from all groups, not only the first
         total = 0.0
         for images in images_of(data.source, chosen, self.model, self.device):
             features = self.model.features(images)
@@ -211,7 +213,7 @@ class Trainer:
         state = _read_state(self.job.state_path, self.device)
         if state["identity"] != self.job.identity:
             raise OutputExistsError(
-                f"{self.job.state_path}: an interrupted training with another configuration or other tiles. "
+                f"{self.job.state_path}: belongs to an interrupted training with another configuration or other tiles. "
                 "Pass --overwrite to start again, or choose another -o."
             )
         self.model.load_trained_state(state["model"])
@@ -220,7 +222,7 @@ class Trainer:
         self._step, self._best, self._best_epoch = state["step"], state["best"], state["best_epoch"]
         self._best_state = state["best_state"]
         self.curve = [EpochRecord(**record) for record in state["curve"]]
-        reporter.line(f"resuming after epoch {len(self.curve)} (step {self._step}/{self.total_steps})")
+        reporter.line(f"resuming the training after epoch {len(self.curve)} (step {self._step}/{self.total_steps})")
 
 
 def _read_state(path: Path, device: torch.device) -> dict[str, Any]:
@@ -238,7 +240,7 @@ def _read_state(path: Path, device: torch.device) -> dict[str, Any]:
 
 
 class _Losses(nn.Module):
-    """Model and objective as one module, as processes that share the work want it: batch in, losses out."""
+    """Model and objective as one module, as distributed training needs it: batch in, losses out."""
 
     def __init__(self, model: HaloAE, objective: Objective) -> None:
         super().__init__()
@@ -253,7 +255,7 @@ class _Losses(nn.Module):
 
 
 def plan_steps(config: Config, train_tiles: int) -> tuple[int, int]:
-    """(steps per epoch, steps in all) for this many training tiles."""
+    """(steps per epoch, total steps) for this many training tiles."""
     settings = config.training
     per_epoch = settings.steps_per_epoch or max(1, train_tiles // settings.originals_per_batch)
     return per_epoch, settings.steps or settings.epochs * per_epoch

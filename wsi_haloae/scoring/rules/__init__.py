@@ -1,1 +1,1 @@
-"""What scoring rules compute, one file per family; `wsi_haloae.config.rules` has the table that names them."""
+"""The computations of the scoring rules, one file per family; the table is in `wsi_haloae.config.rules`."""

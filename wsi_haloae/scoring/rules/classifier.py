@@ -1,4 +1,4 @@
-"""The classifier's word on a tile (paper, Table S2)."""
+"""The classifier's opinion of a tile (paper, Table S2)."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from wsi_haloae.scoring.measured import Measured
 
 def damaged(tiles: Measured) -> Tensor:
     """P(damaged): (B,)."""
-    assert tiles.found.damaged is not None, "blocks D and E run for a rule that needs what a loss has trained"
+    assert tiles.found.damaged is not None, "blocks D and E run for a rule with trained_by"
     return tiles.found.damaged

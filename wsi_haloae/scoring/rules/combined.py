@@ -1,4 +1,4 @@
-"""The rule of the default, and the three it is made of: lost structure, unexplained channels, strange features.
+"""The default rule and the three that it combines: lost structure, unexplained channels, unusual features.
 
 docs/scoring.md explains them with pictures.
 """
@@ -18,12 +18,12 @@ def structure(tiles: Measured) -> Tensor:
 
 
 def profile(tiles: Measured) -> Tensor:
-    """Log share of its own variance that each channel leaves unexplained: (B, C)."""
+    """Log of the share of its own variance that each channel leaves unexplained: (B, C)."""
     return log(tiles.unexplained_shares)
 
 
 def content(tiles: Measured) -> Tensor:
-    """Mean of each channel; the auto-encoder has no part in it: (B, C)."""
+    """Mean of each channel; the auto-encoder is not used: (B, C)."""
     return tiles.feature_means
 
 
@@ -36,6 +36,6 @@ def combined(tiles: Measured) -> Tensor:
 
 
 def lost_structure(tiles: Measured) -> Tensor:
-    """The map of all four: 1 - SSIM of the deepest layer, (B, m, m)."""
-    assert tiles.found.layer_dissimilarities is not None, "computed wherever tiles are scored"
+    """The map of all four rules: 1 - SSIM of the deepest layer, (B, m, m)."""
+    assert tiles.found.layer_dissimilarities is not None, "always computed when tiles are scored"
     return tiles.found.layer_dissimilarities[:, -1]

@@ -1,8 +1,8 @@
-"""Rules of the layers: how each feature layer is reconstructed, as one number a layer.
+"""Rules of the layers: how well each feature layer is reconstructed, as one number per layer.
 
-A mean over cells and layers loses what matters most: simple tissue and glass are reconstructed
-*better* than the reference, so one layer's residual falls while another's rises. A distance from the
-joint distribution of the layers' residuals sees both (specification, section 6).
+A mean over cells and layers loses what matters most: simple tissue and glass are reconstructed *better* than the
+reference, so the residual of one layer falls while another's rises. A distance from the joint distribution of the
+layers' residuals detects both (specification, section 6).
 """
 
 from __future__ import annotations
