@@ -96,7 +96,7 @@ def test_statistics_score_by_their_distance_from_training_on_either_side() -> No
 
 @pytest.mark.parametrize(
     ("ours", "words"),
-    [(GOOD * 0 + ANOMALOUS, "is ahead of"), (-GOOD, "is behind"), (GOOD + 1e-9, "cannot be told from")],
+    [(GOOD * 0 + ANOMALOUS, "is ahead of"), (-GOOD, "is behind"), (GOOD + 1e-9, "cannot be distinguished from")],
 )
 def test_the_verdict_says_on_which_side_of_the_best_baseline_haloae_is(
     ours: np.ndarray, words: str, tmp_path: Path

@@ -128,7 +128,7 @@ def features(path: Path) -> list[dict[str, Any]]:
 
 def test_a_range_that_is_none_is_refused(tmp_path: Path) -> None:
     store = make_store(tmp_path / "scores.zarr", Scene(display_range=(2.0, 2.0)))
-    with pytest.raises(StoreError, match="train or calibrate"):
+    with pytest.raises(StoreError, match="train the model again"):
         write_exports(store, tmp_path / "out")
 
 

@@ -201,7 +201,7 @@ class ModelConfig(Section):
     def _block_c_fits(self) -> Self:
         if self.block_c == "bergmann" and self.features.backbone != "pixels":
             raise ValueError(
-                f"block_c bergmann reconstructs images, not {self.features.backbone} features; "
+                f"block_c bergmann is an auto-encoder of images, not of {self.features.backbone} features; "
                 "set model.features.backbone=pixels and model.features.standardise=false"
             )
         if self.map_size == "stretch60" and self.block_c not in {"halo", "residual_cnn"}:

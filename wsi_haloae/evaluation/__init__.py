@@ -1,1 +1,1 @@
-"""Scores against the truth."""
+"""Measures how well scores agree with the truth."""

@@ -1,7 +1,7 @@
 """AUPRO: how much of each defect is found while few pixels outside defects are marked.
 
-Bergmann et al. 2021, The MVTec Anomaly Detection Dataset (IJCV 129), section 5.2. Every
-defect counts the same, whatever its size; pixel AUROC is decided by the large ones.
+Bergmann et al. 2021, The MVTec Anomaly Detection Dataset (IJCV 129), section 5.2. Every defect has the same weight,
+whatever its size, whereas pixel AUROC is dominated by large defects.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ _TOUCHING = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))]).asty
 def aupro(maps: NDArray[np.floating], masks: NDArray[np.bool_], limit: float = LIMIT) -> float:
     """Area under the per-region overlap up to a false-positive rate of ``limit``, as a share of ``limit``.
 
-    ``maps`` and ``masks`` are (n, h, w); regions are the 8-connected parts of each mask. Every
-    distinct score is a threshold: the overlap is the mean over regions of the share at or above
-    it, the false-positive rate is the share of all pixels outside regions at or above it. The
-    curve starts at (0, 0) and is straight between thresholds, so that a constant map gets
-    ``limit`` / 2. Nothing is sampled. Raises `UsageError` when there is no region, no pixel
-    outside regions, a score that is not a number, or ``limit`` is not in (0, 1].
+    ``maps`` and ``masks`` are (n, h, w); regions are the 8-connected parts of each mask. Every distinct score is a
+    threshold. The overlap is the share of a region at or above it, averaged over regions; the false-positive rate is
+    the share of all pixels outside regions at or above it. The curve starts at (0, 0) and is straight between
+    thresholds, so a constant map gets ``limit`` / 2. Nothing is sampled. Raises `UsageError` if there is no region or
+    no pixel outside regions, if a score is not a number, or if ``limit`` is not in (0, 1].
     """
     require_labelled_scores(maps, masks, measure="AUPRO", of="pixel")
     if not 0 < limit <= 1:
-        raise UsageError(f"AUPRO needs a false-positive rate above 0 and up to 1 as its limit; got {limit}.")
+        raise UsageError(f"The limit of AUPRO is {limit}; it must be a false-positive rate above 0 and up to 1.")
     order = np.argsort(maps, axis=None)[::-1]
     scores = maps.ravel()[order]
     threshold = np.append(scores[1:] != scores[:-1], True)
@@ -52,10 +51,10 @@ def region_weights(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def overlap_area(rate: NDArray[np.float64], overlap: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
-    """Area under ``overlap`` from a ``rate`` of 0 to one of ``limit``, divided by ``limit``: (...).
+    """Area under ``overlap`` for a ``rate`` from 0 to ``limit``, divided by ``limit``: (...).
 
-    Both are (..., k), from the highest threshold to the lowest, without the point (0, 0) that
-    the curve starts at. Trapezoids; the one that holds ``limit`` is cut there.
+    Both are (..., k), from the highest threshold to the lowest, without the point (0, 0) at which the curve starts. The
+    area is a sum of trapezoids; the one that contains ``limit`` is cut there.
     """
     width = np.diff(rate, prepend=0.0)
     rise = np.diff(overlap, prepend=0.0)

@@ -1,4 +1,4 @@
-"""Whether p-values mean what they say: the share of reference tiles below each level."""
+"""Whether p-values are valid: the share of reference tiles with a p-value up to each level."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRAWS = 1000
 
 @dataclass(frozen=True)
 class CalibrationPoint:
-    """At p <= ``level``, the share of reference tiles that lie there; it should be at most the level."""
+    """The share of reference tiles with p <= ``level``; it should not exceed the level."""
 
     level: float
     share: float
@@ -23,7 +23,7 @@ class CalibrationPoint:
 
 
 def calibration_curve(p_values: NDArray[np.float32], groups: NDArray[np.str_], seed: int = 0) -> list[CalibrationPoint]:
-    """Of reference tiles with p-values (n,), none NaN, and groups (n,); each group counts once.
+    """The curve for reference tiles with p-values (n,), none NaN, and groups (n,); each group has the same weight.
 
     Intervals are by bootstrap over groups.
     """

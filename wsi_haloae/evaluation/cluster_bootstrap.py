@@ -1,8 +1,8 @@
-"""How far a result would move with other patients: intervals by bootstrap over groups.
+"""How much a result would change with other patients: intervals by bootstrap over groups.
 
-Tiles of one patient or cluster are alike, so whole groups are drawn with replacement (Field and
-Welsh 2007, Journal of the Royal Statistical Society B 69:369). All methods see the same draws, which
-makes their differences paired.
+Tiles of one patient or cluster are similar, so whole groups are drawn with replacement (Field and Welsh 2007, Journal
+of the Royal Statistical Society B 69:369). All methods are measured on the same draws, so that their differences are
+paired.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from wsi_haloae.evaluation.metrics import require_labelled_scores
 
 DRAWS = 1000
 ATTEMPTS = 20
-"""A draw that loses a class is drawn again; so many times as many draws are made at most."""
+"""A draw that misses a class is repeated; at most this many times as many draws are made as are needed."""
 CHUNK = 1 << 22
-"""Weights that are held at once: 32 MB, however many tiles there are."""
+"""How many weights are in memory at once: 32 MB, however many tiles there are."""
 
 Weights = NDArray[np.float64]
 Measure = Callable[[Weights, Weights], NDArray[np.float64]]
@@ -47,7 +47,7 @@ class ClusterBootstrap:
                 break
         if len(kept) < draws:
             raise UsageError(
-                f"{count} groups were given, of which nearly every draw loses a class; intervals need more "
+                f"{count} groups were given, but nearly every draw of them misses a class; for intervals, add more "
                 "groups with reference tiles and more with anomalous ones."
             )
         self.counts = np.stack(kept)  # (draws, groups): how often each group is in each draw
@@ -64,7 +64,7 @@ class ClusterBootstrap:
 
     def _measure(self, scores: NDArray[np.floating], measure: Measure) -> NDArray[np.float64]:
         order = np.argsort(scores, kind="stable")
-        first = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # of each distinct score
+        first = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)  # first tile of each distinct score
         labels, groups = self._anomalous[order], self._numbers[order]
         return np.concatenate(
             [
@@ -74,21 +74,21 @@ class ClusterBootstrap:
         )
 
     def _weights(self, groups: NDArray[np.int64]) -> Iterator[Weights]:
-        """Weights of tiles in some draws at a time, (some, n)."""
+        """Weights of tiles in a few draws at a time, (some, n)."""
         some = max(1, CHUNK // len(groups))
         for start in range(0, len(self.counts), some):
             yield self.counts[start : start + some, groups].astype(np.float64)
 
 
 def _weighted_auroc(anomalous: Weights, reference: Weights) -> NDArray[np.float64]:
-    """Of weights at each distinct score, rising: (draws, k) twice -> (draws,). Ties count half."""
+    """From the weights at each distinct score, ascending: (draws, k) twice -> (draws,). Ties count half."""
     below = np.cumsum(reference, axis=1) - reference / 2
     area: NDArray[np.float64] = (anomalous * below).sum(axis=1) / (anomalous.sum(axis=1) * reference.sum(axis=1))
     return area
 
 
 def _weighted_average_precision(anomalous: Weights, reference: Weights) -> NDArray[np.float64]:
-    """Of weights at each distinct score, rising: (draws, k) twice -> (draws,)."""
+    """From the weights at each distinct score, ascending: (draws, k) twice -> (draws,)."""
     found = np.cumsum(anomalous[:, ::-1], axis=1)  # from the highest score down
     called = found + np.cumsum(reference[:, ::-1], axis=1)
     precision = found / np.maximum(called, np.finfo(np.float64).tiny)

@@ -1,4 +1,4 @@
-"""Several methods on the same labelled tiles: what each reaches, and how far it is from the best baseline."""
+"""Compares several methods on the same labelled tiles, and each with the best baseline."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class MethodScores:
 class ComparedMethod:
     """Figures of one method with 95 % intervals.
 
-    ``against_best`` is the paired difference of its AUROC to that of the best baseline (None for that
-    baseline itself). The best is chosen on these very tiles, which favours the baselines.
+    ``against_best`` is the paired difference between its AUROC and that of the best baseline (None for the best
+    baseline itself). The best one is chosen on these very tiles, which favours the baselines.
     """
 
     name: str
@@ -43,14 +43,14 @@ class ComparedMethod:
 
 
 def best_baseline(methods: Mapping[str, float]) -> str | None:
-    """The name with the highest figure; None where there is none."""
+    """The name with the highest figure; None if there are no methods."""
     return max(methods, key=lambda name: methods[name], default=None)
 
 
 def compare_methods(
     methods: list[MethodScores], anomalous: NDArray[np.bool_], groups: NDArray[np.str_], *, seed: int = 0
 ) -> list[ComparedMethod]:
-    """Figures of all methods, in their order, for labels (n,) and names of groups (n,)."""
+    """Figures of all methods, in their order, for labels (n,) and group names (n,)."""
     bootstrap = ClusterBootstrap(anomalous, groups, seed=seed)
     areas = {method.name: auroc(method.scores, anomalous) for method in methods}
     draws = {method.name: bootstrap.auroc(method.scores) for method in methods}

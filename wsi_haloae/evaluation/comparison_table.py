@@ -1,4 +1,4 @@
-"""Compared methods as Markdown, as a picture, and as one sentence that says what HaloAE adds."""
+"""The comparison of methods as Markdown, as a picture, and as one sentence on what HaloAE adds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ COLOURS = {"HaloAE": "tab:red", "baseline": "tab:blue", "no model": "tab:grey"}
 
 
 def verdict(methods: Sequence[ComparedMethod], own: str = "HaloAE") -> str:
-    """Whether the model's own rule is ahead of the best baseline, level with it, or behind."""
+    """One sentence: whether the model's own rule is ahead of the best baseline, behind it, or neither."""
     ours = next(method for method in methods if method.name == own)
     best = next(method for method in methods if method.kind == "baseline" and method.against_best is None)
     difference = ours.against_best
-    assert difference is not None, "it is no baseline"
-    words = "is ahead of" if difference.low > 0 else "is behind" if difference.high < 0 else "cannot be told from"
+    assert difference is not None, "own is not a baseline"
+    words = (
+        "is ahead of" if difference.low > 0 else "is behind" if difference.high < 0 else "cannot be distinguished from"
+    )
     return (
         f"HaloAE ({ours.auroc:.3f}) {words} the best baseline, {best.name} ({best.auroc:.3f}): difference "
         f"{ours.auroc - best.auroc:+.3f} (95 % {difference.low:+.3f} to {difference.high:+.3f})"
@@ -44,7 +46,7 @@ def markdown_comparison(methods: Sequence[ComparedMethod]) -> str:
 
 
 def write_comparison(path: Path, methods: Sequence[ComparedMethod], title: str) -> None:
-    """AUROC of each method with its interval, best on top."""
+    """Draw the AUROC of each method with its interval, the best on top."""
     ranked = sorted(methods, key=lambda method: method.auroc)
     figure = Figure(figsize=(7.5, 0.28 * len(ranked) + 1.3), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""Whether a false-discovery rate is kept: the rate that is chosen against the share that is measured."""
+"""Whether false-discovery rates are kept: the rate that is chosen against the rate that is measured."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ RATES = (0.05, 0.1, 0.2, 0.3, 0.5)
 class DiscoveryPoint:
     """At the chosen ``rate``: how many outlined tiles are called, and which share of the anomalous ones is found.
 
-    ``false_share`` of the called ones are reference tiles; None where none is called. ``tiles`` and ``found`` are None
-    where the smallest possible p-value exceeds the rate, so that none can be called.
+    ``false_share`` is the share of reference tiles among the called ones; None if none is called. ``tiles`` and
+    ``found`` are None if the smallest possible p-value exceeds the rate, so that no tile can be called.
     """
 
     rate: float
@@ -31,7 +31,7 @@ class DiscoveryPoint:
 def discovered(p_values: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which of a slide's tiles (n,), NaN without a score, are called at each of `RATES`: (n, rates).
 
-    All rates are asked, also those that the tissue's calibration is too coarse for.
+    All rates are used, also those for which there are too few calibration tiles to keep `LARGEST_SHARE`.
     """
     return np.stack([at_discovery_rate(p_values, rate) for rate in RATES], axis=1)
 
@@ -39,7 +39,7 @@ def discovered(p_values: NDArray[np.float32]) -> NDArray[np.bool_]:
 def discovery_curve(
     called: NDArray[np.bool_], anomalous: NDArray[np.bool_], smallest_p: float
 ) -> Sequence[DiscoveryPoint]:
-    """Of labelled tiles (n,), ``called`` (n, rates) as `discovered` gives it."""
+    """The curve for labelled tiles (n,), with ``called`` (n, rates) from `discovered`."""
     points = []
     for rate, chosen in zip(RATES, called.T, strict=True):
         if not reaches(smallest_p, rate):

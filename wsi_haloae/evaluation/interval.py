@@ -1,7 +1,7 @@
-"""How far a result would move with other images: intervals by bootstrap over images.
+"""How much a result would change with other images: intervals by bootstrap over images.
 
-Images are drawn with replacement (Efron and Tibshirani 1993, An Introduction to the Bootstrap),
-anomalous and reference images each for themselves, so that no draw loses a class.
+Images are drawn with replacement (Efron and Tibshirani 1993, An Introduction to the Bootstrap), anomalous and
+reference images separately, so that no draw misses a class.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Interval:
 
     @classmethod
     def from_draws(cls, values: NDArray[np.float64]) -> Interval:
-        """Interval of a measure's values in the draws, (draws,)."""
+        """The interval of a measure, from its values in the draws, (draws,)."""
         low, high = np.percentile(values, [2.5, 97.5])
         return cls(float(low), float(high))
 
@@ -34,7 +34,7 @@ class Interval:
 def draw_images(anomalous: NDArray[np.bool_], *, seed: int, draws: int) -> NDArray[np.int64]:
     """How often each image is in each draw: (draws, n) for labels (n,).
 
-    A draw holds as many anomalous and as many reference images as there are.
+    Each draw has as many anomalous and as many reference images as were given.
     """
     random = np.random.default_rng(seed)
     counts = np.zeros((draws, len(anomalous)), np.int64)
@@ -53,11 +53,10 @@ def image_interval(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> Interval:
-    """Interval of ``metric(scores, anomalous)``, such as `auroc`, when images are drawn anew.
+    """Interval of ``metric(scores, anomalous)``, such as `auroc`, over draws of images.
 
-    ``scores`` and ``anomalous`` are (n,), one per image. The same ``seed`` gives the same draws
-    for every metric and every set of scores. Raises `UsageError` when one class is absent or a
-    score is not a number.
+    ``scores`` and ``anomalous`` are (n,), one per image. The same ``seed`` gives the same draws for every metric and
+    every set of scores. Raises `UsageError` if one class is absent or a score is not a number.
     """
     require_labelled_scores(scores, anomalous, measure="A confidence interval", of="image")
     images = np.arange(len(scores))

@@ -1,6 +1,6 @@
-"""The no-model row: how far a tile's mean colour lies from that of the reference tiles.
+"""A comparison without any model: how far a tile's mean colour is from that of the reference tiles.
 
-A model that does not beat it has learned staining, not texture.
+A model that is not better than this has learned staining, not texture.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from wsi_haloae.stores.tile_store import TileStore
 
 
 def colour_distance(colours: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance in RGB of mean colours (n, 3) from the mean of the reference tiles' (m, 3): (n,)."""
+    """Distance in RGB of mean colours (n, 3) from the mean of the reference tiles' colours (m, 3): (n,)."""
     away: NDArray[np.float64] = np.linalg.norm(colours - reference.mean(axis=0), axis=1)
     return away
 

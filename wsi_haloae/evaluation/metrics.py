@@ -1,4 +1,4 @@
-"""AUROC and average precision of scores against labels: never flipped, and an error where they are undefined."""
+"""AUROC and average precision of scores against labels; never flipped, and an error if they are undefined."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from wsi_haloae.errors import UsageError
 def auroc(scores: NDArray[np.floating], anomalous: NDArray[np.bool_], *, of: str = "tile") -> float:
     """Probability that an anomalous tile scores higher than a reference tile (ties count half).
 
-    ``scores`` and ``anomalous`` are (n,); ``of`` is the word for what has a score in messages
-    (tile, image, pixel). Raises `UsageError` when one class is absent or a score is not a number.
+    ``scores`` and ``anomalous`` are (n,); ``of`` is the word for one sample in messages (tile, image, pixel). Raises
+    `UsageError` if one class is absent or a score is not a number.
     """
     require_labelled_scores(scores, anomalous, measure="AUROC", of=of)
     ranks, count = rankdata(scores), int(anomalous.sum())
@@ -23,12 +23,11 @@ def auroc(scores: NDArray[np.floating], anomalous: NDArray[np.bool_], *, of: str
 
 
 def average_precision(scores: NDArray[np.floating], anomalous: NDArray[np.bool_], *, of: str = "tile") -> float:
-    """Precision averaged over the recall it is reached at, a step at each distinct score.
+    """Precision averaged over the recall levels at which it is reached, with one step at each distinct score.
 
-    Unlike AUROC it depends on the share of anomalous tiles, which is its value for constant
-    scores. ``scores`` and ``anomalous`` are (n,); ``of`` is the word for what has a score in
-    messages (tile, image, pixel). Raises `UsageError` when one class is absent or a score is
-    not a number.
+    Unlike AUROC it depends on the share of anomalous tiles, which is its value for constant scores. ``scores`` and
+    ``anomalous`` are (n,); ``of`` is the word for one sample in messages (tile, image, pixel). Raises `UsageError` if
+    one class is absent or a score is not a number.
     """
     require_labelled_scores(scores, anomalous, measure="Average precision", of=of)
     return float(average_precision_score(anomalous, scores))
@@ -37,10 +36,10 @@ def average_precision(scores: NDArray[np.floating], anomalous: NDArray[np.bool_]
 def require_labelled_scores(
     scores: NDArray[np.floating], anomalous: NDArray[np.bool_], *, measure: str, of: str
 ) -> None:
-    """Refuse labels of one class, scores that are no numbers, and shapes that differ.
+    """Refuse labels of one class, scores that are not numbers, and shapes that differ.
 
-    ``scores`` and ``anomalous`` have the same shape, whichever it is. ``measure`` and ``of``
-    (what has a score: tile, image, pixel) are words for the message. Raises `UsageError`.
+    ``scores`` and ``anomalous`` must have the same shape. ``measure`` and ``of`` (one sample: tile, image, pixel) are
+    words for the message. Raises `UsageError`.
     """
     if scores.shape != anomalous.shape:
         raise UsageError(

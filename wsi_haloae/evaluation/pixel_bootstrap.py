@@ -1,16 +1,15 @@
 """Intervals of pixel AUROC, pixel average precision and AUPRO by bootstrap over images.
 
-Sorting all pixels in each of a thousand draws would take hours. Instead the scores are put
-into some four thousand bins once, with a histogram per image of its pixels outside defects, its
-defect pixels and its shares of regions. A draw is then a sum of histograms, each times how often
-its image was drawn, and thresholds are the borders of bins.
+Sorting all pixels in each of a thousand draws would take hours. Instead the scores are put once into some four thousand
+bins, with three histograms per image: of its pixels outside defects, of its defect pixels, and of its shares of
+regions. A draw is then a sum of histograms, each multiplied by how often its image was drawn, and thresholds are the
+borders of bins.
 
-How close this comes: the borders are quantiles of the defect pixels and of the pixels outside,
-and a frequent score has a bin to itself, so that a bin of unequal scores holds at most 1 / 2047
-of either class. Over all images that keeps AUROC within 0.00025 of its exact value and AUPRO
-within 0.0009; average precision was within 0.0003 on all data tried. Fewer than 2048 pixels of
-each class are not changed at all. Quote `auroc`, `average_precision` and `aupro` as results,
-and only the intervals from here.
+How exact this is: the borders are quantiles of the defect pixels and of the pixels outside, and a frequent score has
+its own bin, so a bin of unequal scores holds at most 1 / 2047 of either class. Over all images this keeps AUROC within
+0.00025 of its exact value and AUPRO within 0.0009; average precision was within 0.0003 on all data tried. With fewer
+than 2048 pixels of each class, nothing changes at all. Report `auroc`, `average_precision` and `aupro` as results, and
+take only the intervals from here.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from wsi_haloae.evaluation.interval import DRAWS, Interval, draw_images
 from wsi_haloae.evaluation.metrics import require_labelled_scores
 
 QUANTILES = 2048
-"""Borders of bins taken from the scores of each class."""
+"""How many borders of bins are taken from the scores of each class."""
 
-# Draws that are worked on together: their sums of histograms fit the processor's cache.
+# Draws that are processed together: their sums of histograms fit into the processor's cache.
 _TOGETHER = 32
 
 
@@ -45,8 +44,8 @@ class PixelIntervals:
 class Difference:
     """One measure of two sets of maps on the same draws.
 
-    ``interval`` is that of ours - theirs; ``ours_higher`` is the share of draws, 0..1, in which
-    ours is higher. A draw in which both are equal counts for neither.
+    ``interval`` is the interval of ours - theirs; ``ours_higher`` is the share of draws, 0..1, in which ours is higher.
+    A draw in which both are equal counts for neither.
     """
 
     interval: Interval
@@ -63,13 +62,12 @@ class PixelComparison:
 
 
 class PixelBootstrap:
-    """Draws of images, made once, that every set of maps of these images is measured on.
+    """Draws of images, made once, on which every set of maps of these images is measured.
 
-    ``masks`` is (n, h, w) with defects set, ``anomalous`` (n,) says which images have a defect.
-    Anomalous and reference images are drawn separately; without reference images only the
-    former are drawn. The same ``seed`` gives the same ``draws`` and the same results. Raises
-    `UsageError` when masks and labels do not fit together, or when a draw has no defect pixel
-    or no pixel outside defects.
+    ``masks`` (n, h, w) are True on defects, ``anomalous`` (n,) says which images have a defect. Anomalous and reference
+    images are drawn separately; without reference images only anomalous ones are drawn. The same ``seed`` gives the
+    same ``draws`` and the same results. Raises `UsageError` if masks and labels do not fit together, or if a draw has
+    no defect pixel or no pixel outside defects.
     """
 
     def __init__(
@@ -85,19 +83,19 @@ class PixelBootstrap:
         for pixels, kind in ((masks, "defect pixel"), (~masks, "pixel outside defects")):
             lacking = int((self._counts @ pixels.sum(axis=(1, 2)) == 0).sum())
             if lacking:
-                raise UsageError(f"{lacking} of {draws} draws of images have no {kind}; more images are needed.")
+                raise UsageError(f"{lacking} of {draws} draws of images have no {kind}; add more images.")
 
     def intervals(self, maps: NDArray[np.floating]) -> PixelIntervals:
         """Intervals for ``maps`` (n, h, w), in the order of the masks.
 
-        Raises `UsageError` when the shape is not that of the masks or a score is not a number.
+        Raises `UsageError` if the shape differs from that of the masks or a score is not a number.
         """
         return PixelIntervals(*map(Interval.from_draws, self._measure(maps)))
 
     def compare(self, ours: NDArray[np.floating], theirs: NDArray[np.floating]) -> PixelComparison:
         """Differences ours - theirs, both (n, h, w) in the order of the masks, draw by draw.
 
-        Raises `UsageError` when a shape is not that of the masks or a score is not a number.
+        Raises `UsageError` if a shape differs from that of the masks or a score is not a number.
         """
         differences = self._measure(ours) - self._measure(theirs)
         return PixelComparison(
@@ -117,7 +115,7 @@ class PixelBootstrap:
         bins = len(borders) + 1
         histograms = np.empty((3, len(maps), bins))
         for image, (scores, mask, weights) in enumerate(zip(maps, self._masks, self._weights, strict=True)):
-            # Bin 0 is at and above the highest border.
+            # Bin 0 holds the scores at and above the highest border.
             places = len(borders) - np.searchsorted(borders, scores, side="right")
             histograms[0, image] = np.bincount(places[~mask], minlength=bins)
             histograms[1, image] = np.bincount(places[mask], minlength=bins)
@@ -126,11 +124,11 @@ class PixelBootstrap:
 
 
 def _borders(*classes: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Scores that bins start at, ascending: quantiles of each class, each of them (k,) scores."""
+    """Lower borders of the bins, ascending: quantiles of each class, each of them (k,) scores."""
     quantiles = [np.sort(scores)[np.linspace(0, len(scores) - 1, QUANTILES).astype(int)] for scores in classes]
     scores, times = np.unique(np.concatenate(quantiles), return_counts=True)
-    # A score that is more than one quantile is frequent: the next number above it starts the next
-    # bin, for a curve that was bent by other scores in its bin would be off by a visible amount.
+    # A score that spans several quantiles is frequent. The next number above it starts the next bin, because other
+    # scores in its bin would bend the curve visibly.
     return np.union1d(scores, np.nextafter(scores[times > 1], np.inf, dtype=scores.dtype))
 
 
@@ -140,7 +138,7 @@ def _measures(histograms: NDArray[np.float64]) -> NDArray[np.float64]:
     outside_above, defect_above, overlap = np.cumsum(histograms, axis=-1)
     outside_all, defect_all = outside_above[:, -1], defect_above[:, -1]
     in_order = (outside * (defect_above - 0.5 * defect)).sum(axis=-1)
-    # Counts of pixels are whole numbers: the maximum is for bins above every pixel of the draw.
+    # Counts of pixels are whole numbers: the maximum only matters for bins above every pixel of the draw.
     precision = defect_above / np.maximum(defect_above + outside_above, 1)
     return np.stack(
         [

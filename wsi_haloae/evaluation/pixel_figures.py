@@ -1,4 +1,4 @@
-"""The figures of anomaly maps against masks that the paper's tables report."""
+"""The measures of anomaly maps against masks that the paper's tables report."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from wsi_haloae.evaluation.aupro import aupro
 from wsi_haloae.evaluation.metrics import auroc, average_precision
 
 SIZE, PAPER_SIZE = 256, 128
-"""Pixels a side at which maps are judged; the published code halves them."""
+"""Pixels per side at which maps are compared with masks; the published code uses half of that."""
 
 
 @dataclass(frozen=True)
 class PixelFigures:
-    """Pixel AUROC at 256 and at 128 pixels a side, average precision and AUPRO (at 0.3) at 256."""
+    """Pixel AUROC at 256 and at 128 pixels per side; average precision, and AUPRO (up to 0.3), at 256."""
 
     auroc: float
     auroc_128: float
@@ -26,14 +26,14 @@ class PixelFigures:
 
 @dataclass(frozen=True)
 class Masks:
-    """Defects of the same images at both sizes, nearest-neighbour: (n, 256, 256) and (n, 128, 128)."""
+    """Masks of the same images at both sizes, resized by nearest neighbour: (n, 256, 256) and (n, 128, 128)."""
 
     full: NDArray[np.bool_]
     half: NDArray[np.bool_]
 
 
 def pixel_figures(maps: NDArray[np.float32], maps_128: NDArray[np.float32], masks: Masks) -> PixelFigures:
-    """Figures of maps (n, 256, 256) and (n, 128, 128); `UsageError` where a class of pixels is absent."""
+    """Measure maps (n, 256, 256) and (n, 128, 128); `UsageError` if there are no defect pixels or no others."""
     return PixelFigures(
         auroc=auroc(maps.ravel(), masks.full.ravel()),
         auroc_128=auroc(maps_128.ravel(), masks.half.ravel()),

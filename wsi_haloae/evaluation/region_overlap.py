@@ -1,4 +1,4 @@
-"""How well the region that is called anomalous covers the one that people outlined."""
+"""How well the region that is called anomalous covers the region outlined in annotations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 @dataclass(frozen=True)
 class RegionOverlap:
-    """Areas in square millimetres, so that slides add up."""
+    """Areas in square millimetres, so that slides can be added up."""
 
     both: float
     called: float
@@ -23,7 +23,7 @@ class RegionOverlap:
 
     @property
     def dice(self) -> float | None:
-        """2 both / (called + outlined); None where there is nothing of either (Dice 1945)."""
+        """2 both / (called + outlined); None if both are empty (Dice 1945)."""
         total = self.called + self.outlined
         return 2 * self.both / total if total else None
 
@@ -37,10 +37,10 @@ def region_overlap(
     reference: BaseGeometry,
     pixel_area: float,
 ) -> RegionOverlap:
-    """Of the tiles ``chosen`` (n,), within what was both outlined and ``scored`` (n,).
+    """Overlap of the tiles ``chosen`` (n,) with the outlines, within what was both outlined and ``scored`` (n,).
 
-    ``pixel_area`` is that of a level-0 pixel in square millimetres. Tissue that nobody outlined is not
-    judged; where outlines of both kinds overlap it is anomalous.
+    ``pixel_area`` is the area of a level-0 pixel in square millimetres. Tissue outside all outlines is not evaluated;
+    where outlines of both kinds overlap, it is anomalous.
     """
     corners = locations + sizes
     boxes = shapely.box(locations[:, 0], locations[:, 1], corners[:, 0], corners[:, 1])

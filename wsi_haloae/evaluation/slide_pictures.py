@@ -1,4 +1,4 @@
-"""Pictures of scored slides against annotations: ROC, p-values against what they promise, scores by class."""
+"""Pictures of scored slides with annotations: ROC curves, validity of p-values, scores by class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsi_haloae.figures.saving import save_figure
 
 
 def write_roc(path: Path, methods: Mapping[str, NDArray[np.floating]], anomalous: NDArray[np.bool_]) -> None:
-    """ROC of scores (n,) by each rule, for labels (n,)."""
+    """ROC curves of scores (n,) by each rule, for labels (n,)."""
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.subplots()
     for name, scores in methods.items():
@@ -29,7 +29,7 @@ def write_roc(path: Path, methods: Mapping[str, NDArray[np.floating]], anomalous
 
 
 def write_calibration(path: Path, points: Sequence[CalibrationPoint]) -> None:
-    """Share of reference tiles below each level of p; on or below the diagonal the p-values hold."""
+    """Share of reference tiles up to each level of p; on or below the diagonal, the p-values are valid."""
     figure = Figure(figsize=(5.4, 5), layout="constrained")
     axes = figure.subplots()
     levels = [point.level for point in points]
@@ -38,9 +38,9 @@ def write_calibration(path: Path, points: Sequence[CalibrationPoint]) -> None:
         [point.share - point.interval.low for point in points],
         [point.interval.high - point.share for point in points],
     ]
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":", label="as promised")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":", label="nominal level")
     axes.errorbar(levels, shares, yerr=np.maximum(reach, 0), marker="o", capsize=3, label="reference tiles")
-    axes.set(xlabel="level of p", ylabel="share of reference tiles at or below it", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="level of p", ylabel="share of reference tiles up to this level", xlim=(0, 1), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
     save_figure(figure, path)

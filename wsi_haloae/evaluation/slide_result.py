@@ -1,4 +1,4 @@
-"""What ``evaluate`` measures on labelled tiles of scored slides."""
+"""What ``evaluate`` measures on the labelled tiles of scored slides."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from wsi_haloae.evaluation.region_overlap import RegionOverlap
 
 @dataclass(frozen=True, eq=False)
 class LabelledTiles:
-    """Tiles with a class, of all slides; n of each."""
+    """Tiles with a class, from all slides; n of each."""
 
     classes: NDArray[np.str_]
     anomalous: NDArray[np.bool_]
-    groups: NDArray[np.str_]  # slide, or block of tiles
+    groups: NDArray[np.str_]  # slide or block of tiles
     rules: Mapping[str, NDArray[np.float32]]  # "score" and every other rule
     p_values: NDArray[np.float32]
     chosen: NDArray[np.bool_]
-    discovered: NDArray[np.bool_]  # (n, rates): called at each false-discovery rate, whatever the slide was called by
+    discovered: NDArray[np.bool_]  # (n, rates): called at each false-discovery rate, whatever criterion the slide used
 
     @classmethod
     def joined(cls, parts: Sequence[LabelledTiles]) -> LabelledTiles:
@@ -46,7 +46,7 @@ class LabelledTiles:
 
 @dataclass(frozen=True)
 class RuleFigures:
-    """Of one scoring rule, with 95 % intervals."""
+    """Results of one scoring rule, with 95 % intervals."""
 
     auroc: float
     auroc_interval: Interval
@@ -56,9 +56,9 @@ class RuleFigures:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """Of one annotated class. ``auroc`` is against all reference tiles; None for reference classes.
+    """Results of one annotated class. ``auroc`` is against all reference tiles; None for reference classes.
 
-    ``share_called`` is None where no tile can be called on one of the slides.
+    ``share_called`` is None if no tile can be called on one of the slides.
     """
 
     tiles: int
@@ -69,10 +69,10 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Called:
-    """The tiles that were called anomalous, against the truth.
+    """The tiles that were called anomalous, compared with the truth.
 
-    ``false_share`` is the share of reference tiles among the labelled tiles that were called: what a
-    false-discovery rate bounds. ``dice`` is that of regions.
+    ``false_share`` is the share of reference tiles among the labelled tiles that were called, which a false-discovery
+    rate limits. ``dice`` compares regions.
     """
 
     criterion: str
@@ -83,7 +83,7 @@ class Called:
 
 @dataclass(frozen=True)
 class SlideResult:
-    """Everything, as JSON holds it."""
+    """All results, as stored in JSON."""
 
     slides: Sequence[str]
     unlabelled: int
@@ -98,7 +98,7 @@ class SlideResult:
 
 
 def rule_figures(tiles: LabelledTiles, seed: int = 0) -> dict[str, RuleFigures]:
-    """AUROC and average precision of every rule, with intervals over groups; `UsageError` for one class alone."""
+    """AUROC and average precision of every rule, with intervals over groups; `UsageError` for only one class."""
     bootstrap = ClusterBootstrap(tiles.anomalous, tiles.groups, seed=seed)
     return {
         name: RuleFigures(
@@ -112,7 +112,7 @@ def rule_figures(tiles: LabelledTiles, seed: int = 0) -> dict[str, RuleFigures]:
 
 
 def class_figures(tiles: LabelledTiles, *, can_call: bool) -> dict[str, ClassFigures]:
-    """By class, reference classes first."""
+    """Results by class, reference classes first."""
     score, reference = tiles.rules["score"], ~tiles.anomalous
     figures = {}
     for name in sorted(
@@ -131,7 +131,7 @@ def class_figures(tiles: LabelledTiles, *, can_call: bool) -> dict[str, ClassFig
 
 
 def called_figures(tiles: LabelledTiles, selection: Selection, overlap: RegionOverlap) -> Called:
-    """Of the tiles that were called, over all slides."""
+    """Results for the tiles that were called, over all slides."""
     called = int(tiles.chosen.sum())
     return Called(
         criterion=selection.words,
@@ -142,7 +142,7 @@ def called_figures(tiles: LabelledTiles, selection: Selection, overlap: RegionOv
 
 
 def reference_calibration(tiles: LabelledTiles) -> list[CalibrationPoint]:
-    """Of the reference tiles' p-values; empty where tiles have none."""
+    """Validity of the reference tiles' p-values; empty if tiles have none."""
     reference = ~tiles.anomalous
     if np.isnan(tiles.p_values[reference]).any():
         return []
@@ -150,9 +150,9 @@ def reference_calibration(tiles: LabelledTiles) -> list[CalibrationPoint]:
 
 
 def discoveries(tiles: LabelledTiles, smallest_p: float | None) -> Sequence[DiscoveryPoint]:
-    """False-discovery rates against what was measured; empty where tiles have no p-values.
+    """False-discovery rates against what was measured; empty if tiles have no p-values.
 
-    ``smallest_p`` is the smallest possible p-value of all slides, None without calibration.
+    ``smallest_p`` is the smallest possible p-value over all slides, None without calibration.
     """
     if smallest_p is None or np.isnan(tiles.p_values).any():
         return []

@@ -1,4 +1,4 @@
-"""All methods on the same tiles: HaloAE by every rule, baselines on its features, and no model at all."""
+"""All methods on the same tiles: HaloAE by every rule, baselines on its features, and statistics without a model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TileBatch:
 
 
 class TileBaselines:
-    """Baselines and no-model statistics, fitted on training tiles; scores of any others."""
+    """Baselines and no-model statistics, fitted on training tiles; they can score any other tiles."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class TileBaselines:
 def haloae_scores(
     checkpoint: Checkpoint, source: TileSource, numbers: NDArray[np.int64], device: torch.device, advance: Advance
 ) -> list[MethodScores]:
-    """Scores (n,) of tiles by the checkpoint's own rule, by every other, and by the paper's."""
+    """Scores (n,) of tiles by the checkpoint's own rule, by every other rule, and by the paper's."""
     scorer = Scorer(checkpoint, device, BATCH)
     found = score_source(scorer, source, numbers, advance)
     return [
@@ -120,7 +120,7 @@ def all_methods(
     device: torch.device,
     reporter: Reporter,
 ) -> list[MethodScores]:
-    """Every method's scores of all tiles of ``tested``, baselines fitted on tiles ``train`` of ``source``."""
+    """Every method's scores of all tiles of ``tested``; baselines are fitted on tiles ``train`` of ``source``."""
     numbers = np.arange(len(tested.groups))
     with reporter.track("Fitting the baselines", len(train), "tiles") as advance:
         baselines = TileBaselines(checkpoint, source, train, device, advance)

@@ -1,4 +1,4 @@
-"""What class a tile belongs to, by people's outlines."""
+"""Which class a tile belongs to, according to annotations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wsi_haloae.annotations.geojson import coverage
 
 NO_CLASS = ""
 BLOCK = 8
-"""Tiles per side of the blocks that stand in for slides in the bootstrap, where there are too few slides."""
+"""Tiles per side of the blocks that replace slides in the bootstrap if there are too few slides."""
 
 
 def label_tiles(
@@ -21,10 +21,10 @@ def label_tiles(
     sizes: NDArray[np.int64],
     min_coverage: float,
 ) -> NDArray[np.str_]:
-    """The class that covers most of each tile, if at least ``min_coverage`` of its area; else `NO_CLASS`.
+    """The class that covers most of each tile, if at least ``min_coverage`` of its area; otherwise `NO_CLASS`.
 
-    ``locations`` and ``sizes`` (n, 2) are level-0 pixels, as the regions are. The first class by name
-    wins where two cover the same area.
+    ``locations`` and ``sizes`` (n, 2) are level-0 pixels, like the regions. If two classes cover the same area, the
+    first one by name is chosen.
     """
     if not by_class:
         return np.full(len(locations), NO_CLASS)
@@ -35,6 +35,6 @@ def label_tiles(
 
 
 def block_names(slide: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.str_]:
-    """Name of the block of 8 x 8 tiles that each tile lies in: (n,)."""
+    """Name of the block of 8 x 8 tiles that each tile belongs to: (n,)."""
     pairs = zip((rows // BLOCK).tolist(), (columns // BLOCK).tolist(), strict=True)
     return np.array([f"{slide} {row},{column}" for row, column in pairs], dtype=np.str_)

@@ -1,7 +1,7 @@
-"""No-model rows: what colour and grey alone say about a tile.
+"""Comparisons without a model: what colour and grey levels alone show about a tile.
 
-A method that does not beat them has learned staining. Each is a distance from the training tiles'
-mean, so none needs to know which side is anomalous.
+A method that is not better has learned staining. Each score is a distance from the training tiles' mean, so it does
+not need to know whether anomalies are higher or lower.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def tile_statistics(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
 def statistic_scores(train: NDArray[np.float64], tested: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Scores (n,) of tested tiles by their statistics (n, 7), given those of training tiles (m, 7).
 
-    Each statistic by its distance from the training mean; ``colour statistics`` by the Mahalanobis
-    distance of the six of colour.
+    Each statistic is scored by its distance from the training mean; ``colour statistics`` by the Mahalanobis distance
+    of the six colour statistics.
     """
     away = np.abs(tested - train.mean(axis=0))
     scores = dict(zip(STATISTICS, away.T, strict=True))

@@ -1,1 +1,1 @@
-"""Tile scores laid out on the slide, and the colours that all pictures of them share."""
+"""Tile scores placed on the slide, and the colours that all pictures share."""

@@ -1,7 +1,7 @@
-"""Heatmap: the scores of a store laid out on the slide, one value per place of the grid.
+"""Heatmap: the scores of a store placed on the slide, one value per cell of the grid.
 
-A column is read once and whole: it has 4 bytes a tile, less than the index that an open store holds anyway, and a
-finished store keeps it in one piece, which any part of it would unpack.
+A column is read once and whole. It takes 4 bytes per tile, less than the index that an open store holds anyway, and a
+finished store keeps it in one piece, which reading any part would decompress.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from wsi_haloae.tiles.grid import TileGrid
 class Heatmap:
     """Scores on the slide: ``values`` (rows, columns) float32, NaN where no tile was scored.
 
-    A value stands for a cell of one stride, not of one tile. Where tiles overlap
-    (stride < tile size) several tiles cover a cell; it shows the score of the tile in whose
-    middle it lies, so the whole picture is shifted by half of what a tile exceeds its stride.
-    Lengths are pixels of level 0, with fractions: cell (row, column) covers
+    A value covers a cell of one stride, not of one tile. If tiles overlap (stride < tile size), several tiles cover a
+    cell, and it shows the score of the tile whose centre it contains. So the whole picture is shifted by half of what
+    the tile size exceeds the stride. Lengths are pixels of level 0, with fractions: cell (row, column) covers
 
         l0_offset_x + column * l0_cell_width  ...  l0_offset_x + (column + 1) * l0_cell_width
 
-    and the same in y. Cells at the right and bottom edge may reach over the slide.
+    and the same in y. Cells at the right and bottom edge may extend beyond the slide.
     """
 
     values: NDArray[np.float32]

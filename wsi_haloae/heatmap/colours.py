@@ -1,9 +1,9 @@
 """One colour table for every picture: blue is like the reference, red is anomalous.
 
-The table is ColorBrewer's RdYlBu, reversed (Cynthia Brewer, https://colorbrewer2.org, eleven
-classes), joined by straight lines: it stays readable with the common forms of colour blindness,
-and neither of its ends is a colour of haematoxylin, eosin or DAB. It is spelled out here so that
-pictures do not change with the version of a plotting library.
+The table is ColorBrewer's RdYlBu, reversed (Cynthia Brewer, https://colorbrewer2.org, eleven classes), with linear
+interpolation between the classes. It stays readable with the common forms of colour blindness, and neither end is a
+colour of haematoxylin, eosin or DAB. It is written out here so that pictures do not change with the version of a
+plotting library.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ def _interpolated(anchors: tuple[tuple[int, int, int], ...], entries: int) -> ND
 
 
 COLOUR_TABLE: NDArray[np.uint8] = _interpolated(ANCHORS, 256)
-"""(256, 3) RGB; no colour stands in it twice, so a picture can be read back."""
+"""(256, 3) RGB; all colours differ, so scores can be read back from a picture."""
 COLOUR_TABLE.flags.writeable = False
 
 
 @dataclass(frozen=True)
 class ColourScale:
-    """Scores to colours on a fixed range: the checkpoint's, never the slide's own.
+    """Scores to colours on a fixed range: the checkpoint's range, never the slide's own.
 
-    Scaling each slide by its own extremes would make a slide with nothing wrong look as
-    alarming as any other. `StoreError` for a range that is empty or not finite.
+    Scaled by its own extremes, a slide with nothing wrong would look as alarming as any other. `StoreError` for a range
+    that is empty or not finite.
     """
 
     low: float
@@ -57,12 +57,12 @@ class ColourScale:
     def __post_init__(self) -> None:
         if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
             raise StoreError(
-                f"The display range {self.low:g} to {self.high:g} was given, but colours need two finite scores, "
-                "the first below the second. It comes from the checkpoint: train or calibrate the model again."
+                f"The display range {self.low:g} to {self.high:g} was given, but colours need two finite scores, the "
+                "first below the second. The range comes from the checkpoint: train the model again."
             )
 
     def entries(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Entry of `COLOUR_TABLE` for each value, clamped to the range; 0 where it is NaN."""
+        """Index into `COLOUR_TABLE` for each value, clamped to the range; 0 for NaN."""
         position = (values.astype(np.float64) - self.low) / (self.high - self.low)
         position = np.clip(np.nan_to_num(position, nan=0.0), 0.0, 1.0)
         return np.floor(position * (len(COLOUR_TABLE) - 1) + 0.5).astype(np.uint8)

@@ -1,6 +1,6 @@
-"""Neighbouring cells of one colour as one: a third of the objects on a real slide, fewer where it is even.
+"""Merges neighbouring cells of one colour: a third of the objects on a real slide, fewer on a uniform one.
 
-Colours are those of the display range in equal steps, so what is merged looks alike in every picture.
+The colours are equal steps of the display range, so merged cells look alike in every picture.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from wsi_haloae.heatmap.cells import CellEdges, corners, groups, outline
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 
 STEPS = 8
-"""Colours that are told apart. Twice as many leave twice the objects, for differences that few eyes see."""
+"""Number of colours. Twice as many give twice the objects, for differences that few people see."""
 
 
 @dataclass(frozen=True, eq=False)
 class MergedCells:
-    """Cells (n,) of one colour that hang together by their edges; ``polygon`` is in whole pixels of level 0."""
+    """Cells (n,) of one colour that are connected by their edges; ``polygon`` is in whole pixels of level 0."""
 
     polygon: Polygon
     rows: NDArray[np.int64]
@@ -31,7 +31,7 @@ class MergedCells:
 
 
 def merge_equal(heatmap: Heatmap, wanted: NDArray[np.bool_], edges: CellEdges, scale: ColourScale) -> list[MergedCells]:
-    """The ``wanted`` cells (rows, columns) that have a score, merged; in reading order of their first cells."""
+    """Merge the ``wanted`` cells (rows, columns) that have a score; in reading order of their first cells."""
     kept = wanted & edges.visible & ~np.isnan(heatmap.values)
     colour = scale.entries(heatmap.values) // (len(COLOUR_TABLE) // STEPS)
     classes = np.where(kept, colour.astype(np.int64) + 1, 0)

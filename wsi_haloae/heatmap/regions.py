@@ -1,4 +1,4 @@
-"""Regions: chosen cells of the heatmap that hang together, each as one polygon with rounded corners.
+"""Regions: connected chosen cells of the heatmap, each region as one polygon with rounded corners.
 
     chosen cells          corners                 rounded
 
@@ -7,10 +7,10 @@
       │       │                                  in the middle, so stairs become slopes
       └───────┘
 
-Cells hang together by an edge: two that meet at a corner alone are two regions. A curve stays in the quarter of
-a cell at its corner, and no two curves share one, so no ring crosses itself or another. What convex corners lose
-concave ones win back, all but four of each ring; small rings are rounded less, so that the area stays that of
-the cells to within 3 %.
+Cells are connected by edges: two that touch only at a corner are two regions. A curve stays in the quarter of a cell
+at its corner, and no two curves share one, so no ring crosses itself or another. Concave corners gain the area that
+convex ones lose, except for four of each ring. Small rings are rounded less, so that the area differs from that of
+the cells by at most 3 %.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.cells import CellEdges, corners, groups, outline
 
 CURVE_POINTS = 5
-"""Points per corner, its ends included."""
+"""Points per corner, both ends included."""
 ROUNDING = 0.4
-"""How far the curve of a single cell reaches from its corner, in half sides; it grows with the root of the area,
-up to 1. The four corners of a square lose 3 / 16 of a cell times its square: 3 % of the area, however large."""
+"""How far the curve of a single cell extends from its corner, in half sides. It grows with the square root of the
+area, up to 1. The four corners of a square lose 3 / 16 of a cell times its square: 3 % of the area, at any size."""
 DECIMALS = 2
-"""Of coordinates: what QuPath keeps."""
+"""Decimals of coordinates, as many as QuPath keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,8 @@ class Region:
 
 
 def find_regions(heatmap: Heatmap, chosen: NDArray[np.bool_], edges: CellEdges) -> list[Region]:
-    """Regions of the ``chosen`` cells (rows, columns), largest area first; what lies outside ``edges`` is left out."""
-    labels, _ = ndimage.label(chosen & edges.visible)  # by default cells hang together by their edges
+    """Regions of the ``chosen`` cells (rows, columns), largest area first; cells outside ``edges`` are left out."""
+    labels, _ = ndimage.label(chosen & edges.visible)  # by default, cells are connected by their edges
     regions = [_region(heatmap, rows, columns, edges) for rows, columns in groups(labels)]
     return sorted(regions, key=lambda region: (-region.polygon.area, region.row, region.column))
 
@@ -69,7 +69,7 @@ def _region(heatmap: Heatmap, rows: NDArray[np.int64], columns: NDArray[np.int64
 
 
 def _rounded(ring: NDArray[np.float64], edges: CellEdges) -> NDArray[np.float64]:
-    """The ring (n, 2), counted in cells, with its corners cut by curves, in pixels of level 0."""
+    """The ring (n, 2), in cells, with its corners replaced by curves, in pixels of level 0."""
     places = corners(ring)
     before, after = np.roll(places, 1, axis=0) - places, np.roll(places, -1, axis=0) - places
     reach = 0.5 * min(1.0, ROUNDING * shapely.area(Polygon(ring)) ** 0.5)
@@ -77,5 +77,5 @@ def _rounded(ring: NDArray[np.float64], edges: CellEdges) -> NDArray[np.float64]
     t = np.linspace(0, 1, CURVE_POINTS)[:, np.newaxis, np.newaxis]
     curves = (1 - t) ** 2 * start + 2 * t * (1 - t) * places + t**2 * end  # (points, corners, 2)
     points: NDArray[np.float64] = edges.to_level0(curves.transpose(1, 0, 2).reshape(-1, 2)).round(DECIMALS)
-    once: NDArray[np.bool_] = (points != np.roll(points, 1, axis=0)).any(axis=1)  # curves that meet share their end
+    once: NDArray[np.bool_] = (points != np.roll(points, 1, axis=0)).any(axis=1)  # adjoining curves share a point
     return points[once]
