@@ -151,7 +151,7 @@ def test_settings_that_the_rule_uses_are_kept_and_can_be_read_again(settings: li
 @pytest.mark.parametrize("name", [AUTO, *(name for name, rule in RULES.items() if not rule.for_images), "ssim"])
 def test_images_are_refused_for_rules_that_need_tiles(name: str, tmp_path: Path) -> None:
     config = load_config("demo", [f"scoring.rule={name}"], base=MVTEC_BASE)
-    options = MvtecOptions(weights=None, device="cpu", normalise="none", baselines=False, workers=1, overwrite=False)
+    options = MvtecOptions(device="cpu")
     with pytest.raises(ConfigError, match=f"scoring.rule {name} was given; labelled images .* by paper, .*custom"):
         run_mvtec([], tmp_path, config, options, {}, None)
 
