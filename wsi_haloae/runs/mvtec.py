@@ -61,10 +61,11 @@ def run_mvtec(
     continues, and one that fails is reported while the others go on. Returns the exit code.
     """
     use_threads(options.threads)
-    resolved, first_warning = resolve(config), len(reporter.warnings)
+    resolved = resolve(config)
     check_tile_size(resolved.model, SIZE)
     require_memory(resolved.model, SIZE)
     check_rule(resolved.scoring)
+    first_warning = len(reporter.warnings)
     for images in sets:
         check_name(images.name)
         check_images(images, reporter.warn)
