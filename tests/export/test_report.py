@@ -174,7 +174,7 @@ def test_a_model_that_can_call_nothing_says_why(tmp_path: Path) -> None:
 def test_a_false_discovery_rate_where_it_can_be_kept(tmp_path: Path) -> None:
     page = report(make(tmp_path, replace(SCENE, calibration=FINE), p_value=p_values(0.0001)))
     assert "10 of 100 tiles (10 %) called anomalous at a false-discovery rate of 10 %" in page.words
-    assert "about 10 % may be reference tiles after all" in page.words
+    assert "About 10 % of the called tiles may be reference tiles after all" in page.words
 
 
 def test_nothing_called_is_a_result(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_an_unfinished_store_says_that_it_is(tmp_path: Path) -> None:
     state = np.full(100, TileState.DONE, np.uint8)
     state[64:] = TileState.PENDING
     page = report(make(tmp_path, state=state))
-    assert "36 tiles without a score yet" in page.words
+    assert "interrupted before 36 tiles had a score" in page.words
     assert "Pictures of single tiles appear here once all tiles are scored" in page.words
 
 
