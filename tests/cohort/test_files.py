@@ -287,7 +287,7 @@ class TestOverview:
         write_index(tmp_path)
         page = Page(tmp_path / "cohort.html")
         assert reason in page.words
-        assert "above the colour bar, of tissue" in page.words
+        assert "share of tissue above the colour bar" in page.words
         assert "90 %" in page.words
         assert not re.search(r"\b0(\.0)? %", page.words)
         row = next(csv.DictReader(io.StringIO((tmp_path / "slides.csv").read_text())))

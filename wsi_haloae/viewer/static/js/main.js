@@ -35,7 +35,7 @@ let table = null;
 let wanted = null; // name of the slide that was requested last
 let shown = null; // { grid, scale } of the slide on the stage
 
-function tell(text) {
+function showNotice(text) {
   byId("notice").hidden = !text;
   byId("notice-text").textContent = text ?? "";
 }
@@ -43,7 +43,7 @@ function tell(text) {
 async function openSlide(name) {
   wanted = name;
   list.mark(name);
-  tell(null);
+  showNotice(null);
   delete document.body.dataset.ready;
   const facts = await fetchFacts(name);
   if (wanted !== name) return;
@@ -54,7 +54,7 @@ async function openSlide(name) {
   overlay.scene = { heat, contour: null, flags: [], outlines: [], hovered: null, chosen: null };
   location.replace(`#${encodeURIComponent(name)}`);
   showTitle(facts);
-  tell(facts.message);
+  showNotice(facts.message);
   controls.open(facts);
   showMap();
   colourBar.open(grid, scale);
@@ -100,7 +100,7 @@ function showTitle(facts) {
   byId("slide-facts").textContent = words.join("  ·  ");
 }
 
-const open = (name) => openSlide(name).catch((error) => tell(error.message));
+const open = (name) => openSlide(name).catch((error) => showNotice(error.message));
 
 list.addEventListener("choose", ({ detail }) => open(detail));
 stage.addEventListener("move", () => shown && scaleBar.show(shown.grid.facts.mpp[0], stage.transform.scale));
@@ -179,7 +179,7 @@ byId("zoom-home").addEventListener("click", () => stage.home());
 byId("toggle-list").addEventListener("click", toggleList);
 byId("show-help").addEventListener("click", () => help.showModal());
 byId("help-close").addEventListener("click", () => help.close());
-byId("notice-close").addEventListener("click", () => tell(null));
+byId("notice-close").addEventListener("click", () => showNotice(null));
 
 try {
   const { slides, colours } = await fetchList();
@@ -188,5 +188,5 @@ try {
   const named = decodeURIComponent(location.hash.slice(1));
   await open(list.has(named) ? named : list.first);
 } catch (error) {
-  tell(error.message);
+  showNotice(error.message);
 }
