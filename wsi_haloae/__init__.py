@@ -8,8 +8,8 @@
     scored.heatmap()        # xarray, coordinates in micrometres
     scored.plot()
 
-The folders follow a slide on its way: `slide`, `tiles`, `stores`, `model`, `training`, `scoring`,
-`heatmap`, `export`; `runs` ties them together, one function per command; `api` is what is named here.
+The packages are ordered as a slide is processed: `slide`, `tiles`, `stores`, `model`, `training`, `scoring`,
+`heatmap`, `export`. `runs` combines them, with one function for each command. `api` holds the names above.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import os
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-# A thread of OpenMP that waits for the others must give its core away: by default it spins, and a step takes six times
-# as long when another process wants the core. Read once, when torch is loaded, and everything here is imported after
-# this line: commands, workers of Dask, ranks of torchrun.
+# An OpenMP thread that waits for others should release its core. By default it spins, and a training step takes six
+# times as long when another process wants the core. OpenMP reads this once, when torch is loaded, so it is set before
+# anything else is imported: in commands, Dask workers and torchrun ranks.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ __all__ = ["ScoredSlide", "Tiles", "TrainedModel", "WholeSlide", "open_scored", 
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: the command line imports this package too, and ``--help`` must not wait for torch."""
+    """Import a public name on first use, so that ``--help`` does not wait for torch to load."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"wsi_haloae.api.{_HOMES[name]}"), name)

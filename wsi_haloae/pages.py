@@ -1,11 +1,13 @@
-"""Pages that open from disk: one family of templates, everything inside, nothing fetched.
+"""HTML pages that open from disk. Each page holds everything it shows and loads nothing.
 
-    page.html.jinja                       the frame: style, light and dark, print, footer
-      evaluation/evaluation.html.jinja    scores against annotations
+    page.html.jinja                       the base template: style, light and dark, print, footer
+      evaluation/evaluation.html.jinja    scores compared with annotations
       export/report.html.jinja            one slide
       export/index.html.jinja             all slides of a folder
+      cohort/cohort.html.jinja            a study: slides and groups compared
 
-A page carries a policy that forbids its browser to load anything, so a hostile slide name could not either.
+A content security policy in each page forbids the browser to load anything, so a hostile slide name cannot load
+anything either.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from wsi_haloae.quoting import printable_lines
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
-    """Render ``template``, a path inside the package, and write it whole. Same values, same bytes."""
+    """Render ``template``, a path inside the package, and write the page atomically. Equal values give equal bytes."""
     environment = Environment(
         loader=PackageLoader("wsi_haloae", "."),
         autoescape=True,
@@ -33,21 +35,21 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     )
     environment.filters |= {"thousands": "{:,}".format, "percent": percent, "data_uri": data_uri, "link": link}
     page = environment.get_template(template).render(values) + "\n"
-    write_text(path, printable_lines(page))  # names of files, classes and patients are others'
+    write_text(path, printable_lines(page))  # names of files, classes and patients come from outside
 
 
 def data_uri(data: bytes, kind: str = "png") -> str:
-    """A picture as an address that holds it."""
+    """A picture as a data URI."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def link(name: str) -> str:
-    """The address of a file beside the page, whatever letters are in its name."""
+    """The URL of a file beside the page; its name may hold any characters."""
     return quote(os.fsencode(name))
 
 
 def percent(share: float) -> str:
-    """A share for people, with a space that does not break: 5 %, 7.2 %, 72 %; a little is not nothing."""
+    """A share for people to read, with a no-break space: 5 %, 7.2 %, 72 %. A tiny share reads <0.1 %, not 0 %."""
     if 0 < share < 0.0005:
         return "<\N{NO-BREAK SPACE}0.1\N{NO-BREAK SPACE}%"
     number = f"{100 * share:.0f}" if share >= 0.1 else f"{round(100 * share, 1):g}"

@@ -112,7 +112,7 @@ def test_a_scheduler_that_asks_for_certificates(
 
         assert run([*asked, "--scheduler", address, *spelled(own)]) == 0
         assert {row["state"] for row in rows(tmp_path / "out").values()} == {"done"}
-        assert "anyone who reaches this address" not in capsys.readouterr().err
+        assert "anyone who can reach this address" not in capsys.readouterr().err
         with dask.config.set(in_configuration(own)):
             assert run([*asked, "--scheduler", address]) == 0
         assert "2 by an earlier run" in capsys.readouterr().err
@@ -123,13 +123,21 @@ def test_a_scheduler_that_asks_for_certificates(
     [
         ("tcp://127.0.0.1:9", {}, "does not use TLS. Write tls://127.0.0.1:9"),
         ("127.0.0.1:9", {}, "does not use TLS. Write tls://127.0.0.1:9"),
-        ("tls://127.0.0.1:9", {"--tls-key": None}, "give all three"),
+        ("tls://127.0.0.1:9", {"--tls-key": None}, "Pass all three"),
         (None, {}, "without --scheduler"),
-        ("tls://127.0.0.1:9", dict.fromkeys(("--tls-ca-file", "--tls-cert", "--tls-key")), "it needs certificates"),
+        (
+            "tls://127.0.0.1:9",
+            dict.fromkeys(("--tls-ca-file", "--tls-cert", "--tls-key")),
+            "this address needs certificates",
+        ),
         ("tls://127.0.0.1:9", {"--tls-cert": "absent.pem"}, "absent.pem' does not exist"),
-        ("tls://127.0.0.1:9", {"--tls-cert": "own/key.pem"}, "not two certificates and the second one's private key"),
-        ("tls://127.0.0.1:9", {"--tls-ca-file": "own/key.pem"}, "not two certificates"),
-        ("tls://127.0.0.1:9", {"--tls-key": "others/key.pem"}, "not two certificates"),
+        (
+            "tls://127.0.0.1:9",
+            {"--tls-cert": "own/key.pem"},
+            "these must be a CA certificate, a certificate and its private key",
+        ),
+        ("tls://127.0.0.1:9", {"--tls-ca-file": "own/key.pem"}, "these must be a CA certificate"),
+        ("tls://127.0.0.1:9", {"--tls-key": "others/key.pem"}, "these must be a CA certificate"),
     ],
 )
 def test_certificates_that_do_not_fit(

@@ -21,7 +21,7 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.cohort import montage
 from wsi_haloae.cohort.attempts import MOST_DEATHS, NOTE_NAME, attempted, begun
 from wsi_haloae.cohort.compare import GroupValues
-from wsi_haloae.cohort.log import Told, slide_log
+from wsi_haloae.cohort.log import SlideProgress, slide_log
 from wsi_haloae.cohort.montage import write_montage
 from wsi_haloae.cohort.overview import _figure, write_cohort
 from wsi_haloae.cohort.slides import StudySlide
@@ -59,7 +59,7 @@ class TestAttempts:
             kept = (tmp_path / NOTE_NAME).read_text()
             vanishing.__exit__(None, None, None)
             (tmp_path / NOTE_NAME).write_text(kept)  # as a kill leaves it
-        with pytest.raises(SetAsideError, match="set aside: 2 workers vanished"), attempted(tmp_path, "run"):
+        with pytest.raises(SetAsideError, match="set aside: 2 workers died"), attempted(tmp_path, "run"):
             raise AssertionError("begun all the same")
 
     @pytest.mark.parametrize("note", ["", "{", "[]", '{"run": "run"}', '{"run": "other", "begun": 2}'])
@@ -108,19 +108,19 @@ class TestWatch:
         table = CohortTable(tmp_path, inputs("a", "b"))
         watch = Watch(table, lambda slides, tiles: told.append((slides, tiles)), reporter := Reporter(quiet=True))
         for event in (
-            Told("a", "w", 1),
-            Told("a", "w", 1, 10, 100, 10),
-            Told("a", "v", 2),
-            Told("a", "v", 2, 50, 100, 40),
+            SlideProgress("a", "w", 1),
+            SlideProgress("a", "w", 1, 10, 100, 10),
+            SlideProgress("a", "v", 2),
+            SlideProgress("a", "v", 2, 50, 100, 40),
         ):
             watch.hear((0.0, event.__dict__))
         assert 0 < sum(slides for slides, _ in told) < 0.5
         watch.end("a", state="done")
-        watch.hear((0.0, Told("a", "v", 2, 99, 100, 9).__dict__))  # late
+        watch.hear((0.0, SlideProgress("a", "v", 2, 99, 100, 9).__dict__))  # late
         assert sum(slides for slides, _ in told) == pytest.approx(1)
         assert sum(tiles for _, tiles in told) == 50
         assert table.state("a") == "done"
-        assert any("its worker vanished" in warning for warning in reporter.warnings)
+        assert any("its worker died" in warning for warning in reporter.warnings)
 
 
 def test_a_log_has_the_time_on_every_line_and_progress_is_told(tmp_path: Path) -> None:
@@ -193,9 +193,9 @@ class TestStatus:
         lines = describe(output)
         assert lines[0].endswith("6 slides: 3 done, 1 running, 1 waiting, 1 failed")
         assert lines[1] == "running: e: looking for tissue, on tcp://node:1"
-        assert lines[2] == "about 0:00:40 left, by the slides that are done"
+        assert lines[2] == "about 0:00:40 left, estimated from the finished slides"
         os.utime(log, (1e9, 1e9))
-        assert "no sign of life" in describe(output)[1]
+        assert "no activity for" in describe(output)[1]
 
     def test_slides_scored_one_by_one_are_told_by_their_folders(self, tmp_path: Path) -> None:
         scored(tmp_path, "a", share=0.1)
@@ -297,7 +297,7 @@ class TestOverview:
         assert any("2 strides" in warning and "models" not in warning for warning in reporter.warnings)
         told = json.loads((output / "comparison.json").read_text())
         assert told["groups"][0]["values"] == [0.1, 0.5, 0.4, 0.3, 0.2]
-        assert "at another stride: d, e." in Page(output / "cohort.html").words
+        assert "with another model or stride: d, e." in Page(output / "cohort.html").words
 
     def test_without_calibration_the_colour_bars_end_is_asked_for(self, output: Path) -> None:
         summary = {"tissue_mm2": 1.0, "above_display": 0.25, "median_score": 0.0, "p95_score": 1.0}
@@ -325,7 +325,7 @@ class TestOverview:
         write_index(tmp_path)
         page = Page(tmp_path / "cohort.html")
         assert reason in page.words
-        assert "above the colour bar, of tissue" in page.words
+        assert "share of tissue above the colour bar" in page.words
         assert "90 %" in page.words
         assert not re.search(r"\b0(\.0)? %", page.words)
         row = next(csv.DictReader(io.StringIO((tmp_path / "slides.csv").read_text())))
@@ -334,7 +334,7 @@ class TestOverview:
         assert row["why_none"] == reason
         comparison = json.loads((tmp_path / "comparison.json").read_text())
         assert (comparison["measure"], comparison["why_none"]) == ("above_display", reason)
-        assert describe(tmp_path)[1] == f"{reason} This is so on 3 of 3 slides."
+        assert describe(tmp_path)[1] == f"{reason} This applies to 3 of 3 slides."
 
     def test_the_highest_value_has_room_above_it(self) -> None:
         groups = [

@@ -123,7 +123,7 @@ def test_a_slide_that_kills_its_worker_twice_is_set_aside(study: Study, quiet: P
     assert done.returncode == 1, done.stderr
     found = rows(output)
     assert found["slide1"]["state"] == "set aside"
-    assert "2 workers vanished" in found["slide1"]["error"]
+    assert "2 workers died" in found["slide1"]["error"]
     others = [slide for slide in study.slides if slide.stem != "slide1"]
     assert [found[slide.stem]["state"] for slide in others] == ["done"] * len(others)
     for slide in others:
@@ -158,7 +158,7 @@ def test_another_model_is_refused_before_anything_is_touched(study: Study, quiet
     before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
     done = command("score", *study.slides, "-m", study.model, "-o", output)
     assert done.returncode == 2
-    assert "1 of these slides were scored by another model there (slide1)" in done.stderr
+    assert "another model scored 1 of these slides there (slide1)" in done.stderr
     assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
 
 
@@ -202,7 +202,7 @@ def test_a_scheduler_that_runs_already(study: Study, tmp_path: Path) -> None:
         done = subprocess.run(spelled(*asked), check=False, capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "1 worker with a GPU" in done.stderr
-        assert "anyone who reaches this address can run code as you" in done.stderr
+        assert "anyone who can reach this address can run code as you" in done.stderr
         assert {row["worker"] for row in rows(tmp_path / "out").values()} == {able}
         assert {row["state"] for row in rows(tmp_path / "out").values()} == {"done"}
 

@@ -114,7 +114,7 @@ def test_all_unreadable(tmp_path: Path) -> None:
     assert np.isnan(tifffile.imread(out / "heatmap.ome.tif")).all()
     with Image.open(out / "heatmap.overlay.png") as overlay:
         assert not np.asarray(overlay)[..., 3].any()
-    assert f"Of {tiles} tiles none has a score" in Page(out / "report.html").words
+    assert f"None of the {tiles} tiles has a score" in Page(out / "report.html").words
 
 
 def table(folder: Path) -> list[dict[str, str]]:

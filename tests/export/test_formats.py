@@ -98,7 +98,7 @@ def test_a_package_that_is_missing_stops_the_export_before_anything_is_written(
     monkeypatch.setitem(sys.modules, "anndata", None)
     monkeypatch.setitem(FORMATS, "made-up", made_up.row(package="anndata"))
     assert run(["export", str(scored), "--format", "csv", "--format", "made-up"]) == 2
-    assert "the format made-up needs the package anndata" in capsys.readouterr().err
+    assert "--format made-up needs the package anndata" in capsys.readouterr().err
     assert not names(scored)
 
 

@@ -23,7 +23,7 @@ from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.viewer.catalogue import find_scored
 from wsi_haloae.viewer.facts import slide_facts
 from wsi_haloae.viewer.opened import OpenedSlides
-from wsi_haloae.viewer.rasters import Planes, TileMark
+from wsi_haloae.viewer.rasters import Rasters, TileMark
 
 COLOURS = ("#00ff00", "#ff00ff", "#00ffff", "#ff0000", "#0000ff", "#ffff00", "#800000", "#008000")
 SCENE = Scene(width=640, height=640)  # 100 tiles
@@ -109,7 +109,7 @@ def test_the_viewer_keeps_flags_and_its_own_marks_apart(
     assert told["odd in way 128"]["colour"] == COLOURS[7]
     assert told["odd in way 128"]["bit"] == 128
     assert max(one["inset"] for one in told.values()) < 0.5
-    marks = Planes(store).marks
+    marks = Rasters(store).marks
     assert TileMark(int(marks[9, 9])) == TileMark.FLAGGED | TileMark.TILE
     assert int(marks[6, 4]) == 128 | TileMark.TILE
 

@@ -80,12 +80,12 @@ def test_nothing_is_fetched_and_every_link_has_its_file(page: Page) -> None:
     page.assert_self_contained()
     assert set(page.values("a", "href")) == {"../index.html", "run.json", "heatmap.png", "artefacts.png", "tiles.csv"}
     assert page.path.stat().st_size < 2_000_000
-    assert "no medical device" in page.words
+    assert "not a medical device" in page.words
 
 
 def test_the_verdict_and_the_numbers(page: Page) -> None:
     assert "10 of 100 tiles (10 %) called anomalous at a per-tile error rate of 5 %" in page.words
-    assert "(5 here) would be called as well" in page.words
+    assert "(5 here) would also be called" in page.words
     assert "60 of 30 groups" in page.words
     assert "640 x 640 px (0.32 x 0.32 mm)" in page.words
     assert "a" * 64 in page.words
@@ -108,7 +108,7 @@ def test_tiles_and_maps_are_those_of_the_gallery_in_the_fixed_colours(page: Page
     assert np.abs(tile.astype(int) - 97).max() <= 1
     assert tile.shape == (64, 64, 3)
     assert (anomaly_map == COLOUR_TABLE[round(0.97 * 255)]).all()
-    assert "The maps' colours are the same on every slide" in page.words
+    assert "The maps' colours mean the same on every slide" in page.words
 
 
 def test_flags_are_counted_and_explained(page: Page) -> None:
@@ -165,16 +165,16 @@ def test_a_model_that_can_call_nothing_says_why(tmp_path: Path) -> None:
     page = report(make(tmp_path, replace(SCENE, calibration=HOPELESS), p_value=p_values(0.25)))
     assert "100 tiles scored, no verdict possible" in page.words
     assert " ".join((why_none(0.25) or "").split()) in page.words
-    assert "9 tiles kept for calibration come from 3 groups and are worth 3 independent ones" in page.words
+    assert "9 tiles kept for calibration come from 3 groups and are worth 3 independent tiles" in page.words
     assert "called by nothing" in page.words
     assert "called anomalous" not in page.words.replace("can be called anomalous", "")
-    assert "3 groups only" in page.words
+    assert "only 3 groups" in page.words
 
 
 def test_a_false_discovery_rate_where_it_can_be_kept(tmp_path: Path) -> None:
     page = report(make(tmp_path, replace(SCENE, calibration=FINE), p_value=p_values(0.0001)))
     assert "10 of 100 tiles (10 %) called anomalous at a false-discovery rate of 10 %" in page.words
-    assert "about 10 % may be reference tiles after all" in page.words
+    assert "About 10 % of the called tiles may be reference tiles after all" in page.words
 
 
 def test_nothing_called_is_a_result(tmp_path: Path) -> None:
@@ -205,8 +205,8 @@ def test_an_unfinished_store_says_that_it_is(tmp_path: Path) -> None:
     state = np.full(100, TileState.DONE, np.uint8)
     state[64:] = TileState.PENDING
     page = report(make(tmp_path, state=state))
-    assert "36 tiles without a score yet" in page.words
-    assert "pictures of single tiles are made when all are scored" in page.words
+    assert "interrupted before 36 tiles had a score" in page.words
+    assert "Pictures of single tiles appear here once all tiles are scored" in page.words
 
 
 def test_maps_without_a_fixed_scale_say_so(tmp_path: Path) -> None:

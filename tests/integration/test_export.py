@@ -24,7 +24,7 @@ from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.cli.main import run
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
-from wsi_haloae.viewer.rasters import Planes, TileMark
+from wsi_haloae.viewer.rasters import Rasters, TileMark
 from wsi_haloae.workspace.lock import locked
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
@@ -120,7 +120,7 @@ def test_a_part_of_the_files_leaves_what_the_report_says(tmp_path: Path, capsys:
     record = json.loads((folder / "run.json").read_text())
     assert Criterion.recorded(record["called"]["criterion"]) == Criterion(4.5)
     store = ScoreStore.open(folder / "scores.zarr")
-    marks = Planes(store, Criterion.recorded(record["called"]["criterion"])).marks
+    marks = Rasters(store, Criterion.recorded(record["called"]["criterion"])).marks
     assert ((marks & TileMark.ANOMALOUS) > 0).sum() == 7
 
 

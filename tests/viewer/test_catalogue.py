@@ -45,7 +45,7 @@ def test_links_to_elsewhere_are_left_out_and_said(tmp_path: Path) -> None:
     warnings: list[str] = []
     assert list(find_scored(out, warnings.append)) == ["here"]
     assert len(warnings) == 2
-    assert "link to outside" in warnings[0]
+    assert "it is a link to outside" in warnings[0]
 
 
 def test_out_itself_may_be_a_link(tmp_path: Path) -> None:

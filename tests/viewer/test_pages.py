@@ -181,8 +181,8 @@ def test_scores_are_read_before_the_page_asks(out: Path, monkeypatch: pytest.Mon
     slides.warm_up()
     slide = slides.get("ramp")
     monkeypatch.setattr(ScoreStore, "read", lambda *_given: pytest.fail("read again"))
-    assert np.isfinite(slide.planes.scores).any()
-    assert slide.planes.marks.any()
+    assert np.isfinite(slide.rasters.scores).any()
+    assert slide.rasters.marks.any()
     slides.close()
 
 

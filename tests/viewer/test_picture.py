@@ -60,7 +60,7 @@ def test_a_region_that_cannot_be_decoded_is_grey_and_the_rest_is_not(
 ) -> None:
     broken = MemorySlide(ramp(), unreadable=[(300, 300, 10, 10)])
     shown = SlidePicture(scored.slide, scored.store)
-    monkeypatch.setattr(shown._lender, "_opener", lambda: broken)
+    monkeypatch.setattr(shown._handles, "_opener", lambda: broken)
     pixels, could_be_read = shown.zoom_tile(shown.finest_level, 0, 0)
     assert not could_be_read
     assert (pixels == UNREADABLE_GREY).all()

@@ -1,4 +1,4 @@
-"""Planes: the numbers of tiles.csv, at their places of the grid."""
+"""Rasters: the numbers of tiles.csv, at their places of the grid."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.export.stores import Scene, make_store
 from tests.viewer.scored import LOST, WAITING, Scored
 from wsi_haloae.artefacts.flags import column_words, known_bits
 from wsi_haloae.errors import StoreError
-from wsi_haloae.viewer import rasters as planes
-from wsi_haloae.viewer.rasters import MOST_PLACES, Planes, TileMark, tile_number
+from wsi_haloae.viewer import rasters
+from wsi_haloae.viewer.rasters import MOST_PLACES, Rasters, TileMark, tile_number
 
 
-def test_planes_say_what_the_table_says(scored: Scored) -> None:
-    shown = Planes(scored.store)
+def test_rasters_say_what_the_table_says(scored: Scored) -> None:
+    shown = Rasters(scored.store)
     with (scored.folder / "tiles.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == shown.scores.size
@@ -50,7 +50,7 @@ def test_places_without_a_tile_have_no_mark(tmp_path: Path) -> None:
     kept = np.zeros((scene.grid.rows, scene.grid.columns), np.bool_)
     kept[3, 5] = kept[7, 0] = True
     store = make_store(tmp_path / "scores.zarr", scene, kept=kept)
-    shown = Planes(store)
+    shown = Rasters(store)
     np.testing.assert_array_equal(shown.marks, np.where(kept, TileMark.TILE, 0))
     np.testing.assert_array_equal(np.isnan(shown.scores), ~kept)
     assert tile_number(store, 3, 5) == 0
@@ -60,7 +60,7 @@ def test_places_without_a_tile_have_no_mark(tmp_path: Path) -> None:
 
 
 def test_a_grid_that_no_browser_can_hold_is_refused(scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planes, "MOST_PLACES", len(scored.store) - 1)
+    monkeypatch.setattr(rasters, "MOST_PLACES", len(scored.store) - 1)
     with pytest.raises(StoreError, match="larger --stride"):
-        Planes(scored.store)
+        Rasters(scored.store)
     assert MOST_PLACES * 4 <= 64 << 20

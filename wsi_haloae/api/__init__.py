@@ -1,4 +1,4 @@
-"""What a notebook asks for; import all of it from `wsi_haloae` itself.
+"""The public API for notebooks and scripts. Import its names from `wsi_haloae`.
 
     model = wsi_haloae.train("a.svs", "model.safetensors", annotations="a.geojson", class_name="Tumor")
     slide = wsi_haloae.open_slide("slide.svs")
@@ -7,5 +7,5 @@
     scored.heatmap()        # xarray, coordinates in micrometres
     scored.plot()
 
-The functions are those behind the commands `train-tiles` and `score`, and leave the same files.
+`train` and `score` do the same as the commands `train-tiles` and `score`, and write the same files.
 """

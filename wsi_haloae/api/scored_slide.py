@@ -1,4 +1,4 @@
-"""A scored slide: its tiles as a table, its heatmap as an array that knows where it lies."""
+"""A scored slide: its tiles as a table, its heatmap as an array with coordinates in micrometres."""
 
 from __future__ import annotations
 
@@ -30,7 +30,19 @@ UM_PER_MM = 1000
 
 
 class ScoredSlide:
-    """What ``wsi-haloae score`` left in a folder, ``OUT/<slide>/``."""
+    """The results of one slide, read from the folder ``OUT/<slide>/`` that `score` wrote.
+
+    Parameters
+    ----------
+    folder
+        The slide's folder, which holds its score store.
+
+    Raises
+    ------
+    StoreError
+        If the folder has no score store, or a damaged one.
+
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,34 +50,79 @@ class ScoredSlide:
 
     @cached_property
     def tiles(self) -> ScoredTiles:
-        """All tiles as arrays."""
+        """All tiles as arrays, in reading order; scores are NaN for tiles without a score."""
         return ScoredTiles.read(self.store)
 
     def table(self) -> pd.DataFrame:
-        """The columns of tiles.parquet, and the score by every other rule, ``rule_<name>``; a row per tile."""
+        """All tiles as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per tile in reading order. It has the columns of ``tiles.parquet``, and a column ``rule_<name>``
+            with the score by each of the other rules. Tiles without a score have NaN.
+
+        """
         rules = np.where(self.tiles.state[:, np.newaxis] == TileState.DONE, self.store.read("rules"), np.nan)
         table: pd.DataFrame = record_batch(self.tiles, slice(None)).to_pandas()
         names = [f"rule_{name}" for name in self.store.header.rules]
         return table.join(pd.DataFrame(rules, columns=names))
 
     def heatmap(self, column: Literal["score", "score_paper"] = "score") -> xr.DataArray:
-        """Scores laid out on the slide: dimensions (y, x), centres of cells in micrometres, NaN where none is."""
+        """The scores as an array over the slide.
+
+        Parameters
+        ----------
+        column
+            ``score``, or ``score_paper`` for the paper's own score.
+
+        Returns
+        -------
+        xarray.DataArray
+            float32, dimensions (y, x), one cell per place of the tile grid. The coordinates are the centres of the
+            cells in micrometres from the slide's top left corner. Cells without a score are NaN.
+
+        """
         heatmap = assemble_heatmap(self.store, column)
         corner = heatmap.l0_offset_y, heatmap.l0_offset_x
         return self._array(heatmap.values, column, corner, (heatmap.l0_cell_height, heatmap.l0_cell_width))
 
     def pixel_map(self) -> xr.DataArray:
-        """Residuals cell by cell (y, x) in micrometres, on Dask: nothing is read before it is asked for.
+        """The anomaly map of the whole slide: the model's residuals, finer than tiles.
 
-        Raises `StoreError` for a slide that was scored without ``--maps``.
+        Returns
+        -------
+        xarray.DataArray
+            float32, dimensions (y, x), backed by Dask: values are read when they are computed. The coordinates are
+            the centres of the cells in micrometres from the slide's top left corner. Cells without a score are NaN.
+
+        Raises
+        ------
+        StoreError
+            If the slide was scored without maps (``score(..., maps=True)`` or ``--maps``).
+
         """
         if self.store.header.map_size is None:
-            raise StoreError(f"{self.folder}: scored without --maps, so no map was kept. Score it again with --maps.")
+            raise StoreError(
+                f"{self.folder}: scored without --maps, so it has no anomaly map. Score it again with --maps."
+            )
         whole = assemble_map(self.store)
         return self._array(whole.values, "residual", (0.0, 0.0), (whole.l0_cell_height, whole.l0_cell_width))
 
     def plot(self, axes: Axes | None = None) -> Axes:
-        """The heatmap over the slide, in millimetres: the picture of ``heatmap.png``, colours and range alike."""
+        """Draw the heatmap over the slide, with the colours and range of ``heatmap.png``.
+
+        Parameters
+        ----------
+        axes
+            The matplotlib axes to draw on. By default a new figure is made.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes, with x and y in millimetres.
+
+        """
         if axes is None:
             axes = pyplot.subplots(figsize=(8, 6), layout="constrained")[1]
         slide, scale = self.store.header.slide, ColourScale(*self.store.header.model.display_range)
@@ -101,5 +158,22 @@ class ScoredSlide:
 
 
 def open_scored(folder: str | Path) -> ScoredSlide:
-    """The scored slide in ``folder``, ``OUT/<slide>/``; `StoreError` where there is none."""
+    """Open the results of a slide that was scored before.
+
+    Parameters
+    ----------
+    folder
+        The slide's folder, ``OUT/<slide>/``.
+
+    Returns
+    -------
+    ScoredSlide
+        Its arrays are read on first use.
+
+    Raises
+    ------
+    StoreError
+        If the folder has no score store, or a damaged one.
+
+    """
     return ScoredSlide(Path(folder))

@@ -1,4 +1,4 @@
-"""Scoring a slide from a notebook: what ``wsi-haloae score`` does, and the result at once."""
+"""Scoring a slide from a notebook: does what ``wsi-haloae score`` does, and returns the scored slide."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def score(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> ScoredSlide:
-    """Score a slide with a trained model, and leave the files that ``wsi-haloae score`` leaves.
+    """Score a slide with a trained model, and write the files that ``wsi-haloae score`` writes.
 
-    A slide that is scored already is only opened, and a run that was interrupted goes on where it stopped.
+    A slide that was scored before is only opened. An interrupted run continues where it stopped.
 
     Parameters
     ----------
@@ -43,25 +43,25 @@ def score(
     stride
         Pixels of the model's tiles from one tile to the next. By default tiles do not overlap.
     maps
-        Keep the residual of every cell (`ScoredSlide.pixel_map`).
+        Store anomaly maps, the residuals within tiles (`ScoredSlide.pixel_map`).
     roi
-        A GeoJSON file; only tiles with half of their area inside its polygons are scored.
+        A GeoJSON file. Only tiles with at least half of their area inside its polygons are scored.
     num_workers
-        Threads that read the slide. By default one for each core.
+        Number of threads that read the slide. By default one per core.
     overwrite
-        Replace what another model or grid left in the folder.
+        Replace results of another model or grid in the folder.
     quiet
         Print warnings and errors only.
 
     Returns
     -------
     ScoredSlide
-        Tiles that cannot be read are holes in it (column ``state`` of its table).
+        The results. Tiles that could not be read have no score (column ``state`` of its table).
 
     Raises
     ------
     WsiHaloaeError
-        What the command would say.
+        If the slide cannot be scored. The message is the one that the command prints.
 
     """
     whole = slide if isinstance(slide, WholeSlide) else open_slide(slide)

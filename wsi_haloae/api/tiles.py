@@ -1,4 +1,4 @@
-"""The tiles of a slide: where they lie, and their pixels."""
+"""The tiles of a slide: their positions and pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,22 @@ from wsi_haloae.workspace.slide_inputs import SlideInput
 
 @dataclass(frozen=True, repr=False)
 class Tiles:
-    """Tiles in reading order; iterating reads them one by one, (s, s, 3) uint8 each."""
+    """Tiles of a slide in reading order. Indexing and iterating read their pixels, (s, s, 3) uint8 each.
+
+    `WholeSlide.tile` makes them.
+
+    Attributes
+    ----------
+    source
+        The slide's path, name and pixel size.
+    tiling
+        The grid, and how tiles are read from the slide.
+    index
+        Position, size and tissue fraction of each tile.
+    tissue
+        The tissue mask that the tiles were chosen by.
+
+    """
 
     source: SlideInput
     tiling: Tiling
@@ -29,14 +44,41 @@ class Tiles:
         return len(self.index)
 
     def __getitem__(self, number: int) -> NDArray[np.uint8]:
-        """Pixels of one tile, (s, s, 3) RGB; `RegionReadError` where the file is damaged."""
+        """Read one tile.
+
+        Parameters
+        ----------
+        number
+            Number of the tile in reading order; negative numbers count from the end.
+
+        Returns
+        -------
+        numpy.ndarray
+            (s, s, 3) uint8, RGB.
+
+        Raises
+        ------
+        IndexError
+            If there is no tile of this number.
+        RegionReadError
+            If the file is damaged at this tile.
+
+        """
         return next(self._read([range(len(self))[number]]))
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return self._read(range(len(self)))
 
     def table(self) -> pd.DataFrame:
-        """A row per tile: x, y, width, height (pixels of level 0), row, column, tissue_fraction."""
+        """The positions of all tiles; no pixel is read.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per tile: x, y, width, height (pixels of level 0), row, column (place in the grid, from 0) and
+            tissue_fraction (0 to 1).
+
+        """
         index = self.index
         columns = dict(zip(("x", "y"), index.location.T, strict=True))
         columns |= dict(zip(("width", "height"), index.size.T, strict=True))

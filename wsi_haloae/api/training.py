@@ -1,4 +1,4 @@
-"""Training from a notebook: what ``wsi-haloae train-tiles`` does, and the model at once."""
+"""Training from a notebook: does what ``wsi-haloae train-tiles`` does, and returns the model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Source = WholeSlide | str | Path
 
 
 class TrainedModel:
-    """A checkpoint, and what its training left beside it."""
+    """A trained model: its checkpoint, and the files that training wrote beside it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,7 +36,7 @@ class TrainedModel:
         return Checkpoint.load(self.path).facts
 
     def curve(self) -> pd.DataFrame:
-        """The losses, a row for each epoch."""
+        """The losses, one row per epoch."""
         return pd.read_csv(self.folder / CURVE_NAME)
 
     def __repr__(self) -> str:
@@ -68,9 +68,9 @@ def train(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> TrainedModel:
-    """Train a model on reference tiles, and leave the files that ``wsi-haloae train-tiles`` leaves.
+    """Train a model on reference tiles, and write the files that ``wsi-haloae train-tiles`` writes.
 
-    A training that was interrupted goes on from its last epoch, and one that is done is only opened.
+    Interrupted training continues after its last complete epoch. A finished model is only opened.
 
     Parameters
     ----------
@@ -79,9 +79,10 @@ def train(
     output
         Where the checkpoint goes, a ``.safetensors`` file.
     config, settings
-        A preset or a YAML file, or several that are laid over each other; settings such as ``training.steps=500``.
+        A preset or a YAML file, or several, of which later ones override earlier ones; single settings such as
+        ``training.steps=500``.
     annotations, class_name
-        Outlines of slides, a file or a folder of ``<stem>.geojson``, and the class in them to train on.
+        Outlines for slides, as a file or a folder of ``<stem>.geojson``, and the class in them to train on.
     min_coverage
         Share of a tile's area that must lie in that class.
     mpp
@@ -89,9 +90,9 @@ def train(
     mpp_target, tile_size, stride
         How annotated slides are cut: micrometres per pixel, side of a tile and distance between tiles in pixels.
     manifest, group_regex
-        A CSV table, or a pattern in files' names, that says which tiles belong to one patient.
+        A CSV table, or a regular expression for file names, that says which tiles belong to one patient.
     balance
-        Train on each slide, patient or site equally often.
+        Draw tiles so that each slide, patient or site is trained on equally often.
     weights
         A file of backbone weights. By default the library of the backbone downloads them.
     baselines
@@ -99,9 +100,9 @@ def train(
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     num_workers
-        Threads that read slides. By default one for each core.
+        Number of threads that read slides. By default one per core.
     overwrite
-        Replace a model of other tiles or another configuration.
+        Replace a model that was trained on other tiles or with another configuration.
     quiet
         Print warnings and errors only.
 
@@ -113,7 +114,7 @@ def train(
     Raises
     ------
     WsiHaloaeError
-        What the command would say.
+        If the model cannot be trained. The message is the one that the command prints.
 
     """
     places = [sources] if isinstance(sources, WholeSlide | str | Path) else list(sources)

@@ -1,4 +1,4 @@
-"""A slide, opened: its facts, its picture, its tiles."""
+"""A slide: its properties, thumbnail, tissue and tiles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,21 @@ from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 class WholeSlide:
-    """A slide file. It is opened whenever something is read, and never left open."""
+    """A slide file. It is opened for each read and closed again; `open_slide` makes one.
+
+    Parameters
+    ----------
+    source
+        The slide's path, name and pixel size.
+
+    Raises
+    ------
+    SlideError
+        If the file cannot be opened.
+    UsageError
+        If the given pixel size contradicts the file's.
+
+    """
 
     def __init__(self, source: SlideInput) -> None:
         self.source = source
@@ -28,25 +42,64 @@ class WholeSlide:
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """Path of the slide file."""
         return self.source.path
 
     def thumbnail(self, mpp: float = 8.0) -> Image.Image:
-        """The whole slide at ``mpp`` micrometres per pixel, at most 4,096 pixels a side."""
+        """A small picture of the whole slide.
+
+        Parameters
+        ----------
+        mpp
+            Micrometres per pixel. The picture is coarser if a side would exceed 4,096 pixels.
+
+        Returns
+        -------
+        PIL.Image.Image
+            The picture in RGB.
+
+        Raises
+        ------
+        SlideError
+            If the slide cannot be read.
+
+        """
         with closing(self.source.open()) as slide:
             return Image.fromarray(read_thumbnail(slide, mpp).rgb)
 
     @cached_property
     def tissue(self) -> TissueMask:
-        """What of the slide is tissue, by the default settings."""
+        """The tissue mask of the slide, found with the default settings."""
         with closing(self.source.open()) as slide:
             return find_tissue(slide, TissueConfig())
 
     def tile(self, mpp: float | None = None, tile_size: int = 256, stride: int | None = None) -> Tiles:
-        """The tiles with tissue on them, ``mpp`` micrometres per pixel (None: level 0 as it is).
+        """Lay a grid over the slide and keep the tiles that contain tissue.
 
-        ``tile_size`` and ``stride`` are pixels of the tile; a smaller stride makes tiles overlap. No pixel is
-        read before it is asked for. Raises `ResolutionError` for a slide that is coarser than ``mpp``.
+        Parameters
+        ----------
+        mpp
+            Micrometres per pixel of the tiles. By default that of level 0.
+        tile_size
+            Side of a tile in pixels at ``mpp``.
+        stride
+            Distance between neighbouring tiles in pixels at ``mpp``. By default ``tile_size``; a smaller stride
+            makes tiles overlap.
+
+        Returns
+        -------
+        Tiles
+            The tiles in reading order. Their pixels are read on access.
+
+        Raises
+        ------
+        MissingMppError
+            If the pixel size of the slide is unknown.
+        ResolutionError
+            If the slide is coarser than ``mpp``.
+        UsageError
+            If the stride does not fit the tile size.
+
         """
         tiling = Tiling.of(self.properties, TilingSettings(mpp, tile_size, stride), TissueConfig())
         return Tiles(self.source, tiling, tiling.choose(self.tissue), self.tissue)
@@ -58,10 +111,29 @@ class WholeSlide:
 
 
 def open_slide(path: str | Path, *, mpp: float | None = None, override_mpp: bool = False) -> WholeSlide:
-    """The slide in ``path``; ``mpp`` fills in a pixel size that the file lacks, in micrometres.
+    """Open a slide file and read its properties.
 
-    Raises `SlideError` for a file that cannot be opened, and `UsageError` for an ``mpp`` that contradicts the
-    file's by more than 2 %, unless ``override_mpp``.
+    Parameters
+    ----------
+    path
+        The slide file.
+    mpp
+        Micrometres per pixel of level 0, for a file that does not state it.
+    override_mpp
+        Use ``mpp`` even if the file states another pixel size.
+
+    Returns
+    -------
+    WholeSlide
+        The slide. The file is closed again.
+
+    Raises
+    ------
+    SlideError
+        If the file cannot be opened.
+    UsageError
+        If ``mpp`` differs from the file's pixel size by more than 2 % and ``override_mpp`` is not set.
+
     """
     file = Path(path)
     return WholeSlide(SlideInput(file, file.stem, mpp, override_mpp))

@@ -1,1 +1,1 @@
-"""Many slides on dask.distributed: who scores which, what became of each, and what they say together."""
+"""Scoring many slides with dask.distributed: distribution to workers, state of each slide, and comparison of slides."""

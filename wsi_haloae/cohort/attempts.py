@@ -1,8 +1,8 @@
-"""How often a slide was begun in a run: one that takes its worker down with it is not tried for ever.
+"""Counts how often a slide was begun in a run, so that a slide that kills its workers is not tried forever.
 
-Dask blames every slide that a dead worker had been given, begun or not. The note is made by the worker itself,
-in the slide's folder, when it begins, and taken away when it ends, well or badly: only a slide during which the
-worker vanished leaves one.
+Dask blames every slide that was assigned to a dead worker, begun or not. So the worker itself writes a note into the
+slide's folder when it begins, and removes it when it succeeds or fails. A note is only left behind if the worker died
+during this slide.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ SET_ASIDE = "set aside"
 
 @contextmanager
 def attempted(folder: Path, run: str) -> Iterator[int]:
-    """Note that a slide is begun, and which time it is in this run; `SetAsideError` at the third."""
+    """Note that a slide is begun, and yield the number of the attempt; `SetAsideError` at the third attempt."""
     before = begun(folder, run)
     try:
         if before >= MOST_DEATHS:
             raise SetAsideError(
-                f"{SET_ASIDE}: {before} workers vanished while they scored it. Out of memory? The system's log tells. "
-                "The same command tries it again; with --slides-at-once 1 it has the machine for itself."
+                f"{SET_ASIDE}: {before} workers died while they scored it, perhaps for lack of memory (see the "
+                "system's log). Repeat the command to try it again; with --slides-at-once 1 no other slide uses "
+                "the machine."
             )
         write_text(folder / NOTE_NAME, json.dumps({"run": run, "begun": before + 1}))
         yield before + 1
-    finally:  # not reached by a worker that vanishes
+    finally:  # a worker that dies does not get here
         (folder / NOTE_NAME).unlink(missing_ok=True)
 
 
 def begun(folder: Path, run: str) -> int:
-    """How often the slide was begun in this run, and neither done nor failed."""
+    """How often the slide was begun in this run without succeeding or failing."""
     note = read_document(folder / NOTE_NAME)
     if note.get("run") != run or not isinstance(note.get("begun"), int):
         return 0

@@ -1,4 +1,4 @@
-"""Where slides are scored: on a Dask cluster of this machine, or on one that runs already."""
+"""Where slides are scored: on a temporary Dask cluster on this machine, or on an existing cluster."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from wsi_haloae.processors.threads import asked_threads
 from wsi_haloae.progress import Reporter
 
 GPU = "GPU"
-"""The Dask resource of a worker that scores, where a cluster has other workers too."""
+"""The Dask resource that marks workers for scoring, in a cluster that also has other workers."""
 LOOPBACK = "127.0.0.1"
 WORKER_BYTES = 3 << 30
-"""What a worker may take: the model and torch, shards read ahead, and the exports of a large slide."""
+"""Memory that a worker may need: the model and torch, shards read ahead, and the exports of a large slide."""
 CONNECT_SECONDS = 10
 INNOCENT_DEATHS = 100
-"""Dask blames every slide that a dead worker had been given; `cohort.attempts` knows which was begun."""
+"""Dask blames every slide that was assigned to a dead worker; `cohort.attempts` knows which was begun."""
 
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """``--scheduler`` with its certificates, and ``--slides-at-once``; None is this machine, and as many as fit it."""
+    """``--scheduler`` with its certificates, and ``--slides-at-once``. None: this machine, and as many as fit it."""
 
     scheduler: str | None
     slides_at_once: int | None
@@ -42,9 +42,9 @@ class ClusterOptions:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A connected client, what a slide needs of a worker, and how a machine is shared where it is one.
+    """A connected client, the resources that a slide needs, and how this machine is shared if the cluster is local.
 
-    ``threads`` of the processor compute a slide (None: the worker decides), and ``sharing`` slides share the readers.
+    ``threads`` CPU threads compute a slide (None: the worker decides). ``sharing`` slides share the reader threads.
     """
 
     client: Client
@@ -57,9 +57,9 @@ class Cluster:
 def connected(
     options: ClusterOptions, threads: int | None, device: torch.device, slides: int, reporter: Reporter
 ) -> Iterator[Cluster]:
-    """A cluster for ``slides`` slides, each computed on ``threads`` (None: the cores are divided among them).
+    """A cluster for ``slides`` slides, each computed on ``threads`` threads (None: the cores are divided among them).
 
-    A local one ends with this. Raises `UsageError` for a scheduler that cannot be used.
+    A local cluster is closed at the end. Raises `UsageError` for a scheduler that cannot be used.
     """
     if options.scheduler is not None:
         with _remote(options.scheduler, options.tls, threads, reporter) as cluster:
@@ -74,8 +74,8 @@ def _remote(address: str, tls: TlsFiles | None, threads: int | None, reporter: R
     with _client(address, tls) as client:
         if not is_encrypted(address):
             reporter.warn(
-                f"scheduler {address}: anyone who reaches this address can run code as you. docs/studies.md says how "
-                "to close it."
+                f"scheduler {address}: anyone who can reach this address can run code as you. docs/studies.md explains "
+                "how to secure it."
             )
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         resources = {GPU: 1.0} if any(GPU in worker["resources"] for worker in workers) else {}
@@ -84,13 +84,13 @@ def _remote(address: str, tls: TlsFiles | None, threads: int | None, reporter: R
         noun = "worker" if able == 1 else "workers"
         reporter.line(f"scheduler {address}: {able} {noun}{where}; dashboard {client.dashboard_link}")
         if not workers:
-            reporter.warn(f"scheduler {address}: no workers yet; slides are scored as soon as there are some.")
+            reporter.warn(f"scheduler {address}: no workers yet; scoring starts when some connect.")
         yield Cluster(client, resources, threads)
 
 
 def _client(address: str, tls: TlsFiles | None) -> Client:
     try:
-        get_backend(parse_address(address)[0])  # or a client that cannot be made complains when it is thrown away
+        get_backend(parse_address(address)[0])  # otherwise a client that fails to start warns when it is deleted
         security = client_security(address, tls)
         return Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: encryption is required by the configuration
@@ -113,10 +113,10 @@ def _local(
     threads = own or max(1, available_cores() // workers)
     numeric = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     settings = {
-        # Dask's own has glibc give every freed block back at once: a model takes 1.4 times as long then.
+        # Dask's default makes glibc return every freed block at once, and a model takes 1.4 times as long.
         "distributed.nanny.pre-spawn-environ": numeric,
         "distributed.scheduler.allowed-failures": INNOCENT_DEATHS,
-        # Call stacks of an hour, second by second: 100 MB and more.
+        # It keeps call stacks of the last hour, second by second: 100 MB and more.
         "distributed.worker.profile.enabled": False,
     }
     with (
@@ -126,7 +126,7 @@ def _local(
             threads_per_worker=1,
             processes=True,
             host=LOOPBACK,
-            security=Security.temporary(),  # other users of this machine could run code as this one otherwise
+            security=Security.temporary(),  # otherwise other users of this machine could run code as this user
             dashboard_address=f"{LOOPBACK}:0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
@@ -138,11 +138,11 @@ def _local(
 
 
 def fitting_workers(device: torch.device, threads: int) -> int:
-    """Slides at once on this machine: one for each GPU, or as many of ``threads`` each as cores and memory carry."""
+    """Slides at once on this machine: one per GPU, or as many with ``threads`` each as fit into cores and memory."""
     if device.type == "cuda":
         return torch.cuda.device_count() if device.index is None else 1
     if device.type != "cpu":
         return 1
     by_memory = psutil.virtual_memory().available // WORKER_BYTES
-    # One core each unless asked otherwise: tissue and exports keep no second one busy.
+    # One core each by default: finding tissue and writing exports do not use a second core.
     return int(max(1, min(available_cores() // threads, by_memory)))

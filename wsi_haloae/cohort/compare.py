@@ -1,8 +1,8 @@
-"""Groups of a study compared by patient: a slide of 75,000 tiles is one observation, not 75,000.
+"""Compares the groups of a study by patient: a slide of 75,000 tiles is one observation, not 75,000.
 
-A patient's value is the mean of the slides', weighted by tissue, so a patient with ten slides counts once. Intervals
-are percentiles of a bootstrap over patients, each group drawn for itself (Efron and Tibshirani 1993); the p-value is
-that of a permutation of the patients among two groups (the same book, chapter 15).
+A patient's value is the mean over the patient's slides, weighted by tissue area, so a patient with ten slides counts
+once. Intervals are percentiles of a bootstrap over patients, drawn separately for each group (Efron and Tibshirani
+1993). The p-value comes from a permutation test of the patients in two groups (the same book, chapter 15).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from wsi_haloae.evaluation.interval import Interval
 
 DRAWS = 5000
 FEWEST = 2
-"""Patients in a group that is compared: one has no spread."""
+"""Fewest patients in a group that is compared: a single patient has no spread."""
 SMALLEST_STUDY = 5
-"""Patients in a group below which an interval of percentiles is too narrow to be believed."""
+"""With fewer patients in a group, a percentile interval is too narrow to be trusted."""
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class GroupValues:
-    """A group's patients, the value of each, and their mean with its 95 % interval (None for one patient)."""
+    """The patients of a group, their values, and the mean with its 95 % interval (None for one patient)."""
 
     name: str
     patients: Sequence[str]
@@ -49,7 +49,7 @@ class Difference:
 
 
 def group_values(slides: Sequence[StudySlide], measure: str, *, seed: int = 0) -> list[GroupValues]:
-    """The groups by name; ``measure`` is a field of `StudySlide`, and slides without it are left out."""
+    """The groups, sorted by name. ``measure`` is a field of `StudySlide`; slides without a value are left out."""
     known = [slide for slide in slides if slide.group and getattr(slide, measure) is not None and slide.tissue_mm2]
     found: list[GroupValues] = []
     for name in sorted({slide.group for slide in known}):
@@ -62,7 +62,7 @@ def group_values(slides: Sequence[StudySlide], measure: str, *, seed: int = 0) -
 
 
 def differences(groups: Sequence[GroupValues], *, seed: int = 0) -> list[Difference]:
-    """Every pair of groups that have `FEWEST` patients or more."""
+    """The differences between all pairs of groups with at least `FEWEST` patients."""
     large = [group for group in groups if len(group.values) >= FEWEST]
     return [
         _difference(one, other, np.random.default_rng([seed, 1, number]))

@@ -1,7 +1,7 @@
-"""How `score` proves to a scheduler that it may use it: certificates, from options or from Dask's configuration.
+"""How `score` authenticates to a scheduler: with certificates from options or from Dask's configuration.
 
-Whoever may talk to a Dask scheduler runs code on its workers. So a scheduler and its workers either listen on ``tls://``
-and accept nobody without a certificate of theirs, or they must be where only their owner reaches them.
+Anyone who can connect to a Dask scheduler can run code on its workers. So a scheduler and its workers should either
+listen on ``tls://`` and require a certificate, or be reachable by their owner only.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from distributed.security import Security
 from wsi_haloae.errors import UsageError
 
 ENCRYPTED = frozenset({"tls", "wss"})
-"""Schemes of addresses where both sides show a certificate."""
+"""Address schemes with which both sides show a certificate."""
 OPTIONS = "--tls-ca-file, --tls-cert and --tls-key"
 
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """PEM files: the certificate of whoever signs, and one's own with its private key."""
+    """PEM files: the certificate of the certificate authority, and the client's certificate and private key."""
 
     ca_file: Path
     cert: Path
@@ -32,31 +32,36 @@ class TlsFiles:
 
     @classmethod
     def given(cls, ca_file: Path | None, cert: Path | None, key: Path | None, scheduler: str | None) -> Self | None:
-        """All three options or none; `UsageError` for one or two of them, and for some without ``--scheduler``."""
+        """The files, or None if no option was given.
+
+        Raises `UsageError` if only some of the three were given, or if ``--scheduler`` was not.
+        """
         if ca_file is None and cert is None and key is None:
             return None
         if ca_file is None or cert is None or key is None:
-            raise UsageError(f"{OPTIONS} belong together: give all three, or none of them.")
+            raise UsageError(f"{OPTIONS} belong together. Pass all three, or none of them.")
         if scheduler is None:
-            raise UsageError(f"{OPTIONS} were given without --scheduler: slides are scored on this machine.")
+            raise UsageError(
+                f"{OPTIONS} were given without --scheduler, which they belong to. Pass --scheduler as well."
+            )
         return cls(ca_file, cert, key)
 
 
 def is_encrypted(address: str) -> bool:
-    """Whether a scheduler at this address asks for a certificate (an address without a scheme is tcp)."""
+    """Whether a scheduler at this address requires a certificate (an address without a scheme is tcp)."""
     return parse_address(address)[0] in ENCRYPTED
 
 
 def client_security(address: str, files: TlsFiles | None) -> Security | None:
-    """What a client shows to the scheduler at ``address``; None leaves it to Dask's configuration.
+    """The client's credentials for the scheduler at ``address``; None leaves them to Dask's configuration.
 
-    Raises `UsageError` for certificates without TLS, for TLS without certificates, and for files that hold none.
+    Raises `UsageError` for certificates without TLS, TLS without certificates, and files without valid certificates.
     """
     encrypted = is_encrypted(address)
     if files is None:
         if encrypted and not _configured():
             raise UsageError(
-                f"--scheduler {address}: it needs certificates, and none were given. Pass {OPTIONS}, or set "
+                f"--scheduler {address}: this address needs certificates, and none were given. Pass {OPTIONS}, or set "
                 "distributed.comm.tls in Dask's configuration."
             )
         return None
@@ -75,14 +80,14 @@ def client_security(address: str, files: TlsFiles | None) -> Security | None:
         security.get_connection_args("client")
     except ssl.SSLError as error:
         raise UsageError(
-            f"--tls-ca-file {files.ca_file}, --tls-cert {files.cert}, --tls-key {files.key}: these are not two "
-            f"certificates and the second one's private key, in PEM format ({error})."
+            f"--tls-ca-file {files.ca_file}, --tls-cert {files.cert}, --tls-key {files.key}: these must be a CA "
+            f"certificate, a certificate and its private key, in PEM format ({error})."
         ) from None
     return security
 
 
 def _configured() -> bool:
-    """Whether Dask's configuration names a client's certificates, or a function that gives them."""
+    """Whether Dask's configuration names a client's certificates, or a function that returns them."""
     configured = Security().get_tls_config_for_role("client")
     named = configured["ca_file"] and configured["cert"]
     return bool(named or dask.config.get("distributed.client.security-loader", None))

@@ -1,4 +1,4 @@
-"""A slide's log, and what a worker tells the others of its progress."""
+"""The log of a slide, and the progress that a worker reports."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.scoring.score_slide import SCORING
 
 WIDTH = 10_000
-TELL_SECONDS = 1.0
+REPORT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Told:
-    """How far a slide is: tiles done of all its tiles, and how many of them are new since the last time."""
+class SlideProgress:
+    """Progress of a slide: tiles done, all its tiles, and tiles done since the last report."""
 
     slide: str
     worker: str
@@ -33,73 +33,73 @@ class Told:
     new: int = 0
 
 
-Tell = Callable[[int, int, int], None]
-"""Tiles done, of how many, and how many of them since the last call."""
+OnProgress = Callable[[int, int, int], None]
+"""Called with tiles done, all tiles, and tiles done since the last call."""
 
 
 class SlideLog(Reporter):
-    """Says everything in the slide's log, with the time, and tells its progress now and then."""
+    """Writes everything to the slide's log, with the time, and reports progress from time to time."""
 
-    def __init__(self, stream: TextIO, tell: Tell) -> None:
+    def __init__(self, stream: TextIO, on_progress: OnProgress) -> None:
         super().__init__(
             verbose=True, console=Console(file=cast("TextIO", _Stamped(stream)), width=WIDTH, highlight=False)
         )
-        self._tell = tell
+        self._on_progress = on_progress
 
     @contextmanager
     def track(self, label: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
-        """As a plain line now and then; the scoring itself is told to others too."""
+        """Log progress as a plain line from time to time; progress of scoring itself is also reported."""
         with super().track(label, total, unit, done) as logged:
             if not label.startswith(SCORING):
                 yield logged
                 return
-            told = _Throttled(self._tell, total, done)
+            reports = _Throttled(self._on_progress, total, done)
             try:
 
                 def advance(count: int) -> None:
                     logged(count)
-                    told.advance(count)
+                    reports.advance(count)
 
                 yield advance
             finally:
-                told.tell()
+                reports.report()
 
 
 @contextmanager
-def slide_log(folder: Path, tell: Tell) -> Iterator[SlideLog]:
-    """The log of the slide whose outputs go to ``folder``, continued."""
+def slide_log(folder: Path, on_progress: OnProgress) -> Iterator[SlideLog]:
+    """The log of the slide whose outputs go to ``folder``. New lines are appended."""
     own_folder(folder)
     with appending(folder / LOG_NAME) as stream:
-        yield SlideLog(stream, tell)
+        yield SlideLog(stream, on_progress)
 
 
 class _Throttled:
-    """Tells of tiles at most once in `TELL_SECONDS`: a thousand workers share one scheduler."""
+    """Reports tiles at most once in `REPORT_SECONDS`, because a thousand workers may share one scheduler."""
 
-    def __init__(self, tell: Tell, total: int, done: int) -> None:
-        self._tell, self._total, self._done = tell, total, done
+    def __init__(self, on_progress: OnProgress, total: int, done: int) -> None:
+        self._on_progress, self._total, self._done = on_progress, total, done
         self._new, self._last = 0, time.monotonic()
 
     def advance(self, count: int) -> None:
         self._done += count
         self._new += count
-        if time.monotonic() - self._last >= TELL_SECONDS:
-            self.tell()
+        if time.monotonic() - self._last >= REPORT_SECONDS:
+            self.report()
 
-    def tell(self) -> None:
-        self._tell(self._done, self._total, self._new)
+    def report(self) -> None:
+        self._on_progress(self._done, self._total, self._new)
         self._new, self._last = 0, time.monotonic()
 
 
 class _Stamped(io.TextIOBase):
-    """A text stream that puts the time before every line."""
+    """A text stream that writes the time before every line."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream, self._begins = stream, True
 
     def write(self, text: str) -> int:
-        """Text, of any number of lines."""
+        """Write text of any number of lines."""
         for line in text.splitlines(keepends=True):
             stamp = time.strftime("%Y-%m-%d %H:%M:%S  ") if self._begins else ""
             self._stream.write(stamp + line)
@@ -107,5 +107,5 @@ class _Stamped(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Flush the stream below."""
         self._stream.flush()

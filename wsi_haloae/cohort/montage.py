@@ -1,4 +1,4 @@
-"""montage.png: the heatmaps of all slides on one sheet and one colour scale, group by group."""
+"""montage.png: the heatmaps of all slides in one picture with one colour scale, sorted by group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wsi_haloae.workspace.study_files import StudyFile
 
 NAME = StudyFile.MONTAGE
 SHEET_PIXELS = 12e6
-"""Of all pictures together: a browser and a printer still take it."""
+"""Pixels of all small pictures together: browsers and printers can still handle it."""
 LARGEST, SMALLEST = small_picture.LONGEST, 40
 MARGIN, NAME_HEIGHT, HEADING_HEIGHT, BAR_HEIGHT, NOTE_HEIGHT = 12, 15, 26, 46, 16
 FEWEST_COLUMNS = 3
@@ -35,10 +35,10 @@ def write_montage(
     display_range: tuple[float, float] | None,
     notes: Sequence[str] = (),
 ) -> None:
-    """One picture per slide, in the order of groups and then of rising median score; ``output`` holds their folders.
+    """Write one picture per slide, sorted by group and then by rising median score.
 
-    ``display_range`` are the scores at the ends of the colour bar, that of the slides' one model. ``notes`` are
-    sentences that stand under it.
+    ``output`` holds the slides' folders. ``display_range`` holds the scores at the ends of the colour bar of the model
+    that scored all slides. ``notes`` are sentences to print under the colour bar.
     """
     ordered = sorted(slides, key=lambda slide: (slide.group, slide.median_score or 0.0, slide.name))
     groups = [(name, list(members)) for name, members in groupby(ordered, key=lambda slide: slide.group)]
@@ -71,7 +71,7 @@ def write_montage(
 
 
 def _draw_slide(sheet: Image.Image, draw: ImageDraw.ImageDraw, path: Path, corner: tuple[int, int], side: int) -> None:
-    """In the middle of its square; a frame where there is no picture."""
+    """Draw a slide in the middle of its square, or a frame if it has no picture."""
     try:
         content = BytesIO(read_own(path))
     except OSError:
@@ -92,12 +92,12 @@ def _draw_bar(sheet: Image.Image, draw: ImageDraw.ImageDraw, display_range: tupl
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings along: the same letters on every machine."""
+    """DejaVu Sans, which comes with matplotlib, so that text looks the same on every machine."""
     return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size)
 
 
 def _cut(name: str, side: int) -> str:
-    """As much of a name as fits under a picture, its end rather than its beginning, which slides often share."""
+    """As much of a name as fits under a picture. The end is kept, because slides often share the beginning."""
     font = _font(11)
     while len(name) > 1 and font.getlength(name) > side:
         name = "\N{HORIZONTAL ELLIPSIS}" + name.lstrip("\N{HORIZONTAL ELLIPSIS}")[1:]

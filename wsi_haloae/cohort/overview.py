@@ -1,4 +1,4 @@
-"""cohort.html, slides.csv and montage.png: the slides of a folder beside one another."""
+"""cohort.html, slides.csv and montage.png: the slides of a folder compared with each other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MEASURES = {
 
 
 def write_cohort(output: Path, reporter: Reporter) -> None:
-    """All three, from the records of the slides' runs; nothing for a folder with a single slide."""
+    """Write all three from the slides' run records; write nothing for a folder with a single slide."""
     with taking_turns(output):
         rows = gather(output)
         if len(rows) < 2:
@@ -68,7 +68,7 @@ def write_cohort(output: Path, reporter: Reporter) -> None:
 
 
 def _reasons(compared: Sequence[StudySlide]) -> list[str]:
-    """Why no tile can be called at an error rate, each reason once."""
+    """The reasons why no tile can be called at an error rate, each once."""
     return sorted({slide.why_none for slide in compared if slide.why_none})
 
 
@@ -89,23 +89,23 @@ def _display_range(compared: Sequence[StudySlide]) -> tuple[float, float] | None
 def _write_comparison(
     output: Path, measure: str, reasons: Sequence[str], groups: Sequence[GroupValues], pairs: Sequence[Difference]
 ) -> None:
-    """comparison.json and .png; an older one goes where there are no groups any more."""
+    """Write comparison.json and .png, or remove older ones if there are no groups any more."""
     if not groups:
         for name in (COMPARISON, PLOT):
             (output / name).unlink(missing_ok=True)
         return
-    told = {
+    comparison = {
         "measure": measure,
         "why_none": " ".join(reasons) or None,
         "groups": [{**asdict(group), "values": group.values.tolist()} for group in groups],
         "differences": [asdict(pair) for pair in pairs],
     }
-    write_text(output / COMPARISON, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    write_text(output / COMPARISON, json.dumps(comparison, indent=2, ensure_ascii=False) + "\n")
     save_figure(_figure(measure, groups), output / PLOT)
 
 
 def _figure(measure: str, groups: Sequence[GroupValues]) -> Figure:
-    """Every patient as a dot, the mean and its interval beside them."""
+    """A figure with every patient as a dot, and the mean with its interval beside them."""
     figure = Figure(figsize=(1.6 + 1.5 * len(groups), 3.6), dpi=120, layout="constrained")
     axes = figure.subplots()
     random = np.random.default_rng(0)

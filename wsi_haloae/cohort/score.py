@@ -1,9 +1,9 @@
-"""``wsi-haloae score`` of many slides: handed out to workers, watched, and put together.
+"""``wsi-haloae score`` for many slides: distributes them to workers, watches them, and collects the results.
 
     slides -> tasks -> Dask's scheduler -> workers (`work.score_on_worker`) -> reports -> cohort.csv
 
-Which worker has which slide, and what happens when one vanishes, is Dask's business; what is inside a slide is
-`runs.score`'s. A slide's outputs depend on neither.
+Dask decides which worker gets which slide and what happens if a worker dies; `runs.score` scores a single slide.
+The outputs of a slide do not depend on how slides are distributed.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def score_cohort(
     arguments: Mapping[str, Any],
     reporter: Reporter,
 ) -> BatchResult:
-    """Score every slide into ``output/<name>/`` on Dask workers. Raises what makes all of them impossible."""
-    sha256 = ScoreRun.of(replace(options, device="cpu")).model_sha256  # refuses what no worker could use
+    """Score every slide into ``output/<name>/`` on Dask workers. Raises errors that concern all slides."""
+    sha256 = ScoreRun.of(replace(options, device="cpu")).model_sha256  # raises for a model that no worker could use
     slides, outcome = admit(slides, output, reporter)
     if not slides:
         outcome.say(reporter)
@@ -55,7 +55,7 @@ def score_cohort(
     tidy(output)
     missing = [slide for slide in slides if not slide.path.exists()]
     if missing:
-        reporter.warn(f"{len(missing)} of {len(slides)} slides are not there, e.g. {missing[0].path}")
+        reporter.warn(f"{len(missing)} of {len(slides)} slide files do not exist, e.g. {missing[0].path}")
     table = CohortTable(output, slides)
     try:
         device = resolve_device(options.device if where.scheduler is None else "cpu")
@@ -81,7 +81,7 @@ def score_cohort(
 def score_alone(
     slide: SlideInput, output: Path, options: ScoreOptions, arguments: Mapping[str, Any], reporter: Reporter
 ) -> BatchResult:
-    """One slide in this process, without any cluster; with its row in cohort.csv like every other."""
+    """Score one slide in this process, without a cluster. It gets a row in cohort.csv like every other slide."""
     begun = time.monotonic()
     admitted, outcome = admit([slide], output, reporter)
     if not admitted:
@@ -100,25 +100,25 @@ def score_alone(
 
 
 def _refuse_another_models(slides: Sequence[SlideInput], output: Path, sha256: str) -> None:
-    """Before anything is touched: a study scored by two models is none."""
+    """Raise `OutputExistsError`, before anything is changed, if another model scored some slides there."""
     others = [slide.name for slide in slides if stored_model(output / slide.name / STORE_NAME) not in {None, sha256}]
     if others:
         raise OutputExistsError(
-            f"{output}: {len(others)} of these slides were scored by another model there ({', '.join(others[:3])}"
+            f"{output}: another model scored {len(others)} of these slides there ({', '.join(others[:3])}"
             f"{', ...' if len(others) > 3 else ''}). Nothing was changed. Choose another -o, or pass --overwrite to "
-            "replace them."
+            "replace their results."
         )
 
 
 class _Cohort:
-    """Hands out the tasks of a run, and takes their reports."""
+    """Submits the tasks of a run and collects their reports."""
 
     def __init__(self, cluster: Cluster, watch: Watch, outcome: BatchResult, reporter: Reporter) -> None:
         self._cluster, self._watch, self._outcome, self._reporter = cluster, watch, outcome, reporter
-        self._handed_out: dict[str, tuple[SlideTask, Future[SlideReport]]] = {}
+        self._submitted: dict[str, tuple[SlideTask, Future[SlideReport]]] = {}
 
     def go_through(self, tasks: Sequence[SlideTask]) -> None:
-        """To the last slide; an interruption takes back what is not begun."""
+        """Score all slides. If interrupted, slides that have not begun are cancelled."""
         try:
             reports = as_completed([self._submit(task) for task in tasks], loop=self._cluster.client.loop)
             for future in reports:
@@ -126,29 +126,30 @@ class _Cohort:
                 if again is not None:
                     reports.add(self._submit(again))
         except BaseException:
-            self._cluster.client.cancel([future for _, future in self._handed_out.values()])
+            self._cluster.client.cancel([future for _, future in self._submitted.values()])
             raise
 
     def _submit(self, task: SlideTask) -> Future[SlideReport]:
         key = f"score-{task.slide.name}-{uuid.uuid4().hex[:8]}"
         resources = dict(self._cluster.resources)
         future = self._cluster.client.submit(score_on_worker, task, key=key, pure=False, resources=resources)
-        self._handed_out[key] = task, future
+        self._submitted[key] = task, future
         return future
 
     def _take(self, future: Future[SlideReport]) -> SlideTask | None:
-        """Count one in, and let the scheduler forget it; gives a task that must be handed out again."""
-        task, _ = self._handed_out.pop(str(future.key))
+        """Collect one result, and let the scheduler forget it. Returns the task if it must be submitted again."""
+        task, _ = self._submitted.pop(str(future.key))
         if future.status == "finished":
             self._report(future.result(), task.folder)
             return None
         error = future.exception() if future.status == "error" else None
         if error is None:
             raise WsiHaloaeError(
-                "the scheduler is gone; slides that are done stay done. Start it, and give the same command again."
+                "the connection to the scheduler was lost; finished slides are kept. Start the scheduler and repeat "
+                "the command."
             )
         deaths = begun(task.folder, task.run)
-        if isinstance(error, KilledWorker) and deaths < MOST_DEATHS:  # blamed for another slide's crash
+        if isinstance(error, KilledWorker) and deaths < MOST_DEATHS:  # blamed for the crash of another slide
             return task
         self._fail(task.slide.name, error, deaths)
         return None
@@ -175,10 +176,10 @@ class _Cohort:
 
     def _fail(self, name: str, error: BaseException, deaths: int) -> None:
         set_aside = deaths > 0
-        told = f"{SET_ASIDE if set_aside else 'not scored'}: {error}"
-        self._reporter.error(f"{name}: {told}")
-        self._outcome.add(ItemResult(name, "failed", told, set_aside=set_aside))
-        self._watch.end(name, state=SET_ASIDE if set_aside else "failed", error=told, attempts=deaths)
+        reason = f"{SET_ASIDE if set_aside else 'not scored'}: {error}"
+        self._reporter.error(f"{name}: {reason}")
+        self._outcome.add(ItemResult(name, "failed", reason, set_aside=set_aside))
+        self._watch.end(name, state=SET_ASIDE if set_aside else "failed", error=reason, attempts=deaths)
 
 
 def _task(
@@ -190,7 +191,7 @@ def _task(
     cluster: Cluster,
     arguments: Mapping[str, Any],
 ) -> SlideTask:
-    """With absolute paths."""
+    """The task of a slide, with absolute paths."""
     absolute = replace(
         options,
         model=options.model.resolve(),

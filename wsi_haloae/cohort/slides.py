@@ -1,23 +1,23 @@
-"""slides.csv: what the slides of a folder say, side by side on one scale.
+"""slides.csv: the results of all slides of a folder, on one scale.
 
     name, patient, group   as in cohort.csv
     state                  done, incomplete, empty or failed
-    tiles, scored          with tissue, and with a score
+    tiles, scored          number of tiles with tissue, and of tiles with a score
     tissue_mm2             area of the scored tissue
-    anomalous              tiles that are called anomalous, anomalous_mm2 their tissue, and anomalous_share its share;
-                           empty where no tile can be called
-    p_below                share of the tissue in tiles with p <= 0.05: the same question to every slide, and about 0.05
-                           for a slide like the reference; empty where no p-value can be so small
-    above_display          share of the tissue in tiles with a score above the colour bar's end
+    anomalous              number of tiles called anomalous; anomalous_mm2 is their tissue area, and anomalous_share
+                           its share; empty if no tile can be called
+    p_below                share of the tissue in tiles with p <= 0.05: the same measure for every slide, and about 0.05
+                           for a slide like the reference; empty if no p-value can be that small
+    above_display          share of the tissue in tiles that score above the end of the colour bar
     median_score, p95_score
-    criterion              what tiles were called by
+    criterion              the criterion by which tiles were called
     model                  SHA-256 of the checkpoint
-    display_low, display_high   scores at the ends of the colour bar, the model's
-    why_none               why no tile can be called at an error rate, in a sentence; empty where one can
+    display_low, display_high   scores at the ends of the model's colour bar
+    why_none               why no tile can be called at an error rate, as a sentence; empty if tiles can be called
     stride                 pixels between tiles
 
-Scores of one model are on one scale, for their parts are standardised by its own held-out reference tiles. Those of two
-models are not; and tiles that overlap are not the tiles of another grid.
+Scores of one model are on one scale, because their parts are standardised by its held-out reference tiles. Scores of
+different models are not on one scale, and overlapping tiles cannot be compared with the tiles of another grid.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NAME = StudyFile.SLIDES
 
 @dataclass(frozen=True)
 class StudySlide:
-    """A line of the table; None is an empty field."""
+    """One line of the table; None is an empty field."""
 
     name: str
     patient: str
@@ -67,17 +67,17 @@ class StudySlide:
 
     @property
     def unit(self) -> str:
-        """What is independent of other slides: the patient, or the slide of nobody that is named."""
+        """The independent unit: the patient, or the slide itself if its patient is not known."""
         return self.patient or self.name
 
 
 def read_slides(output: Path, rows: Sequence[Row]) -> list[StudySlide]:
-    """The slides of a folder, from the records of their runs."""
+    """The slides of a folder, read from their run records."""
     return [_read(row, RunRecord.read(output / row.name)) for row in rows]
 
 
 def write_slides(path: Path, slides: Sequence[StudySlide]) -> None:
-    """Write the table; numbers have nine significant digits."""
+    """Write the table. Numbers have nine significant digits."""
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(field.name for field in fields(StudySlide))
@@ -86,7 +86,7 @@ def write_slides(path: Path, slides: Sequence[StudySlide]) -> None:
 
 
 def comparable(slides: Sequence[StudySlide], reporter: Reporter) -> list[StudySlide]:
-    """The slides with scores of one model at one stride: as most of them were scored; says so where others were not."""
+    """The slides scored with the most frequent model and stride. Warns if there are others."""
     scored = [slide for slide in slides if slide.tissue_mm2]
     strides = Counter(slide.stride for slide in scored if slide.stride is not None).most_common(1)
     usual = strides[0][0] if strides else None  # of records from before it was kept, too
@@ -94,10 +94,10 @@ def comparable(slides: Sequence[StudySlide], reporter: Reporter) -> list[StudySl
     ways = Counter(of.values())
     if len(ways) > 1:
         models, several = (len(set(values)) for values in zip(*ways, strict=True))
-        told = [f"by {models} models"] * (models > 1) + [f"at {several} strides"] * (several > 1)
+        differing = [f"by {models} models"] * (models > 1) + [f"at {several} strides"] * (several > 1)
         reporter.warn(
-            f"the slides were scored {' and '.join(told)}, whose scores must not be mixed: only those scored as most "
-            "slides were are compared."
+            f"the slides were scored {' and '.join(differing)}. Their scores cannot be compared, so only the slides "
+            "with the most frequent model and stride are compared."
         )
     return [slide for slide in scored if of[slide.name] == ways.most_common(1)[0][0]]
 
@@ -105,22 +105,22 @@ def comparable(slides: Sequence[StudySlide], reporter: Reporter) -> list[StudySl
 def _read(row: Row, record: RunRecord | None) -> StudySlide:
     known = StudySlide(row.name, row.patient, row.group, row.state)
     if record is None or record.summary is None:
-        return known  # of a slide that fails now, an earlier run's results stand
-    told = record.as_exported()
-    assert told.summary is not None, "it was there before the export, too"
-    numbers = told.summary.model_dump()
-    low, high = told.model.display_range or (None, None)
+        return known  # no results; if a slide fails now, the results of an earlier run stay in its record
+    exported = record.as_exported()
+    assert exported.summary is not None, "an export does not remove it"
+    numbers = exported.summary.model_dump()
+    low, high = exported.model.display_range or (None, None)
     facts: dict[str, Any] = {
         **numbers,
-        "tiles": told.counts.tiles,
-        "scored": told.counts.scored,
-        "anomalous": None if told.summary.anomalous_mm2 is None else told.counts.anomalous,
-        "criterion": told.anomalous.phrase if told.anomalous else "",
-        "model": told.model.sha256,
+        "tiles": exported.counts.tiles,
+        "scored": exported.counts.scored,
+        "anomalous": None if exported.summary.anomalous_mm2 is None else exported.counts.anomalous,
+        "criterion": exported.anomalous.phrase if exported.anomalous else "",
+        "model": exported.model.sha256,
         "display_low": low,
         "display_high": high,
-        "stride": told.grid.stride,
-        "why_none": told.summary.why_none or "",
+        "stride": exported.grid.stride,
+        "why_none": exported.summary.why_none or "",
     }
     return replace(known, **facts)
 

@@ -1,16 +1,16 @@
-"""cohort.csv: a row for each slide that was ever tried in an output folder, and what became of it.
+"""cohort.csv: one row for each slide that was ever tried in an output folder, with its state.
 
-    name, path        the slide's folder here, and its file
-    patient, group    as the manifest has them
+    name, path        the slide's output folder, and its file
+    patient, group    from the manifest
     state             waiting, running, done, incomplete (unreadable tiles), empty (no tissue), failed or set aside
-    error             why, where it failed
-    attempts          how often it was begun in its last run; more than one: a worker vanished
-    seconds           of the attempt that did the work
-    tiles             with tissue
-    worker            who had it last
+    error             why it failed, if it did
+    attempts          how often it was begun in its last run; more than 1 if a worker died
+    seconds           duration of the successful attempt
+    tiles             number of tiles with tissue
+    worker            the last worker that scored it
 
-Several runs may write into one folder, each about its own slides: they take turns, and the rows of others stay, as
-long as the slide's folder is there.
+Several runs may write to one folder, each about its own slides. They take turns, and rows of other runs are kept as
+long as the slide's folder exists.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from wsi_haloae.workspace.study_files import StudyFile
 
 NAME = StudyFile.COHORT
 LOG_NAME = "score.log"
-"""Of a slide, beside its outputs."""
+"""Name of a slide's log, beside its outputs."""
 WRITE_SECONDS = 2.0
 ENDED = frozenset({"done", "incomplete", "empty", "failed", "set aside"})
 
 
 @dataclass(frozen=True)
 class Row:
-    """One slide; "" is what is not known."""
+    """One slide; "" means unknown."""
 
     name: str
     path: str = ""
@@ -68,7 +68,7 @@ _CELLS = {
 
 
 class CohortTable:
-    """The rows of one run's slides, on disk at most `WRITE_SECONDS` behind."""
+    """The rows of one run's slides. The file on disk is at most `WRITE_SECONDS` behind."""
 
     def __init__(self, output: Path, slides: Iterable[SlideInput]) -> None:
         self._output, before = output, read_cohort(output)
@@ -77,18 +77,18 @@ class CohortTable:
         self.write()
 
     def update(self, name: str, **changes: Any) -> None:
-        """Change a slide's row; None leaves what was known."""
-        told = {key: printable_lines(str(value)) for key, value in changes.items() if value is not None}
-        self._rows[name] = replace(self._rows[name], **told)
+        """Change a slide's row; None keeps the old value."""
+        cells = {key: printable_lines(str(value)) for key, value in changes.items() if value is not None}
+        self._rows[name] = replace(self._rows[name], **cells)
         if time.monotonic() - self._written >= WRITE_SECONDS:
             self.write()
 
     def state(self, name: str) -> str:
-        """What has become of a slide so far."""
+        """The current state of a slide."""
         return self._rows[name].state
 
     def write(self) -> None:
-        """Now, whatever the time."""
+        """Write the table now."""
         with taking_turns(self._output):
             others = read_cohort(self._output)
             gone = [name for name, row in others.items() if row.state in ENDED and not (self._output / name).is_dir()]
@@ -98,16 +98,16 @@ class CohortTable:
 
 
 def _begun(slide: SlideInput, before: Row) -> Row:
-    """Anew; what an earlier run took stays until this one has taken as much."""
+    """The row of a slide that is begun again; numbers of an earlier run stay until new ones are known."""
     path, patient, group = printable(str(slide.absolute)), slide.patient or "", slide.group or ""
     return replace(before, path=path, patient=patient, group=group, state="waiting", error="")
 
 
 def read_cohort(output: Path) -> dict[str, Row]:
-    """The rows by the slides' names; none where there is no table, or none of ours.
+    """The rows by slide name; empty if there is no readable table.
 
-    A name that no slide's folder can have leads elsewhere, and is left out. Raises `StoreError` for a cell that no run
-    has written.
+    A row whose name cannot be a folder in the output, such as "..", is left out. Raises `StoreError` for a cell that no
+    run has written.
     """
     try:
         stream = io.StringIO(read_own(output / NAME).decode(), newline="")

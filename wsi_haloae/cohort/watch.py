@@ -1,20 +1,20 @@
-"""What is going on: from what workers tell to one progress bar and the rows of cohort.csv."""
+"""Turns the progress reports of workers into one progress bar and the rows of cohort.csv."""
 
 from __future__ import annotations
 
 from threading import Lock
 from typing import Any
 
-from wsi_haloae.cohort.log import Told
+from wsi_haloae.cohort.log import SlideProgress
 from wsi_haloae.cohort.table import ENDED, CohortTable
 from wsi_haloae.progress import Reporter, SlidesAdvance
 
 SCORED = 0.9
-"""How much of a slide is done when its tiles are scored: the exports follow."""
+"""The part of a slide's work that is done when its tiles are scored; the exports follow."""
 
 
 class Watch:
-    """Listens to the workers of one run, from the client's own thread."""
+    """Receives the reports of one run's workers, in the client's thread."""
 
     def __init__(self, table: CohortTable, advance: SlidesAdvance, reporter: Reporter) -> None:
         self._table, self._advance, self._reporter = table, advance, reporter
@@ -22,27 +22,27 @@ class Watch:
         self._lock = Lock()
 
     def hear(self, event: tuple[float, dict[str, Any]]) -> None:
-        """A worker has begun a slide, or has come further with one."""
-        told = Told(**event[1])
+        """A worker has begun a slide or made progress with one."""
+        progress = SlideProgress(**event[1])
         with self._lock:
-            if self._table.state(told.slide) in ENDED:  # events may come after the result
+            if self._table.state(progress.slide) in ENDED:  # events may arrive after the result
                 return
-            if not told.tiles:
-                self._begins(told)
+            if not progress.tiles:
+                self._note_begin(progress)
                 return
-            self._come_to(told.slide, SCORED * told.done / told.tiles, told.new)
+            self._advance_to(progress.slide, SCORED * progress.done / progress.tiles, progress.new)
 
     def end(self, slide: str, **row: Any) -> None:
-        """A slide is done with, well or badly."""
+        """A slide has ended, successfully or not."""
         with self._lock:
             self._table.update(slide, **row)
-            self._come_to(slide, 1.0, 0)
+            self._advance_to(slide, 1.0, 0)
 
-    def _begins(self, told: Told) -> None:
-        if told.attempt > 1:
-            self._reporter.warn(f"{told.slide}: its worker vanished; begun again on {told.worker}")
-        self._table.update(told.slide, state="running", attempts=told.attempt, worker=told.worker)
+    def _note_begin(self, progress: SlideProgress) -> None:
+        if progress.attempt > 1:
+            self._reporter.warn(f"{progress.slide}: its worker died; begun again on {progress.worker}")
+        self._table.update(progress.slide, state="running", attempts=progress.attempt, worker=progress.worker)
 
-    def _come_to(self, slide: str, part: float, tiles: int) -> None:
+    def _advance_to(self, slide: str, part: float, tiles: int) -> None:
         self._advance(part - self._parts.get(slide, 0.0), tiles)
         self._parts[slide] = part

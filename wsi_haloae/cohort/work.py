@@ -1,4 +1,4 @@
-"""What a worker does: one slide at a time, with a model that it loads once."""
+"""The work of a Dask worker: it scores one slide at a time, with a model that it loads once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from distributed import Worker, get_worker
 
 from wsi_haloae.cohort.attempts import SET_ASIDE, attempted
-from wsi_haloae.cohort.log import Told, slide_log
+from wsi_haloae.cohort.log import SlideProgress, slide_log
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.runs.score import ScoreOptions, ScoreRun
@@ -28,9 +28,9 @@ TOPIC = "wsi-haloae"
 
 @dataclass(frozen=True)
 class SlideTask:
-    """One slide of a run: paths are absolute, for workers stand elsewhere.
+    """One slide of a run. Paths are absolute, because workers have other working directories.
 
-    ``threads`` of the processor compute a slide; None shares the worker's cores among its slots.
+    ``threads`` CPU threads compute a slide; None divides the worker's cores among its slots.
     """
 
     slide: SlideInput
@@ -44,7 +44,7 @@ class SlideTask:
 
 @dataclass(frozen=True)
 class SlideReport:
-    """What became of a slide, and what it took: None of that where an earlier run had done it."""
+    """The result of a slide and the cost of scoring it; the cost is None if an earlier run had scored it."""
 
     result: ItemResult
     state: str
@@ -55,22 +55,21 @@ class SlideReport:
 
 
 def score_on_worker(task: SlideTask) -> SlideReport:
-    """Score one slide; whatever is wrong with it is in the report, and no exception leaves."""
+    """Score one slide. Errors are returned in the report, never raised."""
     worker, begun = get_worker(), time.monotonic()
     attempts, before = 1, _signature(task.folder)
 
     def work(source: SlideInput, folder: Path, record: RunRecorder) -> int:
         nonlocal attempts
         with attempted(folder, task.run) as attempts:
-            told = Told(task.slide.name, worker.address, attempts)
-            tell(worker, task.run, told)
+            report_progress(worker, task.run, SlideProgress(task.slide.name, worker.address, attempts))
             record.reporter.line(f"attempt {attempts}, on {worker.address}")
             options = replace(task.options, device=own_device(task.options.device, worker.name))
             run = _loaded(options, task.model_sha256, threads_for(task.threads, worker))
             return run.score_one(source, folder, record)
 
     def progress(done: int, tiles: int, new: int) -> None:
-        tell(worker, task.run, Told(task.slide.name, worker.address, attempts, done, tiles, new))
+        report_progress(worker, task.run, SlideProgress(task.slide.name, worker.address, attempts, done, tiles, new))
 
     with slide_log(task.folder, progress) as log:
         result = attempt_slide(task.slide, task.folder, work, "score", task.arguments, log)
@@ -83,7 +82,7 @@ def score_on_worker(task: SlideTask) -> SlideReport:
 
 
 def state_of(result: ItemResult, record: RunRecord | None) -> str:
-    """A slide's state as cohort.csv has it, by its result and the record of its folder."""
+    """The state of a slide in cohort.csv, from its result and its run record."""
     if result.set_aside:
         return SET_ASIDE
     empty = record is not None and record.state == "empty"
@@ -91,9 +90,9 @@ def state_of(result: ItemResult, record: RunRecord | None) -> str:
 
 
 def give_back_memory() -> None:
-    """Have the allocator return what no slide uses any more: a worker would grow by 1 MB with each slide otherwise.
+    """Make the allocator return unused memory; otherwise a worker would grow by 1 MB with each slide.
 
-    glibc keeps freed blocks between those in use, and threads come and go with each slide. Elsewhere nothing is done.
+    glibc keeps freed blocks between used ones, and each slide starts and ends threads. Does nothing without glibc.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
@@ -101,24 +100,24 @@ def give_back_memory() -> None:
 
 
 def _signature(folder: Path) -> int | None:
-    """Of the record as it is: another one is another run's."""
+    """Modification time of the run record; it changes when a run writes a new one."""
     path = folder / RECORD_NAME
     return path.stat().st_mtime_ns if path.exists() else None
 
 
-def tell(worker: Worker, run: str, told: Told) -> None:
-    """Everybody who listens to this run."""
-    worker.log_event(f"{TOPIC}-{run}", asdict(told))
+def report_progress(worker: Worker, run: str, progress: SlideProgress) -> None:
+    """Report progress to the listeners of this run."""
+    worker.log_event(f"{TOPIC}-{run}", asdict(progress))
 
 
 def own_device(device: str, worker_name: object) -> str:
-    """A local worker's own GPU, by its number; elsewhere the device as it was asked for."""
+    """The GPU with the number of a local worker; for other workers, ``device`` unchanged."""
     count = torch.cuda.device_count() if device in {"auto", "cuda"} else 0
     return f"cuda:{worker_name % count}" if count > 1 and isinstance(worker_name, int) else device
 
 
 def threads_for(asked: int | None, worker: Worker) -> int:
-    """Threads that compute a slide on this worker."""
+    """Number of CPU threads that compute a slide on this worker."""
     return asked or max(1, available_cores() // worker.state.nthreads)
 
 
@@ -126,5 +125,8 @@ def threads_for(asked: int | None, worker: Worker) -> int:
 def _loaded(options: ScoreOptions, model_sha256: str, threads: int) -> ScoreRun:
     run = ScoreRun.of(replace(options, threads=threads))
     if run.model_sha256 != model_sha256:
-        raise WsiHaloaeError(f"{options.model}: this worker reads another file by this name than the command did.")
+        raise WsiHaloaeError(
+            f"{options.model}: on this worker, this path holds another model than on the command's machine. "
+            "Copy the model there, or use a folder that all machines share."
+        )
     return run

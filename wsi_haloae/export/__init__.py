@@ -1,1 +1,1 @@
-"""Files that people and other tools read, one module per format; `bundle` writes them all."""
+"""Files for people and other tools, one module per format. `bundle` writes them all."""

@@ -1,4 +1,4 @@
-"""artefacts.png: the tiles with quality-control flags, apart from what is anomalous."""
+"""artefacts.png: the tiles with quality-control flags. Anomaly scores are not shown in it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 
 def write_artefact_picture(path: Path, source: OpenStore) -> None:
-    """Draw the flagged tiles over the thumbnail; one with several flags has a frame of each, nested."""
+    """Draw the flagged tiles over the thumbnail. A tile with several flags has one nested frame for each."""
     slide, tiles = source.header.slide, source.tiles
     flagged, counts = int((tiles.flags > 0).sum()), tiles.flag_counts()
-    caption = f"quality-control flags: {flagged:,} of {len(tiles):,} tiles have one; they are scored all the same"
+    caption = f"quality-control flags: {flagged:,} of {len(tiles):,} tiles have one; flagged tiles are scored too"
     legend = [(f"□ {flag.words}: {counts[name]:,}", flag.colour) for name, flag in FLAGS.items()]
     picture = SlideFigure(enlarged_or_reduced(source.thumbnail, slide), slide, caption=caption, legend=legend)
     for place, flag in enumerate(FLAGS.values()):

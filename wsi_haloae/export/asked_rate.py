@@ -1,4 +1,4 @@
-"""A false-discovery rate that people ask for (``export --fdr``) is kept or refused: nothing stands in for it."""
+"""A requested false-discovery rate (``export --fdr``) is kept or refused, never replaced by another criterion."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from wsi_haloae.stores.score_store import ScoreStore
 
 
 def require_rate(store: ScoreStore, criterion: Criterion) -> None:
-    """`UsageError` for a rate that the calibration of the store's model is too coarse for.
+    """Raise `UsageError` for a rate that the calibration of the store's model is too coarse for.
 
-    The error says why, which rate could be kept, and what to do instead.
+    The message says why, which rate can be kept, and what to do instead.
     """
     rate, smallest_p = criterion.fdr, store.header.model.smallest_p
     if criterion.threshold is not None or rate is None:

@@ -1,4 +1,4 @@
-"""The slide's picture under the colours of its heatmap."""
+"""The heatmap's colours laid over the slide's picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 
 OPACITY = 0.62
-"""Of the heatmap: enough to tell its colours apart, little enough to recognise the tissue."""
+"""Opacity of the heatmap: its colours can be distinguished, and the tissue can still be recognised."""
 
 HATCH_PERIOD, HATCH_WIDTH = 10, 4
 HATCH_DARK, HATCH_LIGHT = 70, 215
@@ -22,16 +22,16 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def blended(base: NDArray[np.uint8], tiles: ScoredTiles, heatmap: Heatmap, scale: ColourScale) -> NDArray[np.uint8]:
-    """The slide's picture (h, w, 3) under the heatmap's colours.
+    """The slide's picture (h, w, 3) uint8 with the heatmap's colours over it.
 
-    Each pixel takes the colour of the cell in which its centre lies, so cells are neither
-    shifted nor smoothed, and those that reach over the slide's edge are cut by it. Under a cell
-    the tissue is grey: its stain, mixed with the heatmap, would give colours that no scale shows.
+    Each pixel takes the colour of the cell that contains its centre. So cells are neither shifted
+    nor smoothed, and cells that extend beyond the slide's edge are cut there. Tissue under a cell
+    is grey, because its stain mixed with the heatmap would give colours that are not in the colour bar.
     """
     height, width = base.shape[:2]
     rows = _cells(height, heatmap.grid.slide_height, heatmap.l0_offset_y, heatmap.l0_cell_height)
     columns = _cells(width, heatmap.grid.slide_width, heatmap.l0_offset_x, heatmap.l0_cell_width)
-    # Overlap shifts the cells, so the first and the last few pixels may lie in none.
+    # With overlapping tiles the cells are shifted, so the first and last few pixels may lie in no cell.
     row_known = (rows >= 0) & (rows < heatmap.grid.rows)
     column_known = (columns >= 0) & (columns < heatmap.grid.columns)
     pixels, cells = np.ix_(row_known, column_known), np.ix_(rows[row_known], columns[column_known])
@@ -50,7 +50,7 @@ def blended(base: NDArray[np.uint8], tiles: ScoredTiles, heatmap: Heatmap, scale
 
 
 def _cells(pixels: int, l0_extent: int, l0_offset: float, l0_cell: float) -> NDArray[np.int64]:
-    """Row or column of the cell under each pixel's centre along one axis; may lie outside the grid."""
+    """Row or column of the cell at each pixel's centre, along one axis; it may lie outside the grid."""
     l0_centres = (np.arange(pixels) + 0.5) * (l0_extent / pixels)
     cells: NDArray[np.int64] = np.floor((l0_centres - l0_offset) / l0_cell).astype(np.int64)
     return cells

@@ -1,4 +1,4 @@
-"""Every file that is made from a score store alone; which there are, and who writes them, says `formats`."""
+"""Writes the files that are made from a score store alone. The table in `formats` lists them and their writers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from wsi_haloae.stores.score_store import ScoreStore
 def write_exports(
     store: ScoreStore, folder: Path, settings: ExportSettings = STANDARD, formats: Sequence[str] | None = None
 ) -> OpenStore:
-    """Write the files of ``formats`` into ``folder``, which is made if need be; gives what they were made from.
+    """Write the files of ``formats`` into ``folder``, which is created if needed; return the opened store.
 
-    None are the default formats. Each file appears whole or not at all, and has the same bytes on every run.
-    `StoreError` if the store's display range is no range; `UsageError` for a false-discovery rate that cannot be kept,
-    and for a format that cannot be written here.
+    None means the default formats. Each file is written whole or not at all, and has the same bytes on every run.
+    Raises `StoreError` if the store's display range is invalid, and `UsageError` for a false-discovery rate that
+    cannot be kept or a format that is unknown or not installed.
     """
     require_rate(store, settings.criterion)
     chosen = default_formats() if formats is None else formats

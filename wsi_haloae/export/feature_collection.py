@@ -1,7 +1,6 @@
-"""GeoJSON files of objects for QuPath, a feature per line, written without holding them in memory.
+"""GeoJSON files of objects for QuPath, one feature per line, written without holding them all in memory.
 
-Their rules, each with what QuPath does to a file that breaks it, are those of its reader (`QuPathTypeAdapters`
-and `MeasurementList` in qupath-core).
+The files follow the rules of QuPath's own reader (`QuPathTypeAdapters` and `MeasurementList` in qupath-core).
 """
 
 from __future__ import annotations
@@ -24,9 +23,10 @@ PACKED = ".gz"
 
 
 def write_features(path: Path, features: Iterable[Mapping[str, Any]]) -> None:
-    """One FeatureCollection; no feature gives a valid empty one. Packed where the name ends with ``.gz``.
+    """Write one FeatureCollection, which may be empty. It is gzipped if the name ends with ``.gz``.
 
-    The same collection under the other name, packed or not, is removed: it would be of other settings.
+    If the same collection exists under the other name (with or without ``.gz``), it is removed, because it was
+    written with other settings.
     """
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
     with replacing(path) as partial, _text(partial, packed=path.suffix == PACKED) as file:
@@ -40,14 +40,14 @@ def write_features(path: Path, features: Iterable[Mapping[str, Any]]) -> None:
 
 
 def polygon_geometry(polygon: Polygon, left: float, top: float) -> dict[str, Any]:
-    """A polygon with its holes, moved so that (``left``, ``top``) becomes (0, 0); whole numbers without a point."""
+    """A polygon with its holes, moved so that (``left``, ``top``) becomes (0, 0). Whole numbers become integers."""
     rings = (polygon.exterior, *polygon.interiors)
     coordinates = [[[_number(x - left), _number(y - top)] for x, y in ring.coords] for ring in rings]
     return {"type": "Polygon", "coordinates": coordinates}
 
 
 def finite(measurements: Mapping[str, float]) -> dict[str, float]:
-    """The measurements that are numbers, to the nine digits that a float32 has."""
+    """The finite measurements, to nine significant digits: enough for every float32."""
     return {name: float(f"{value:.9g}") for name, value in measurements.items() if math.isfinite(value)}
 
 
@@ -62,7 +62,7 @@ def _text(partial: Path, *, packed: bool) -> Iterator[TextIO]:
         with partial.open("w", encoding="utf-8", newline="") as file:
             yield file
         return
-    # Neither the name nor a date goes into the header, so that equal contents are equal bytes.
+    # The header has neither a name nor a date, so that equal contents have equal bytes.
     with (
         partial.open("wb") as raw,
         gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as packer,

@@ -1,10 +1,10 @@
-"""The table of export formats: what can be written of a scored slide, by the names that ``export --format`` takes.
+"""The table of export formats: the files that can be written for a scored slide, by their ``export --format`` names.
 
 Everything else about them is derived from `FORMATS`: what ``score`` writes, ``export --help``, the order of writing,
-the files that a report lists and that ``score --overwrite`` removes.
+the files that a report lists and the files that ``score --overwrite`` removes.
 
-To add a format, write its file in a module of its own (see `table`) and put a row here. Writers are named, not
-imported: ``--help`` loads no library, and an export loads those that it needs.
+To add a format, write its writer in a new module (see `table`) and add a row here. Writers are named, not imported,
+so ``--help`` loads no library and an export loads only those it needs.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class Format:
     """One row of the table; its key in `FORMATS` is its name."""
 
     files: Mapping[str, str]
-    """What it may write into a slide's folder, a file or a folder, and what people read about each."""
+    """The files or folders that it may write into a slide's folder, each with a description for people."""
     writer: str
     """"module:function"; called with the path of the first of ``files`` and an `OpenStore`. Same store, same bytes."""
     is_default: bool = True
-    """Whether ``score`` writes it, and ``export`` without ``--format``."""
+    """Whether ``score``, and ``export`` without ``--format``, write it."""
     shows: tuple[str, ...] = ()
-    """Formats whose files it takes into its own: they are written before it, whenever it is."""
+    """Formats whose files it embeds. They are always written with it, and before it."""
     lists_others: bool = False
-    """Whether it says what stands beside it, and so comes after all others."""
+    """Whether it lists the other files, and must be written after them."""
     package: str | None = None
-    """What it needs beyond the dependencies; the extra of this name installs it."""
+    """An optional package that it needs; the extra of the same name installs it."""
 
     @property
     def file(self) -> str:
@@ -57,7 +57,7 @@ FORMATS: Mapping[str, Format] = {
         "wsi_haloae.export.picture:write_heatmap_picture",
     ),
     "preview": Format(
-        {"preview.png": "what was taken for tissue, and the tiles"},
+        {"preview.png": "the tissue that was found, and the tiles"},
         "wsi_haloae.export.picture:write_tissue_picture",
     ),
     "artefacts": Format(
@@ -69,7 +69,7 @@ FORMATS: Mapping[str, Format] = {
         "wsi_haloae.export.table:write_tile_table",
     ),
     "parquet": Format(
-        {"tiles.parquet": "the same for pandas and R"},
+        {"tiles.parquet": "the same table for pandas and R"},
         "wsi_haloae.export.parquet:write_tile_parquet",
     ),
     "tiles": Format(
@@ -82,13 +82,13 @@ FORMATS: Mapping[str, Format] = {
     ),
     "scripts": Format(
         {
-            "show_heatmap.groovy": "dragged onto QuPath, lays the heatmap over the slide",
-            "show_tiles.groovy": "dragged onto QuPath, shows the tiles in their colours",
+            "show_heatmap.groovy": "drag it onto QuPath to show the heatmap over the slide",
+            "show_tiles.groovy": "drag it onto QuPath to show the tiles in their colours",
         },
         "wsi_haloae.export.qupath_scripts:write_scripts",
     ),
     "overlay": Format(
-        {"heatmap.overlay.png": "one pixel per tile, to be laid over the slide"},
+        {"heatmap.overlay.png": "the heatmap alone, one pixel per tile, to lay over the slide"},
         "wsi_haloae.export.overlay:write_overlay",
     ),
     "ome-tiff": Format(
@@ -96,7 +96,7 @@ FORMATS: Mapping[str, Format] = {
         "wsi_haloae.export.ome_tiff:write_ome_tiff",
     ),
     "ome-zarr": Format(
-        {"heatmap.ome.zarr": "the same as OME-Zarr"},
+        {"heatmap.ome.zarr": "the same numbers as OME-Zarr"},
         "wsi_haloae.export.ome_zarr:write_heatmap_zarr",
     ),
     "map": Format(
@@ -110,39 +110,39 @@ FORMATS: Mapping[str, Format] = {
         package="anndata",
     ),
     "small": Format(
-        {"heatmap.small.jpg": "a small heatmap.png, for the index of all slides"},
+        {"heatmap.small.jpg": "a small version of heatmap.png for the index of all slides"},
         "wsi_haloae.export.small_picture:write_small_picture",
     ),
     "report": Format(
-        {"report.html": "one page on the slide that explains all of this; start here"},
+        {"report.html": "one page about the slide that explains all of this; start here"},
         "wsi_haloae.export.report:write_report",
         shows=("heatmap", "artefacts"),
         lists_others=True,
     ),
 }
-"""In the order in which they are listed."""
+"""In the order in which reports and help texts list them."""
 
 
 def default_formats() -> tuple[str, ...]:
-    """What is written when nobody chooses."""
+    """The names of the formats that are written by default."""
     return tuple(name for name, row in FORMATS.items() if row.is_default)
 
 
 def check_formats(names: Iterable[str]) -> None:
-    """`UsageError` for a name that is not in the table, and for a format that needs a package that is missing."""
+    """Raise `UsageError` for a name that is not in the table, or a format whose package is not installed."""
     for name in names:
         if name not in FORMATS:
-            raise UsageError(f"--format {name} was given; the formats are: {', '.join(FORMATS)}.")
+            raise UsageError(f"--format {name}: there is no such format. Choose from: {', '.join(FORMATS)}.")
         package = FORMATS[name].package
         if package is not None and find_spec(package) is None:
             raise UsageError(
-                f"the format {name} needs the package {package}, which is not installed: "
-                f"pip install 'wsi-haloae[{package}]'."
+                f"--format {name} needs the package {package}, which is not installed. Install it with: "
+                f"pip install 'wsi-haloae[{package}]'"
             )
 
 
 def in_writing_order(names: Iterable[str]) -> list[str]:
-    """These formats and those that they show, each after what it needs."""
+    """These formats and those that they embed, each after the formats it needs."""
     wanted, waiting = set(), list(names)
     while waiting:
         name = waiting.pop()
@@ -155,5 +155,5 @@ def in_writing_order(names: Iterable[str]) -> list[str]:
 
 
 def all_files(folder: Path) -> list[Path]:
-    """Whatever may have been written into a slide's folder, whether it is there or not."""
+    """Every path that an export may have written in a slide's folder, whether it exists or not."""
     return [folder / file for row in FORMATS.values() for file in row.files]

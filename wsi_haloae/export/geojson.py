@@ -2,12 +2,12 @@
 
 Three choices:
 
-- Scored tiles carry no classification: QuPath does without, its measurement maps colour them
-  all the same, and a class would claim a threshold that nobody has set.
-- Tiles without a score are there too, classed "Unreadable" or "Pending", so that a gap in the
-  map explains itself.
+- Scored tiles have no classification. QuPath does not need one: its measurement maps colour the
+  tiles. A class would imply a threshold that nobody has set.
+- Tiles without a score are included with the class "Unreadable" or "Pending", so that each gap in
+  the map is explained.
 - Coordinates are level-0 pixels minus the origin of the slide's bounds, because QuPath crops to
-  them. Tiles are clipped to the bounds, and dropped where they lie outside.
+  the bounds. Tiles are clipped to the bounds, and tiles outside them are dropped.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _STATE_COLOURS = {TileState.PENDING: [200, 200, 200], TileState.UNREADABLE: [128
 
 
 def write_tile_geojson(path: Path, tiles: ScoredTiles, min_score: float | None = None) -> None:
-    """Write every tile but those with a score below ``min_score``; packed where the name ends with ``.gz``."""
+    """Write all tiles except those with a score below ``min_score``. Gzipped if the name ends with ``.gz``."""
     write_features(path, tile_features(tiles, ~below(tiles, min_score)))
 
 
 def below(tiles: ScoredTiles, min_score: float | None) -> NDArray[np.bool_]:
-    """Tiles (n,) with a score below ``min_score``; one without a score is not."""
+    """Which tiles (n,) have a score below ``min_score``; False for tiles without a score."""
     return np.zeros(len(tiles), np.bool_) if min_score is None else tiles.score < min_score
 
 
 def qupath_rectangles(index: TileIndex, slide: SlideRecord) -> NDArray[np.int64]:
-    """Tiles as QuPath sees them, (n, 4): left, top, right, bottom.
+    """Tiles in QuPath's pixels, (n, 4): left, top, right, bottom.
 
-    A tile outside the bounds comes out with no area: right <= left or bottom <= top.
+    A tile outside the bounds has no area: right <= left or bottom <= top.
     """
     corners: NDArray[np.int64] = np.concatenate([index.location, index.location + index.size], axis=1)
     if slide.bounds is None:
@@ -58,7 +58,7 @@ def qupath_rectangles(index: TileIndex, slide: SlideRecord) -> NDArray[np.int64]
 
 
 def tile_features(tiles: ScoredTiles, wanted: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
-    """A feature for each of the ``wanted`` tiles (n,) that QuPath shows."""
+    """One feature for each of the ``wanted`` tiles (n,) that lies inside the slide's bounds."""
     index, namespace = tiles.index, slide_namespace(tiles.header)
     columns = zip(
         qupath_rectangles(index, tiles.header.slide).tolist(),

@@ -1,13 +1,13 @@
-"""tiles.h5ad: the tiles as AnnData, for scanpy, squidpy and other tools of single-cell analysis.
+"""tiles.h5ad: the tiles as AnnData, for scanpy, squidpy and other single-cell analysis tools.
 
-    obs                 a row per tile, named row_column: the columns of tiles.csv
-    X                   (n, rules) float32, scores by every rule; var names the rules
-    obsm["spatial"]     (n, 2) float64, middles of the tiles in pixels of level 0
+    obs                 one row per tile, named row_column, with the columns of tiles.csv
+    X                   (n, rules) float32, the scores by every rule; var has the names of the rules
+    obsm["spatial"]     (n, 2) float64, centres of the tiles in pixels of level 0
     obsm["layer_residuals"], obsm["layer_dissimilarities"]
-                        (n, layers) float32, what the rules are made from; uns["layers"] names the layers
+                        (n, layers) float32, the inputs of the rules; uns["layers"] has the names of the layers
     uns                 slide, model, and the criterion by which tiles are called anomalous
 
-A tile without a score has NaN. This module needs the extra anndata; it is loaded for this format alone.
+Tiles without a score have NaN. This module needs the extra "anndata" and is imported for this format only.
 """
 
 from __future__ import annotations
@@ -53,5 +53,5 @@ def write_anndata(path: Path, source: OpenStore) -> None:
 
 
 def _known(values: NDArray[np.float32], unscored: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Values (n, k) of scored tiles: what a killed run left of others does not count."""
+    """Values (n, k), with NaN for unscored tiles: a killed run may have left incomplete values for them."""
     return np.where(unscored, np.float32(np.nan), values)

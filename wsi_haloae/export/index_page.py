@@ -1,4 +1,4 @@
-"""index.html: all slides of a folder, with their pictures and figures and a way to each report."""
+"""index.html: all slides of a folder, with small pictures, numbers and links to their reports."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ State = Literal["done", "no tissue", "failed", "not finished"]
 
 @dataclass(frozen=True)
 class IndexedSlide:
-    """A line of the index. Figures are None where a slide has none; ``picture`` is a JPEG.
+    """One line of the index. Numbers that a slide does not have are None; ``picture`` is a JPEG.
 
-    ``why_none`` says why no tile of it can be called (`calibration.reach`), None where one can.
+    ``why_none`` says why no tile of the slide can be called (`calibration.reach`). It is None if tiles can be called.
     """
 
     name: str
@@ -38,19 +38,19 @@ class IndexedSlide:
 
     @property
     def has_report(self) -> bool:
-        """Whether there is a page on this slide."""
+        """Whether the slide has a report."""
         return self.state in {"done", "no tissue"}
 
     @property
     def share(self) -> float | None:
-        """Share of the scored tiles that are called anomalous."""
+        """Share of the scored tiles that are called anomalous; None if no tile was scored or can be called."""
         return self.anomalous / self.scored if self.anomalous is not None and self.scored else None
 
 
 def write_index_page(path: Path, slides: Sequence[IndexedSlide], evaluation: str | None, cohort: str | None) -> None:
-    """Write the page, slides by name.
+    """Write the page, with the slides sorted by name.
 
-    ``evaluation`` and ``cohort`` are the paths of other pages on these slides, relative to the index.
+    ``evaluation`` and ``cohort`` are paths of other pages about these slides, relative to the index, or None.
     """
     ordered = sorted(slides, key=lambda slide: slide.name)
     states = Counter(slide.state for slide in ordered)

@@ -1,4 +1,4 @@
-"""Levels of a picture of numbers: each half as large as the one before, and unknown where nothing is known."""
+"""Pyramid levels of an array: each is half as large as the one before, and NaN where all source cells are NaN."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 SMALLEST = 256
-"""A pyramid ends with the first level that has no longer side; also the side of a tile or chunk in files."""
+"""Cells. A pyramid ends with the first level whose sides are at most this long. Files use it as tile or chunk size."""
 
 
 def pyramid(values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """The values, then each level half as large, rounded up, until one is at most `SMALLEST`."""
+    """The values (h, w), then levels of half the size, rounded up, until both sides are at most `SMALLEST`."""
     yield values
     while max(values.shape) > SMALLEST:
         values = halved(values)
@@ -20,7 +20,7 @@ def pyramid(values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
 
 
 def halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of 2 x 2 cells that ignore NaN, (ceil(h / 2), ceil(w / 2)); NaN where all four are."""
+    """Means of 2 x 2 cells, (ceil(h / 2), ceil(w / 2)). NaN is ignored; the mean is NaN only if all four cells are."""
     height, width = values.shape
     even = np.pad(values, ((0, height % 2), (0, width % 2)), constant_values=np.nan)
     blocks = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).astype(np.float64)

@@ -1,7 +1,7 @@
-"""tiles.geojson with neighbours of one colour as one object, for slides with more tiles than QuPath reads quickly.
+"""tiles.geojson with neighbouring tiles of equal colour merged, for slides with more tiles than QuPath reads quickly.
 
-An object has the mean score of its tiles under the tiles' own name, so that measurement maps colour it as they
-colour a tile. Tiles without a score stay single, and say why.
+A merged object stores the mean score of its tiles under the same measurement name as a tile, so that measurement
+maps colour it in the same way. Tiles without a score are not merged, and their class says why they have none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COUNT_MEASUREMENT = "Merged tiles"
 
 
 def write_tiles(path: Path, source: OpenStore) -> None:
-    """The tiles as the settings want them: each one or merged, all or some, packed or not."""
+    """Write the tiles by the settings: single or merged, all or those above a score, plain or gzipped."""
     settings = source.settings
     if settings.gz:
         path = path.with_name(path.name + PACKED)
@@ -41,7 +41,7 @@ def write_tiles(path: Path, source: OpenStore) -> None:
 def write_merged_geojson(
     path: Path, tiles: ScoredTiles, heatmap: Heatmap, scale: ColourScale, min_score: float | None = None
 ) -> None:
-    """Write the tiles, but those with a score below ``min_score``; packed where the name ends with ``.gz``."""
+    """Write all tiles except those with a score below ``min_score``. Gzipped if the name ends with ``.gz``."""
     wanted = np.isfinite(heatmap.values)
     if min_score is not None:
         wanted &= heatmap.values >= min_score

@@ -1,9 +1,9 @@
-"""heatmap.ome.tif: the heatmap as numbers, float32 with physical sizes, for Bio-Formats and napari.
+"""heatmap.ome.tif: the scores as float32 with physical sizes, for Bio-Formats and napari.
 
-One channel, tiled, deflate, a pyramid in SubIFDs, as in the OME-TIFF specification
-(https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html). A cell without a
-score is NaN. ``PositionX/Y`` is where the corner of cell (0, 0) lies from the slide's own top
-left corner: not 0 where tiles overlap (see `Heatmap`).
+One channel, tiled, deflate-compressed, with a pyramid in SubIFDs, as in the OME-TIFF specification
+(https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html). Cells without
+a score are NaN. ``PositionX/Y`` is the position of the corner of cell (0, 0), measured from the
+slide's own top left corner. It is not 0 if tiles overlap (see `Heatmap`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from wsi_haloae.stores.score_store import ScoreHeader
 def write_ome_tiff(path: Path, source: OpenStore) -> None:
     """Write the heatmap and its pyramid.
 
-    Same bytes on every run: the UUID is made from slide, grid and model, and the byte order and
-    the software's name are fixed instead of the machine's and tifffile's with its version.
+    The bytes are the same on every run: the UUID is derived from slide, grid and model, and the
+    byte order and software name are fixed, so they do not depend on the machine or on tifffile's version.
     """
     heatmap, header = source.heatmap, source.header
     levels = list(pyramid(heatmap.values))

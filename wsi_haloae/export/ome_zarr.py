@@ -1,9 +1,9 @@
-"""heatmap.ome.zarr and map.ome.zarr: numbers with physical sizes as OME-Zarr 0.5, for napari, QuPath and vizarr.
+"""heatmap.ome.zarr and map.ome.zarr: scores with physical sizes as OME-Zarr 0.5, for napari, QuPath and vizarr.
 
-A multiscales group of Zarr 3 (https://ngff.openmicroscopy.org/0.5): float32, NaN where nothing was scored,
-sharded, each level the mean of 2 x 2 cells of the one before. Scales and translations are micrometres, such
-that the picture lies on the slide when that is opened at its own pixel size: a reader puts the *middle* of the
-first cell at the translation, and the middle of the slide's first pixel at 0.
+A Zarr 3 multiscales group (https://ngff.openmicroscopy.org/0.5): float32, NaN where nothing was scored, sharded.
+Each level holds the means of 2 x 2 cells of the level before. Scales and translations are in micrometres and match
+a slide that is opened at its own pixel size: readers place the *centre* of the first cell at the translation, and
+the centre of the slide's first pixel at 0.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import zarr
-from dask.threaded import get as on_threads  # by name, Dask would import all of distributed first
+from dask.threaded import get as on_threads  # given by name, Dask would import all of distributed first
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle
 
@@ -29,12 +29,12 @@ from wsi_haloae.stores.places import refuse_links
 from wsi_haloae.stores.sharded import SlideRecord, damage_told
 
 SHARD = 4 * SMALLEST
-"""Side of a file: one block of the map's Dask array, so that blocks are written in parallel."""
+"""Side of a shard file in cells: one block of the map's Dask array, so that blocks are written in parallel."""
 _CODEC = BloscCodec(cname="zstd", clevel=3, shuffle=BloscShuffle.shuffle)
 
 
 def write_heatmap_zarr(path: Path, source: OpenStore) -> None:
-    """The heatmap; replaces what stands at ``path``."""
+    """Write the heatmap, and replace what exists at ``path``."""
     heatmap, slide = source.heatmap, source.header.slide
     cell = heatmap.l0_cell_height, heatmap.l0_cell_width
     offset = heatmap.l0_offset_y, heatmap.l0_offset_x
@@ -42,37 +42,37 @@ def write_heatmap_zarr(path: Path, source: OpenStore) -> None:
 
 
 def write_map_zarr(path: Path, source: OpenStore) -> None:
-    """The anomaly map of the slide; nothing where scoring kept no maps."""
+    """Write the anomaly map of the slide; write nothing if the slide was scored without maps."""
     if source.header.map_size is not None:
         write_pixel_map(path, assemble_map(source.store), source.header.slide)
 
 
 def write_pixel_map(path: Path, pixels: PixelMap, slide: SlideRecord) -> None:
-    """An anomaly map, block by block; replaces what stands at ``path``."""
+    """Write an anomaly map block by block, and replace what exists at ``path``."""
     _write(path, pixels.values, slide, (pixels.l0_cell_height, pixels.l0_cell_width), (0.0, 0.0), "Anomaly map")
 
 
 class NumberPyramid:
-    """The levels of a file that `write_pixel_map` wrote, read in squares of `SMALLEST`; level 0 is the finest."""
+    """The levels of a file from `write_pixel_map`, read in squares of `SMALLEST` cells. Level 0 is the finest."""
 
     def __init__(self, path: Path) -> None:
-        """Open it; `StoreError` for anything that is none."""
+        """Open the file; `StoreError` if it is missing, damaged or not an OME-Zarr file."""
         self._path = path
         refuse_links(path)
-        with self._damage_told():
+        with self._damage_reported():
             group = zarr.open_group(path, mode="r", zarr_format=3)
             levels = dict(group.arrays())
             self._levels = [levels[name] for name in sorted(levels, key=int)]
             self.shapes = [(int(level.shape[0]), int(level.shape[1])) for level in self._levels]
 
     def read(self, level: int, row: int, column: int) -> NDArray[np.float32]:
-        """One square (h, w) of a level, cut at its right and bottom edge; empty beyond them."""
+        """One square (h, w) of a level. It is cut at the right and bottom edge, and empty beyond them."""
         top, left = row * SMALLEST, column * SMALLEST
-        with self._damage_told():
+        with self._damage_reported():
             return np.asarray(self._levels[level][top : top + SMALLEST, left : left + SMALLEST], np.float32)
 
     @contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _damage_reported(self) -> Iterator[None]:
         with damage_told(self._path, "OME-Zarr file"):
             try:
                 yield
@@ -93,7 +93,7 @@ def _write(
         _store(group, 0, values)
         levels = 1
         while max(values.shape) > SMALLEST:
-            # Read again from disk, so that no level holds more than a block of the one before.
+            # Read the level before from disk, so that only one of its blocks is in memory.
             finer = da.from_zarr(str(partial / str(levels - 1)), chunks=2 * SHARD)
             smaller = tuple(tuple(-(-side // 2) for side in sides) for sides in finer.chunks)
             values = finer.map_blocks(halved, dtype=np.float32, chunks=smaller)

@@ -1,4 +1,4 @@
-"""OpenStore: a score store and what is read or worked out from it, for all that write a format (see `formats`)."""
+"""OpenStore: a score store and the values derived from it, shared by all format writers (see `formats`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """What may be chosen about the files. ``min_score``, ``merge`` and ``gz`` are about tiles.geojson alone."""
+    """Choices about the files. ``min_score``, ``merge`` and ``gz`` affect tiles.geojson only."""
 
     criterion: Criterion = USUAL
     min_score: float | None = None
@@ -28,13 +28,13 @@ class ExportSettings:
 
 
 STANDARD = ExportSettings()
-"""What ``score`` writes."""
+"""The settings that ``score`` uses."""
 
 
 class OpenStore:
-    """A score store and what several writers need of it, each read once and only if it is asked for.
+    """A score store and what several writers need from it. Each value is read once, on first use.
 
-    `StoreError` if the store's display range is no range.
+    Raises `StoreError` if the store's display range is invalid.
     """
 
     def __init__(self, store: ScoreStore, settings: ExportSettings = STANDARD) -> None:
@@ -43,17 +43,17 @@ class OpenStore:
 
     @cached_property
     def tiles(self) -> ScoredTiles:
-        """The tiles, called by the chosen criterion."""
+        """The tiles, called anomalous by the chosen criterion."""
         return ScoredTiles.read(self.store, self.settings.criterion)
 
     @cached_property
     def heatmap(self) -> Heatmap:
-        """Their scores, laid out."""
+        """The scores on the grid."""
         return assemble_heatmap(self.store)
 
     @cached_property
     def regions(self) -> list[Region]:
-        """The regions of the tiles that are called anomalous; none where nothing can be called."""
+        """The regions of the tiles that are called anomalous; empty if no tile can be called."""
         if self.tiles.selection is None:
             return []
         chosen = np.zeros(self.heatmap.values.shape, np.bool_)
@@ -63,5 +63,5 @@ class OpenStore:
 
     @cached_property
     def thumbnail(self) -> NDArray[np.uint8]:
-        """The slide, small."""
+        """A small picture of the slide, (h, w, 3)."""
         return self.store.thumbnail()

@@ -1,7 +1,7 @@
-"""heatmap.overlay.png: the bare heatmap, one RGBA pixel per cell of the grid.
+"""heatmap.overlay.png: the heatmap alone, one RGBA pixel per cell of the grid.
 
-For QuPath and the viewer, which lay it over the slide by the geometry of `Heatmap`. Opaque
-where there is a score, transparent elsewhere; how strongly it covers is theirs to choose.
+QuPath and the viewer lay it over the slide by the geometry of `Heatmap`. It is opaque where
+there is a score and transparent elsewhere; they choose the opacity when they show it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,6 @@ from wsi_haloae.export.open_store import OpenStore
 
 
 def write_overlay(path: Path, source: OpenStore) -> None:
-    """Write (rows, columns) pixels; the file holds no text and no date."""
+    """Write (rows, columns) pixels. The file has no text and no date."""
     with replacing(path) as partial:
         Image.fromarray(source.scale.rgba(source.heatmap.values)).save(partial, format="PNG")

@@ -1,7 +1,7 @@
 """tiles.parquet: the columns of tiles.csv with their types, for pandas, polars, DuckDB and R.
 
-Counts are int32 and scores float32, with nulls where the CSV has empty fields; words (flags, state, criterion)
-are dictionary-encoded; ``anomalous`` is a boolean. The schema's metadata names slide, model and criterion.
+Counts are int32 and scores float32, with nulls where the CSV has empty fields. Words (flags, state, criterion)
+are dictionary-encoded, and ``anomalous`` is a boolean. The schema's metadata names slide, model and criterion.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wsi_haloae.export.table import COLUMNS
 from wsi_haloae.stores.scored_tiles import STATE_WORDS, ScoredTiles
 
 ROW_GROUP = 1 << 14
-"""Tiles per row group, and so the most that is held as Arrow arrays at once."""
+"""Tiles per row group: the largest number that is held as Arrow arrays at once."""
 _WORD = pa.dictionary(pa.int8(), pa.string())
 _TYPES = {
     **dict.fromkeys(("x", "y", "width", "height", "row", "column"), pa.int32()),
@@ -32,7 +32,7 @@ _TYPES = {
 
 
 def write_tile_parquet(path: Path, source: OpenStore) -> None:
-    """Write every tile, the unreadable ones included; same tiles, same bytes (of one version of pyarrow)."""
+    """Write all tiles, including unreadable ones. Equal tiles give equal bytes with the same version of pyarrow."""
     tiles, selection, header = source.tiles, source.tiles.selection, source.header
     metadata = {
         "slide": header.slide.name,
@@ -44,7 +44,7 @@ def write_tile_parquet(path: Path, source: OpenStore) -> None:
     schema = _schema().with_metadata(metadata)
     with (
         replacing(path) as partial,
-        partial.open("wb") as stream,  # Arrow itself opens no file whose name is not UTF-8
+        partial.open("wb") as stream,  # Arrow cannot open a file whose name is not UTF-8
         parquet.ParquetWriter(stream, schema, compression="zstd") as writer,
     ):
         for start in range(0, len(tiles), ROW_GROUP):
@@ -52,7 +52,7 @@ def write_tile_parquet(path: Path, source: OpenStore) -> None:
 
 
 def record_batch(tiles: ScoredTiles, place: slice) -> pa.RecordBatch:
-    """The tiles of ``place`` as Arrow arrays, in the order and with the types of the file."""
+    """The tiles of the slice ``place`` as Arrow arrays, with the column order and types of the file."""
     index, selection = tiles.index, tiles.selection
     length = len(tiles.state[place])
     judged = np.zeros(length, np.bool_) if selection is None else selection.judged[place]
@@ -87,7 +87,7 @@ def _schema() -> pa.Schema:
 
 
 def _flag_words() -> list[str]:
-    """What the flags column says, by a tile's bits."""
+    """The text of the flags column for each combination of bits."""
     return [column_words(bits) for bits in range(known_bits() + 1)]
 
 
@@ -100,5 +100,5 @@ def _numbers(values: NDArray[np.float32]) -> pa.Array:
 
 
 def _words(codes: NDArray[np.uint8], words: list[str]) -> pa.Array:
-    """Codes, places in ``words``, as words; all stand in every row group's dictionary, whichever tiles it has."""
+    """Codes (indices into ``words``) as words. Every row group's dictionary has all the words, used or not."""
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(_index_type(words))), words)

@@ -1,4 +1,4 @@
-"""heatmap.png, the heatmap over the slide, and preview.png, its tissue and tiles, for people."""
+"""heatmap.png, the heatmap over the slide, and preview.png, the slide's tissue and tiles."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_heatmap_picture(path: Path, source: OpenStore) -> None:
 
 
 def write_tissue_picture(path: Path, source: OpenStore) -> None:
-    """Draw what was taken for tissue, as before the slide was scored."""
+    """Draw the tissue that was found and the tiles, as they were before scoring."""
     header, mask = source.header, source.store.tissue_mask()
     write_preview(path, source.thumbnail, mask, slide=header.slide, grid=grid_of(header), index=source.tiles.index)
 
@@ -57,7 +57,7 @@ def _called(selection: Selection, scored: int) -> str:
 def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:
     axes = picture.side_axes(left=44, width=24)
     colours = ScalarMappable(Normalize(scale.low, scale.high), ListedColormap(COLOUR_TABLE / 255))
-    # The pointed ends say that scores beyond the range are shown in the colour of its end.
+    # The pointed ends mean that scores beyond the range have the colour of that end.
     bar = picture.figure.colorbar(colours, cax=axes, extend="both", extendfrac=0.03)
     bar.set_label(
         "Anomaly score (low = like the reference)", fontproperties=font(9), color=INK, labelpad=10, parse_math=False

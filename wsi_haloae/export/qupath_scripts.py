@@ -1,7 +1,7 @@
 """Scripts for QuPath's editor: two beside each slide's results, two in the folder of all slides.
 
-They look for their files beside themselves, so that a folder of results may be moved, and hold nothing that
-differs between machines. The templates are in ``groovy/``; whatever people name goes in as an escaped literal.
+The scripts look for files in their own folder, so a folder of results can be moved. They contain nothing that differs
+between machines. The templates are in ``groovy/``; names that users chose are inserted as escaped literals.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def write_scripts(path: Path, source: OpenStore) -> None:
-    """`SLIDE_SCRIPTS` into the folder of ``path``, where they stand beside their files."""
+    """Write `SLIDE_SCRIPTS` into the folder of ``path``, beside the files that they show."""
     write_slide_scripts(path.parent, source.header.slide, source.heatmap, source.scale)
 
 
 def write_slide_scripts(folder: Path, slide: SlideRecord, heatmap: Heatmap, scale: ColourScale) -> None:
-    """`SLIDE_SCRIPTS` for one slide, in its folder."""
+    """Write `SLIDE_SCRIPTS` for one slide into its folder."""
     bounds_x, bounds_y, width, height = slide.bounds or (0, 0, slide.width, slide.height)
     rows, columns = heatmap.values.shape
     left, right = (_nearest(heatmap.l0_offset_x + n * heatmap.l0_cell_width) - bounds_x for n in (0, columns))
@@ -47,12 +47,12 @@ def write_slide_scripts(folder: Path, slide: SlideRecord, heatmap: Heatmap, scal
 
 
 def write_project_scripts(output: Path) -> None:
-    """`PROJECT_SCRIPTS`, in the folder of all slides; the same bytes whatever slides there are."""
+    """Write `PROJECT_SCRIPTS` into the folder of all slides. Their bytes do not depend on the slides."""
     _write(output, PROJECT_SCRIPTS, {"region_class": REGION_CLASS, "region_name": REGION_NAME})
 
 
 def groovy_literal(text: str) -> str:
-    """Text as a Groovy string in ASCII: single quotes, in which a dollar is a dollar."""
+    """Text as a Groovy string literal in ASCII, in single quotes, so that a dollar sign has no special meaning."""
     return "'" + "".join(_ESCAPES.get(letter) or _in_ascii(letter) for letter in text) + "'"
 
 
@@ -64,7 +64,7 @@ def _in_ascii(letter: str) -> str:
 
 
 def _write(folder: Path, names: tuple[str, ...], facts: dict[str, Any]) -> None:
-    environment = Environment(  # noqa: S701  # no HTML: what people name passes through groovy_literal
+    environment = Environment(  # noqa: S701  # not HTML: names that users chose pass through groovy_literal
         loader=PackageLoader("wsi_haloae.export", "groovy"), undefined=StrictUndefined
     )
     environment.filters["groovy"] = groovy_literal
@@ -73,11 +73,11 @@ def _write(folder: Path, names: tuple[str, ...], facts: dict[str, Any]) -> None:
 
 
 def _put(path: Path, text: str) -> None:
-    """Write a file that several runs may write at once, each the same."""
+    """Write a file that several runs may write at the same time with the same content."""
     try:
         if read_own(path) == text.encode():
             return
-    except OSError:  # there is none yet
+    except OSError:  # it does not exist yet
         pass
     write_text(path, text)
 

@@ -1,7 +1,7 @@
-"""regions.geojson: what is called anomalous, as annotations that QuPath 0.4 to 0.7 imports, largest first.
+"""regions.geojson: the anomalous regions as annotations that QuPath 0.4 to 0.7 imports, largest first.
 
-Coordinates are level-0 pixels minus the origin of the slide's bounds, like those of the tiles. No measurement has
-a name that tiles have: QuPath's measurement maps would take their range from both.
+Coordinates are level-0 pixels minus the origin of the slide's bounds, as for tiles. Measurement names differ from
+those of tiles, because QuPath's measurement maps would otherwise take their range from both.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from wsi_haloae.stores.score_store import ScoreHeader
 
 REGION_CLASS, REGION_COLOUR = "Anomaly", (200, 30, 30)
 REGION_NAME = "Anomalous region"
-"""How their names begin: by class and name QuPath's scripts tell them from what people draw."""
+"""Start of each region's name. QuPath's scripts use class and name to distinguish regions from people's drawings."""
 
 
 def write_region_geojson(path: Path, source: OpenStore) -> None:
-    """Write the regions; an empty collection where there are none."""
+    """Write the regions. The collection is empty if there are none."""
     selection = source.tiles.selection
     write_features(path, () if selection is None else _features(source.header, selection, source.regions))
 
@@ -42,7 +42,7 @@ def _features(header: ScoreHeader, selection: Selection, regions: Sequence[Regio
     for number, region in enumerate(regions, start=1):
         yield {
             "type": "Feature",
-            # Of another criterion it is another region, however much of it is the same.
+            # With another criterion it is a different region, even if the two overlap.
             "id": str(uuid.uuid5(namespace, f"region {region.row} {region.column} {selection.title}")),
             "geometry": polygon_geometry(region.polygon, left, top),
             "properties": {

@@ -1,8 +1,8 @@
-"""report.html: one page on one slide that opens from disk, with everything in it (see report.html.jinja).
+"""report.html: one page about one slide. It opens from disk and holds everything it shows (see report.html.jinja).
 
     verdict, warnings -> heatmap -> scores -> gallery -> flags -> unreadable tiles -> facts -> files
 
-It is made from a score store and the two pictures that `bundle` draws from the same store.
+It is made from a score store and from two pictures that `bundle` drew from the same store.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 TEMPLATE = "export/report.html.jinja"
 LISTED_UNREADABLE = 40
-"""Unreadable tiles named on the page; all of them are in run.json."""
+"""Number of unreadable tiles that the page lists; run.json has all of them."""
 
 
 def write_report(path: Path, source: OpenStore) -> None:
-    """Write the page. The pictures that it shows (see `formats`) must be beside ``path``: they are taken into it.
+    """Write the page. The pictures that it embeds (see `formats`) must be beside ``path``.
 
-    A page of a store that has no gallery yet says so. Same store, same bytes.
+    If the store has no gallery yet, the page says so. Equal stores give equal bytes.
     """
     store, tiles, header, scale = source.store, source.tiles, source.header, source.scale
     reference = store.reference_scores()
@@ -59,7 +59,7 @@ def write_report(path: Path, source: OpenStore) -> None:
 
 
 def _flags(tiles: ScoredTiles) -> list[dict[str, Any]]:
-    """A line for each quality-control flag that the model has a limit for."""
+    """One line for each quality-control flag that the model has a limit for."""
     limits = tiles.header.model.artefacts
     if limits is None or not tiles.scored:
         return []
@@ -78,7 +78,7 @@ def _flags(tiles: ScoredTiles) -> list[dict[str, Any]]:
 
 
 def _files(path: Path) -> dict[str, str]:
-    """What stands beside the report, and what it is."""
+    """The files beside the report, each with a description."""
     report = FORMATS["report"]
     return {
         file: f"{words}, as above" if name in report.shows else words
@@ -89,7 +89,7 @@ def _files(path: Path) -> dict[str, str]:
 
 
 def _facts(tiles: ScoredTiles) -> dict[str, dict[str, str]]:
-    told = {"Slide": facts.slide_facts(tiles.header), "Model": facts.model_facts(tiles.header)}
+    listed = {"Slide": facts.slide_facts(tiles.header), "Model": facts.model_facts(tiles.header)}
     if tiles.header.model.calibration is not None:
-        told["Calibration"] = facts.calibration_facts(tiles.header.model.calibration, tiles.selection)
-    return told
+        listed["Calibration"] = facts.calibration_facts(tiles.header.model.calibration, tiles.selection)
+    return listed

@@ -1,4 +1,4 @@
-"""What a report lists: the slide, the model, its calibration."""
+"""The facts that a report lists: slide, model and calibration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsi_haloae.stores.score_store import ScoreHeader
 
 
 def slide_facts(header: ScoreHeader) -> dict[str, str]:
-    """The slide, and how it was read."""
+    """The slide and how it was read."""
     slide, plan, grid = header.slide, header.read_plan, header.grid
     facts = {
         "file": slide.name,
@@ -25,13 +25,13 @@ def slide_facts(header: ScoreHeader) -> dict[str, str]:
     if "level" in plan:
         scale = plan.get("scale_x", 1.0)
         facts["read from"] = f"level {plan['level']:g}" + (
-            f", {scale:.3g}-fold reduced" if scale != 1 else ", as it is"
+            f", {scale:.3g}-fold reduced" if scale != 1 else ", unscaled"
         )
     return facts
 
 
 def model_facts(header: ScoreHeader) -> dict[str, str]:
-    """The model, its scales, and what its numbers were computed on."""
+    """The model, its colour ranges, and the device that computed the scores."""
     model = header.model
     facts = {
         "checkpoint (SHA-256)": model.sha256,
@@ -45,16 +45,16 @@ def model_facts(header: ScoreHeader) -> dict[str, str]:
 
 
 def calibration_facts(calibration: CalibrationFacts, selection: Selection | None) -> dict[str, str]:
-    """How fine p-values are, and what can be called with them: nothing, where there is no selection."""
+    """How fine p-values are, and what can be called with them. No selection means that no tile can be called."""
     smallest_share = calibration.smallest_p / FDR
     share = f"{share_told_apart(smallest_share)}\N{NO-BREAK SPACE}% of the slide's tiles"
     return {
         "calibration tiles": f"{calibration.tiles:,} of {count_of_groups(calibration)} "
         "(patients, slides, or parts of one slide)",
-        "worth, as independent tiles": independent_tiles(calibration),
-        "smallest p-value there can be": told_apart(calibration.smallest_p, TILE_RATE),
-        f"smallest share that a false-discovery rate of {percent(FDR)} could call": (
-            f"{share if smallest_share <= 1 else 'none'} (up to {percent(LARGEST_SHARE)} is taken for enough)"
+        "equivalent number of independent tiles": independent_tiles(calibration),
+        "smallest possible p-value": told_apart(calibration.smallest_p, TILE_RATE),
+        f"smallest share of tiles that a false-discovery rate of {percent(FDR)} can call": (
+            f"{share if smallest_share <= 1 else 'none'} (up to {percent(LARGEST_SHARE)} is accepted)"
         ),
         "called by": "nothing: no tile can be called" if selection is None else selection.phrase,
     }

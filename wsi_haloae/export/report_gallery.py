@@ -1,4 +1,4 @@
-"""The gallery of a report: tiles beside their maps, as pictures that a page holds."""
+"""The gallery of a report: tiles beside their anomaly maps, as embedded pictures."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 JPEG_QUALITY = 88
 OWN_PERCENTILES = (1.0, 99.5)
-"""Of the shown maps' cells: the ends of their colour bar where the model has none."""
+"""Percentiles of the shown maps' cells: the ends of their colour bar if the model has no range for maps."""
 
 
 @dataclass(frozen=True)
 class GalleryTile:
-    """One tile as the page shows it; pictures are data URIs."""
+    """One tile of the gallery; pictures are data URIs."""
 
     name: str
     score: float
@@ -36,7 +36,7 @@ class GalleryTile:
 
 @dataclass(frozen=True)
 class ShownGallery:
-    """Tiles by their role, and the colour scale of their maps: the model's, or else (not ``fixed``) their own."""
+    """Tiles by role, and the colour scale of their maps: the model's (``fixed``), or that of the shown tiles."""
 
     tiles: Mapping[GalleryRole, Sequence[GalleryTile]]
     scale: ColourScale
@@ -44,10 +44,10 @@ class ShownGallery:
 
 
 def show_gallery(gallery: Gallery, tiles: ScoredTiles) -> ShownGallery:
-    """The gallery, not empty, of these tiles. Raises `StoreError` where the model's range of maps is no range."""
+    """The gallery, not empty, of these tiles. Raises `StoreError` if the model's range of maps is invalid."""
     known = tiles.header.model.map_range
     low, high = known or np.percentile(gallery.maps, OWN_PERCENTILES).tolist()
-    scale = ColourScale(low, high if known or high > low else low + 1)  # maps that are all alike have no range
+    scale = ColourScale(low, high if known or high > low else low + 1)  # equal maps have no range
     shown = {
         role: [_show(gallery, int(place), tiles, scale) for place in np.flatnonzero(gallery.role == role)]
         for role in GalleryRole
@@ -56,7 +56,7 @@ def show_gallery(gallery: Gallery, tiles: ScoredTiles) -> ShownGallery:
 
 
 def colour_bar() -> str:
-    """The colour table as a picture of one row, low on the left; a page stretches it."""
+    """The colour table as a picture of one row, low on the left; the page stretches it."""
     return data_uri(_encoded(COLOUR_TABLE[np.newaxis], "PNG"))
 
 

@@ -1,4 +1,4 @@
-"""Scores of a slide's tiles against those of held-out reference tiles, on an axis that slides have in common.
+"""Histogram of a slide's scores and of the scores of held-out reference tiles, on an axis shared by most slides.
 
 share of tiles
 |        ▂▅▇▅▂        the reference, a line
@@ -29,18 +29,18 @@ WIDTH, HEIGHT = 1440, 520
 BINS = 50
 BELOW = 0.5
 REACHES = (2.0, 6.0, 18.0, 54.0)
-"""How far the axis may reach beyond the display range, in its lengths: the first that has room for the slide."""
+"""How far the axis may extend beyond the display range, in lengths of that range. The first that fits is used."""
 OUTSIDE_AT_MOST = 0.05
-"""Share of the tiles for which there may be no room; they are in the last bin."""
+"""Share of the tiles that may lie beyond the axis; they are counted in the last bin."""
 HEADROOM = 1.35
-"""For the legend, over the highest bar."""
+"""Height of the axis relative to the highest bar, to leave room for the legend."""
 
 
 def score_edges(scale: ColourScale, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The edges of the bins, (BINS + 1,), for scores (n,), at least one.
+    """The edges of the bins, (BINS + 1,), for scores (n,), n at least 1.
 
-    Most slides have the first axis, and can be compared at a glance; one that is altogether unlike the reference would
-    be a single bar on it.
+    Most slides use the first axis and can be compared at a glance. A slide that is entirely unlike the reference would
+    be a single bar on it, so its axis is longer.
     """
     length = scale.high - scale.low
     highest = float(np.quantile(scores, 1 - OUTSIDE_AT_MOST))
@@ -49,12 +49,12 @@ def score_edges(scale: ColourScale, scores: NDArray[np.float32]) -> NDArray[np.f
 
 
 def shares(scores: NDArray[np.float32], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of the scores (n,), at least one, in each bin; those beyond the edges are in the first and the last."""
+    """Share of the scores (n,), n at least 1, in each bin. Scores beyond the edges count in the first or last bin."""
     return np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0] / len(scores)
 
 
 def draw_histogram(tiles: ScoredTiles, reference: NDArray[np.float32], scale: ColourScale) -> bytes:
-    """A PNG of the scored tiles, at least one, and of ``reference`` (k,), which may be none."""
+    """A PNG of the histogram. At least one tile must be scored; ``reference`` (k,) may be empty."""
     scores = tiles.score[~np.isnan(tiles.score)]
     edges = score_edges(scale, scores)
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
@@ -84,7 +84,7 @@ def _note_beyond(axes: Axes, scores: NDArray[np.float32], edges: NDArray[np.floa
     beyond = float((scores > edges[-1]).mean())
     if beyond:
         axes.text(
-            1, -0.1, f"{percent(beyond)} of the tiles lie farther →", transform=axes.transAxes,
+            1, -0.1, f"{percent(beyond)} of the tiles lie beyond →", transform=axes.transAxes,
             fontproperties=font(8.5), color=FAINT_INK, horizontalalignment="right", verticalalignment="top",
         )  # fmt: skip
 
@@ -106,7 +106,7 @@ def _style(axes: Axes, edges: NDArray[np.float64]) -> None:
 
 
 def _png(figure: Figure) -> bytes:
-    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
+    canvas: Any = FigureCanvasAgg(figure)  # Any: its methods have no types
     canvas.draw()
     pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
     stream = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The index of a folder of scored slides, from what their runs have left there."""
+"""The index of a folder of scored slides, made from the files that their runs wrote."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from wsi_haloae.workspace.study_files import StudyFile
 
 EVALUATION = f"{StudyFile.EVALUATION}/evaluation.html"
 MOST_PICTURES = 2000
-"""Of some 8 kB each: a page with more of them opens slowly. The montage has them all."""
+"""About 8 kB each; a page with more opens slowly. The montage shows all slides."""
 _STATES: Mapping[str, State] = {"done": "done", "empty": "no tissue", "failed": "failed"}
 
 
 def write_index(output: Path) -> None:
-    """Write ``index.html`` into a folder that ``score`` writes to: a line for each slide that was tried there.
+    """Write ``index.html`` into a folder that ``score`` writes to, with a line for each slide that was tried.
 
-    Runs that score other slides into the same folder take turns: whoever comes last sees all of them.
+    Runs that score slides into the same folder take turns, so the last one lists all slides.
     """
     with taking_turns(output):
         slides = [slide for folder in sorted(output.iterdir()) if (slide := _read(folder))]
@@ -38,9 +38,9 @@ def write_index(output: Path) -> None:
 
 
 def _read(folder: Path) -> IndexedSlide | None:
-    """A slide's line; None for a folder that no slide was scored into."""
+    """The line of a slide; None if no slide was scored into this folder."""
     record = RunRecord.read(folder)
-    if record is None or record.command != "score":  # killed before its record was written, or another command's
+    if record is None or record.command != "score":  # killed before it wrote its record, or another command's
         return IndexedSlide(folder.name, "not finished") if (folder / STORE_NAME).is_dir() else None
     record = record.as_exported()
     counts, calling, summary = record.counts, record.anomalous, record.summary
@@ -61,12 +61,12 @@ def _read(folder: Path) -> IndexedSlide | None:
 
 
 def _words(name: str) -> str:
-    """Of a flag; a record of another version may hold flags that this one does not know."""
+    """Words of a flag. A record of another version may have flags that this version does not know."""
     return FLAGS[name].words if name in FLAGS else name.replace("_", " ")
 
 
 def _bytes(path: Path) -> bytes | None:
     try:
         return read_own(path)
-    except OSError:  # not there, or a link to something else that is not for this page
+    except OSError:  # missing, or a link to a file outside, which the page must not show
         return None

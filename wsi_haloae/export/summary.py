@@ -1,4 +1,4 @@
-"""One slide in a few numbers that can be laid beside those of other slides."""
+"""One slide in a few numbers that can be compared with other slides."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsi_haloae.workspace.record import SlideSummary
 
 
 def summarise(tiles: ScoredTiles) -> SlideSummary:
-    """Of all scored tiles; a slide without any has no shares."""
+    """Summarise all scored tiles. All numbers are None for a slide without scored tiles."""
     scored = ~np.isnan(tiles.score)
     area, score = tissue_area(tiles)[scored], tiles.score[scored].astype(np.float64)
     selection, why_none = tiles.selection, tiles.why_none
@@ -39,7 +39,7 @@ def summarise(tiles: ScoredTiles) -> SlideSummary:
 
 
 def recorded_calling(tiles: ScoredTiles) -> dict[str, Any]:
-    """What a run record says of the tiles that are called: null, and never 0, where none can be."""
+    """What a run record says about called tiles: null, never 0, if no tile can be called."""
     return {
         "anomalous": None if tiles.selection is None else tiles.selection.facts(),
         "counts": {"anomalous": tiles.called},
@@ -48,7 +48,7 @@ def recorded_calling(tiles: ScoredTiles) -> dict[str, Any]:
 
 
 def tissue_area(tiles: ScoredTiles) -> NDArray[np.float64]:
-    """Tissue in mm² that each tile stands for, (n,): of overlapping tiles, its share of what they cover."""
+    """Tissue area in mm² of each tile, (n,). Overlapping tiles share the area that they cover."""
     slide, size = tiles.header.slide, tiles.index.size.astype(np.float64)
     own = size[:, 0] * size[:, 1] * _own_share(tiles.header.grid)
     return own * slide.mpp_x * slide.mpp_y * 1e-6 * tiles.index.tissue_fraction

@@ -5,15 +5,15 @@
     row, column           place in the grid, from 0
     tissue_fraction       0 to 1
     score                 anomaly score, higher = less like the reference
-    score_paper           the paper's own score (eq. 4), beside it
+    score_paper           the paper's own score (eq. 4)
     p_value               conformal p-value of the score; empty without calibration
     flags                 quality-control flags, the names of `artefacts.flags.FLAGS` ("pen"), joined by ";"
     state                 scored, unreadable or pending
-    anomalous             yes or no; empty where it cannot be said
-    criterion             what it was called by: a score, a false-discovery rate, or the per-tile error
-                          rate that stands in where the calibration tiles are too few
+    anomalous             yes or no; empty if the tile cannot be called
+    criterion             what decided it: a score, a false-discovery rate, or the per-tile error rate
+                          that is used instead if there are too few calibration tiles
 
-Numbers have up to nine significant digits, enough for every float32; NaN is an empty field.
+Numbers have up to nine significant digits, enough for every float32. NaN is an empty field.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 def write_tile_table(path: Path, source: OpenStore) -> None:
-    """Write every tile, the unreadable ones included, as UTF-8 with line feeds."""
+    """Write all tiles, including unreadable ones, as UTF-8 with line feeds."""
     tiles, index = source.tiles, source.tiles.index
     words = {int(state): word for state, word in STATE_WORDS.items()}
     columns = zip(

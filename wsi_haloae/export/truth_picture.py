@@ -1,4 +1,4 @@
-"""The slide with its truth beside the heatmap with the same outlines, to see where red should lie."""
+"""The slide and its heatmap side by side, both with the true regions outlined, to show where red is expected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INCHES_HIGH = 5.6
 
 
 def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, region_name: str) -> None:
-    """Two panels with ``region`` (level-0 pixels) outlined: the slide as it is, and under its heatmap."""
+    """Write two panels with ``region`` (level-0 pixels) outlined: the slide alone, and the slide with its heatmap."""
     slide = store.header.slide
     base = enlarged_or_reduced(store.thumbnail(), slide)
     scale = ColourScale(*store.header.model.display_range)

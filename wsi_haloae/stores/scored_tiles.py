@@ -20,15 +20,15 @@ STATE_WORDS = {
     TileState.DONE: "scored",
     TileState.UNREADABLE: "unreadable",
 }
-"""What became of a tile, as the outputs call it."""
+"""The state of a tile, as the outputs call it."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredTiles:
     """n tiles in reading order; scores are NaN unless the tile's state is done.
 
-    A store that was killed between a shard's payload and its states holds scores that do not
-    count yet: they are NaN here too.
+    A run that was killed between writing a shard's scores and its states leaves scores that do
+    not count yet. They are NaN here too.
     """
 
     header: ScoreHeader
@@ -42,7 +42,7 @@ class ScoredTiles:
 
     @classmethod
     def read(cls, store: ScoreStore, criterion: Criterion = USUAL) -> Self:
-        """The tiles of a store, to be called anomalous by ``criterion``."""
+        """Read the tiles of a store; ``criterion`` decides which are called anomalous."""
         state = store.states()
         done = state == TileState.DONE
         score, score_paper, p_value = (
@@ -56,21 +56,21 @@ class ScoredTiles:
 
     @cached_property
     def selection(self) -> Selection | None:
-        """The tiles that are called anomalous, and how; None where none can be, and `why_none` says why."""
+        """The tiles that are called anomalous. None if no tile can be called; `why_none` says why."""
         return self.criterion.select(self.score, self.p_value, self.header.model.smallest_p)
 
     @property
     def called(self) -> int | None:
-        """Number of tiles that are called anomalous; None where none can be, which is not 0."""
+        """Number of tiles that are called anomalous. None, not 0, if no tile can be called."""
         return None if self.selection is None or not self.scored else int(self.selection.chosen.sum())
 
     @property
     def why_none(self) -> str | None:
-        """Why no tile can be called at an error rate, in a sentence; None where one can."""
+        """Why no tile can be called at an error rate, as a sentence; None if tiles can be called."""
         return why_none(self.header.model.smallest_p)
 
     def flag_counts(self) -> dict[str, int]:
-        """Tiles with each quality-control flag, by its name; a tile may have several."""
+        """Number of tiles with each quality-control flag, by its name. A tile may have several flags."""
         return {name: int(((self.flags & flag.bit) > 0).sum()) for name, flag in FLAGS.items()}
 
     @property
@@ -80,5 +80,5 @@ class ScoredTiles:
 
     @property
     def not_scored(self) -> int:
-        """Number of tiles that could not be read, or whose turn has not come."""
+        """Number of tiles that could not be read or are still pending."""
         return int((self.state != TileState.DONE).sum())

@@ -1,1 +1,1 @@
-"""The web viewer: scored slides in a browser on this machine, heatmap over slide."""
+"""The web viewer: shows scored slides in a browser on this machine, with the heatmap over the slide."""

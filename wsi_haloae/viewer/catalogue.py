@@ -1,7 +1,7 @@
-"""Which scored slides there are to look at: found once, when the server starts.
+"""The list of scored slides that the viewer shows, made once when the server starts.
 
-What a browser asks for is a name from this list, never a path. A folder that is a link to somewhere outside of what
-the user named is left out, and said so.
+A browser requests slides by their names in this list, never by a path. A folder that is a link to outside the folder
+that the user named is left out, with a warning.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ OVERLAY_NAME, MAP_NAME, REGIONS_NAME = (FORMATS[name].file for name in ("overlay
 
 @dataclass(frozen=True)
 class ScoredFolder:
-    """One slide's folder; ``folder`` is resolved, and inside of what the user named."""
+    """One slide's folder. ``folder`` is resolved and lies inside the folder that the user named."""
 
     name: str
     folder: Path
 
     @property
     def store(self) -> Path:
-        """Its score store."""
+        """Path of its score store."""
         return self.folder / STORE_NAME
 
     def record(self) -> RunRecord | None:
-        """The run record as it is now; None where there is none that can be read."""
+        """The current run record; None if there is none or it cannot be read."""
         return RunRecord.read(self.folder)
 
     def file(self, name: str) -> Path | None:
-        """A file or folder that scoring left here; None where there is none, or where it is a link to elsewhere."""
+        """Path of a file or folder that scoring wrote here; None if it is missing or a link to outside."""
         path = (self.folder / name).resolve()
         return path if path.exists() and path.is_relative_to(self.folder) else None
 
 
 def find_scored(place: Path, warn: Callable[[str], None]) -> dict[str, ScoredFolder]:
-    """By name, every slide's folder in ``place``, or ``place`` itself; `UsageError` where there is none."""
+    """The slides' folders in ``place``, or ``place`` itself, by name. Raises `UsageError` if there is none."""
     root = place.resolve()
     of_one = root / STORE_NAME
     stores = [of_one] if of_one.is_dir() else sorted(root.glob(f"*/{STORE_NAME}"))
@@ -49,12 +49,12 @@ def find_scored(place: Path, warn: Callable[[str], None]) -> dict[str, ScoredFol
     for store in stores:
         folder = store.parent
         if store.resolve() != folder.resolve() / STORE_NAME or not folder.resolve().is_relative_to(root):
-            warn(f"{folder}: a link to outside of {place}, left out. Name the folder that it leads to.")
+            warn(f"{folder} was left out: it is a link to outside {place}. Name the folder that it points to.")
             continue
         found[folder.name] = ScoredFolder(folder.name, folder.resolve())
     if not found:
         raise UsageError(
-            f"{place}: no scored slide here. Name the folder that 'wsi-haloae score -o' wrote, or one slide's folder "
-            f"in it, which holds {STORE_NAME}."
+            f"{place}: no scored slide here. Name the folder that 'wsi-haloae score -o' wrote, or the folder of one "
+            f"slide in it, which holds {STORE_NAME}."
         )
     return found

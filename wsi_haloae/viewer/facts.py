@@ -1,4 +1,4 @@
-"""What the page must know of a slide before it draws: sizes, geometry, ranges, words. Nothing here reads a column."""
+"""What the page needs to know about a slide before it draws: sizes, geometry, ranges, words. No column is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsi_haloae.viewer.rasters import TileMark
 
 
 def list_entry(scored: ScoredFolder) -> dict[str, Any]:
-    """A line of the list, from the run record alone."""
+    """One line of the list of slides, made from the run record alone."""
     record = scored.record()
     if record is None:
         return {"name": scored.name, "state": "unfinished"} | dict.fromkeys(
@@ -37,7 +37,7 @@ def list_entry(scored: ScoredFolder) -> dict[str, Any]:
 
 
 def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
-    """Everything else; lengths are pixels of level 0 where their names begin so."""
+    """All facts of one slide. Lengths whose names begin with ``l0_`` are level-0 pixels."""
     header, pixel_map = opened.store.header, opened.pixel_map
     grid, slide = grid_of(header), header.slide
     cells = Heatmap(np.empty((0, 0), np.float32), grid)

@@ -1,8 +1,8 @@
-"""What stands before every request: the viewer is for the person at this machine, and for no page of another site.
+"""Checks every request: only the viewer's own page on this machine may use the server, not pages of other sites.
 
-A page on the internet can have a browser ask 127.0.0.1, and a name that its owner points there (DNS rebinding) makes
-the answers readable to it. So a request must name this server as its host, and must not come from another site;
-answers forbid everything that the viewer's own page does not need.
+A page on the internet can make a browser send requests to 127.0.0.1. If its owner points a host name there (DNS
+rebinding), the page can also read the answers. So a request must name this server as its host and must not come from
+another site. The headers of the answers forbid everything that the viewer's page does not need.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
 OPENSEADRAGON_STYLE = "'sha256-9xTiqzfwFaL2SGb1rmr8gysEwVVjIvqWAgmZgqFqpEE='"
-"""The one style element that OpenSeadragon writes into the page, by its hash."""
+"""Hash of the one style element that OpenSeadragon adds to the page."""
 HEADERS = {
     "Content-Security-Policy": (
         f"default-src 'self'; style-src 'self' {OPENSEADRAGON_STYLE}; object-src 'none'; base-uri 'none'; "
@@ -27,7 +27,7 @@ HEADERS = {
 
 
 class Guard:
-    """Refuses what is not for us, and sets the headers of every answer; ``port`` is the server's own."""
+    """Refuses foreign requests and sets the headers of every answer. ``port`` is the server's port."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._app = app
@@ -62,6 +62,6 @@ class Guard:
     def _from_another_site(scope: Scope, headers: Headers) -> bool:
         if headers.get("sec-fetch-site", "none") in {"same-origin", "none"}:
             return False
-        # A link to the page may be followed from anywhere; what the page shows cannot be read from there.
+        # A link to the page may be followed from any site; that site cannot read what the page shows.
         followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         return not (followed and scope["path"] == "/")

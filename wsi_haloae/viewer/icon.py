@@ -1,4 +1,4 @@
-"""The small picture of a slide in the list: its thumbnail, and the heatmap on it where that was exported."""
+"""The small picture of a slide in the list: its thumbnail, with the heatmap over it if one was exported."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.tiles.grid import TileGrid
 
 LONGEST = 280
-"""Pixels: twice what the list shows, for screens that have as many."""
+"""Pixels of the longer side: twice the size in the list, for high-resolution screens."""
 OPACITY = 0.5
 
 
 def draw_icon(store: ScoreStore, overlay: Path | None) -> NDArray[np.uint8]:
-    """The icon (h, w, 3); the heatmap comes from heatmap.overlay.png, so that no column of the store is read."""
+    """The icon (h, w, 3) uint8. The heatmap is read from heatmap.overlay.png, so no column of the store is read."""
     slide = store.header.slide
     shrunk = LONGEST / max(slide.width, slide.height)
     size = max(1, round(slide.width * shrunk)), max(1, round(slide.height * shrunk))
@@ -30,11 +30,11 @@ def draw_icon(store: ScoreStore, overlay: Path | None) -> NDArray[np.uint8]:
 
 
 def _read(overlay: Path, grid: TileGrid) -> Image.Image | None:
-    """The exported heatmap; None for one of another run, or half a file: an icon does without it."""
+    """The exported heatmap; None, which leaves it out, for another run's heatmap or a damaged file."""
     try:
         with Image.open(overlay) as picture:
             return picture.convert("RGBA") if picture.size == (grid.columns, grid.rows) else None
-    except (OSError, SyntaxError):  # Pillow raises both over damaged files
+    except (OSError, SyntaxError):  # Pillow raises both for damaged files
         return None
 
 

@@ -1,4 +1,4 @@
-"""Slides that are being looked at: opened at the first request, kept while they are among the last few."""
+"""The slides that are shown: opened at the first request, and kept open while they are among the last few."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from wsi_haloae.viewer.catalogue import MAP_NAME, REGIONS_NAME, ScoredFolder
 from wsi_haloae.viewer.outlines import outlines_of
 from wsi_haloae.viewer.picture import SlidePicture
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
-from wsi_haloae.viewer.rasters import Planes
+from wsi_haloae.viewer.rasters import Rasters
 
 MOST_OPEN = 4
-"""Slides: each has up to four handles with OpenSlide's cache, 128 MB in all."""
+"""Slides that stay open. Each has up to four handles with OpenSlide's cache, 128 MB in total."""
 
 
 class OpenedSlide:
-    """A score store and its slide. Columns are read when they are first asked for, and then kept."""
+    """A score store and its slide. Columns are read on first use and then kept."""
 
     def __init__(self, scored: ScoredFolder, annotations: Path | None) -> None:
         self.scored, self._annotations = scored, annotations
@@ -34,31 +34,31 @@ class OpenedSlide:
         self.picture = SlidePicture(Path(path) if isinstance(path, str) else None, self.store)
 
     @cached_property
-    def planes(self) -> Planes:
+    def rasters(self) -> Rasters:
         """Scores, p-values and marks on the grid."""
-        return Planes(self.store, self.criterion)
+        return Rasters(self.store, self.criterion)
 
     @property
     def criterion(self) -> Criterion:
-        """What the report calls anomalous tiles by."""
+        """The criterion by which the report calls tiles anomalous."""
         called = None if self.record is None else self.record.called
         return Criterion.recorded(None if called is None else called.criterion)
 
     @cached_property
     def pixel_map(self) -> PixelMapPicture | None:
-        """The anomaly map; None where scoring kept none."""
+        """The anomaly map; None if the slide was scored without maps."""
         if self.store.header.map_size is None:
             return None
         return PixelMapPicture(self.store, self.scored.file(MAP_NAME))
 
     @cached_property
     def outlines(self) -> dict[str, Any]:
-        """What people drew and what an export found, see `outlines_of`."""
+        """People's annotations and the exported regions, see `outlines_of`."""
         return outlines_of(self.store.header.slide, self._annotations, self.scored.file(REGIONS_NAME))
 
 
 class OpenedSlides:
-    """The last `MOST_OPEN` slides by name; threads may share it."""
+    """The last `MOST_OPEN` slides by name. It is safe to use from several threads."""
 
     def __init__(self, catalogue: Mapping[str, ScoredFolder], annotations: Path | None) -> None:
         self.catalogue, self._annotations = catalogue, annotations
@@ -66,7 +66,7 @@ class OpenedSlides:
         self._opened: OrderedDict[str, OpenedSlide] = OrderedDict()
 
     def get(self, name: str) -> OpenedSlide:
-        """The slide of a name; `KeyError` for one that is not in the catalogue, `StoreError` for a damaged store."""
+        """The slide with this name. `KeyError` if it is not in the catalogue, `StoreError` if its store is damaged."""
         scored = self.catalogue[name]
         with self._lock:
             slide = self._opened.pop(name, None) or OpenedSlide(scored, self._annotations)
@@ -76,19 +76,19 @@ class OpenedSlides:
             return slide
 
     def warm_up(self) -> None:
-        """Read what the page shows first, the first slide's scores, before it asks; what is damaged it is told then."""
+        """Read the first slide's scores before the page requests them. The request reports any damage."""
         with suppress(WsiHaloaeError):
-            planes = self.get(next(iter(self.catalogue))).planes
-            _ready = planes.scores, planes.marks
+            rasters = self.get(next(iter(self.catalogue))).rasters
+            _ready = rasters.scores, rasters.marks
 
     def forget(self, name: str) -> None:
-        """Open a slide anew at the next request: its scores may have grown since."""
+        """Close a slide, so that the next request opens it again: it may have more scores by then."""
         with self._lock:
             slide = self._opened.pop(name, None)
         if slide is not None:
             slide.picture.close()
 
     def close(self) -> None:
-        """Release every file."""
+        """Close all files."""
         for name in list(self._opened):
             self.forget(name)

@@ -1,7 +1,7 @@
-"""Outlines that lie over the slide: what people drew, and the regions that an export found.
+"""Outlines over the slide: people's annotations and the exported regions.
 
-Both are QuPath's GeoJSON. They come back as rings in pixels of level 0, with no more points than a browser draws
-without a pause.
+Both are QuPath GeoJSON. They are returned as rings in level-0 pixels, with no more points than a browser can draw
+without delay.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.sharded import SlideRecord
 
 MOST_POINTS = 200_000
-"""Of one file: about 3 MB of JSON. Outlines with more are simplified, from half a pixel on."""
+"""Points of one file: about 3 MB of JSON. Outlines with more are simplified, first by half a pixel."""
 
 
 def outlines_of(slide: SlideRecord, annotations: Path | None, regions: Path | None) -> dict[str, Any]:
-    """``{"layers": [{"title", "name", "rings"}], "messages": [...]}``: a layer for each class of each file."""
+    """``{"layers": [{"title", "name", "rings"}], "messages": [...]}``, with one layer for each class of each file."""
     layers: list[dict[str, Any]] = []
     messages: list[str] = []
     for title, place in (("Annotations", annotations), ("Regions", regions)):
@@ -54,7 +54,7 @@ def _simplified(regions: list[BaseGeometry]) -> list[BaseGeometry]:
 
 
 def _rings(region: BaseGeometry) -> list[list[float]]:
-    """Closed rings, outer ones and holes alike, each as x, y, x, y, ... to a tenth of a pixel."""
+    """Closed rings, both outer rings and holes, each as x, y, x, y, ... rounded to a tenth of a pixel."""
     polygons = [part for part in shapely.get_parts(region) if part.geom_type == "Polygon"]
     lines = shapely.get_rings(polygons)
     return [np.round(shapely.get_coordinates(line), 1).ravel().tolist() for line in lines]

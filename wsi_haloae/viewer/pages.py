@@ -1,18 +1,18 @@
-"""What the server answers, and to which address.
+"""The routes of the server and its answers.
 
     /                                                   the page
-    /static/...                                         its files, read once at the start
-    /api/slides                                         the list, and the colour table
+    /static/...                                         its files, read once when the server starts
+    /api/slides                                         the list of slides, and the colour table
     /api/slides/NAME                                    facts of one slide
-    /api/slides/NAME/scores | p_values | marks          planes, see `planes`
-    /api/slides/NAME/outlines                           people's outlines, and regions
+    /api/slides/NAME/scores | p_values | marks          values of all tiles, see `rasters`
+    /api/slides/NAME/outlines                           annotations and exported regions
     /api/slides/NAME/icon.jpg
     /api/slides/NAME/zoom/LEVEL/COLUMN_ROW.jpg          Deep Zoom tiles of the slide
-    /api/slides/NAME/map/LEVEL/COLUMN_ROW.png           and of the anomaly map
+    /api/slides/NAME/map/LEVEL/COLUMN_ROW.png           Deep Zoom tiles of the anomaly map
     /api/slides/NAME/tiles/ROW_COLUMN.jpg | .png        a scored tile, and its anomaly map
 
-NAME is looked up in the catalogue; nothing of an address ever becomes a path. Handlers are plain functions, which
-Starlette runs on threads.
+NAME is looked up in the catalogue; no part of a URL is ever used as a path. Handlers are plain functions, which
+Starlette runs in threads.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from wsi_haloae.viewer.static_files import static_files
 JPEG_QUALITY = 88
 FRESH = {"Cache-Control": "no-store"}
 FOR_A_WHILE = {"Cache-Control": "private, max-age=3600"}
-"""For pictures, whose addresses carry what they were made from (``?of=``)."""
+"""For pictures: their URLs name what they were made from (``?of=``)."""
 
 
 def viewer_app(slides: OpenedSlides, port: int) -> ASGIApp:
-    """The application over some slides; answers only to requests for ``port`` on this machine."""
+    """The application that shows these slides. It answers only requests to ``port`` on this machine."""
     pages = _Pages(slides)
     one, zoom = "/api/slides/{name}", "{level:int}/{column:int}_{row:int}"
     routes = [
@@ -66,13 +66,13 @@ def viewer_app(slides: OpenedSlides, port: int) -> ASGIApp:
         Route(f"{one}/tiles/{{row:int}}_{{column:int}}.png", pages.tile_map),
         *static_files(),
     ]
-    app = Starlette(routes=routes, exception_handlers={WsiHaloaeError: _told})
+    app = Starlette(routes=routes, exception_handlers={WsiHaloaeError: _error})
     app.router.redirect_slashes = False
     return Guard(app, port)
 
 
 class _Pages:
-    """The handlers; each takes a request whose name may be anything."""
+    """The handlers. The slide name in a request may be anything."""
 
     def __init__(self, slides: OpenedSlides) -> None:
         self._slides = slides
@@ -84,18 +84,18 @@ class _Pages:
     def facts(self, request: Request) -> Response:
         slide = self._slide(request)
         if slide.scored.record() != slide.record or slide.record is None or not slide.record.finished:
-            self._slides.forget(slide.scored.name)  # it was scored again since, or still is
+            self._slides.forget(slide.scored.name)  # it was scored again, or scoring goes on
             slide = self._slide(request)
         return JSONResponse(slide_facts(slide), headers=FRESH)
 
     def scores(self, request: Request) -> Response:
-        return _numbers(self._slide(request).planes.scores.astype("<f4"))
+        return _numbers(self._slide(request).rasters.scores.astype("<f4"))
 
     def p_values(self, request: Request) -> Response:
-        return _numbers(self._slide(request).planes.p_values.astype("<f4"))
+        return _numbers(self._slide(request).rasters.p_values.astype("<f4"))
 
     def marks(self, request: Request) -> Response:
-        return _numbers(self._slide(request).planes.marks.astype("<u2"))
+        return _numbers(self._slide(request).rasters.marks.astype("<u2"))
 
     def outlines(self, request: Request) -> Response:
         return JSONResponse(self._slide(request).outlines, headers=FRESH)
@@ -104,7 +104,7 @@ class _Pages:
         scored = self._slides.catalogue.get(request.path_params["name"])
         if scored is None:
             raise HTTPException(404)
-        # Not through the opened slides: a long list would push out the one that is looked at.
+        # Not through the opened slides: a long list would close the slide that is being viewed.
         return _jpeg(draw_icon(ScoreStore.open(scored.store), scored.file(OVERLAY_NAME)), FRESH)
 
     def zoom_tile(self, request: Request) -> Response:
@@ -112,7 +112,7 @@ class _Pages:
         if place[0] > picture.finest_level or not picture.deep_zoom.has(*place):
             raise HTTPException(404)
         pixels, could_be_read = picture.zoom_tile(*place)
-        # A browser shows a picture with status 200 only; the header tells those who look closer.
+        # A browser shows a picture only with status 200, so a header marks it as unreadable.
         return _jpeg(pixels, FOR_A_WHILE if could_be_read else FRESH | {"X-Tile": "unreadable"})
 
     def map_tile(self, request: Request) -> Response:
@@ -154,8 +154,8 @@ def _with_maps(slide: OpenedSlide) -> PixelMapPicture:
     return slide.pixel_map
 
 
-def _told(_request: Request, error: Exception) -> Response:
-    """What is wrong with a slide or a store, for the page to show."""
+def _error(_request: Request, error: Exception) -> Response:
+    """The message of an error with a slide or a store, for the page to show."""
     return JSONResponse({"error": str(error)}, 422, headers=FRESH)
 
 

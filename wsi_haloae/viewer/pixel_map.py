@@ -1,7 +1,7 @@
 """The anomaly map of pixels as coloured tiles, and the map of one tile.
 
-A map's residuals are not scores, and have a range of their own in the checkpoint. Stores of models from before it was
-kept are shown from the 1st to the 99.5th percentile of a sample of the slide's own tiles, and the page says that.
+A map's residuals are not scores; the checkpoint has a separate range for them. For older models without this range,
+the colours run from the 1st to the 99.5th percentile of a sample of the slide's tiles, and the page says so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PERCENTILES = (1.0, 99.5)
 
 
 class PixelMapPicture:
-    """The kept maps of a store, and the pyramid of them at ``path`` where that was written."""
+    """The stored maps of a slide, and their pyramid at ``path`` if it was written (None if not)."""
 
     def __init__(self, store: ScoreStore, path: Path | None) -> None:
         self._store = store
@@ -34,12 +34,12 @@ class PixelMapPicture:
         self.message: str | None = None
         try:
             self._pyramid = None if path is None else NumberPyramid(path)
-        except StoreError as error:  # the rest of the slide can be looked at all the same
+        except StoreError as error:  # everything else about the slide can still be shown
             self.message = str(error)
 
     @cached_property
     def scale(self) -> ColourScale:
-        """Residuals to colours; 0 to 1 where no tile has been scored."""
+        """Maps residuals to colours; its range is 0 to 1 if no tile was scored."""
         known = self._store.header.model.map_range
         if known is not None:
             return ColourScale(*known)
@@ -52,7 +52,7 @@ class PixelMapPicture:
         return ColourScale(low, high if high > low else low + 1)
 
     def facts(self) -> dict[str, Any] | None:
-        """Size in cells, size of a cell in pixels of level 0, and the range; None where no pyramid was written."""
+        """Size in cells, cell size in level-0 pixels, and range; None if no pyramid was written."""
         side, grid = self._store.header.map_size, grid_of(self._store.header)
         if self._pyramid is None or side is None:
             return None
@@ -69,7 +69,7 @@ class PixelMapPicture:
         }
 
     def zoom_tile(self, level: int, column: int, row: int) -> NDArray[np.uint8] | None:
-        """RGBA (h, w, 4) of a Deep Zoom level, which count from the coarsest; None where there is no such tile."""
+        """One tile of a Deep Zoom level as RGBA (h, w, 4); None if it does not exist. Level 0 is the coarsest."""
         if self._pyramid is None or not 0 <= level < len(self._pyramid.shapes):
             return None
         number = len(self._pyramid.shapes) - 1 - level
@@ -79,7 +79,7 @@ class PixelMapPicture:
         return self.scale.rgba(self._pyramid.read(number, row, column))
 
     def of_tile(self, number: int) -> NDArray[np.uint8]:
-        """RGBA (m, m, 4) of one tile's map; transparent where the tile has no score that counts."""
+        """The map of one tile as RGBA (m, m, 4); transparent if the tile has no score."""
         own = self._store.anomaly_map(number)
         scored = self._store.read("state", number) == TileState.DONE
         return self.scale.rgba(own if scored else np.full_like(own, np.nan))

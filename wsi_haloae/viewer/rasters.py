@@ -1,10 +1,10 @@
-"""What the browser draws, one value per place of the grid, row by row: small enough to be sent whole.
+"""The rasters that the browser draws: one value per place of the grid, row by row, small enough to send whole.
 
     score     float32   NaN where no tile was scored
-    p_value   float32   NaN likewise, and without calibration
+    p_value   float32   NaN where no tile was scored, and everywhere without calibration
     marks     uint16    bits of `TileMark`
 
-75,000 tiles fill a grid of 274 x 274: 300 kB of scores. With them in the browser a slider needs no request.
+75,000 tiles fill a grid of 274 x 274: 300 kB of scores. With the scores in the browser, sliders need no requests.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 
 MOST_PLACES = 1 << 24
-"""64 MiB of scores, a square of 4,096 tiles: more is no picture that a browser can hold."""
+"""64 MiB of scores, or 4,096 x 4,096 tiles: about the largest picture that a browser can hold."""
 
 Value = TypeVar("Value", np.float32, np.uint16)
 
 
 class TileMark(IntFlag):
-    """What is to be said of a tile beside its score; the lowest eight bits are the store's quality-control flags."""
+    """What is known about a tile besides its score. The lowest eight bits are the store's quality-control flags."""
 
     FLAGGED = 0xFF
     ANOMALOUS = 0x100
@@ -39,10 +39,10 @@ class TileMark(IntFlag):
     TILE = 0x800  # there is a tile at this place
 
 
-class Planes:
-    """The planes of one store; a column is read once, when it is first needed.
+class Rasters:
+    """The rasters of one store. Each column is read once, when it is first needed.
 
-    Raises `StoreError` for a grid too fine to be shown.
+    Raises `StoreError` if the grid is too large to be shown.
     """
 
     def __init__(self, store: ScoreStore, criterion: Criterion = USUAL) -> None:
@@ -65,7 +65,7 @@ class Planes:
 
     @cached_property
     def marks(self) -> NDArray[np.uint16]:
-        """Bits of `TileMark` (rows, columns)."""
+        """Bits of `TileMark` (rows, columns); 0 where there is no tile."""
         tiles = ScoredTiles.read(self._store, self._criterion)
         marks, states, selection = tiles.flags.astype(np.uint16), tiles.state, tiles.selection
         for mark, has_it in (
@@ -87,13 +87,13 @@ class Planes:
 
     def _on_grid(self, values: NDArray[Value], elsewhere: float) -> NDArray[Value]:
         """Values of all tiles (n,) at their places (rows, columns)."""
-        plane = np.full((self._grid.rows, self._grid.columns), elsewhere, values.dtype)
-        plane[self._store.index.row, self._store.index.column] = values
-        return plane
+        raster = np.full((self._grid.rows, self._grid.columns), elsewhere, values.dtype)
+        raster[self._store.index.row, self._store.index.column] = values
+        return raster
 
 
 def tile_number(store: ScoreStore, row: int, column: int) -> int | None:
-    """Number of the tile at a place of the grid; None where there is none."""
+    """Number of the tile at a place of the grid; None if there is no tile."""
     columns = grid_of(store.header).columns
     if not 0 <= column < columns:
         return None

@@ -1,8 +1,8 @@
-"""``wsi-haloae view``: a server on this machine, for as long as it is not interrupted.
+"""``wsi-haloae view``: a server on this machine that runs until it is interrupted.
 
-Starlette and Uvicorn carry it: small, typed, kept by the people of httpx, and already what many have installed.
-Starlette puts plain functions on threads, which is what reading a slide needs; Uvicorn ends cleanly with Ctrl-C.
-The standard library's server would need our own routing, threads and shutdown.
+It uses Starlette and Uvicorn, which are small, typed, well maintained (by the authors of httpx) and already installed
+on many machines. Starlette runs plain functions in threads, which suits reading a slide, and Uvicorn stops cleanly on
+Ctrl-C. With the server of the standard library we would have to write routing, threading and shutdown ourselves.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ def serve(
     *,
     log_requests: bool = False,
 ) -> None:
-    """Show the scored slides in ``place`` until Ctrl-C; ``ready`` is told the address, once it answers.
+    """Show the scored slides in ``place`` until Ctrl-C. ``ready`` is called with the URL once the server listens.
 
-    ``log_requests``: each request and its status goes to the log "uvicorn.access".
-
-    Port 0 takes a free one. Raises `UsageError` where there is nothing to show, or the port is taken.
+    Port 0 uses any free port. With ``log_requests``, each request and its status goes to the log "uvicorn.access".
+    Raises `UsageError` if there is nothing to show, or if the port is taken.
     """
     catalogue = find_scored(place, warn)
     if annotations is not None and annotations.is_file() and len(catalogue) > 1:
@@ -59,10 +58,10 @@ def serve(
                 timeout_graceful_shutdown=1,
             )
         )
-        threading.Thread(target=slides.warm_up, daemon=True).start()  # while the page is on its way
-        ready(f"http://{HOST}:{bound}/")  # it listens already: who connects now is answered in a moment
+        threading.Thread(target=slides.warm_up, daemon=True).start()  # while the browser loads the page
+        ready(f"http://{HOST}:{bound}/")  # it listens already: requests that arrive now are answered in a moment
         try:
-            with suppress(KeyboardInterrupt):  # uvicorn ends, and then raises what ended it again
+            with suppress(KeyboardInterrupt):  # uvicorn stops, and then raises the interrupt again
                 server.run(sockets=[listener])
         finally:
             slides.close()
@@ -70,7 +69,7 @@ def serve(
 
 def _listening(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if sys.platform != "win32":  # there it would let two servers share a port
+    if sys.platform != "win32":  # on Windows this would let two servers share a port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
@@ -78,7 +77,7 @@ def _listening(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise UsageError(
-            f"--port {port}: this port cannot be had ({error.strerror}). Another viewer may be running; give another "
-            "one, or --port 0 for any that is free."
+            f"--port {port}: this port cannot be used ({error.strerror}). Another viewer may be running. Pass another "
+            "port, or --port 0 for any free port."
         ) from None
     return listener

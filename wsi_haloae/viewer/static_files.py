@@ -1,6 +1,6 @@
-"""The page's own files: read once at the start, so that no request reaches the file system.
+"""The files of the page, read once when the server starts, so that no request reaches the file system.
 
-`vendor/` holds OpenSeadragon as its package ships it (`make vendor`); nothing is fetched when the viewer runs.
+`vendor/` holds an unchanged copy of OpenSeadragon (`make vendor`). Nothing is downloaded when the viewer runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TYPES = {
 
 
 def static_files() -> list[Route]:
-    """A route for each file, and ``/`` for the page."""
+    """One route for each file, and ``/`` for the page."""
     files = [path for path in sorted(FOLDER.rglob("*")) if path.suffix in _TYPES]
     routes = [_route(f"/static/{path.relative_to(FOLDER).as_posix()}", path) for path in files]
     return [_route("/", FOLDER / "index.html"), *routes]

@@ -1,4 +1,4 @@
-// Copies what the page takes from others out of node_modules, and records what it was ('make vendor').
+// Copies the third-party files of the page out of node_modules and records their version ('make vendor').
 import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 

@@ -1,15 +1,15 @@
-// What the server answers. Every failure is an Error whose message may be shown to people.
+// Requests to the server. Every failure is an Error whose message can be shown to the user.
 
 async function answered(address) {
   let response;
   try {
     response = await fetch(address);
   } catch {
-    throw new Error("The viewer does not answer. Was it ended with Ctrl-C? Start it again and reload this page.");
+    throw new Error("The viewer does not answer. If it was stopped with Ctrl-C, start it again and reload this page.");
   }
   if (response.ok) return response;
-  const told = await response.json().catch(() => ({}));
-  throw new Error(told.error ?? `${address}: the viewer answered ${response.status} ${response.statusText}`);
+  const body = await response.json().catch(() => ({}));
+  throw new Error(body.error ?? `${address}: the viewer answered ${response.status} ${response.statusText}`);
 }
 
 const slideAddress = (name) => `/api/slides/${encodeURIComponent(name)}`;
@@ -19,7 +19,7 @@ export const fetchFacts = async (name) => (await answered(slideAddress(name))).j
 export const fetchOutlines = async (name) => (await answered(`${slideAddress(name)}/outlines`)).json();
 
 // One value per place of the grid, row by row.
-export async function fetchPlane(name, plane) {
+export async function fetchRaster(name, plane) {
   const buffer = await (await answered(`${slideAddress(name)}/${plane}`)).arrayBuffer();
   return plane === "marks" ? littleEndian(buffer, Uint16Array, "getUint16") : littleEndian(buffer, Float32Array, "getFloat32");
 }
@@ -30,7 +30,7 @@ function littleEndian(buffer, Numbers, get) {
   return Numbers.from({ length: buffer.byteLength / bytes }, (_, place) => view[get](bytes * place, true));
 }
 
-// Addresses of pictures say what these were made from, so that a browser may keep them.
+// Picture URLs name what the picture was made from, so that a browser may cache it.
 const picture = (name, rest, of) => `${slideAddress(name)}/${rest}?of=${encodeURIComponent(of)}`;
 export const iconAddress = (name) => `${slideAddress(name)}/icon.jpg`;
 export const zoomAddress = (facts, level, column, row) =>

@@ -1,4 +1,4 @@
-// The colour bar with its ticks; above it how many tiles have which score, and the threshold as a line through both.
+// The colour bar with its ticks, a histogram of the tile scores above it, and the threshold as a line through both.
 
 import { count, number, share } from "./format.js";
 
@@ -27,13 +27,13 @@ export class ColourBar {
     this.draw();
   }
 
-  // Scores have come.
+  // The scores were loaded.
   draw() {
     this.#drawHistogram();
     this.#show();
   }
 
-  // By steps of the slider, for keys.
+  // Move the threshold by steps of the slider, for the keyboard.
   step(steps) {
     if (this.#scale === null) return;
     this.#slider.value = Number(this.#slider.value) + steps * 10;
@@ -83,7 +83,7 @@ export class ColourBar {
       context.fillRect((entry / table.length) * width, height - BAR, width / table.length + 0.5, BAR);
     });
     const bins = this.#bins();
-    const most = Math.sqrt(Math.max(1, ...bins.slice(1, -1))); // the ends gather all beyond, and would flatten the rest
+    const most = Math.sqrt(Math.max(1, ...bins.slice(1, -1))); // the end bins also hold scores beyond the range, and would make the others flat
     bins.forEach((tiles, bin) => {
       if (!tiles) return;
       const tall = Math.max(1.5, Math.min(1, Math.sqrt(tiles) / most) * (height - BAR - 6));
@@ -92,7 +92,7 @@ export class ColourBar {
     });
   }
 
-  // Scores beyond the range count at its ends, where their colours are.
+  // Scores beyond the range are counted in the end bins, which have their colour.
   #bins() {
     const bins = new Array(BINS).fill(0);
     const { low, high } = this.#scale;

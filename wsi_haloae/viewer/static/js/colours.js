@@ -1,4 +1,4 @@
-// Scores to colours, as in heatmap.png: the server's table over the model's display range.
+// Maps scores to colours as in heatmap.png: the server's colour table over the model's display range.
 
 export class ColourScale {
   constructor(table, [low, high]) {

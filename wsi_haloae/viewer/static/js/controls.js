@@ -1,4 +1,4 @@
-// The card of layers: switches and sliders to settings, and counts from the grid.
+// The card of layers: its switches and sliders change the settings, and it shows counts from the grid.
 
 import { count, number, share } from "./format.js";
 import { outlineColour } from "./overlay.js";
@@ -34,7 +34,7 @@ export class Controls {
     byId("flag-kinds").replaceChildren();
   }
 
-  // Marks have come.
+  // The marks were loaded.
   showCounts(grid) {
     const { marks, flags } = grid.facts;
     const scored = grid.ranking.length;
@@ -53,7 +53,7 @@ export class Controls {
     byId("unscored").replaceChildren(...missing.map(([many, words]) => legendEntry(words, count(many), null)));
   }
 
-  // A switch for each class of outlines.
+  // One switch for each class of outlines.
   showOutlines(layers, messages) {
     const switches = layers.map(({ key, title, name }, place) => {
       const label = document.createElement("label");
@@ -84,14 +84,14 @@ export class Controls {
     this.#showKind(kind);
   }
 
-  // Pixels have a range of their own, so the scores' colour bar and threshold are not theirs.
+  // Pixels have a different range, so the colour bar and threshold of the scores do not apply to them.
   #showKind(kind) {
     const pixels = kind === "pixels" && this.#facts?.pixel_map;
     byId("scale").hidden = Boolean(pixels);
     if (!pixels) return;
     const [low, high] = this.#facts.pixel_map.range;
     const words = this.#facts.pixel_map.of_this_slide
-      ? "this slide's own range, not to be compared between slides"
+      ? "the range of this slide, not to be compared between slides"
       : "the range of reference tiles, the same for every slide";
     byId("threshold-words").textContent =
       `Residual of each pixel, blue ${number(low)} to red ${number(high)}: ${words}.`;

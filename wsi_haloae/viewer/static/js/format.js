@@ -1,9 +1,9 @@
-// Numbers as people read them.
+// Formats numbers for people.
 
 export const count = (number) => number.toLocaleString("en");
 export const MISSING = "–";
 export const number = (value) => (Number.isNaN(value) ? MISSING : String(Number(value.toPrecision(4))));
-// A place at level 0, in millimetres from the slide's upper left corner.
+// A level-0 position, in millimetres from the slide's top left corner.
 export const millimetres = ({ x, y }, [mppX, mppY]) => `${((x * mppX) / 1000).toFixed(3)}, ${((y * mppY) / 1000).toFixed(3)} mm`;
 export const share = (part, whole) => {
   if (!whole) return MISSING;
@@ -12,7 +12,7 @@ export const share = (part, whole) => {
   return `${percent.toFixed(percent < 10 ? 1 : 0)} %`;
 };
 
-// 1, 2 or 5 times a power of ten, the longest that is at most so long.
+// The largest of 1, 2 or 5 times a power of ten that does not exceed the given length.
 export function roundLength(longest) {
   const power = 10 ** Math.floor(Math.log10(longest));
   return power * [5, 2, 1].find((step) => step * power <= longest);

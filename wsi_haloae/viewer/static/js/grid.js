@@ -1,18 +1,18 @@
-// The tiles of a slide: their scores and marks, and where they are. Lengths are pixels of level 0.
+// The tiles of a slide: their scores, marks and positions. Lengths are level-0 pixels.
 //
-// A score stands for a cell of one stride. Where tiles overlap, the cell lies in the middle of its tile, so cells are
-// shifted by half of what a tile exceeds its stride (facts.grid.l0_offset_x); those at the edge may reach over the slide.
+// Each score has a cell with sides of one stride. If tiles overlap, the cell is the centre of its tile, so cells are
+// shifted by half of tile size minus stride (facts.grid.l0_offset_x). Cells at the edge may extend beyond the slide.
 
 export class Grid {
   constructor(facts) {
     this.facts = facts;
     Object.assign(this, facts.grid);
-    this.scores = null; // Float32Array, row by row; NaN where nothing was scored
+    this.scores = null; // Float32Array, row by row; NaN without a score
     this.pValues = null;
     this.marks = null; // Uint16Array, bits of facts.marks
   }
 
-  // The place under a point of level 0; null outside of the grid or the slide.
+  // The place in the grid at a level-0 point; null outside the grid or the slide.
   placeAt(x, y) {
     if (x < 0 || y < 0 || x >= this.facts.width || y >= this.facts.height) return null;
     const column = Math.floor((x - this.l0_offset_x) / this.l0_cell_width);
@@ -29,7 +29,7 @@ export class Grid {
     return place % this.columns;
   }
 
-  // The whole tile at a place (x, y, width, height), cut at the slide's edge as in tiles.csv.
+  // The rectangle of the tile at a place (x, y, width, height), clipped at the slide's edge as in tiles.csv.
   tileRectangle(place) {
     const x = Math.floor(this.column(place) * this.l0_cell_width + 0.5);
     const y = Math.floor(this.row(place) * this.l0_cell_height + 0.5);
@@ -46,7 +46,7 @@ export class Grid {
     return this.marks === null ? !Number.isNaN(this.scores?.[place] ?? NaN) : this.is(place, "tile");
   }
 
-  // Words of the quality-control flags that a tile has.
+  // The names of the quality-control flags of a tile.
   flags(place) {
     const bits = this.marks?.[place] ?? 0;
     return this.facts.flags.filter(({ bit }) => bits & bit).map(({ words }) => words);
@@ -56,14 +56,14 @@ export class Grid {
     return this.marks === null ? 0 : this.marks.reduce((sum, bits) => sum + ((bits & bit) !== 0), 0);
   }
 
-  // Places of all scored tiles, highest score first; of equal scores the first in reading order.
+  // Places of all scored tiles, highest score first; equal scores in reading order.
   get ranking() {
     if (this.scores === null) return [];
     this.ranked ??= Uint32Array.from(this.#scoredPlaces()).sort((a, b) => this.scores[b] - this.scores[a] || a - b);
     return this.ranked;
   }
 
-  // How many tiles score at least so much.
+  // The number of tiles with at least this score.
   countFrom(threshold) {
     let [low, high] = [0, this.ranking.length];
     while (low < high) {

@@ -1,4 +1,4 @@
-// The heatmap as a picture of one pixel per cell, and the hatching of tiles without a score.
+// The heatmap as a picture with one pixel per cell, and the hatching of tiles without a score.
 
 export class Heat {
   #canvas = document.createElement("canvas");
@@ -11,7 +11,7 @@ export class Heat {
     this.#canvas.height = grid.rows;
   }
 
-  // Colours for every cell; those below the threshold are transparent. No request is needed for it.
+  // Colour every cell; cells below the threshold are transparent. This needs no request.
   paint(threshold) {
     const { grid, scale } = this;
     if (grid.scores === null) return;
@@ -21,12 +21,12 @@ export class Heat {
     const packed = packedTable(scale.table);
     const least = threshold ?? -Infinity;
     grid.scores.forEach((score, place) => {
-      if (score >= least) pixels[place] = packed[scale.entry(score)]; // NaN is not
+      if (score >= least) pixels[place] = packed[scale.entry(score)]; // false for NaN
     });
     context.putImageData(image, 0, 0);
   }
 
-  // Which tiles have no score; the marks have come.
+  // Find the tiles without a score; called when the marks were loaded.
   paintMissing() {
     const { grid } = this;
     const bits = grid.facts.marks.unreadable | grid.facts.marks.pending;
@@ -66,7 +66,7 @@ export class Heat {
   }
 }
 
-// Only the cells in sight are drawn, so that their edges are exact however far one zooms in.
+// Only the visible cells are drawn, so that their edges stay exact at any zoom.
 function drawCells(context, cells, grid, { x, y, scale }, sight) {
   const [width, height] = [grid.l0_cell_width, grid.l0_cell_height];
   const first = (at, offset, cell) => Math.max(0, Math.floor((at - offset) / cell));

@@ -1,10 +1,10 @@
-// Every key of the page; what they do is written in the help (index.html).
+// All keyboard shortcuts of the page; the help (index.html) lists them.
 
 export function listenToKeys(actions) {
   showFocusOfTheSlide();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || document.getElementById("help").open) return;
-    if (event.key.startsWith("Arrow") && event.target instanceof HTMLInputElement) return; // sliders and choices have their own
+    if (event.key.startsWith("Arrow") && event.target instanceof HTMLInputElement) return; // sliders and radio buttons use the arrow keys themselves
     const action = actions[event.key];
     if (action === undefined) return;
     event.preventDefault();
@@ -12,7 +12,7 @@ export function listenToKeys(actions) {
   });
 }
 
-// A click focuses the slide too (OpenSeadragon does it), but only who came with Tab wants to see where they are.
+// OpenSeadragon focuses the slide on a click too, but the focus ring is only useful to people who navigate with Tab.
 function showFocusOfTheSlide() {
   document.addEventListener("keydown", ({ key }) => key === "Tab" && document.body.classList.add("tabbing"));
   document.addEventListener("pointerdown", () => document.body.classList.remove("tabbing"));

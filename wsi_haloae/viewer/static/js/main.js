@@ -1,7 +1,7 @@
-// The page: opens slides, and ties the parts together. What is drawn waits for no more than it needs: first the slide,
-// then scores, then what else is known of tiles.
+// The page: opens slides and connects the parts. Everything is drawn as soon as its data is there: first the slide, then
+// the scores, then the other values of tiles.
 
-import { fetchFacts, fetchList, fetchOutlines, fetchPlane } from "./api.js";
+import { fetchFacts, fetchList, fetchOutlines, fetchRaster } from "./api.js";
 import { ColourBar } from "./colour_bar.js";
 import { ColourScale } from "./colours.js";
 import { Controls } from "./controls.js";
@@ -32,10 +32,10 @@ const scaleBar = new ScaleBar();
 const minimap = new Minimap(stage);
 
 let table = null;
-let wanted = null; // name of the slide that was asked for last
+let wanted = null; // name of the slide that was requested last
 let shown = null; // { grid, scale } of the slide on the stage
 
-function tell(text) {
+function showNotice(text) {
   byId("notice").hidden = !text;
   byId("notice-text").textContent = text ?? "";
 }
@@ -43,7 +43,7 @@ function tell(text) {
 async function openSlide(name) {
   wanted = name;
   list.mark(name);
-  tell(null);
+  showNotice(null);
   delete document.body.dataset.ready;
   const facts = await fetchFacts(name);
   if (wanted !== name) return;
@@ -54,7 +54,7 @@ async function openSlide(name) {
   overlay.scene = { heat, contour: null, flags: [], outlines: [], hovered: null, chosen: null };
   location.replace(`#${encodeURIComponent(name)}`);
   showTitle(facts);
-  tell(facts.message);
+  showNotice(facts.message);
   controls.open(facts);
   showMap();
   colourBar.open(grid, scale);
@@ -63,22 +63,22 @@ async function openSlide(name) {
   await fill(grid, heat, () => shown.grid === grid);
 }
 
-// What the server needs time for, in the order in which it is wanted; `current` says whether the slide still is.
+// Loads what takes the server longer, most important first; `current` says whether the slide is still shown.
 async function fill(grid, heat, current) {
   const { facts } = grid;
-  grid.scores = await fetchPlane(facts.name, "scores");
+  grid.scores = await fetchRaster(facts.name, "scores");
   if (!current()) return;
   heat.paint(threshold());
   colourBar.draw();
   overlay.draw();
-  grid.marks = await fetchPlane(facts.name, "marks");
+  grid.marks = await fetchRaster(facts.name, "marks");
   if (!current()) return;
   heat.paintMissing();
   overlay.scene.contour = contour(grid, "anomalous");
   overlay.scene.flags = facts.flags.map(({ bit, colour, inset }) => ({ path: frames(grid, bit, inset), colour }));
   controls.showCounts(grid);
   overlay.draw();
-  grid.pValues = await fetchPlane(facts.name, "p_values");
+  grid.pValues = await fetchRaster(facts.name, "p_values");
   if (!current()) return;
   card.refresh();
   const { layers, messages } = await fetchOutlines(facts.name);
@@ -100,7 +100,7 @@ function showTitle(facts) {
   byId("slide-facts").textContent = words.join("  ·  ");
 }
 
-const open = (name) => openSlide(name).catch((error) => tell(error.message));
+const open = (name) => openSlide(name).catch((error) => showNotice(error.message));
 
 list.addEventListener("choose", ({ detail }) => open(detail));
 stage.addEventListener("move", () => shown && scaleBar.show(shown.grid.facts.mpp[0], stage.transform.scale));
@@ -120,7 +120,7 @@ card.addEventListener("choose", ({ detail }) => {
 });
 card.addEventListener("jump", ({ detail }) => stage.showTile(shown.grid.tileRectangle(detail)));
 
-// Pixels have no threshold: a score is a tile's.
+// The threshold applies to tiles only: pixels have no scores.
 const threshold = () => (settings.values.kind === "pixels" ? null : settings.values.threshold);
 const showMap = () => stage.showMap(settings.values.heat && settings.values.kind === "pixels", settings.values.opacity);
 let painted = threshold();
@@ -179,7 +179,7 @@ byId("zoom-home").addEventListener("click", () => stage.home());
 byId("toggle-list").addEventListener("click", toggleList);
 byId("show-help").addEventListener("click", () => help.showModal());
 byId("help-close").addEventListener("click", () => help.close());
-byId("notice-close").addEventListener("click", () => tell(null));
+byId("notice-close").addEventListener("click", () => showNotice(null));
 
 try {
   const { slides, colours } = await fetchList();
@@ -188,5 +188,5 @@ try {
   const named = decodeURIComponent(location.hash.slice(1));
   await open(list.has(named) ? named : list.first);
 } catch (error) {
-  tell(error.message);
+  showNotice(error.message);
 }

@@ -1,4 +1,4 @@
-// The whole slide in the corner, and what is in sight of it; drag to go elsewhere.
+// A small picture of the whole slide with the visible part marked; drag the mark to move.
 
 import { iconAddress } from "./api.js";
 

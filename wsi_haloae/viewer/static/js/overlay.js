@@ -1,12 +1,12 @@
-// The canvas over the slide: heatmap, hatching, outlines, and the tile under the pointer, from bottom to top.
+// The canvas over the slide. From bottom to top: heatmap, hatching, outlines, and the tile under the pointer.
 //
-// Under it lies another one that takes the tissue's colour away where the heatmap is (layout.css blends it so): a stain
-// mixed with the heatmap would give colours that no scale shows. heatmap.png does the same.
+// A second canvas below it turns the tissue under the heatmap grey (blended in layout.css), because a stain mixed with
+// the heatmap would give colours that are not in the colour bar. heatmap.png does the same.
 
 import { rectangle } from "./paths.js";
 
 const OUTLINE_COLOURS = ["#0b7a3e", "#6a1fb0", "#0077b6", "#c2008b", "#4a4e57", "#7a4a00"];
-const FULL_GREY = 0.4; // opacity from which on the tissue under the heatmap is grey
+const FULL_GREY = 0.4; // from this opacity on, the tissue under the heatmap is grey
 
 export const outlineColour = (number) => OUTLINE_COLOURS[number % OUTLINE_COLOURS.length];
 
@@ -15,7 +15,7 @@ export class Overlay {
   #grey;
   #stage;
 
-  // What is drawn; main.js fills it as answers come in.
+  // What is drawn; main.js fills it as data is loaded.
   scene = { heat: null, contour: null, flags: [], outlines: [], hovered: null, chosen: null };
 
   constructor(canvas, greyCanvas, stage, settings) {
@@ -52,7 +52,7 @@ export class Overlay {
     if (chosen) this.#stroke(rectangle(chosen), transform, "#1f57c3", 3);
   }
 
-  // A line with a white rim, to be seen on tissue, glass and heatmap alike.
+  // A line with a white rim, which is visible on tissue, glass and heatmap.
   #stroke(path, { x, y, scale }, colour, width) {
     const context = this.#context;
     context.save();
@@ -68,7 +68,7 @@ export class Overlay {
   }
 }
 
-// The canvas as large as it is on the page, empty, and counting in CSS pixels.
+// Clear the canvas, resize it to its size on the page, and use CSS pixels as its unit.
 function cleared(context) {
   const { canvas } = context;
   const { clientWidth, clientHeight } = canvas;

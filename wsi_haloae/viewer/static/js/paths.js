@@ -1,6 +1,6 @@
-// Lines over the slide, as paths in pixels of level 0: made once for a slide, stroked at every move.
+// Lines over the slide, as paths in level-0 pixels. They are made once for a slide and drawn again at every move.
 
-// The border between tiles with a mark and without, in runs as long as they come.
+// The border between tiles with and without a mark; neighbouring edges are joined into long lines.
 export function contour(grid, mark) {
   const { rows, columns } = grid;
   const inside = (row, column) =>
@@ -33,7 +33,7 @@ function runs(length, holds, found) {
   }
 }
 
-// A frame inside of each tile with a quality-control flag; several are nested, as in artefacts.png.
+// A frame inside each tile with a quality-control flag. Several frames are nested, as in artefacts.png.
 export function frames(grid, bit, inset) {
   const path = new Path2D();
   grid.marks.forEach((marks, place) => {

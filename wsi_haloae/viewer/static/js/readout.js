@@ -1,4 +1,4 @@
-// One line about what is under the pointer.
+// One line about the tile under the pointer.
 
 import { millimetres, number } from "./format.js";
 

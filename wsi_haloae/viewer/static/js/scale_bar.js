@@ -1,4 +1,4 @@
-// The scale bar, and the magnification that the screen shows: 40x is 0.25 µm per pixel.
+// The scale bar and the current magnification: 40x is 0.25 µm per pixel.
 
 import { length, roundLength } from "./format.js";
 

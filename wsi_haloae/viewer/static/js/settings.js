@@ -1,4 +1,4 @@
-// What the controls and keys change, and who wants to hear of it. A setting stays when another slide is opened.
+// The settings that controls and keys change; listeners are notified. Settings stay when another slide is opened.
 
 export class Settings extends EventTarget {
   #values = { heat: true, kind: "tiles", opacity: 0.55, threshold: null, anomalous: true, flags: false, hidden: new Set() };
@@ -12,7 +12,7 @@ export class Settings extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  // Outlines are shown unless they are hidden, class by class; names stay the same from slide to slide.
+  // Classes of outlines are shown unless hidden. A class with the same name on another slide keeps its setting.
   toggleOutline(key, shown) {
     const hidden = new Set(this.#values.hidden);
     if (shown) hidden.delete(key);

@@ -1,4 +1,4 @@
-// The list of slides at the left.
+// The list of slides on the left.
 
 import { iconAddress } from "./api.js";
 import { count, share } from "./format.js";
@@ -38,7 +38,7 @@ export class SlideList extends EventTarget {
     }
   }
 
-  // The slide so many places further on; the ends stay where they are.
+  // Go this many slides further; nothing happens beyond either end of the list.
   step(steps) {
     const place = this.#names.indexOf(this.#current) + steps;
     if (place >= 0 && place < this.#names.length) this.#choose(this.#names[place]);

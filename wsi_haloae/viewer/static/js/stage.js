@@ -1,4 +1,4 @@
-// The slide itself, shown by OpenSeadragon; everything outside of this file speaks in pixels of level 0.
+// The slide itself, shown by OpenSeadragon. Everything outside this file uses level-0 pixels.
 
 import { mapAddress, zoomAddress } from "./api.js";
 
@@ -16,7 +16,7 @@ export class Stage extends EventTarget {
       element,
       drawer: "canvas",
       showNavigationControl: false,
-      keyboardNavEnabled: false, // keyboard.js does it all
+      keyboardNavEnabled: false, // keyboard.js handles all keys
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
       viewportMargins: element.clientWidth > 900 ? MARGINS : NARROW,
       maxZoomPixelRatio: 4,
@@ -50,7 +50,7 @@ export class Stage extends EventTarget {
   open(facts) {
     this.#facts = facts;
     this.#map = null;
-    this.canvas.setAttribute("aria-label", `Slide ${facts.name}; the keys are explained under ?`);
+    this.canvas.setAttribute("aria-label", `Slide ${facts.name}; press ? for keyboard shortcuts`);
     this.#viewer.world.removeAll();
     const { width, height, tile_size: tileSize, overlap: tileOverlap, max_level: maxLevel } = facts.deep_zoom;
     const getTileUrl = (level, column, row) => zoomAddress(facts, level, column, row);
@@ -66,7 +66,7 @@ export class Stage extends EventTarget {
     });
   }
 
-  // The anomaly map's pixels over the slide; loaded when it is first shown.
+  // The pixels of the anomaly map over the slide; they are loaded when first shown.
   showMap(shown, opacity) {
     const facts = this.#facts;
     if (!facts?.pixel_map || (!shown && this.#map === null)) return;
@@ -89,7 +89,7 @@ export class Stage extends EventTarget {
     });
   }
 
-  // Where the slide is on the page: the corner of level 0, and CSS pixels per pixel of level 0.
+  // Position of the slide on the page: its top left corner, and CSS pixels per level-0 pixel.
   get transform() {
     const viewport = this.#viewer.viewport;
     const corner = viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true);
@@ -98,7 +98,7 @@ export class Stage extends EventTarget {
     return { x: corner.x, y: corner.y, scale };
   }
 
-  // The part of level 0 that is in sight (x, y, width, height); may reach over the slide.
+  // The visible part of level 0 (x, y, width, height); it may extend beyond the slide.
   get sight() {
     const { x, y, scale } = this.transform;
     const { clientWidth, clientHeight } = this.canvas;
@@ -113,7 +113,7 @@ export class Stage extends EventTarget {
     this.#viewer.viewport.zoomBy(factor).applyConstraints();
   }
 
-  // Shares of what is in sight.
+  // Both are shares of the visible part.
   panBy(right, down) {
     const bounds = this.#viewer.viewport.getBounds();
     this.#viewer.viewport
@@ -126,7 +126,7 @@ export class Stage extends EventTarget {
     this.#viewer.viewport.panTo(new OpenSeadragon.Point(x / one, y / one)).applyConstraints();
   }
 
-  // A tile in the middle, as large as lets its surroundings be seen.
+  // Centre a tile, zoomed so that its surroundings are visible.
   showTile({ x, y, width, height }) {
     const one = this.#facts.width;
     const room = 4 * Math.max(width, height);
@@ -135,7 +135,7 @@ export class Stage extends EventTarget {
     this.#viewer.viewport.fitBoundsWithConstraints(around);
   }
 
-  // The list may just have come or gone; OpenSeadragon itself looks a moment later.
+  // The list of slides may just have been shown or hidden; OpenSeadragon itself notices this only later.
   #measure() {
     const { clientWidth, clientHeight } = this.canvas;
     this.#viewer.viewport.resize(new OpenSeadragon.Point(clientWidth, clientHeight), true);

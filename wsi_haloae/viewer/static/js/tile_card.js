@@ -1,4 +1,4 @@
-// The card of the chosen tile: its picture, its anomaly map, its numbers, and the way to the next one by score.
+// The card of the chosen tile: its picture, anomaly map and numbers, and buttons for the next tile by score.
 
 import { tileAddress } from "./api.js";
 import { count, millimetres, MISSING, number } from "./format.js";
@@ -35,7 +35,7 @@ export class TileCard extends EventTarget {
     this.dispatchEvent(new CustomEvent("choose", { detail: place }));
   }
 
-  // To the tile so many places further down the ranking; from none to the most anomalous one.
+  // Go this many tiles down the ranking; without a chosen tile, go to the most anomalous one.
   step(steps) {
     const { ranking } = this.#grid;
     if (!ranking.length) return;
@@ -45,7 +45,7 @@ export class TileCard extends EventTarget {
     this.dispatchEvent(new CustomEvent("jump", { detail: ranking[next] }));
   }
 
-  // Numbers that came after the card was opened.
+  // Show numbers that were loaded after the card was opened.
   refresh() {
     if (this.#place === null) return;
     const [grid, place] = [this.#grid, this.#place];
@@ -94,7 +94,7 @@ export class TileCard extends EventTarget {
   #showMissing() {
     byId("tile-picture").hidden = true;
     byId("tile-missing").hidden = false;
-    byId("tile-missing").textContent = this.#grid.facts.from_file ? "This tile cannot be read." : "The slide is not there.";
+    byId("tile-missing").textContent = this.#grid.facts.from_file ? "This tile cannot be read." : "The slide file is missing.";
   }
 }
 
