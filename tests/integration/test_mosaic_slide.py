@@ -122,7 +122,7 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(tiles: Path, 
         ("fat is both", [f"fat={tumour}"], [fat], "m.tif"),
         ("--share 0", [tumour], [], "m.tif"),
         ("given twice", [tumour], [tiles / "first"], "m.tif"),
-        ("name it mosaic.tif", [tumour], [fat], "m.svs"),
+        ("such as mosaic.tif", [tumour], [fat], "m.svs"),
     ]
     for told, reference, anomalous, name in cases:
         with pytest.raises(UsageError, match=told):

@@ -280,7 +280,7 @@ def test_images_are_scored_with_and_without_their_median(dark: Path, root: Path,
         (["ROOT", "--category", "screws"], "stripes"),
         (["ROOT", "--all", "--category", "stripes"], "--all"),
         (["ROOT", "--all", "--reference-dir", "ROOT", "--test-dir", "ROOT"], "one or the other"),
-        (["--category", "stripes", "--reference-dir", "ROOT", "--test-dir", "ROOT"], "belong to ROOT"),
+        (["--category", "stripes", "--reference-dir", "ROOT", "--test-dir", "ROOT"], "need ROOT"),
     ],
 )
 def test_contradicting_options_are_refused(

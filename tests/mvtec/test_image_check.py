@@ -63,15 +63,23 @@ def turn(folder: Path) -> None:
 
 CRACK = "ground_truth/crack"
 BROKEN: list[tuple[str, Break, str]] = [
-    ("stray", lambda f: save_mask(f / CRACK / "007_mask.png"), r"crack/007_mask\.png: .*without .*test/crack/007\.\*"),
-    ("size", lambda f: save_mask(f / CRACK / "000_mask.png", 9, 6), r"000_mask\.png: 9 x 6 .*crack/000\.png has 8 x 8"),
-    ("turned", turn, r"bent/000_mask\.png: 6 x 9 .*bent/000\.png has 9 x 6"),
+    (
+        "stray",
+        lambda f: save_mask(f / CRACK / "007_mask.png"),
+        r"crack/007_mask\.png: there is no image .*test/crack/007\.\*",
+    ),
+    (
+        "size",
+        lambda f: save_mask(f / CRACK / "000_mask.png", 9, 6),
+        r"000_mask\.png: this mask has 9 x 6 .*crack/000\.png has 8 x 8",
+    ),
+    ("turned", turn, r"bent/000_mask\.png: this mask has 6 x 9 .*bent/000\.png has 9 x 6"),
     (
         "none",
         lambda f: save_mask(f / CRACK / "000_mask.png", mark=0),
-        r"000_mask\.png: marks no pixel, .*crack/000\.png",
+        r"000_mask\.png: this mask marks no pixel, .*crack/000\.png",
     ),
-    ("ones", lambda f: save_mask(f / CRACK / "000_mask.png", mark=1), r"000_mask\.png: marks no pixel.*half"),
+    ("ones", lambda f: save_mask(f / CRACK / "000_mask.png", mark=1), r"000_mask\.png: this mask marks no pixel.*half"),
     (
         "two",
         lambda f: save_mask(f / CRACK / "000.tif"),
@@ -80,25 +88,25 @@ BROKEN: list[tuple[str, Break, str]] = [
     (
         "twins",
         lambda f: save(f / "test/crack/000.jpg", 60),
-        r"000_mask\.png: may belong to .*000\.jpg or to .*000\.png",
+        r"000_mask\.png: this mask could belong to .*000\.jpg or to .*000\.png",
     ),
     ("mask cut", lambda f: cut(f / CRACK / "000_mask.png"), r"000_mask\.png: cannot be read"),
     (
         "reference",
         lambda f: save_mask(f / "ground_truth/good/000.png"),
-        r"marks pixels of .*good/000\.png, a reference",
+        r"marks pixels, but .*good/000\.png is a reference",
     ),
     ("leak", lambda f: save(f / "test/bent/000.png", 2), r"bent/000\.png: .*same content as .*train/good/002\.png"),
     (
         "few",
         lambda f: (f / "train/good/003.png").unlink(),
-        r"train/good: holds 3 .*4 are needed: 2 are trained.*2 held",
+        r"train/good: contains 3 .*4 are needed: 2 to train.*2 to hold",
     ),
-    ("no train", lambda f: empty(f / "train/good"), r"train/good: holds 0 training images"),
-    ("no good", lambda f: empty(f / "test/good"), r"test/good: holds no image"),
-    ("no folder", lambda f: shutil.rmtree(f / "test/good"), r"test/good: holds no image"),
+    ("no train", lambda f: empty(f / "train/good"), r"train/good: contains 0 training images"),
+    ("no good", lambda f: empty(f / "test/good"), r"test/good: contains no image"),
+    ("no folder", lambda f: shutil.rmtree(f / "test/good"), r"test/good: contains no image"),
     ("no bad", lambda f: [shutil.rmtree(f / p) for p in ("test/crack", "test/bent", "ground_truth")], "no anomalous"),
-    ("empty", lambda f: (f / "test/hole").mkdir(), r"test/hole: holds no image \(\.bmp, "),
+    ("empty", lambda f: (f / "test/hole").mkdir(), r"test/hole: contains no image \(\.bmp, "),
 ]
 
 
@@ -145,7 +153,7 @@ def test_five_problems_are_told_and_the_others_counted(tmp_path: Path) -> None:
         save_mask(folder / "ground_truth" / "crack" / f"{name}_mask.png", mark=0)
     problems = problems_of(folder)
     assert len(problems) == 6
-    assert problems[-1] == "... and 2 more of this kind."
+    assert problems[-1] == "... and 2 more problems."
 
 
 def test_anomalous_images_without_mask_are_counted_in_one_warning(tmp_path: Path) -> None:
@@ -164,7 +172,7 @@ def test_images_that_are_not_square_are_counted_in_one_warning(width: int, heigh
     save(folder / "train" / "good" / "002.png", 71, width, height)
     save(folder / "test" / "good" / "000.png", 72, width, height)
     (told,) = warnings_of(folder)
-    assert told.startswith("2 of 9 images are not square and are squeezed to a square")
+    assert told.startswith("2 of 9 images are not square and will be squeezed to a square")
     assert f"train/good/002.png ({width} x {height} pixels)" in told
 
 

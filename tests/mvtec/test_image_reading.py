@@ -114,10 +114,10 @@ def test_transparent_parts_show_white_or_the_background_asked_for(tmp_path: Path
         (DEEP[..., 0].astype(np.uint32), {}, "32 bits, uint32"),
         (np.ones((6, 5), np.int16), {}, "16 bits, int16"),
         (np.ones((6, 5), np.int8), {}, "8 bits, int8"),
-        (DEEP[:3], {"photometric": "minisblack"}, "3 images of one size"),
+        (DEEP[:3], {"photometric": "minisblack"}, "3 images of the same size"),
         (DEEP[:2], {"photometric": "minisblack", "planarconfig": "separate"}, "2 channels of 16 bits"),
         (np.concatenate([DEEP, OPAQUE], axis=2), {"photometric": "separated"}, "16-bit SEPARATED"),
-        (EIGHT[:2], {"photometric": "minisblack"}, "2 images of one size"),
+        (EIGHT[:2], {"photometric": "minisblack"}, "2 images of the same size"),
         (np.ones((16, 16, 16), np.uint16), {"volumetric": True, "tile": (16, 16, 16)}, "1 channels of 16 bits"),
     ],
 )
@@ -125,7 +125,7 @@ def test_kinds_without_plain_meaning_are_refused(
     pixels: NDArray[np.generic], options: dict[str, object], told: str, tmp_path: Path
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
-    with pytest.raises(UsageError, match=rf"a\.tif: holds .*{told}.*8 or 16 bits per channel.*save it as"):
+    with pytest.raises(UsageError, match=rf"a\.tif: contains .*{told}.*8 or 16 bits per channel.*save it as"):
         decode_rgb(tmp_path / "a.tif")
 
 
@@ -133,7 +133,7 @@ def test_12_bit_tiff_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 4095, np.uint16), photometric="minisblack")
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
         file.pages.first.tags["BitsPerSample"].overwrite(12)
-    with pytest.raises(UsageError, match=r"a\.tif: holds pixels of 12 bits"):
+    with pytest.raises(UsageError, match=r"a\.tif: contains pixels of 12 bits"):
         decode_rgb(tmp_path / "a.tif")
 
 
@@ -167,8 +167,8 @@ def test_a_file_that_is_cut_short_is_refused_by_name(kind: str, share: float, tm
     [
         ("StripByteCounts", [60, 60, 0], "a part of the image is missing"),
         ("StripOffsets", [300, 0, 300], "a part of the image is missing"),
-        ("ImageLength", [12], "3 parts of 6 are there"),
-        ("ImageWidth", [10**8], "100000000 x 6 pixels are more than can be meant"),
+        ("ImageLength", [12], "only 3 of 6 parts are present"),
+        ("ImageWidth", [10**8], "a size of 100000000 x 6 pixels is not plausible"),
     ],
 )
 def test_a_tiff_that_would_be_filled_up_with_black_is_refused(

@@ -97,9 +97,9 @@ def test_categories_are_the_folders_with_training_images(tmp_path: Path) -> None
 def test_an_unknown_category_is_refused_with_those_that_are_there(tmp_path: Path) -> None:
     for name in ("screw", "nut"):
         make_category(tmp_path / name)
-    with pytest.raises(UsageError, match=r"no category 'bolt'; there are: nut, screw"):
+    with pytest.raises(UsageError, match=r"no category 'bolt'; choose nut, screw"):
         find_mvtec(tmp_path, "bolt")
-    with pytest.raises(UsageError, match=r"no folder in it holds train/good.*the folder above"):
+    with pytest.raises(UsageError, match=r"no folder in it contains train/good.*that contains the categories"):
         find_mvtec(tmp_path / "nut", "nut")
     with pytest.raises(UsageError, match=r"absent: no such folder"):
         find_mvtec(tmp_path / "absent", "nut")
@@ -149,7 +149,7 @@ def test_hidden_files_are_left_out(tmp_path: Path) -> None:
 def test_a_test_image_outside_the_folders_is_refused(tmp_path: Path) -> None:
     folder = make_category(tmp_path / "nut")
     save(folder / "test" / "stray.png")
-    with pytest.raises(UsageError, match=r"stray\.png: lies in no folder .*whether it is anomalous is not known"):
+    with pytest.raises(UsageError, match=r"stray\.png: is in no folder .*not known whether it is anomalous"):
         find_mvtec(tmp_path, "nut")
 
 

@@ -1,1 +1,1 @@
-"""What `pipelines/` run: comparisons over several trainings, and slides with known truth to judge them by."""
+"""The code behind `pipelines/`: comparisons over several trainings, and synthetic slides with known truth."""

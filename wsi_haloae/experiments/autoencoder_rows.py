@@ -1,4 +1,4 @@
-"""Block C against PCA: what a setting does to the residual of held-out reference tiles, row by row."""
+"""Compares block C with PCA: how a setting changes the residual of held-out reference tiles, row by row."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RESULT_NAME = "residual.json"
 
 @dataclass(frozen=True)
 class AutoEncoderRow:
-    """What one row changes, as ``--set`` would."""
+    """The settings that one row changes, in the form of ``--set``."""
 
     name: str
     settings: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class AutoEncoderRow:
 
 @dataclass(frozen=True)
 class RowResidual:
-    """Mean A_fm of held-out tiles by block C, and by a PCA of as many components as its code, on the same features."""
+    """Mean A_fm of held-out tiles: block C, and a PCA of the same features with as many components as its code."""
 
     name: str
     steps: int
@@ -61,7 +61,7 @@ class RowResidual:
 
 @dataclass(frozen=True)
 class RowOptions:
-    """What all rows share: presets and settings, weights of the features, device."""
+    """What all rows share: presets and settings, backbone weights, device."""
 
     configs: Sequence[str]
     settings: Sequence[str]
@@ -72,9 +72,9 @@ class RowOptions:
 def run_autoencoder_rows(
     source: TileSource, rows: Sequence[AutoEncoderRow], output: Path, options: RowOptions, reporter: Reporter
 ) -> int:
-    """Train each row in ``output/<row>/`` and write ``table.md`` and ``table.json`` so far; done rows are skipped.
+    """Train each row in ``output/<row>/``, and write ``table.md`` and ``table.json`` after each; done rows are skipped.
 
-    L_fm alone is trained: blocks D and E cost as much again and change no residual. Gives the exit code.
+    Only L_fm is trained: blocks D and E would double the cost and do not change the residual. Returns the exit code.
     """
     use_threads(None)
     done, failed = [], []
@@ -95,15 +95,15 @@ def run_autoencoder_rows(
 
 
 def markdown_residuals(rows: Sequence[RowResidual]) -> str:
-    """A row each, in the order given."""
+    """A table with one line per row, in the given order."""
     lines = [
         "# Block C against PCA\n",
-        "Mean squared residual of reference tiles of groups that nothing was trained on. A ratio below 1 beats PCA.\n",
+        "Mean squared residual of reference tiles from groups not used for training. A ratio below 1 beats PCA.\n",
         "| row | steps | block C | PCA | components | ratio |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    told = (f"{one.steps} | {one.block_c:.4g} | {one.pca:.4g} | {one.components} | {one.ratio:.3f}" for one in rows)
-    lines += [f"| {one.name} | {words} |" for one, words in zip(rows, told, strict=True)]
+    cells = (f"{one.steps} | {one.block_c:.4g} | {one.pca:.4g} | {one.components} | {one.ratio:.3f}" for one in rows)
+    lines += [f"| {one.name} | {words} |" for one, words in zip(rows, cells, strict=True)]
     return "\n".join(lines) + "\n"
 
 
@@ -112,9 +112,9 @@ def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOpti
     weights = file_sha256(options.weights) if options.weights else None
     identity = json.dumps([config.model_dump(mode="json"), source.digest(), weights], sort_keys=True)
     result = folder / RESULT_NAME
-    if (told := read_document(result)).get("identity") == identity:
-        reporter.line(f"{folder}: done already, skipped")
-        return RowResidual(**told["residual"])
+    if (stored := read_document(result)).get("identity") == identity:
+        reporter.line(f"{folder}: already done, skipped")
+        return RowResidual(**stored["residual"])
     split, device = split_by_group(source.groups, config.split, config.training.seed), resolve_device(options.device)
     data = TrainingData(source, split.tiles["train"], split.tiles["validation"])
     job = TrainingJob(config, data, folder, identity, device, weights=options.weights, mpp=source.mpp)

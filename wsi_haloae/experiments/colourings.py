@@ -1,4 +1,4 @@
-"""The three ways in which labelled tiles are shown to a method: as they are, colour-matched, and grey-matched."""
+"""The three colourings in which labelled tiles are shown to a method: unchanged, colour-matched and grey-matched."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Recolour:
         self._targets = None if colouring == "colour" else ColourTargets.measure(train)
 
     def __call__(self, tile: Tile, _number: int = 0) -> Tile:
-        """The tile in this colouring; ``colour`` leaves it as it is."""
+        """The tile in this colouring; ``colour`` leaves it unchanged."""
         if self._targets is None:
             return tile
         if self.colouring == "grey":

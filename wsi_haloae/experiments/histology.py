@@ -48,9 +48,9 @@ HELD_OUT_TILES = 64
 
 @dataclass(frozen=True)
 class HistologySet:
-    """Folders of tiles below a root; ``group`` is the part of a file's name that names its patient or cluster.
+    """Folders of tiles below a root; ``group`` is the part of a file's name that identifies its patient or cluster.
 
-    ``fixed`` names the part (train, validation, calibration) of some groups; the others are drawn by the seed.
+    ``fixed`` gives the part (train, validation, calibration) of some groups; the others are drawn by the seed.
     """
 
     name: str
@@ -67,7 +67,7 @@ class HistologySet:
         for folder in folders:
             files = list_images(root / self.name / folder)
             if not files:
-                raise UsageError(f"{root / self.name / folder}: no image here; the set {self.name} needs it.")
+                raise UsageError(f"{root / self.name / folder}: no image in it, but the set {self.name} needs it.")
             place = root / self.name / folder
             parts.append(ImageFolderSource(place, self.mpp, files, group_by_regex(files, place, self.group)))
         return CombinedSource(parts)
@@ -91,15 +91,15 @@ def run_histology(
     options: HistologyOptions,
     reporter: Reporter,
 ) -> int:
-    """Every seed and colouring in ``output/<colouring>-<seed>/``; what is done is skipped. Gives the exit code.
+    """Train every seed and colouring in ``output/<colouring>-<seed>/``; done runs are skipped. Returns the exit code.
 
-    After each training the tables so far are written: ``table.md`` and ``table.json``, and how well each rule tells
+    After each training the tables are written again: ``table.md`` and ``table.json``, and how well each rule detects
     synthetic anomalies, ``rules.md`` and ``rules.json``.
     """
     use_threads(None)
     config = resolve(config)
     failed = []
-    for seed in seeds:  # a whole table after the first seed
+    for seed in seeds:  # so that the table is complete after the first seed
         for colouring in COLOURINGS:
             name = f"{colouring}-{seed}"
             reporter.line(f"== {tiles.name}, {name}")
@@ -116,7 +116,7 @@ def run_histology(
 
 
 def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
-    """From the scores of all runs that are done."""
+    """Write the tables from the scores of all runs that are done."""
     columns, residuals = {}, {}
     rules: dict[str, list[str]] = {}
     told: dict[str, Any] = {}
@@ -130,7 +130,7 @@ def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
             rules[column] = [one.rule for one in found]
             told[colouring] = [asdict(cell) for cell in columns[column]]
             left[colouring] = asdict(residuals[column])
-        if found and colouring == "colour":  # as users' tiles are
+        if found and colouring == "colour":  # as in users' tiles
             marks = mark_rules([one.synthetic_auroc for one in found])
             write_text(output / "rules.md", markdown_rules(title, marks, len(found)))
             write_text(output / "rules.json", json.dumps([asdict(one) for one in marks], indent=2) + "\n")
@@ -143,7 +143,7 @@ def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
 
 
 def _seeded(config: Config, seed: int, colouring: Colouring) -> Config:
-    """A matched tile's glass is no longer bright, so there all cells count; and it has no stain to vary."""
+    """The configuration for a seed and colouring: matched tiles have no bright glass and no stains to vary."""
     training = config.training.model_copy(update={"seed": seed})
     if colouring == "colour":
         return config.model_copy(update={"training": training})
@@ -165,8 +165,8 @@ def _run(
     identity = _identity(config, data.source, data.tested, options)
     if (folder / SCORES_NAME).exists():
         if read_document(folder / SCORES_NAME).get("identity") != identity:
-            raise OutputExistsError(f"{folder}: holds another run; choose another -o, or remove this folder.")
-        reporter.line(f"{folder}: done already, skipped")
+            raise OutputExistsError(f"{folder}: contains another run; choose another -o, or remove this folder.")
+        reporter.line(f"{folder}: already done, skipped")
         return
     checkpoint = _train(data, folder, config, options, identity, reporter)
     device = resolve_device(options.device)

@@ -1,4 +1,4 @@
-"""What the rules make of labelled tiles, drawn: distributions of scores, and two kinds of map side by side."""
+"""Draws how the rules score labelled tiles: distributions of scores, and two kinds of map side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wsi_haloae.model.residuals import residuals
 from wsi_haloae.tiles.sources import TileSource, read_tiles
 
 QUANTILES = (0.1, 0.5, 0.9)
-"""Tiles of each class that are drawn, by the place of their score among their class."""
+"""Which tiles of each class are drawn: those at these quantiles of the scores of their class."""
 SHOWN = ("HaloAE", "HaloAE: paper")
 
 
@@ -59,7 +59,7 @@ def _mapped(
     tiles = torch.from_numpy(read_tiles(source, numbers))
     model, config = checkpoint.model.to(device).eval(), checkpoint.facts.config
     found = residuals(model, to_unit(tiles.to(device)), checkpoint.feature_range.to(device), config, ssim=True)
-    assert found.layer_dissimilarities is not None, "asked for"
+    assert found.layer_dissimilarities is not None, "ssim was set"
     squared = smooth(found.squared).cpu().numpy()
     lost = smooth(found.layer_dissimilarities[:, -1]).cpu().numpy()
     return [

@@ -32,7 +32,7 @@ class SeedScores:
 class TableCell:
     """One method in one colouring: mean AUROC of the seeds, each seed's, and intervals of the mean.
 
-    ``against_best`` is the paired difference to the best baseline, None for that one.
+    ``against_best`` is the paired difference to the best baseline, None for the best baseline itself.
     """
 
     name: str
@@ -90,11 +90,12 @@ def markdown_histology(
     rules: Mapping[str, Sequence[str]],
     seeds: int,
 ) -> str:
-    """A row per method, a column per colouring; the best baseline's cell is bold. ``rules``: the score's, by seed."""
+    """A row per method, a column per colouring; the best baseline is bold. ``rules``: the rule of each seed's score."""
     names = list(dict.fromkeys(cell.name for cells in columns.values() for cell in cells))
     introduction = (
-        f"AUROC, mean of {seeds} seed{'s' * (seeds != 1)} (95 % over groups; difference to the best baseline, which is "
-        "bold). Never flipped. **Development data: these tiles' results were known while rules were chosen.**\n"
+        f"AUROC, mean of {seeds} seed{'s' * (seeds != 1)} (95 % over groups; then the difference to the best baseline, "
+        "which is bold). Never flipped. **Development data: results on these tiles were known when rules were "
+        "chosen.**\n"
     )
     lines = [
         f"# {title}\n",
@@ -105,10 +106,10 @@ def markdown_histology(
     for name in names:
         cells = (next((one for one in cells if one.name == name), None) for cells in columns.values())
         lines.append(f"| {name} | " + " | ".join("" if one is None else _words(one) for one in cells) + " |")
-    told = (f"{name} {one.haloae:.3f} (PCA {one.pca:.3f})" for name, one in residuals.items())
-    lines.append(f"\nMean squared residual of the reference test tiles: {', '.join(told)}.")
+    residual_texts = (f"{name} {one.haloae:.3f} (PCA {one.pca:.3f})" for name, one in residuals.items())
+    lines.append(f"\nMean squared residual of the reference test tiles: {', '.join(residual_texts)}.")
     scored_by = (f"{name} {', '.join(several)}" for name, several in rules.items())
-    lines.append(f"\nThe rule that makes HaloAE's score, seed by seed: {'; '.join(scored_by)}.")
+    lines.append(f"\nThe rule behind HaloAE's score, seed by seed: {'; '.join(scored_by)}.")
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""``pipelines/mosaic_slide.py``: from folders of tiles to a mosaic slide with its truth beside it."""
+"""``pipelines/mosaic_slide.py``: makes a mosaic slide, with its truth, from folders of tiles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMPRESSIONS = {"lossless": LOSSLESS, "jpeg": JPEG}
 
 @dataclass(frozen=True)
 class MosaicSources:
-    """Folders as the user named them, each ``FOLDER`` or ``CLASS=FOLDER``; how their files name a patient."""
+    """Folders as given by the user, each ``FOLDER`` or ``CLASS=FOLDER``; how their files name a patient."""
 
     reference: Sequence[str]
     anomalous: Sequence[str]
@@ -35,16 +35,16 @@ def make_mosaic(
     *,
     overwrite: bool,
 ) -> str:
-    """Write ``output``, ``<stem>.truth.geojson`` and ``<stem>.tiles.csv``; gives a summary.
+    """Write ``output``, ``<stem>.truth.geojson`` and ``<stem>.tiles.csv``; returns a summary.
 
-    Raises `UsageError` for folders or settings that cannot be used, `OutputExistsError`.
+    Raises `UsageError` for folders or settings that cannot be used, `OutputExistsError` for existing files.
     """
     if output.suffix.lower() not in {".tif", ".tiff"}:
-        raise UsageError(f"{output}: a mosaic slide is a TIFF; name it mosaic.tif or the like.")
+        raise UsageError(f"{output}: a mosaic slide is a TIFF; give it a name such as mosaic.tif.")
     truth, table = output.with_suffix(".truth.geojson"), output.with_suffix(".tiles.csv")
     for path in (output, truth, table):
         if path.exists() and not overwrite:
-            raise OutputExistsError(f"{path}: exists already. Choose another -o, or pass --overwrite to replace it.")
+            raise OutputExistsError(f"{path}: already exists. Choose another -o, or pass --overwrite to replace it.")
     mosaic = plan_mosaic(*_read_sources(sources, settings, reporter), settings)
     output.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(output)
@@ -53,40 +53,40 @@ def make_mosaic(
         mosaic.write_slide(output, compression=COMPRESSIONS[compression], progress=lambda _done, _all: advance(1))
     mosaic.write_geojson(truth)
     mosaic.write_table(table)
-    return "\n".join([*_summary(mosaic), f"Truth for QuPath: {truth}", f"What stands where: {table}"])
+    return "\n".join([*_summary(mosaic), f"Truth for QuPath: {truth}", f"Position and origin of each tile: {table}"])
 
 
 def _read_sources(
     sources: MosaicSources, settings: MosaicSettings, reporter: Reporter
 ) -> tuple[TileFiles, list[TileFiles]]:
     if sources.group_regex is None:
-        reporter.warn("each file counts as its own group. If several come from one patient, say so with --group-regex.")
+        reporter.warn("each file counts as its own group. If several come from one patient, give --group-regex.")
     reference = _classes(sources.reference, sources.group_regex)
     anomalous = _classes(sources.anomalous, sources.group_regex)
     names = [tiles.class_name for tiles in reference]
     if len(names) != 1:
         raise UsageError(
-            f"the reference is one class, but its folders are named {', '.join(names)}. Name the class: "
+            f"the reference must be one class, but its folders are named {', '.join(names)}. Give them the same class: "
             f"--reference {names[0]}=FOLDER for each of them."
         )
     if any(tiles.class_name == names[0] for tiles in anomalous):
-        raise UsageError(f"{names[0]} is both reference and anomalous. Name one of them otherwise, as CLASS=FOLDER.")
+        raise UsageError(f"{names[0]} is both reference and anomalous. Give one of them another name, as CLASS=FOLDER.")
     if settings.share > 0 and not anomalous:
         raise UsageError(
-            f"a share of {settings.share:g} is to be anomalous, but no folder was given. Pass --anomalous FOLDER, or "
-            "--share 0 for a slide of reference tiles alone."
+            f"a share of {settings.share:g} should be anomalous, but no anomalous folder was given. Pass --anomalous "
+            "FOLDER, or --share 0 for a slide of reference tiles only."
         )
     return reference[0], anomalous
 
 
 def _classes(folders: Sequence[str], group_regex: str | None) -> list[TileFiles]:
-    """Folders of one class are taken together; classes stand in the order in which they were named first."""
+    """The files of each class; folders of the same class are combined, in the order in which classes come first."""
     found: dict[str, tuple[list[Path], list[str]]] = {}
     for given in folders:
         name, folder = _class_and_folder(given)
         images = list_images(folder)
         if not images:
-            raise UsageError(f"{folder}: no image in this folder; tiles are needed (PNG, JPEG, TIFF, BMP or WebP).")
+            raise UsageError(f"{folder}: no image in this folder. Tiles as PNG, JPEG, TIFF, BMP or WebP are needed.")
         files, groups = found.setdefault(name, ([], []))
         files += images
         if group_regex is None:
@@ -102,7 +102,7 @@ def _class_and_folder(given: str) -> tuple[str, Path]:
         return Path(given).resolve().name, Path(given)
     name, _, folder = given.partition("=")
     if not name or not folder or not Path(folder).is_dir():
-        raise UsageError(f"{given}: no such folder. FOLDER or CLASS=FOLDER is needed.")
+        raise UsageError(f"{given}: no such folder. Give FOLDER or CLASS=FOLDER.")
     return name, Path(folder)
 
 

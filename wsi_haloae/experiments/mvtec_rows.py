@@ -1,4 +1,4 @@
-"""Experiments of several rows: each row a configuration, trained and judged on the same categories."""
+"""Experiments with several rows: each row is a configuration, trained and evaluated on the same categories."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
 
 @dataclass(frozen=True)
 class ExperimentRow:
-    """What one row changes, as presets laid over the model's, and the paper's figures, if any."""
+    """What one row changes, as presets applied on top of the model's, and the paper's results, if any."""
 
     name: str
     configs: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class ExperimentRow:
 
     @property
     def folder(self) -> str:
-        """The row's name as a folder's."""
+        """The row's name, made suitable for a folder."""
         return "-".join("".join(c if c.isalnum() else " " for c in self.name).lower().split())
 
 
@@ -42,9 +42,9 @@ def run_rows(
     options: MvtecOptions,
     reporter: Reporter,
 ) -> int:
-    """Each row in ``output/<row>/``, and after each the table so far; what is done is skipped.
+    """Run each row in ``output/<row>/``, and write the table after each; done rows are skipped.
 
-    A row that fails is reported and the others go on. Gives the exit code: 0, or 1 when a row failed.
+    If a row fails, this is reported and the others continue. Returns the exit code: 0, or 1 if a row failed.
     """
     done, failed = [], []
     for row in rows:
@@ -67,6 +67,6 @@ def run_rows(
 
 
 def row_results(folder: Path, sets: Sequence[ImageSet]) -> dict[str, dict[str, object]]:
-    """What the ``mvtec.json`` files of a row say, by category; those that are not there are left out."""
+    """The ``mvtec.json`` files of a row, by category; missing ones are left out."""
     files = {images.name: folder / images.name / RESULT_NAME for images in sets}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items() if path.exists()}

@@ -1,9 +1,9 @@
-"""Simulated changes of stain, scanner and compression, to see how far scores move under them.
+"""Simulated changes of stain, scanner and compression, to measure how far they move scores.
 
-Nothing is drawn: a name is one fixed change, the same for every tile and in every run. Stains change
-by one standard deviation between the 10 patients of GlaS (haematoxylin 0.3 of its mean, eosin 0.4;
-the extremes are 0.5 and 1.7, 0.4 and 1.7); the other strengths were chosen by eye on real tiles,
-visible but nothing that a pathologist would send back.
+Nothing is random: each name is one fixed change, the same for every tile and in every run. Stains change by one
+standard deviation between the 10 patients of GlaS (haematoxylin 0.3 of its mean, eosin 0.4; the extremes are 0.5 and
+1.7, 0.4 and 1.7). The other strengths were chosen by eye on real tiles: visible, but nothing that a pathologist would
+send back.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from wsi_haloae.stain.density import Image8, change_stains
 
 
 def stain_amounts(image: Image8, haematoxylin: float = 1.0, eosin: float = 1.0, dab: float = 1.0) -> Image8:
-    """Each stain's amount times a factor; all by the same one is a thicker or thinner section.
+    """Multiply each stain's amount by a factor; the same factor for all is a thicker or thinner section.
 
-    In densities that is the same as another tone curve, level ^ factor (gamma): a scanner's looks like this too.
+    In densities this equals another tone curve, level ^ factor (gamma), so a different scanner can look the same.
     """
     return change_stains(image, (haematoxylin, eosin, dab))
 
 
 def white_balance(image: Image8, gains: tuple[float, float, float]) -> Image8:
-    """Each channel times its gain, clipped at 255."""
+    """Multiply each channel by its gain, clipped at 255."""
     levels: NDArray[np.float64] = image * np.array(gains)
     return np.rint(np.minimum(levels, 255)).astype(np.uint8)
 
@@ -40,12 +40,12 @@ def blur(image: Image8, deviation: float) -> Image8:
 
 
 def sharpen(image: Image8, percent: int) -> Image8:
-    """A scanner's sharpening: unsharp mask of 1.5 pixels."""
+    """Sharpening as a scanner does it: unsharp mask of 1.5 pixels."""
     return np.asarray(Image.fromarray(image).filter(ImageFilter.UnsharpMask(1.5, percent, threshold=0)))
 
 
 def jpeg(image: Image8, quality: int) -> Image8:
-    """Compressed once more, with halved chroma (4:2:0)."""
+    """Compress once more, with halved chroma (4:2:0)."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling="4:2:0")
     return np.asarray(Image.open(file))

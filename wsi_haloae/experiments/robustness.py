@@ -1,4 +1,4 @@
-"""A trained model on tiles whose stain, scanner or compression is changed."""
+"""Scores tiles with a trained model after changes of stain, scanner or compression."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def measure_robustness(
     device: torch.device,
     reporter: Reporter,
 ) -> None:
-    """``robustness.md``, ``.json`` and ``.png`` in ``output``: every change of `PERTURBATIONS`, and none."""
+    """Write ``robustness.md``, ``.json`` and ``.png`` to ``output``: every change of `PERTURBATIONS`, and no change."""
     scorer = Scorer(checkpoint, device, BATCH)
     changes = {UNCHANGED: _numbered(lambda tile: tile)}
     changes |= {name: _numbered(change) for name, change in PERTURBATIONS.items()}

@@ -1,4 +1,4 @@
-"""How far scores move when stain, scanner or compression change, and what becomes of p-values and AUROC."""
+"""How far scores move when stain, scanner or compression change, and how that changes p-values and AUROC."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class RobustnessRow:
-    """Of reference tiles after one change. ``shift`` is the median score's move, in deviations of unchanged tiles.
+    """Results for reference tiles after one change.
 
-    ``below_level`` is the share with p <= 0.05 (None where no p-value can be so small; 0.05 or less is what the
-    p-value promises), ``auroc`` that of anomalous tiles after the same change against them (None without any).
+    ``shift`` is how far their median score moves, in standard deviations of the unchanged tiles' scores.
+    ``below_level`` is the share of reference tiles with p <= 0.05, which should be 0.05 or less (None if no p-value can
+    be so small). ``auroc`` is for anomalous tiles against reference tiles after the same change (None without any).
     """
 
     change: str
@@ -37,9 +38,9 @@ def robustness_row(
     p_values: NDArray[np.floating] | None,
     anomalous: NDArray[np.floating],
 ) -> RobustnessRow:
-    """From scores of reference tiles before and after the change, their p-values (n,), and anomalous scores (k,).
+    """A row from scores and p-values of reference tiles (n,), before and after the change, and anomalous scores (k,).
 
-    ``p_values`` are None where none can be as small as `LEVEL`.
+    ``p_values`` are None if none can be as small as `LEVEL`.
     """
     labels = np.repeat([False, True], [len(reference), len(anomalous)])
     return RobustnessRow(
@@ -63,7 +64,7 @@ def markdown_robustness(rows: Sequence[RobustnessRow]) -> str:
 
 
 def write_robustness(path: Path, scores: Sequence[tuple[str, NDArray[np.floating]]]) -> None:
-    """Scores of reference tiles under each change as boxes; the first is unchanged, its quartiles are drawn through."""
+    """Draw the scores of reference tiles under each change as boxes; lines mark the quartiles of unchanged tiles."""
     figure = Figure(figsize=(7.5, 0.32 * len(scores) + 1), layout="constrained")
     axes = figure.subplots()
     names, values = [name for name, _ in reversed(scores)], [one for _, one in reversed(scores)]

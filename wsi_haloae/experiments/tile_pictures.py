@@ -43,7 +43,7 @@ def write_score_histograms(
 
 
 def write_map_sheet(path: Path, tiles: Sequence[MappedTile]) -> None:
-    """A column per tile: itself, and each of its maps on one scale for all tiles."""
+    """A column per tile: the tile, and each of its maps on one scale for all tiles."""
     names = list(tiles[0].maps)
     figure = Figure(figsize=(1.9 * len(tiles), 2.1 * (1 + len(names))), layout="constrained")
     rows = figure.subplots(1 + len(names), len(tiles), squeeze=False)

@@ -1,1 +1,1 @@
-"""Labelled image sets in MVTec AD's layout or in plain folders: read, checked, judged and drawn."""
+"""Labelled image sets, in MVTec AD's layout or in plain folders: read, checked, evaluated and drawn."""

@@ -1,4 +1,4 @@
-"""One category: train on its reference images, score its test images, and judge the scores."""
+"""One category: train on its reference images, score its test images, and evaluate the scores."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from wsi_haloae.tiles.sources import TileSource
 from wsi_haloae.training.job import TrainingData
 
 HELD_OUT = 0.1
-"""Share of the training images that early stopping and the yardsticks look at; at least two images."""
+"""Share of the training images held out for early stopping and for comparison with PCA; at least two images."""
 BATCH = 16
 
 Normalise = Literal["none", "median"]
@@ -45,9 +45,9 @@ Normalise = Literal["none", "median"]
 
 @dataclass(frozen=True)
 class CategoryImages:
-    """One category's images as they are read; ``other`` holds the test images at the other brightness.
+    """The images of one category; ``other`` holds the test images with the other treatment of brightness.
 
-    ``other`` are images divided by their median grey where ``test`` are as they came, and the other way round.
+    If ``test`` images are unchanged, ``other`` images are divided by their median grey, and the other way round.
     """
 
     images: ImageSet
@@ -58,7 +58,7 @@ class CategoryImages:
 
     @classmethod
     def open(cls, images: ImageSet, normalise: Normalise, seed: int) -> CategoryImages:
-        """Split the training images by ``seed``; the median grey to scale to is that of training images."""
+        """Split the training images by ``seed``; images are scaled to the median grey of the training images."""
         plain = ImageSource(images.train_folder, images.train, SIZE)
         target = float(np.median([median_grey(plain.read(number)) for number in range(len(images.train))]))
         train = plain if normalise == "none" else ImageSource(images.train_folder, images.train, SIZE, target)
@@ -77,7 +77,7 @@ class CategoryImages:
         return [image.defect for image in self.images.test]
 
     def masks(self) -> Masks | None:
-        """Of the test images whose pixels are all known, in their order; None where no defect is marked."""
+        """Masks of the test images whose pixels are all known, in their order; None if no defect is marked."""
         known = [image for image, there in zip(self.images.test, self.images.has_mask, strict=True) if there]
         if not any(image.mask for image in known):
             return None
@@ -90,7 +90,7 @@ class CategoryImages:
 
 @dataclass(frozen=True)
 class Judged:
-    """All that outputs are made of."""
+    """Everything that the outputs are made of."""
 
     result: CategoryResult
     residuals: ImageResiduals
@@ -103,7 +103,7 @@ class Judged:
 def judge(
     category: CategoryImages, checkpoint: Checkpoint, device: torch.device, reporter: Reporter, *, baselines: bool
 ) -> Judged:
-    """Score the test images by the checkpoint's rule and by every other, and compare with the truth."""
+    """Score the test images by the checkpoint's rule and by every other rule, and compare with the truth."""
     images = category.images
     with reporter.track("Scoring", 2 * len(images.test), "images") as advance:
         found, other = (
@@ -125,7 +125,7 @@ def judge(
             everything=baselines,
         )
     scores, masks = score_residuals(found, checkpoint), category.masks()
-    reporter.line("measuring AUROC, AP and AUPRO, and their intervals")
+    reporter.line("measuring AUROC, average precision and AUPRO, and their intervals")
     result = _result(category, checkpoint, found, score_residuals(other, checkpoint), held_out, compared, masks)
     validation_maps = score_residuals(held_out, checkpoint).maps
     top = float(np.percentile(validation_maps.numpy(), 99.9))

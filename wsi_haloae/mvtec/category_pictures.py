@@ -17,12 +17,12 @@ from wsi_haloae.mvtec.image_set import REFERENCE
 
 SHEET_COLUMNS = 8
 MOST_POINTS = 2000
-"""Points of a curve that are drawn; a curve of millions looks the same."""
+"""How many points of a curve are drawn; a curve of millions would look the same."""
 
 
 @dataclass(frozen=True)
 class SheetColumn:
-    """One test image with its map; ``mask`` is None where the defect's pixels are not known."""
+    """One test image with its map; ``mask`` is None if it is not known which pixels are defective."""
 
     title: str
     image: NDArray[np.uint8]  # (s, s, 3)
@@ -33,7 +33,7 @@ class SheetColumn:
 def choose_for_sheet(defects: Sequence[str], has_mask: NDArray[np.bool_]) -> list[int]:
     """Numbers of up to `SHEET_COLUMNS` images: one reference image, then the kinds of defect in turn.
 
-    The first of each kind by name, those with a mask before others: never picked by score.
+    Of each kind, the first by name, images with a mask before others; never chosen by score.
     """
     by_kind: dict[str, list[int]] = {}
     for number in sorted(range(len(defects)), key=lambda n: (not has_mask[n], n)):
@@ -46,7 +46,7 @@ def choose_for_sheet(defects: Sequence[str], has_mask: NDArray[np.bool_]) -> lis
 
 
 def write_sheet(path: Path, columns: Sequence[SheetColumn], top: float) -> None:
-    """Image, anomaly map from 0 to ``top`` (the same scale throughout), and mask, one column each."""
+    """Image, anomaly map from 0 to ``top`` (the same scale for all), and mask; one column per image."""
     figure = Figure(figsize=(1.9 * len(columns) + 0.8, 6.2), layout="constrained")
     rows = figure.subplots(3, len(columns), squeeze=False)
     for place, column in enumerate(columns):
@@ -89,7 +89,7 @@ def write_defect_scores(path: Path, defects: Sequence[str], scores: NDArray[np.f
 
 @dataclass(frozen=True)
 class CurveInput:
-    """Image scores (n,) and pixel scores (k,) of one method; pixels None where it has no maps."""
+    """Image scores (n,) and pixel scores (k,) of one method; the latter None if it has no maps."""
 
     images: NDArray[np.floating]
     pixels: NDArray[np.floating] | None
@@ -101,7 +101,7 @@ def write_curves(
     anomalous: NDArray[np.bool_],
     defect_pixels: NDArray[np.bool_] | None,
 ) -> None:
-    """Image ROC, pixel ROC and pixel precision-recall of each method; ``defect_pixels`` (k,) None: images alone."""
+    """Image ROC, pixel ROC and pixel precision-recall of each method; images only if ``defect_pixels`` (k,) is None."""
     figure = Figure(figsize=(13 if defect_pixels is not None else 5, 4.2), layout="constrained")
     axes = figure.subplots(1, 3 if defect_pixels is not None else 1, squeeze=False)[0]
     for name, method in methods.items():
@@ -126,7 +126,7 @@ def write_curves(
 
 
 def _thin(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A curve of millions of points reduced to some that lie evenly along both axes; its ends stay."""
+    """Reduce a curve of millions of points to some that are evenly spaced along both axes; its ends stay."""
     if len(x) <= MOST_POINTS:
         return x, y
     along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])

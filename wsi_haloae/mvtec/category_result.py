@@ -1,4 +1,4 @@
-"""What ``mvtec.json`` says about a category: figures, what they rest on, and what decides without a model."""
+"""The contents of ``mvtec.json``: results of a category, the data they are based on, and model-free comparisons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wsi_haloae.mvtec.paper_figures import OFFICIAL_DEFECTS, Published
 
 @dataclass(frozen=True)
 class TestData:
-    """How many images stand behind the figures."""
+    """How many images the results are based on."""
 
     name: str
     train: int
@@ -24,7 +24,7 @@ class TestData:
 
     @property
     def label(self) -> str:
-        """Which part of the category's defects is there, e.g. "61 of 119 defects, 61 with mask"."""
+        """Which part of the category's defects is available, e.g. "61 of 119 defects, 61 with mask"."""
         official = OFFICIAL_DEFECTS.get(self.name)
         whole = f" of {official}" if official and official != self.anomalous else ""
         return f"{self.anomalous}{whole} defects, {self.with_mask} with mask"
@@ -32,9 +32,9 @@ class TestData:
 
 @dataclass(frozen=True)
 class ImageFigures:
-    """Image AUROC (0..1) by the rule, its 95 % interval, and as images of the other brightness come out.
+    """Image AUROC (0..1) by the rule with its 95 % interval, and with both treatments of brightness.
 
-    ``median`` is that of images divided by their median grey, ``plain`` that of images as they are.
+    ``median`` is for images divided by their median grey, ``plain`` for unchanged images.
     """
 
     auroc: float
@@ -45,7 +45,7 @@ class ImageFigures:
 
 @dataclass(frozen=True)
 class Row:
-    """A baseline, or our own figures; ``pixel`` is None where there is no map or no mask."""
+    """Results of a baseline, or our own; ``pixel`` is None if there is no map or no mask."""
 
     name: str
     image_auroc: float
@@ -65,10 +65,10 @@ class VariantRow:
 
 @dataclass(frozen=True)
 class Convergence:
-    """Mean squared residual of held-out reference images, ours and that of PCA with the code's width.
+    """Mean squared residual of held-out reference images: our model's, and that of PCA with the code's width.
 
-    An auto-encoder that does worse than PCA on the features it was trained to reconstruct has not
-    converged (specification, section 6).
+    An auto-encoder that is worse than PCA on the features it was trained to reconstruct has not converged
+    (specification, section 6).
     """
 
     components: int
@@ -83,7 +83,7 @@ class Convergence:
 
 @dataclass(frozen=True)
 class CategoryResult:
-    """All figures of one category; ``no_model`` holds AUROCs of statistics, never flipped."""
+    """All results of one category; ``no_model`` holds AUROCs of statistics, never flipped."""
 
     data: TestData
     backbone: str
@@ -103,10 +103,10 @@ class CategoryResult:
     paper: Published | None
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for ``mvtec.json``; figures are shares, 0..1, but the paper's, in per cent."""
-        told = asdict(self)
-        told["label"] = f"{self.backbone}; {self.data.label}"
-        told["paper"] = self.paper._asdict() if self.paper else None
+        """Plain values for ``mvtec.json``; results are shares, 0..1, except the paper's, which are in per cent."""
+        values = asdict(self)
+        values["label"] = f"{self.backbone}; {self.data.label}"
+        values["paper"] = self.paper._asdict() if self.paper else None
         if self.convergence:
-            told["convergence"]["converged"] = self.convergence.converged
-        return told
+            values["convergence"]["converged"] = self.convergence.converged
+        return values

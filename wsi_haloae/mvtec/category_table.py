@@ -35,9 +35,9 @@ def write_table(results: Sequence[Mapping[str, Any]], output: Path) -> Path:
 
 
 def markdown_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Contents of ``mvtec.json`` files as a table in per cent, our figures beside the paper's.
+    """The contents of ``mvtec.json`` files as a table in per cent, with the paper's results beside ours.
 
-    Rows without a model, and baselines where they were run, stand under each category.
+    Rows without a model, and baselines if they were run, follow under each category.
     """
     lines = [_line(HEADINGS), _line(["---"] * len(HEADINGS))]
     for result in results:
@@ -53,12 +53,12 @@ def markdown_table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 _EXPLANATION = (
-    "Per cent, with 95 % intervals by bootstrap over images, anomalous and reference images apart.",
-    "Indented rows: baselines on the same features, and statistics that need no model. No AUROC is ever flipped; a",
-    "statistic near 0 decides as well as one near 100.",
-    "AP: average precision of pixels. Divided by median grey: image AUROC when each image is, so that brightness goes.",
-    "Not converged: held-out images are reconstructed worse than by a PCA of as many components (squared residuals).",
-    "The paper's figures are context: other weights, other images, other length of training.",
+    "In per cent, with 95 % intervals by bootstrap over images, drawn separately for anomalous and reference images.",
+    "Indented rows: baselines on the same features, and statistics that need no model. No AUROC is ever flipped: a",
+    "statistic near 0 separates the classes as well as one near 100.",
+    "AP: average precision of pixels. Divided by median grey: image AUROC if each image is scaled to equal brightness.",
+    "Not converged: held-out images are reconstructed worse than by a PCA with as many components (squared residuals).",
+    "The paper's results are only context: its weights, images and length of training were different.",
 )
 
 

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a set of images, found before a training is spent on it."""
+"""Checks a set of images for everything that can be wrong with it, before time is spent on training."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from wsi_haloae.tiles.sources import IMAGE_SUFFIXES
 from wsi_haloae.workspace.slide_names import name_problem
 
 LEAST_TRAINING = 4
-"""Two images to train on and two held out."""
+"""Least number of training images: two to train on and two held out."""
 MOST_TOLD = 5
-"""Problems that one message lists."""
+"""How many problems one message lists."""
 MOST_SQUEEZE = 1.02
-"""Ratio of an image's sides up to which it passes for a square."""
+"""Images whose longer side is at most this many times the shorter one count as square."""
 
 Sizes = Mapping[Path, tuple[int, int]]
 """Height and width in pixels of the images that can be read."""
@@ -41,11 +41,12 @@ def check_name(name: str) -> None:
 
 
 def check_images(images: ImageSet, warn: Callable[[str], None]) -> None:
-    """Read each image and mask once, and refuse a set that cannot give honest figures.
+    """Read each image and mask once, and refuse a set that cannot give valid results.
 
-    Raises `UsageError` that names the first `MOST_TOLD` problems and counts the others: a class without images, a
-    file that cannot be read, a mask that fits no image, two masks for one image, an empty mask, a training image
-    that is tested on. ``warn`` gets a line for anomalous images without a mask, and one for images that are not square.
+    Raises `UsageError` that lists the first `MOST_TOLD` problems and counts the others: a class without images, a file
+    that cannot be read, a mask that fits no image, two masks for one image, an empty mask, a training image that is
+    also a test image. ``warn`` gets a line about anomalous images without a mask, and one about images that are not
+    square.
     """
     sizes, problems = _decode_all([*images.train, *(image.path for image in images.test)])
     problems = [
@@ -56,14 +57,14 @@ def check_images(images: ImageSet, warn: Callable[[str], None]) -> None:
         *_tested_training_images(images, sizes),
     ]
     if problems:
-        raise UsageError(_tell(problems))
+        raise UsageError(_listed(problems))
     _warn_of_unknown_pixels(images, warn)
     _warn_of_squeezing(sizes, warn)
 
 
-def _tell(problems: list[str]) -> str:
+def _listed(problems: list[str]) -> str:
     more = len(problems) - MOST_TOLD
-    return "\n".join([*problems[:MOST_TOLD], *([f"... and {more} more of this kind."] if more > 0 else [])])
+    return "\n".join([*problems[:MOST_TOLD], *([f"... and {more} more problems."] if more > 0 else [])])
 
 
 def _decode_all(paths: Iterable[Path]) -> tuple[Sizes, list[str]]:
@@ -80,41 +81,43 @@ def _decode_all(paths: Iterable[Path]) -> tuple[Sizes, list[str]]:
 def _missing_classes(images: ImageSet) -> Iterator[str]:
     if len(images.train) < LEAST_TRAINING:
         yield (
-            f"{images.train_folder}: holds {len(images.train)} training images, but {LEAST_TRAINING} are needed: 2 are "
-            "trained on and 2 held out. Add reference images."
+            f"{images.train_folder}: contains {len(images.train)} training images, but {LEAST_TRAINING} are needed: 2 "
+            "to train on and 2 to hold out. Add reference images."
         )
     if images.anomalous.all():
         yield (
-            f"{images.test_folder / REFERENCE}: holds no image. Figures need reference images that were not trained "
-            "on: put some there."
+            f"{images.test_folder / REFERENCE}: contains no image. The evaluation needs reference images that were not "
+            "trained on: put some there."
         )
     if not images.anomalous.any():
         yield (
-            f"{images.test_folder}: holds no anomalous image. Put some into a folder of it that is named after the "
+            f"{images.test_folder}: contains no anomalous image. Put some into a folder in it that is named after the "
             f"defect, not {REFERENCE!r}."
         )
     for folder in class_folders(images.test_folder):
         if folder.name != REFERENCE and not visible_images(folder):
-            yield f"{folder}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}). Add some or remove the folder."
+            yield f"{folder}: contains no image ({', '.join(sorted(IMAGE_SUFFIXES))}). Add some or remove the folder."
 
 
 def _wrong_pairs(images: ImageSet) -> Iterator[str]:
-    """Masks and images that are not one to one, by their names."""
+    """Masks and images that do not match one to one by their names."""
     by_key: dict[str, list[LabelledImage]] = {}
     for image in images.test:
         by_key.setdefault(image_key(image.path, images.test_folder), []).append(image)
     for key, masks in masks_by_key(images.mask_folder).items():
         if key not in by_key:
-            yield f"{masks[0]}: a mask without its image, {images.test_folder / key}.*. Add that or remove this."
+            yield f"{masks[0]}: there is no image {images.test_folder / key}.* for this mask. Add the image or remove "
+            "the mask."
         elif len(masks) > 1:
             yield f"{by_key[key][0].path}: has two masks, {masks[0]} and {masks[1]}. Remove the one that is wrong."
         elif len(by_key[key]) > 1:
             first, second = by_key[key][:2]
-            yield f"{masks[0]}: may belong to {first.path} or to {second.path}. Remove or rename one of these images."
+            yield f"{masks[0]}: this mask could belong to {first.path} or to {second.path}. Remove or rename one of "
+            "these images."
 
 
 def _wrong_masks(images: ImageSet, sizes: Sizes) -> Iterator[str]:
-    """Masks that cannot be read, have another size than their image, or contradict its class."""
+    """Masks that cannot be read, have a different size than their image, or contradict its class."""
     for image in images.test:
         if image.mask is None:
             continue
@@ -126,16 +129,17 @@ def _wrong_masks(images: ImageSet, sizes: Sizes) -> Iterator[str]:
         if marked.shape != sizes.get(image.path, marked.shape):
             height, width = sizes[image.path]
             yield (
-                f"{image.mask}: {marked.shape[1]} x {marked.shape[0]} pixels, but its image {image.path} has "
-                f"{width} x {height}. Give the mask that was drawn on this image."
+                f"{image.mask}: this mask has {marked.shape[1]} x {marked.shape[0]} pixels, but its image {image.path} "
+                f"has {width} x {height}. Use the mask that was drawn on this image."
             )
         elif image.anomalous and not marked.any():
             yield (
-                f"{image.mask}: marks no pixel, but {image.path} is anomalous. A marked pixel is above half of the "
-                "range (white): mark the defect, or remove the mask."
+                f"{image.mask}: this mask marks no pixel, but {image.path} is anomalous. A pixel is marked if it is "
+                "above half of the range (white). Mark the defect, or remove the mask."
             )
         elif marked.any() and not image.anomalous:
-            yield f"{image.mask}: marks pixels of {image.path}, a reference image. Remove the mask or move the image."
+            yield f"{image.mask}: this mask marks pixels, but {image.path} is a reference image. Remove the mask or "
+            "move the image."
 
 
 def _tested_training_images(images: ImageSet, sizes: Sizes) -> Iterator[str]:
@@ -143,7 +147,8 @@ def _tested_training_images(images: ImageSet, sizes: Sizes) -> Iterator[str]:
     for image in images.test:
         same = trained.get(_content(image.path)) if image.path in sizes else None
         if same is not None:
-            yield f"{image.path}: has the same content as the training image {same}. Remove one of them."
+            yield f"{image.path}: this test image has the same content as the training image {same}. Remove one of "
+            "them."
 
 
 def _content(path: Path) -> str:
@@ -152,11 +157,11 @@ def _content(path: Path) -> str:
 
 def _warn_of_unknown_pixels(images: ImageSet, warn: Callable[[str], None]) -> None:
     unknown = [image.path for image, there in zip(images.test, images.has_mask, strict=True) if not there]
-    if unknown and images.mask_folder is not None:  # without a folder of masks nobody expects any
+    if unknown and images.mask_folder is not None:  # without a folder of masks, none are expected
         wanted = f"{images.mask_folder / image_key(unknown[0], images.test_folder)}_mask.*"
         warn(
-            f"{images.name}: {len(unknown)} of {int(images.anomalous.sum())} anomalous images have no mask and count "
-            f"for the image-level figures only; the first is {unknown[0]} (looked for: {wanted})."
+            f"{images.name}: {len(unknown)} of {int(images.anomalous.sum())} anomalous images have no mask, so they "
+            f"count only for the image-level results; the first is {unknown[0]} (expected mask: {wanted})."
         )
 
 
@@ -165,6 +170,6 @@ def _warn_of_squeezing(sizes: Sizes, warn: Callable[[str], None]) -> None:
     if oblong:
         height, width = sizes[oblong[0]]
         warn(
-            f"{len(oblong)} of {len(sizes)} images are not square and are squeezed to a square; the first is "
-            f"{oblong[0]} ({width} x {height} pixels). Crop them to squares if shape matters."
+            f"{len(oblong)} of {len(sizes)} images are not square and will be squeezed to a square; the first is "
+            f"{oblong[0]} ({width} x {height} pixels). Crop them to squares if shapes matter."
         )

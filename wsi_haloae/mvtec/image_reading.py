@@ -1,8 +1,8 @@
-"""Images of any usual kind as 8-bit RGB squares, their masks, and what levels their brightness.
+"""Reads images of all usual kinds as 8-bit RGB squares, their masks, and scales their brightness.
 
-Files are known by what they hold, not by their suffix. Of an animation the first picture is read. An orientation
-noted in EXIF is ignored: an image and its mask are read as they are stored. 16 bits become 8 by a division by 257;
-Pillow clips grey ones at 255 instead, and misreads TIFFs whose channels lie apart, so they do not go through it.
+The kind of a file is found from its content, not its suffix. Of an animation, the first picture is read. An orientation
+in EXIF is ignored: an image and its mask are read as they are stored. 16-bit values are divided by 257 to get 8 bits.
+Pillow clips 16-bit grey values at 255 instead, and misreads TIFFs with separate channels, so it is not used for these.
 """
 
 from __future__ import annotations
@@ -23,54 +23,54 @@ from wsi_haloae.errors import UsageError
 WHITE, BLACK = 255, 0
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = 24
-"""Where a PNG holds its bits per channel."""
+"""Position of the bits per channel in a PNG file."""
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PILLOW_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 _UNREADABLE = (
-    # what Pillow, tifffile and imagecodecs raise on damaged files
+    # raised by Pillow, tifffile and imagecodecs for damaged files
     *(OSError, SyntaxError, ValueError, RuntimeError, TypeError, LookupError, ArithmeticError, MemoryError),
     *(struct.error, Image.DecompressionBombError),
 )
 
 
 class _StrangeKindError(Exception):
-    """An image that is whole, but of a kind that has no plain meaning as 8-bit RGB."""
+    """An undamaged image of a kind that has no obvious meaning as 8-bit RGB."""
 
 
 def decode_rgb(path: Path, background: int = WHITE) -> NDArray[np.uint8]:
-    """An image at its own size as (h, w, 3) RGB; ``background`` (0..255) shows through transparent parts.
+    """Read an image at its own size as (h, w, 3) RGB; ``background`` (0..255) shows through transparent parts.
 
-    Greyscale is repeated to three channels. Raises `UsageError` when the file is damaged or cut short, when its
-    pixels are neither 8 nor 16 bits (float, 32 bits), and when a TIFF holds more than one image.
+    Greyscale is repeated to three channels. Raises `UsageError` if the file is damaged or cut short, if its pixels have
+    neither 8 nor 16 bits (float, 32 bits), and if a TIFF contains more than one image.
     """
     try:
         channels = _decode(path.read_bytes())
     except _StrangeKindError as error:
         raise UsageError(
-            f"{path}: holds {error}. Needed is one image of 8 or 16 bits per channel, grey, RGB, palette or "
+            f"{path}: contains {error}. One image with 8 or 16 bits per channel is needed, in grey, RGB, palette or "
             "CMYK: save it as an 8-bit PNG."
         ) from None
     except _UNREADABLE as error:
-        # Pillow's own message for this case is the address of an object
-        why = "no image format that is known" if isinstance(error, UnidentifiedImageError) else error
+        # Pillow's own message for this case only contains the address of an object
+        why = "unknown image format" if isinstance(error, UnidentifiedImageError) else error
         raise UsageError(
-            f"{path}: cannot be read as an image ({why}). It may be damaged or cut short: copy it anew, save it as "
+            f"{path}: cannot be read as an image ({why}). It may be damaged or cut short: copy it again, save it as "
             "PNG, or remove it."
         ) from None
     return np.broadcast_to(_lay_on(channels, background), (*channels.shape[:2], 3)).copy()
 
 
 def read_square(path: Path, size: int) -> NDArray[np.uint8]:
-    """An image as (size, size, 3) RGB on white, resized with antialiasing; one of that size is untouched.
+    """Read an image as (size, size, 3) RGB on white, resized with antialiasing; one of that size is unchanged.
 
     An image that is not square is squeezed. Raises `UsageError` as `decode_rgb` does.
     """
-    # Pillow widens the filter by the scale when it shrinks, which is the antialiasing
+    # When Pillow shrinks an image, it widens the filter by the scale, which is the antialiasing.
     return np.array(Image.fromarray(decode_rgb(path)).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def decode_mask(path: Path) -> NDArray[np.bool_]:
-    """Which pixels (h, w) of a mask are marked: any channel above half of its range, and not transparent.
+    """Read which pixels (h, w) a mask marks: those with a channel above half of its range, and not transparent.
 
     Raises `UsageError` as `decode_rgb` does.
     """
@@ -79,7 +79,7 @@ def decode_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def read_mask(path: Path, size: int) -> NDArray[np.bool_]:
-    """A mask as (size, size), resized by nearest neighbour: a mark thinner than a new pixel can be lost.
+    """Read a mask as (size, size), resized by nearest neighbour: a mark thinner than a new pixel can be lost.
 
     Raises `UsageError` as `decode_rgb` does.
     """
@@ -98,9 +98,9 @@ def median_grey(image: NDArray[np.uint8]) -> float:
 
 
 def to_median(image: NDArray[np.uint8], target: float) -> NDArray[np.uint8]:
-    """An (h, w, 3) image scaled as a whole so that its median grey is ``target`` (0..255), clipped at 255.
+    """Scale an (h, w, 3) image so that its median grey is ``target`` (0..255), clipped at 255.
 
-    The factor depends on this image alone. An image whose median is 0 is returned as it is: no factor brightens it.
+    The factor depends only on this image. An image with a median of 0 is returned unchanged: no factor brightens it.
     """
     median = median_grey(image)
     if median == 0:
@@ -125,7 +125,7 @@ def _decode(content: bytes) -> NDArray[np.uint8]:
 def _decode_with_pillow(content: bytes) -> NDArray[np.uint8]:
     with Image.open(BytesIO(content)) as image:
         if image.mode not in _PILLOW_MODES:
-            raise _StrangeKindError(f"pixels of Pillow's kind {image.mode}")
+            raise _StrangeKindError(f"pixels of Pillow's mode {image.mode}")
         transparent = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
         return np.asarray(image.convert("RGBA" if transparent else "RGB"))
 
@@ -136,7 +136,7 @@ def _decode_deep_tiff(content: bytes) -> NDArray[np.uint16] | None:
         page = file.pages.first
         images = sum(other.shape == page.shape for other in file.pages)
         if images > 1:
-            raise _StrangeKindError(f"{images} images of one size")
+            raise _StrangeKindError(f"{images} images of the same size")
         if page.dtype in (np.uint8, np.bool_):
             return None
         _refuse_strange_deep_tiff(page)
@@ -153,22 +153,22 @@ def _refuse_strange_deep_tiff(page: TiffPage) -> None:
     if page.photometric not in {PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB}:
         raise _StrangeKindError(f"16-bit {PHOTOMETRIC(page.photometric).name} colours")
     if page.axes not in {"YX", "YXS", "SYX"} or page.extrasamples not in {(), (EXTRASAMPLE.UNASSALPHA,)}:
-        raise _StrangeKindError(f"{page.samplesperpixel} channels of 16 bits that are not grey, RGB or RGB and alpha")
+        raise _StrangeKindError(f"{page.samplesperpixel} channels of 16 bits that are not grey, RGB or RGB with alpha")
 
 
 def _require_whole_tiff(page: TiffPage) -> None:
-    """Refuse what tifffile would fill up with zeros, strips or tiles that are absent, and sizes beyond reason."""
+    """Refuse absent strips or tiles, which tifffile would fill with zeros, and impossible sizes."""
     if page.imagewidth * page.imagelength > 2 * (Image.MAX_IMAGE_PIXELS or math.inf):  # as Pillow does
-        raise ValueError(f"{page.imagewidth} x {page.imagelength} pixels are more than can be meant")
+        raise ValueError(f"a size of {page.imagewidth} x {page.imagelength} pixels is not plausible")
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if len(parts) < math.prod(page.chunked):
-        raise ValueError(f"{len(parts)} parts of {math.prod(page.chunked)} are there")
+        raise ValueError(f"only {len(parts)} of {math.prod(page.chunked)} parts are present")
     if any(start == 0 or length == 0 for start, length in parts):
         raise ValueError("a part of the image is missing")
 
 
 def _lay_on(channels: NDArray[np.uint8], background: int) -> NDArray[np.uint8]:
-    """Colour channels (h, w, 1 or 3) with their alpha, if there is one, applied over a grey background."""
+    """Blend colour channels (h, w, 1 or 3) with a grey background by their alpha, if they have one."""
     if channels.shape[2] in {1, 3}:
         return channels
     opacity = channels[:, :, -1:] / 255

@@ -1,8 +1,8 @@
-"""Which images a model is trained on and judged by: MVTec AD's folders, or the user's own.
+"""The images a model is trained on and evaluated with: MVTec AD's folders, or the user's own.
 
-    root/category/train/good/*            reference images to train on
-    root/category/test/good/*             reference images to judge by
-    root/category/test/<defect>/*         anomalous images
+    root/category/train/good/*            reference images for training
+    root/category/test/good/*             reference images for testing
+    root/category/test/<defect>/*         anomalous images for testing
     root/category/ground_truth/<defect>/<stem>_mask.png
 
 Hidden files and folders (``._001.png`` of macOS, ``.ipynb_checkpoints``) are left out.
@@ -21,13 +21,13 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.tiles.sources import list_images
 
 REFERENCE = "good"
-"""MVTec's name of the folder of reference images."""
+"""MVTec's name for the folder of reference images."""
 _MASK = "_mask"
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """A test image: its kind of defect (`REFERENCE` for none), and the file that marks the defect, if known."""
+    """A test image: its kind of defect (`REFERENCE` for none), and the file that marks the defect, if there is one."""
 
     path: Path
     defect: str
@@ -35,13 +35,13 @@ class LabelledImage:
 
     @property
     def anomalous(self) -> bool:
-        """Whether it is anything else than reference."""
+        """Whether it is not a reference image."""
         return self.defect != REFERENCE
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Training and test images, and the folders they lie below."""
+    """Training and test images, and the folders that contain them."""
 
     name: str
     train: tuple[Path, ...]
@@ -57,7 +57,7 @@ class ImageSet:
 
     @property
     def has_mask(self) -> NDArray[np.bool_]:
-        """Of which test images each pixel is known, (n,): reference images, and those that have a mask."""
+        """For which test images every pixel is known, (n,): reference images, and images with a mask."""
         return np.array([not image.anomalous or image.mask is not None for image in self.test], dtype=np.bool_)
 
     @property
@@ -67,9 +67,9 @@ class ImageSet:
 
 
 def list_categories(root: Path) -> list[str]:
-    """Names of the folders in ``root`` that hold ``train/good``, sorted.
+    """Names of the folders in ``root`` that contain ``train/good``, sorted.
 
-    Raises `UsageError` when ``root`` is no folder.
+    Raises `UsageError` if ``root`` is not a folder.
     """
     _require_folder(root)
     return sorted(path.name for path in root.iterdir() if (path / "train" / REFERENCE).is_dir())
@@ -78,23 +78,25 @@ def list_categories(root: Path) -> list[str]:
 def find_mvtec(root: Path, category: str) -> ImageSet:
     """The images of one category in MVTec's layout.
 
-    Raises `UsageError` when the category is not there, or its test images do not lie in folders.
+    Raises `UsageError` if the category does not exist, or its test images are not in folders.
     """
     there = list_categories(root)
     if category not in there:
-        known = f"there are: {', '.join(there)}" if there else f"no folder in it holds train/{REFERENCE}"
-        raise UsageError(f"{root}: holds no category {category!r}; {known}. Name a category, and the folder above it.")
+        known = f"choose {', '.join(there)}" if there else f"no folder in it contains train/{REFERENCE}"
+        raise UsageError(
+            f"{root}: contains no category {category!r}; {known}. ROOT must be the folder that contains the categories."
+        )
     folder = root / category
     masks = folder / "ground_truth"
     return _find(category, folder / "train" / REFERENCE, folder / "test", masks if masks.is_dir() else None)
 
 
 def find_folders(reference_dir: Path, test_dir: Path, mask_dir: Path | None) -> ImageSet:
-    """The user's own images, named by the folder that holds both.
+    """The user's own images; the set is named after the folder that contains both.
 
-    ``reference_dir`` holds the training images. ``test_dir`` has a folder `REFERENCE` and one for each kind of
-    defect. ``mask_dir`` mirrors it; the mask of ``<defect>/<stem>.*`` is ``<defect>/<stem>_mask.*`` or
-    ``<defect>/<stem>.*``. Raises `UsageError` when a folder is absent or test images do not lie in folders.
+    ``reference_dir`` contains the training images. ``test_dir`` has a folder `REFERENCE` and one for each kind of
+    defect. ``mask_dir`` has the same folders; the mask of ``<defect>/<stem>.*`` is ``<defect>/<stem>_mask.*`` or
+    ``<defect>/<stem>.*``. Raises `UsageError` if a folder does not exist or test images are not in folders.
     """
     for folder in (reference_dir, test_dir, *([mask_dir] if mask_dir else [])):
         _require_folder(folder)
@@ -115,7 +117,7 @@ def class_folders(test_folder: Path) -> list[Path]:
 
 
 def image_key(path: Path, test_folder: Path) -> str:
-    """What a test image and its mask have in common: the path below the folder, without suffix."""
+    """What the paths of a test image and its mask have in common: the path below the folder, without suffix."""
     return path.relative_to(test_folder).with_suffix("").as_posix()
 
 
@@ -137,8 +139,8 @@ def _find(name: str, train_folder: Path, test_folder: Path, mask_folder: Path | 
         defect = path.relative_to(test_folder).parts[0]
         if defect == path.name:
             raise UsageError(
-                f"{path}: lies in no folder of {test_folder}, so whether it is anomalous is not known. Put reference "
-                f"images into {test_folder / REFERENCE} and each kind of defect into a folder of its own."
+                f"{path}: is in no folder of {test_folder}, so it is not known whether it is anomalous. Put reference "
+                f"images into {test_folder / REFERENCE}, and each kind of defect into its own folder."
             )
         mask = next(iter(masks.get(image_key(path, test_folder), [])), None)
         test.append(LabelledImage(path, defect, mask))
@@ -147,4 +149,4 @@ def _find(name: str, train_folder: Path, test_folder: Path, mask_folder: Path | 
 
 def _require_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder. Give the folder that holds the images.")
+        raise UsageError(f"{folder}: no such folder. Give the folder that contains the images.")

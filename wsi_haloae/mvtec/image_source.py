@@ -1,4 +1,4 @@
-"""Images of any size as tiles of one size: what training and scoring read in an evaluation."""
+"""Images of any size as tiles of one size, for training and scoring in an evaluation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from wsi_haloae.mvtec.image_reading import read_square, to_median
 
 CACHE_BYTES = 2 * 1024**3
-"""Most pixels that one process keeps; images beyond are read anew each time."""
+"""How many pixels a process keeps at most; other images are read again each time."""
 
 
 class ImageSource:
     """A `TileSource` of images, each its own group, resized to ``size`` and kept in memory once read.
 
     ``groups`` and ``blocks`` are the files' names below ``folder``. With ``median``, each image is scaled so that its
-    median grey is that level (`to_median`). ``mpp`` is 1.0 because the protocol wants a number: these images have no
+    median grey is that level (`to_median`). ``mpp`` is 1.0 because the protocol requires a number: these images have no
     physical scale, and checkpoints made from them store None.
     """
 
@@ -35,7 +35,7 @@ class ImageSource:
         self._kept: dict[int, NDArray[np.uint8]] = {}
 
     def read(self, number: int) -> NDArray[np.uint8]:
-        """One image, (s, s, 3) RGB; the caller may write to it. Raises `UsageError` when it cannot be read."""
+        """Read one image, (s, s, 3) RGB; the caller may modify it. Raises `UsageError` if it cannot be read."""
         if number in self._kept:
             return self._kept[number].copy()
         image = read_square(self._files[number], self.tile_size)
@@ -46,7 +46,7 @@ class ImageSource:
         return image
 
     def digest(self) -> str:
-        """Of the files' names below the folder, their bytes, the size and the median."""
+        """Digest of the files' names below the folder, their bytes, the size and the median."""
         whole = hashlib.sha256(f"{self.tile_size} {self.median}".encode())
         for file, name in zip(self._files, self.groups, strict=True):
             whole.update(os.fsencode(name) + b"\0" + hashlib.sha256(file.read_bytes()).digest())

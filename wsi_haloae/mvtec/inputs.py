@@ -1,4 +1,4 @@
-"""From what a user names to sets of images: MVTec's layout, or the user's own folders."""
+"""Finds the sets of images that a user names: in MVTec's layout, or in the user's own folders."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def find_image_sets(
     *,
     everything: bool,
 ) -> list[ImageSet]:
-    """The sets of images that were named; `UsageError` for options that contradict each other."""
+    """The sets of images to use; `UsageError` for options that contradict each other."""
     own = reference_dir, test_dir
     if root is None:
         if reference_dir is None or test_dir is None:
             raise UsageError("give ROOT with --category or --all, or both --reference-dir and --test-dir.")
         if categories or everything:
-            raise UsageError("--category and --all belong to ROOT; with --reference-dir there is one set of images.")
+            raise UsageError("--category and --all need ROOT; --reference-dir names a single set of images.")
         return [find_folders(reference_dir, test_dir, mask_dir)]
     if any(own) or mask_dir:
         raise UsageError("ROOT and --reference-dir/--test-dir/--mask-dir both name images; give one or the other.")
     there = list_categories(root)
     if everything == bool(categories):
         raise UsageError(
-            f"{root}: name categories with --category, or take --all. There are: {', '.join(there) or 'none'}."
+            f"{root}: name categories with --category, or use --all. Categories found: {', '.join(there) or 'none'}."
         )
     if everything and not there:
-        raise UsageError(f"{root}: no folder in it holds train/good, so there is no category.")
+        raise UsageError(f"{root}: no folder in it contains train/good, so there is no category to evaluate.")
     return [find_mvtec(root, name) for name in (there if everything else dict.fromkeys(categories))]

@@ -1,4 +1,4 @@
-"""What the paper published (Mathian et al., VISAPP 2023), in per cent: context beside our figures, never a target."""
+"""What the paper published (Mathian et al., VISAPP 2023), in per cent: context for our results, never a target."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Published(NamedTuple):
-    """Image and pixel AUROC in per cent; None where the paper gives none."""
+    """Image and pixel AUROC in per cent; None if the paper does not report it."""
 
     image_auroc: float | None
     pixel_auroc: float | None
@@ -50,7 +50,7 @@ TABLE_4 = {
     "block C as CNN": Published(85.0, 90.4),
     "block C as Swin": Published(84.9, 86.5),
 }
-"""Means over the 15 categories, by what stands in block C's place."""
+"""Means over the 15 categories, by what replaces block C."""
 
 TABLE_S2 = {
     "classifier, P(damaged)": Published(84.4, None),
@@ -78,4 +78,4 @@ OFFICIAL_DEFECTS = {
     "wood": 60,
     "zipper": 119,
 }
-"""Anomalous test images of MVTec AD's own split (Bergmann et al. 2019), to say when a copy is not whole."""
+"""Anomalous test images in MVTec AD's own split (Bergmann et al. 2019), to detect incomplete copies."""

@@ -1,4 +1,4 @@
-"""The pictures of one category, from what was judged."""
+"""Draws the pictures of one category from its evaluation."""
 
 from __future__ import annotations
 

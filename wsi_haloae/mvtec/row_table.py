@@ -1,4 +1,4 @@
-"""Rows of an experiment as one table: what was varied down the side, categories across."""
+"""Rows of an experiment as one table: one line per variation, one group of columns per category."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wsi_haloae.mvtec.paper_figures import Published
 
 @dataclass(frozen=True)
 class RowResults:
-    """A row's name, the contents of its ``mvtec.json`` files by category, and the paper's figures, if any."""
+    """A row's name, the contents of its ``mvtec.json`` files by category, and the paper's results, if any."""
 
     name: str
     categories: Mapping[str, Mapping[str, Any]]
@@ -53,8 +53,8 @@ def markdown_variants(title: str, categories: Mapping[str, Mapping[str, Any]], p
 
 
 _EXPLANATION = (
-    "Per cent. The paper's figures are means over 15 categories, with other weights and a longer training: context.",
-    "A row has not converged while its held-out residual is above that of PCA with as many components as its code.",
+    "In per cent. The paper's results are means over 15 categories, with other weights and a longer training: context.",
+    "A row has not converged if its held-out residual is above that of PCA with as many components as its code.",
 )
 
 
@@ -82,7 +82,7 @@ def _figures(result: Mapping[str, Any] | None) -> list[str]:
 
 
 def _remarks(categories: Mapping[str, Mapping[str, Any]]) -> str:
-    """Where the row has not converged, and where no model is needed."""
+    """Where the row has not converged, and where a statistic without a model separates the classes."""
     remarks = []
     for name, result in categories.items():
         convergence = result["convergence"]
