@@ -57,9 +57,7 @@ def fit(
     """
     source, device = data.source, options.device
     reporter.detail(f"training on {device}, {torch.get_num_threads()} threads, {options.workers} readers")
-    torch.manual_seed(config.training.seed)
-    model = HaloAE(config.model, source.tile_size)
-    backbone_source = load_weights(model.backbone, config.model.features, options.weights)
+    model, backbone_source = build(config, source.tile_size, options.weights)
     reporter.line(f"weights of the features: {backbone_source}; the checkpoint will hold a copy")
     model = model.to(device).to(memory_format=torch.channels_last)
     measured = draw(data.train, config)
@@ -96,6 +94,16 @@ def fit(
         },
     )
     return Checkpoint(facts, model, mean_map, feature_range, image_map), curve
+
+
+def build(config: Config, tile_size: int, weights: Path | None) -> tuple[HaloAE, str]:
+    """The model that a training begins with, its features filled, and where their weights come from.
+
+    Raises `UsageError` for weights that do not fit or are not there.
+    """
+    torch.manual_seed(config.training.seed)
+    model = HaloAE(config.model, tile_size)
+    return model, load_weights(model.backbone, config.model.features, weights)
 
 
 def _measure(

@@ -27,7 +27,7 @@ from wsi_haloae.mvtec.image_check import check_images
 from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.calibrating import set_display_range
-from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, build, fit
 from wsi_haloae.runs.lock import HOLDER_NAME, LOCK_NAME, locked
 from wsi_haloae.runs.mvtec_category import CategoryImages, Judged, Normalise, judge
 from wsi_haloae.runs.mvtec_pictures import write_pictures
@@ -76,6 +76,8 @@ def run_mvtec(
     for line in describe_cost(asked.model, config.model, SIZE):
         reporter.line(line)
     device = resolve_device(options.device)
+    if options.overwrite:
+        build(config, SIZE, options.weights)  # whose weights may be missing; what is there goes only after
     results, failed = [], []
     for images in sets:
         folder, record = output / images.name, RunRecord("mvtec", arguments, reporter, first_warning)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from wsi_haloae.atomic import remove_tree
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.inputs import SlideInput
 from wsi_haloae.runs.manifest import ManifestRow, read_manifest
-from wsi_haloae.runs.tile import choose_tiles, fill_tiles
+from wsi_haloae.runs.tile import ChosenTiles, choose_tiles, fill_tiles
 from wsi_haloae.stores.places import place
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.annotations import find_annotations, read_annotations
@@ -47,10 +48,23 @@ class ReferenceOptions:
 
 
 class ReferenceReader:
-    """Opens sources; annotated slides are tiled below ``folder`` first."""
+    """Opens sources; annotated slides are tiled below ``folder`` first.
 
-    def __init__(self, options: ReferenceOptions, tissue: TissueConfig, folder: Path, reporter: Reporter) -> None:
+    All sources are checked before the first tile is written. ``overwrite``: tiles that an earlier training left there
+    are made again.
+    """
+
+    def __init__(
+        self,
+        options: ReferenceOptions,
+        tissue: TissueConfig,
+        folder: Path,
+        reporter: Reporter,
+        *,
+        overwrite: bool = False,
+    ) -> None:
         self._options, self._tissue, self._folder, self._reporter = options, tissue, folder, reporter
+        self._overwrite = overwrite
         rows = read_manifest(options.manifest) if options.manifest else []
         self._rows = {row.path.resolve(): row for row in rows}
         if options.manifest and options.group_regex:
@@ -60,7 +74,8 @@ class ReferenceReader:
         """All sources as one; `UsageError` when there is nothing in them."""
         places = [place(source) for source in sources]
         self._refuse_twins(places)
-        parts = [part for path in places for part in self._open(path)]
+        prepared = [self._prepare(path) for path in places]
+        parts = [part for opened in prepared for part in opened()]
         if not any(part.groups for part in parts):
             raise UsageError(f"no tile was found in {', '.join(sources)}.")
         return CombinedSource([part for part in parts if part.groups])
@@ -106,11 +121,16 @@ class ReferenceReader:
                     "or rename one of them."
                 )
 
-    def _open(self, path: Path) -> list[TileSource]:
+    def _prepare(self, path: Path) -> Callable[[], Sequence[TileSource]]:
+        """A source that has been checked; calling it opens it, and tiles it first if it is a slide."""
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder.")
         if path.is_file():
-            return [self._open_slide(path)]
+            return self._prepare_slide(path)
+        parts = self._open_folder(path)
+        return lambda: parts
+
+    def _open_folder(self, path: Path) -> list[TileSource]:
         if self._options.annotations or self._options.class_name:
             raise UsageError(
                 f"{path}: --annotations and --class choose tiles on slides, but this is a folder. "
@@ -147,7 +167,7 @@ class ReferenceReader:
             )
         return ImageFolderSource(folder, self._options.mpp, files, groups)
 
-    def _open_slide(self, path: Path) -> TileSource:
+    def _prepare_slide(self, path: Path) -> Callable[[], Sequence[TileSource]]:
         options, row = self._options, self._rows.get(path.resolve())
         named = (row.annotations if row else None) or options.annotations
         if named is None or options.class_name is None:
@@ -167,10 +187,17 @@ class ReferenceReader:
                 f"{path}: no tile has tissue and {options.min_coverage:.0%} of its area in class "
                 f"{options.class_name!r}. Are the annotations of this slide? Lower --min-coverage otherwise."
             )
-        folder = self._folder / path.stem
-        store = fill_tiles(source, folder / STORE_NAME, tiling.header(), chosen, options.workers, self._reporter)
+        group = self._group(path, path.name)
+        return lambda: [TileStoreSource(self._fill(source, chosen), group)]
+
+    def _fill(self, source: SlideInput, chosen: ChosenTiles) -> Path:
+        folder = self._folder / source.name
+        path, header = folder / STORE_NAME, chosen.tiling.header()
+        if self._overwrite:
+            remove_tree(path)
+        fill_tiles(source, path, header, chosen, self._options.workers, self._reporter)
         chosen.preview(folder)
-        return TileStoreSource(store.path, self._group(path, path.name))
+        return path
 
     def _group(self, path: Path, slide: str) -> str | None:
         """The group that a manifest's row or ``--group-regex`` names for a slide; None without either."""

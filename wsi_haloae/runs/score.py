@@ -115,21 +115,21 @@ class ScoreRun:
             roi = find_annotations(self._options.roi, source.path) if self._options.roi else None
             tiling, header = self.plan(slide.properties, roi, reporter)
             region = read_annotations(roi, slide.properties.bounds).everything() if roi else None
-            if self._options.overwrite:  # only now: whatever was wrong with the command has been said
-                _remove_outputs(folder)
             recover_tree(folder / score_store.STORE_NAME)
-            if self._finished(folder, header):
+            if not self._options.overwrite and self._finished(folder, header):
                 reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                 return int(read_record(folder / RECORD_NAME).get("counts", {}).get("unreadable", 0))
-            (folder / RECORD_NAME).unlink(missing_ok=True)
             chosen = choose_tiles(slide, tiling, reporter, region)
             if roi and not len(chosen.index):
                 raise AnnotationError(
                     f"{roi}: no tile of {source.path} has tissue and half of its area inside these polygons. "
                     "Are they this slide's, in pixels of level 0?"
                 )
+        if self._options.overwrite:  # only now: whatever was wrong with the command has been said
+            _remove_outputs(folder)
         record.lap("tissue")
         scores = self._open_scores(folder, header, chosen)
+        (folder / RECORD_NAME).unlink(missing_ok=True)
         if not scores.finished:
             reporter.detail(f"{source.path}: {scores.header.compute}, {self._options.workers} readers")
             tiles = self._tiles(source, folder / tile_store.STORE_NAME, chosen, record)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from wsi_haloae.atomic import remove_tree
+import torch
+
 from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.features.resolve import resolve
@@ -20,12 +21,13 @@ from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.added_value import report_added_value
 from wsi_haloae.runs.calibrating import calibrate
-from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, fit
+from wsi_haloae.runs.fitting import STATE_NAME, FitOptions, build, fit
 from wsi_haloae.runs.helping import Helpers, help_train
 from wsi_haloae.runs.lock import locked
 from wsi_haloae.runs.record import RECORD_NAME, RunRecord
 from wsi_haloae.runs.reference import ReferenceOptions, ReferenceReader, Stratum, choose_groups, read_anomalous
 from wsi_haloae.runs.stain_matching import as_trained, match_stains, stain_target
+from wsi_haloae.stores.places import place
 from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.sources import CombinedSource, TileSource
 from wsi_haloae.training.split import PARTS, Split, split_by_group
@@ -83,8 +85,12 @@ class Reference:
     def read(
         cls, sources: Sequence[str], config: Config, options: TrainOptions, folder: Path, reporter: Reporter
     ) -> Self:
-        """Annotated slides are tiled below ``folder`` first."""
-        reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter)
+        """Annotated slides are tiled below ``folder`` first, once everything about them has been checked."""
+        if any(place(source).is_file() for source in sources):  # of other sources the tiles are there
+            check_tile_size(config.model, options.reference.settings.tile_size)
+        reader = ReferenceReader(
+            options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite
+        )
         source = reader.read(sources)
         check_tile_size(config.model, source.tile_size)
         require_memory(config.model, source.tile_size)
@@ -108,12 +114,15 @@ def _train_tiles(
     record: RunRecord,
     reporter: Reporter,
 ) -> None:
-    config = resolve(asked)
-    if options.overwrite:
-        remove_tree(folder / "tiles")
+    config, device = resolve(asked), resolve_device(options.device)
     reference = Reference.read(sources, config, options, folder, reporter)
+    anomalous = None
+    if options.anomalous is not None:
+        anomalous = read_anomalous(options.anomalous, reference.source, options.reference, reporter)
     identity = _identity(config, reference.source, reference.split, options)
-    if options.overwrite:  # only now: whatever was wrong with the command has been said
+    if options.overwrite:
+        build(config, reference.source.tile_size, options.weights)  # whose weights may be missing
+        # Only now: whatever was wrong with the command has been said.
         output.unlink(missing_ok=True)
         (folder / STATE_NAME).unlink(missing_ok=True)
     if output.exists():
@@ -125,14 +134,15 @@ def _train_tiles(
         for line in describe_cost(asked.model, config.model, reference.source.tile_size):
             reporter.line(line)
         record.lap("reference tiles")
-        checkpoint = _trained(reference, config, options, folder, identity, helpers, reporter)
+        checkpoint = _trained(reference, config, options, folder, identity, device, helpers, reporter)
         record.lap("training")
         record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
         record.write(folder / RECORD_NAME, "done")
         checkpoint.save(output)
         (folder / STATE_NAME).unlink(missing_ok=True)
         reporter.line(f"{output}: done; curve and reconstructions in {folder}")
-    _compare(checkpoint, reference.source, reference.split, options, folder, reporter)
+    if options.baselines:
+        _compare(checkpoint, reference, anomalous, folder, device, reporter)
 
 
 def _trained(
@@ -141,6 +151,7 @@ def _trained(
     options: TrainOptions,
     folder: Path,
     identity: str,
+    device: torch.device,
     helpers: Helpers,
     reporter: Reporter,
 ) -> Checkpoint:
@@ -151,7 +162,7 @@ def _trained(
     seen = source if stains is None else match_stains(source, stains, glass)
     fit_options = FitOptions(
         weights=options.weights,
-        device=helpers.ranks.device(resolve_device(options.device)),
+        device=helpers.ranks.device(device),
         folder=folder,
         identity=identity,
         workers=options.reference.workers,
@@ -169,14 +180,17 @@ def _trained(
 
 
 def _compare(
-    checkpoint: Checkpoint, source: TileSource, split: Split, options: TrainOptions, folder: Path, reporter: Reporter
+    checkpoint: Checkpoint,
+    reference: Reference,
+    anomalous: TileSource | None,
+    folder: Path,
+    device: torch.device,
+    reporter: Reporter,
 ) -> None:
     """``--baselines``: what the decoder adds, after the model is safe on disk."""
-    if not options.baselines:
-        return
-    anomalous = read_anomalous(options.anomalous, source, options.reference, reporter) if options.anomalous else None
-    seen, others = as_trained(source, checkpoint), as_trained(anomalous, checkpoint) if anomalous else None
-    report_added_value(checkpoint, seen, split, others, folder, resolve_device(options.device), reporter)
+    seen = as_trained(reference.source, checkpoint)
+    others = as_trained(anomalous, checkpoint) if anomalous else None
+    report_added_value(checkpoint, seen, reference.split, others, folder, device, reporter)
     reporter.line(f"{folder / 'baselines.md'}: HaloAE, its baselines and plain statistics side by side")
 
 
