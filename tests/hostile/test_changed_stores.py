@@ -22,7 +22,6 @@ ROOTS = ("null", "[]", "3", '"text"', "{}", "", '{"zarr_format": 3}', '{"zarr_fo
 ATTRIBUTES = (None, [], 3, {}, {"kind": []})
 HEADERS = (None, [], {}, {"model": None})
 OUTSIDE = {
-    "flags": [16, 31, 255],
     "state": [3, 255],
     "p_value": [-0.1, 1.5, np.inf],
     "tissue_fraction": [-1, 1.1, np.nan],

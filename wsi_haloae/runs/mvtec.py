@@ -30,6 +30,7 @@ from wsi_haloae.mvtec.score_table import summary_line, write_scores
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
+from wsi_haloae.training.fit import build
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.recorder import RunRecorder
 
@@ -72,6 +73,8 @@ def run_mvtec(
     for line in describe_cost(config.model, resolved.model, SIZE):
         reporter.line(line)
     device = resolve_device(options.device)
+    if options.overwrite:
+        build(config, SIZE, options.weights)  # whose weights may be missing; what is there goes only after
     results, failed = [], []
     for images in sets:
         folder, record = output / images.name, RunRecorder("mvtec", arguments, reporter, first_warning)

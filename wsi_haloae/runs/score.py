@@ -86,18 +86,18 @@ class ScoreRun:
         options, planner, reporter = self._options, self.planner, record.reporter
         with closing(source.open()) as slide:
             plan = planner.plan(source.path, slide.properties, reporter)
-            if options.overwrite:  # only now: every error in the command has been reported
-                remove_outputs(folder)
-            require_as_asked(
-                folder, options.precision, options.batch_size, options.threads, options.keep_tiles, reporter
-            )
-            if finished := finished_record(folder, plan.header):
-                reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
-                return finished.counts.unreadable
-            (folder / RECORD_NAME).unlink(missing_ok=True)
+            if not options.overwrite:
+                asked = options.precision, options.batch_size, options.threads, options.keep_tiles
+                require_as_asked(folder, *asked, reporter)
+                if finished := finished_record(folder, plan.header):
+                    reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
+                    return finished.counts.unreadable
             chosen = plan.choose(slide, reporter)
+        if options.overwrite:  # only now: every error in the command has been reported
+            remove_outputs(folder)
         record.lap("tissue")
         scores = open_scores(folder, plan.header, chosen, planner.checkpoint)
+        (folder / RECORD_NAME).unlink(missing_ok=True)
         if not scores.finished:
             self._score(source, folder, chosen, scores, record)
         scores = scores.compacted()

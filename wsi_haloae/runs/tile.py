@@ -47,17 +47,17 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
     with closing(source.open()) as slide:
         tiling = Tiling.of(slide.properties, options.settings, options.tissue)
         header = tiling.header()
-        if options.overwrite:
-            (folder / RECORD_NAME).unlink(missing_ok=True)
-            remove(path)
         refuse_link(path)
-        if path.exists():
+        if path.exists() and not options.overwrite:
             store = TileStore.open(path)
             store.require_same(header)
             if not store.pending_shards() and is_finished(folder, "tile"):
                 reporter.line(f"{source.path}: tiled already, nothing to do ({path})")
                 return unreadable_tiles(store)
         chosen = choose_tiles(slide, tiling, reporter)
+    if options.overwrite:  # only now: the slide can be read, and the tiling is one
+        (folder / RECORD_NAME).unlink(missing_ok=True)
+        remove(path)
     record.lap("tissue")
     store = fill_tiles(source, path, header, chosen, options.workers, reporter)
     chosen.preview(folder)

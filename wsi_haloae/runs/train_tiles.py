@@ -14,9 +14,10 @@ from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
-from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum
+from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, read_anomalous
 from wsi_haloae.training.added_value import report_added_value
 from wsi_haloae.training.distributed import Helpers, help_train
+from wsi_haloae.training.fit import build
 from wsi_haloae.training.job import STATE_NAME
 from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.reference import Reference
@@ -81,11 +82,16 @@ def _train_tiles(
     record: RunRecorder,
     reporter: Reporter,
 ) -> None:
-    config = resolve(asked)
+    config, device = resolve(asked), resolve_device(options.device)
     reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite)
     reference = Reference.read(reader, sources, config, options.balance, reporter)
+    anomalous = None
+    if options.anomalous_dir is not None:
+        anomalous = read_anomalous(options.anomalous_dir, reference.source, options.reference, reporter)
     identity = reference.identity(config, options.weights)
-    if options.overwrite:  # only now: every error in the command has been reported
+    if options.overwrite:
+        build(config, reference.source.tile_size, options.weights)  # the weights may be missing
+        # Only now: every error in the command has been reported.
         output.unlink(missing_ok=True)
         (folder / STATE_NAME).unlink(missing_ok=True)
     if output.exists():
@@ -100,7 +106,7 @@ def _train_tiles(
             reference,
             config,
             folder,
-            resolve_device(options.device),
+            device,
             helpers,
             reporter,
             identity=identity,
@@ -113,6 +119,5 @@ def _train_tiles(
         checkpoint.save(output)
         (folder / STATE_NAME).unlink(missing_ok=True)
         reporter.line(f"{output}: done; curve and reconstructions in {folder}")
-    if options.baselines or options.anomalous_dir:  # after the model is safe on disk
-        device = resolve_device(options.device)
-        report_added_value(checkpoint, reference, options.reference, options.anomalous_dir, folder, device, reporter)
+    if options.baselines or anomalous:  # after the model is safe on disk
+        report_added_value(checkpoint, reference, anomalous, folder, device, reporter)

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from wsi_haloae.artefacts.flags import FLAGS, known_bits
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.atomic import read_own
 from wsi_haloae.calibration.conformal import CalibrationFacts
@@ -174,7 +174,8 @@ class ScoreStore(ShardedStore):
             "score_paper": Column(np.float32),
             "p_value": Column(np.float32, least=0, most=1, unknown=True),
             **{name: Column(np.float32, (width,)) for name, width in _wide_columns(self.header).items()},
-            "flags": Column(np.uint8, least=0, most=known_bits()),
+            "artefacts": Column(np.float32, (None,)),  # a store of another version may know fewer flags, or more
+            "flags": Column(np.uint8),
             "tissue_cells": Column(np.int32, least=0),
             **({} if side is None else {"anomaly_map": Column(np.float32, (side, side))}),
             "thumbnail": Column(np.uint8, (None, 3)),

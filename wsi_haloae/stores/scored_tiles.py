@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.artefacts.flags import FLAGS
+from wsi_haloae.artefacts.flags import FLAGS, known_bits
 from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.calibration.selection import USUAL, Criterion, Selection
 from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
@@ -48,7 +48,7 @@ class ScoredTiles:
         score, score_paper, p_value = (
             np.where(done, store.read(name), np.float32(np.nan)) for name in ("score", "score_paper", "p_value")
         )
-        flags = np.where(done, store.read("flags"), 0).astype(np.uint8)
+        flags = np.where(done, store.read("flags") & known_bits(), 0).astype(np.uint8)
         return cls(store.header, store.index, state, score, score_paper, p_value, flags, criterion)
 
     def __len__(self) -> int:

@@ -23,7 +23,6 @@ from wsi_haloae.evaluation.tile_comparison import all_methods
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.stain_matching import as_trained
-from wsi_haloae.tiles.reference import ReferenceOptions, read_anomalous
 from wsi_haloae.tiles.sources import CombinedSource, TileSource
 from wsi_haloae.tiles.views import Chosen
 from wsi_haloae.training.choose_rule import synthetic_anomalies_of
@@ -36,18 +35,15 @@ NAME = "baselines"
 def report_added_value(
     checkpoint: Checkpoint,
     reference: Reference,
-    options: ReferenceOptions,
-    anomalous_dir: Path | None,
+    anomalous: TileSource | None,
     folder: Path,
     device: torch.device,
     reporter: Reporter,
 ) -> None:
-    """``--baselines``: compare a trained model on its reference tiles, and on a folder of anomalous tiles if given."""
-    source, anomalous = reference.source, None
-    if anomalous_dir:
-        anomalous = as_trained(read_anomalous(anomalous_dir, source, options, reporter), checkpoint)
-    seen = as_trained(source, checkpoint)
-    _report(checkpoint, seen, reference.split, anomalous, folder, device, reporter)
+    """``--baselines``: compare a trained model on its reference tiles, and on anomalous tiles if there are any."""
+    seen = as_trained(reference.source, checkpoint)
+    others = as_trained(anomalous, checkpoint) if anomalous else None
+    _report(checkpoint, seen, reference.split, others, folder, device, reporter)
     reporter.line(f"{folder / f'{NAME}.md'}: HaloAE, its baselines and plain statistics side by side")
 
 

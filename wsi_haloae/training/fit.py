@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -34,9 +36,7 @@ def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) ->
     config, data, source = job.config, job.data, job.data.source
     device = helpers.ranks.device(job.device)
     reporter.detail(f"training on {device}, {torch.get_num_threads()} threads, {job.workers} readers")
-    torch.manual_seed(config.training.seed)
-    model = HaloAE(config.model, source.tile_size)
-    backbone_source = load_weights(model.backbone, config.model.features, job.weights)
+    model, backbone_source = build(config, source.tile_size, job.weights)
     reporter.line(f"backbone weights: {backbone_source}; the checkpoint will contain a copy")
     model = model.to(device).to(memory_format=torch.channels_last)
     measured = draw(data.train, config)
@@ -64,6 +64,16 @@ def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) ->
         },
     )
     return Checkpoint(facts, model, mean_map, feature_range, image_map), curve
+
+
+def build(config: Config, tile_size: int, weights: Path | None) -> tuple[HaloAE, str]:
+    """The model that a training begins with, its features filled, and where their weights come from.
+
+    Raises `UsageError` for weights that do not fit or are not there.
+    """
+    torch.manual_seed(config.training.seed)
+    model = HaloAE(config.model, tile_size)
+    return model, load_weights(model.backbone, config.model.features, weights)
 
 
 def _measure(
