@@ -21,7 +21,8 @@ from wsi_haloae.engine.inference import PRECISIONS
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.score import ScoreOptions, ScoreRun
+from wsi_haloae.runs.score import ScoreRun
+from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.score_slide import score_slide
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.slide.handle_pool import ThreadHandles
@@ -76,12 +77,12 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
                 scorer.score(pixels[: min(len(pixels), len(chosen.index) - shard * len(pixels))])
 
         def straight() -> None:
-            score_slide(source, checkpoint, new_store(), readers=readers, device=device, reporter=quiet)
+            score_slide(source, checkpoint, new_store(), options, device=device, reporter=quiet)
 
         def stored() -> None:
             shutil.rmtree(folder / "tiles.zarr", ignore_errors=True)
             tiles = fill_tiles(source, folder / "tiles.zarr", plan.tiling.header(), chosen, readers, quiet)
-            score_slide(source, checkpoint, new_store(), readers=readers, device=device, reporter=quiet, tiles=tiles)
+            score_slide(source, checkpoint, new_store(), options, device=device, reporter=quiet, tiles=tiles)
 
         ways = {"read": read, "model": model, "straight": straight, "through_the_store": stored}
         best = dict.fromkeys(ways, float("inf"))

@@ -10,7 +10,7 @@ from wsi_haloae.cohort.score import score_alone
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.score import ScoreOptions
+from wsi_haloae.scoring.options import ScoreOptions
 
 
 def score(

@@ -112,7 +112,7 @@ def score(
 
     from wsi_haloae.cohort.cluster import ClusterOptions
     from wsi_haloae.cohort.score import score_alone, score_cohort
-    from wsi_haloae.runs.score import ScoreOptions
+    from wsi_haloae.scoring.options import ScoreOptions
 
     arguments = click.get_current_context().params
     chosen = options.chosen(ScoreOptions, given)

@@ -17,7 +17,8 @@ from wsi_haloae.cohort.attempts import SET_ASIDE, attempted
 from wsi_haloae.cohort.log import SlideProgress, slide_log
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.processors.cores import available_cores
-from wsi_haloae.runs.score import ScoreOptions, ScoreRun
+from wsi_haloae.runs.score import ScoreRun
+from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.workspace.batch_result import ItemResult, attempt_slide
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 from wsi_haloae.workspace.recorder import RunRecorder

@@ -16,8 +16,9 @@ from wsi_haloae.evaluation.mean_colour import colour_distance, mean_colours
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.score import ScoreOptions, score_slides
+from wsi_haloae.runs.score import score_slides
 from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles
+from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.tile_store import TileStore

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,11 +19,11 @@ from wsi_haloae.export.overview import write_overview
 from wsi_haloae.export.printed import scored_lines
 from wsi_haloae.export.removal import remove_outputs
 from wsi_haloae.export.run_facts import run_facts
-from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.as_asked import require_as_asked
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.open_scores import finished_record, open_scores
+from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.score_plan import ScorePlanner, load_slide_model
 from wsi_haloae.scoring.score_slide import score_slide
 from wsi_haloae.stores.score_store import ScoreStore
@@ -37,23 +36,6 @@ from wsi_haloae.workspace.lock import tidy
 from wsi_haloae.workspace.record import RECORD_NAME
 from wsi_haloae.workspace.recorder import RunRecorder
 from wsi_haloae.workspace.slide_inputs import SlideInput
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic."""
-
-    model: Path
-    device: str = "auto"
-    precision: str | None = None
-    batch_size: int | None = None
-    stride: int | None = None
-    num_workers: int = field(default_factory=available_cores)
-    roi: Path | None = None
-    maps: bool = False
-    keep_tiles: bool = False
-    overwrite: bool = False
-    threads: int | None = None
 
 
 def score_slides(
@@ -78,8 +60,7 @@ class ScoreRun:
     def of(cls, options: ScoreOptions) -> Self:
         """Load the model. Raises `CheckpointError` or `UsageError` for what would make every slide fail."""
         checkpoint, mpp = load_slide_model(options.model)
-        compute = Compute(checkpoint, options.device, options.precision, options.batch_size, options.threads)
-        return cls(ScorePlanner(checkpoint, mpp, compute, options.stride, options.roi, options.maps), options)
+        return cls(ScorePlanner(checkpoint, mpp, Compute(checkpoint, options), options), options)
 
     def score_one(self, source: SlideInput, folder: Path, record: RunRecorder) -> int:
         """Take one slide through all stages. Returns the number of tiles that could not be read."""
@@ -87,8 +68,7 @@ class ScoreRun:
         with closing(source.open()) as slide:
             plan = planner.plan(source.path, slide.properties, reporter)
             if not options.overwrite:
-                asked = options.precision, options.batch_size, options.threads, options.keep_tiles
-                require_as_asked(folder, *asked, reporter)
+                require_as_asked(folder, options, reporter)
                 if finished := finished_record(folder, plan.header):
                     reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                     return finished.counts.unreadable
@@ -124,5 +104,5 @@ class ScoreRun:
             tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, readers, record.reporter)
             record.lap("tiling")
         model, device = planner.checkpoint, planner.compute.device
-        score_slide(source, model, scores, readers=readers, device=device, reporter=record.reporter, tiles=tiles)
+        score_slide(source, model, scores, self._options, device=device, reporter=record.reporter, tiles=tiles)
         record.lap("scoring")

@@ -13,19 +13,13 @@ from wsi_haloae.atomic import refuse_link
 from wsi_haloae.engine.batch import LARGEST
 from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.stores.tile_store import STORE_NAME as TILES_NAME
 
 
-def require_as_asked(
-    folder: Path,
-    precision: str | None,
-    batch_size: int | None,
-    threads: int | None,
-    keep_tiles: bool,
-    reporter: Reporter,
-) -> None:
-    """Compare the options that were given with the scores that are in ``folder``, if any; None was not given.
+def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) -> None:
+    """Compare the options that were given with the scores that are in ``folder``, if any.
 
     Raises `OutputExistsError` for another precision, and for tiles that are wanted but were not kept. Another batch
     size or number of threads is named in a line.
@@ -36,18 +30,18 @@ def require_as_asked(
         return
     store = ScoreStore.open(path)
     compute = store.header.compute
-    if precision is not None and precision != compute.dtype:
+    if options.precision is not None and options.precision != compute.dtype:
         raise OutputExistsError(
-            f"{path}: scored in {compute.dtype}, but --precision {precision} was given. Leave --precision out to keep "
-            "these scores, choose another -o, or pass --overwrite to score the slide again."
+            f"{path}: scored in {compute.dtype}, but --precision {options.precision} was given. Leave --precision out "
+            "to keep these scores, choose another -o, or pass --overwrite to score the slide again."
         )
-    if keep_tiles and store.finished and not (folder / TILES_NAME).exists():
+    if options.keep_tiles and store.finished and not (folder / TILES_NAME).exists():
         raise OutputExistsError(
             f"{folder}: --keep-tiles was given, but this slide was scored without keeping its pixels. "
             "'wsi-haloae tile' writes them into another folder, or pass --overwrite to score the slide again."
         )
     begun_with = {"--batch-size": compute.lowered_from or compute.batch_size, "--threads": compute.threads}
-    wanted = {"--batch-size": batch_size and min(batch_size, LARGEST), "--threads": threads}
+    wanted = {"--batch-size": options.batch_size and min(options.batch_size, LARGEST), "--threads": options.threads}
     for option, value in wanted.items():
         if value is not None and value != begun_with[option]:
             reporter.line(

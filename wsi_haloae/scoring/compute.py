@@ -12,22 +12,21 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.stores.score_store import ComputeRecord
 
 
 class Compute:
-    """The device, precision, batch size and threads of one run; None for the last three means automatic.
+    """The device, precision, batch size and threads of one run, as ``options`` say, or found automatically.
 
     Sets this process's number of threads. Raises `UsageError` for a device that this machine does not have.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, device: str, precision: str | None, batch_size: int | None, threads: int | None
-    ) -> None:
-        self._checkpoint, self.device = checkpoint, resolve_device(device)
-        self._precision = precision or default_precision(self.device)
-        self._batch_size = batch_size
-        use_threads(threads)
+    def __init__(self, checkpoint: Checkpoint, options: ScoreOptions) -> None:
+        self._checkpoint, self.device = checkpoint, resolve_device(options.device)
+        self._precision = options.precision or default_precision(self.device)
+        self._batch_size = options.batch_size
+        use_threads(options.threads)
         self._threads = torch.get_num_threads()
         # "float32" in a store means float32, not the 10-bit products that cuDNN would use by default.
         torch.backends.cudnn.allow_tf32 = False

@@ -13,6 +13,7 @@ from wsi_haloae.errors import AnnotationError, CheckpointError
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.compute import Compute
+from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import available_rules
 from wsi_haloae.slide.properties import Slide, SlideProperties
 from wsi_haloae.stores.score_store import ModelRecord, ScoreHeader
@@ -53,25 +54,20 @@ class ScorePlan:
 
 @dataclass(frozen=True)
 class ScorePlanner:
-    """Plans slides for one model: tiles at ``mpp`` µm per pixel, ``stride`` pixels apart (None: the tile size).
-
-    ``roi`` is a GeoJSON file, or a folder of one file per slide; ``maps``: keep the anomaly map of each tile.
-    """
+    """Plans slides for one model: tiles at ``mpp`` µm per pixel, as ``options`` say."""
 
     checkpoint: Checkpoint
     mpp: float
     compute: Compute
-    stride: int | None
-    roi: Path | None
-    maps: bool
+    options: ScoreOptions
 
     def plan(self, path: Path, properties: SlideProperties, reporter: Reporter) -> ScorePlan:
         """Plan the slide at ``path``. Raises `AnnotationError` for polygons that are missing or cannot be read.
 
         Raises `MissingMppError` or `ResolutionError` if the slide cannot be tiled at this pixel size.
         """
-        roi = find_annotations(self.roi, path) if self.roi else None
-        settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.stride)
+        roi = find_annotations(self.options.roi, path) if self.options.roi else None
+        settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.options.stride)
         tiling = Tiling.of(properties, settings, self.checkpoint.facts.config.tissue)
         header = self._header(tiling, roi, reporter)
         region = read_annotations(roi, properties.bounds).everything() if roi else None
@@ -93,6 +89,6 @@ class ScorePlanner:
             compute=self.compute.record(reporter),
             layers=checkpoint.model.backbone.layers,
             rules=tuple(available_rules(checkpoint)),
-            map_size=checkpoint.model.map_size if self.maps else None,
+            map_size=checkpoint.model.map_size if self.options.maps else None,
             roi_sha256=file_sha256(roi) if roi else None,
         )

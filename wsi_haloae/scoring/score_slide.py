@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wsi_haloae.engine.inference import PRECISIONS
 from wsi_haloae.errors import RegionReadError, WsiHaloaeError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.processors.threads import on_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.gallery import make_gallery
+from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.stain_matching import SAMPLED, slide_matcher
 from wsi_haloae.slide.handle_pool import ThreadHandles
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ComputeRecord, ScoreStore, TileScores
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.reading import ShardPixels, SlideTiles, read_ahead
@@ -42,13 +42,13 @@ def score_slide(
     slide: SlideInput,
     model: Checkpoint,
     store: ScoreStore,
+    options: ScoreOptions,
     *,
-    readers: int,
     device: torch.device,
     reporter: Reporter,
     tiles: TileStore | None = None,
 ) -> None:
-    """Score every pending shard of ``store`` on ``device``, then make its gallery; ``readers`` threads read ahead.
+    """Score every pending shard of ``store`` on ``device``, then make its gallery, as ``options`` say.
 
     Pixels come from ``slide``, or from ``tiles``, a finished store of the same tiles. A shard that does not fit into
     memory is scored again in smaller batches. Raises `SlideError` if the slide's file is missing.
@@ -61,7 +61,7 @@ def score_slide(
         reporter.track(label, len(store), "tiles", done=len(store) - store.count_tiles(pending)) as advance,
     ):
         match = _stain_matcher(model, store, source, reporter)
-        scorer = _BatchHalvingScorer(model, store, device, reporter)
+        scorer = _BatchHalvingScorer(lambda compute: Scorer.of(model, device, compute), store, device, reporter)
 
         def prepare(shard: int) -> tuple[ShardPixels, Batch, NDArray[np.float32]]:
             """Preparation on the reader threads, so that a GPU does not wait for it."""
@@ -69,7 +69,7 @@ def score_slide(
             pixels = match(read.pixels)
             return read, pixels, scorer.measure(pixels)
 
-        with read_ahead(prepare, pending, readers) as shards:
+        with read_ahead(prepare, pending, options.num_workers) as shards:
             for read, pixels, quantities in shards:
                 scores = scorer.score(pixels, quantities, keep_maps=keep_maps)
                 store.write_shard(read.shard, _without_unreadable(scores, read.states), read.states, read.reasons)
@@ -112,13 +112,11 @@ def _source(slide: SlideInput, store: ScoreStore, tiles: TileStore | None) -> It
 class _BatchHalvingScorer:
     """A scorer that uses smaller batches when memory runs out, and records that in the store."""
 
-    def __init__(self, model: Checkpoint, store: ScoreStore, device: torch.device, reporter: Reporter) -> None:
-        self._model, self._store, self._device, self._reporter = model, store, device, reporter
-        self._scorer = self._made()
-
-    def _made(self) -> Scorer:
-        compute = self._store.header.compute
-        return Scorer(self._model, self._device, compute.batch_size, PRECISIONS[compute.dtype])
+    def __init__(
+        self, make: Callable[[ComputeRecord], Scorer], store: ScoreStore, device: torch.device, reporter: Reporter
+    ) -> None:
+        self._make, self._store, self._device, self._reporter = make, store, device, reporter
+        self._scorer = make(store.header.compute)
 
     def measure(self, pixels: Batch) -> NDArray[np.float32]:
         """Measure the quantities behind the quality-control flags, (k, flags)."""
@@ -147,7 +145,9 @@ class _BatchHalvingScorer:
             raise WsiHaloaeError(f"{self._device}: out of memory even with a single tile ({reason}). Use --device cpu.")
         self._reporter.warn(f"out of memory with {size} tiles per batch; continuing with {size // 2} ({reason})")
         self._store.lower_batch_size(size // 2)
-        self._scorer = self._made()  # releases the old scorer and the memory of its recorded graphs
+        self._scorer = self._make(
+            self._store.header.compute
+        )  # releases the old scorer and the memory of its recorded graphs
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 

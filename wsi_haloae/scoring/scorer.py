@@ -7,6 +7,7 @@ returned too, and the paper's own score, the mean of A_fm (equation 4).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.config import AUTO, PAPER, RULES, Rule, statistics_of
-from wsi_haloae.engine.inference import InferenceModel
+from wsi_haloae.engine.inference import PRECISIONS, InferenceModel
 from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.features.preprocessing import tissue_cells, to_unit
@@ -23,7 +24,7 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.scoring.apply_rule import map_by, numbers_by, score_by
 from wsi_haloae.scoring.measured import Measured, Reference
-from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.stores.score_store import ComputeRecord, TileScores
 
 
 class Scorer:
@@ -39,6 +40,11 @@ class Scorer:
         self._feature_range = checkpoint.feature_range.to(device)
         self._calibration, self._limits = checkpoint.calibration, checkpoint.facts.artefacts
         self._rules = available_rules(checkpoint)
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, device: torch.device, compute: ComputeRecord) -> Self:
+        """The scorer that a score store was begun with."""
+        return cls(checkpoint, device, compute.batch_size, PRECISIONS[compute.dtype])
 
     @property
     def layers(self) -> tuple[str, ...]:

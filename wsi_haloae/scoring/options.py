@@ -1,0 +1,25 @@
+"""ScoreOptions: what ``wsi-haloae score`` was asked for. It is handed on whole to every step that scores a slide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wsi_haloae.processors.cores import available_cores
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic."""
+
+    model: Path
+    device: str = "auto"
+    precision: str | None = None
+    batch_size: int | None = None
+    stride: int | None = None
+    num_workers: int = field(default_factory=available_cores)
+    roi: Path | None = None
+    maps: bool = False
+    keep_tiles: bool = False
+    overwrite: bool = False
+    threads: int | None = None
