@@ -39,7 +39,7 @@ class Annotations:
     by_class: dict[str, BaseGeometry]
 
     def region(self, name: str) -> BaseGeometry:
-        """The region of one class. Raises `AnnotationError`, which lists the known classes, if it is not in the file."""
+        """The region of one class. Raises `AnnotationError`, which lists the known classes, if it is missing."""
         if name not in self.by_class:
             known = ", ".join(sorted(self.by_class)) or "none"
             raise AnnotationError(f"{self.path}: no annotation of class {name!r}. Classes in this file: {known}.")

@@ -63,13 +63,13 @@ class ArtefactFlag:
     calibrated: bool = True
 
     def is_set(self, values: NDArray[np.float32], limit: float) -> NDArray[np.bool_]:
-        """Which tiles with these values of the quantity (n,) have the flag, (n,). NaN, an unreadable tile, has not."""
+        """Which tiles with these values of the quantity (n,) have the flag, (n,). NaN, an unreadable tile, does not."""
         found: NDArray[np.bool_] = values < limit if self.flags_below else values > limit
         return found
 
     @property
     def limits_from_to(self) -> tuple[float, float]:
-        """The smallest and the largest limit that there can be."""
+        """The smallest and the largest limit allowed."""
         return (0.0, self.bound) if self.flags_below else (self.bound, self.unit.value)
 
 
@@ -90,7 +90,7 @@ FLAGS: Mapping[str, ArtefactFlag] = {
         bit=2,
         words="pen",
         colour="#b45309",
-        meaning="ink of a marker, or another strong colour that no stain has",
+        meaning="ink of a marker, or another strong colour that stains do not have",
         quantity="ink_share",
         measure=ink_share,
         unit=Unit.SHARE,
@@ -101,7 +101,7 @@ FLAGS: Mapping[str, ArtefactFlag] = {
         bit=4,
         words="fold",
         colour="#be185d",
-        meaning="a dark band, as of tissue that lies double",
+        meaning="a dark band, as where tissue is folded over",
         quantity="fold_ratio",
         measure=fold_ratio,
         unit=Unit.NUMBER,
@@ -121,7 +121,7 @@ FLAGS: Mapping[str, ArtefactFlag] = {
         calibrated=False,  # the word is "mostly"
     ),
 }
-"""By the name that a table has in its column of flags. Stored columns have this order: only ever append."""
+"""By the flag's name in tables. Stored columns have this order: only ever append."""
 
 
 def measure(tile: NDArray[np.uint8], glass_level: float | None = GLASS_LEVEL) -> dict[str, float]:
@@ -141,7 +141,7 @@ def measure_all(tiles: NDArray[np.uint8], glass_level: float | None = GLASS_LEVE
 
 
 def set_flags(bits: int) -> dict[str, ArtefactFlag]:
-    """The rows, by name, whose bits are set. A bit that no row has is left out."""
+    """The rows, by name, whose bits are set. Unknown bits are ignored."""
     return {name: flag for name, flag in FLAGS.items() if bits & flag.bit}
 
 
