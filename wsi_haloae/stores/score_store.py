@@ -234,7 +234,7 @@ class ScoreStore(ShardedStore):
         write_gallery(self.path, gallery)
 
     def compacted(self) -> ScoreStore:
-        """This finished store with one file per column, opened again; itself if already compact, or empty."""
+        """The finished store with one file per column, opened again; itself if already compact, or empty."""
         columns = frozenset(self._arrays) & {*_COLUMNS, "state", "reason"}
         if not len(self) or is_compact(self.path, columns):
             return self

@@ -150,7 +150,7 @@ class ShardedStore:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open the store at a path or a `places.place`. Raises `StoreError` for anything but a store of this version."""
+        """Open the store at a path or `places.place`. Raises `StoreError` for anything but a store of this version."""
         try:
             group = zarr.open_group(**zarr_place(path), zarr_format=3)
             attributes = dict(group.attrs)
