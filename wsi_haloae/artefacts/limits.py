@@ -20,7 +20,7 @@ FALSE_FLAGS = 0.005
 ENOUGH_TILES = round(1 / FALSE_FLAGS)
 """With fewer tiles, the quantile is simply the most extreme tile that happened to be drawn."""
 FEW_TILES_DEVIATIONS = 3.0
-"""With fewer tiles, the limit is at least this many robust standard deviations from the median: 1 in 740 if Gaussian."""
+"""With fewer, the limit is at least this many robust standard deviations from the median: 1 in 740 if Gaussian."""
 TO_DEVIATION = 1.4826
 """Standard deviation of a Gaussian over its median absolute deviation."""
 

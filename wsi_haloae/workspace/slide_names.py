@@ -52,7 +52,7 @@ def _folder_problem(folder: Path) -> str:
                 f"its output folder {folder} is a symbolic link, and nothing is written through one. Remove the link."
             )
         if folder.exists() and not folder.is_dir():
-            return f"its output folder would be {folder}, but a file has this name. Choose another output folder (-o)."
+            return f"its output folder would be {folder}, but there is a file of this name. Choose another -o."
     except OSError as error:  # for example, a name that is too long
         return f"its output folder cannot be created ({error})."
     return ""
