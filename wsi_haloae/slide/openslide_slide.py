@@ -93,7 +93,7 @@ class OpenSlideSlide:
                 self._replace_handle()
             raise RegionReadError(
                 f"{self._properties.name}: the region at level-0 location ({l0_x}, {l0_y}), level {level}, "
-                f"{width} x {height} pixels cannot be decoded ({error}). The rest of the slide can still be read."
+                f"{width} x {height} pixels cannot be decoded ({error}). The rest of the slide stays readable."
             ) from error
 
     def _require_same_file(self) -> None:
