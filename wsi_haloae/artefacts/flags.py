@@ -1,6 +1,6 @@
 """The table of quality-control flags: what may be wrong with a tile that is not biology.
 
-Everything else about the flags is derived from `FLAGS`: what is measured on a tile, the columns and bits of stores,
+Everything else about the flags is derived from `FLAGS`: what is measured on tiles, the columns and bits of stores,
 the limits in a checkpoint, the words and colours of tables, pictures, reports and the viewer.
 
 To add a flag, write its measure in a file of its own (see `focus`) and append a row here.
@@ -51,7 +51,7 @@ class ArtefactFlag:
     meaning: str
     """What a flagged tile is, for the report."""
     quantity: str
-    """Name of what is measured, under which checkpoints and stores keep its limit."""
+    """Name of the measured quantity; checkpoints and stores keep its limit under this name."""
     measure: Callable[[TileDensity], float]
     """The quantity of one tile, in ``unit``; never NaN. Its docstring explains it."""
     unit: Unit
@@ -128,7 +128,7 @@ def measure(tile: NDArray[np.uint8], glass_level: float | None = GLASS_LEVEL) ->
     """All quantities of a uint8 RGB tile (s, s, 3), s a multiple of 8, by name. `ValueError` for any other array.
 
     Widths are in pixels: compare a tile's quantities only with limits from tiles of the same pixel size.
-    ``glass_level`` is the configuration's ``scoring.glass_level``, None where there is no glass.
+    ``glass_level`` is the configuration's ``scoring.glass_level``; None: there is no glass.
     """
     density = TileDensity.of(tile, glass_level)
     return {flag.quantity: flag.measure(density) for flag in FLAGS.values()}

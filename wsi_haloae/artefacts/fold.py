@@ -4,8 +4,8 @@ Optical density adds up over layers, so a fold has a multiple of the tissue's de
 of nuclei is much darker in red and little in blue. Folds are wide, connected, dark and saturated (Kothari, Phan and
 Wang, J. Pathol. Inform. 4:22, 2013; Bautista and Yagi, J. Pathol. Inform. 1:25, 2010).
 
-The answer is how dark a band of a given area is, not the area that is darker than a given value: how far the densest
-tissue of a tile stands out differs between tissues and stains, and only the former can be held against reference tiles.
+The measure is how dark a band of a given area is, not how large the area above a given darkness is. The contrast of the
+densest tissue differs between tissues and stains, and only the former can be compared with reference tiles.
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ class ScoreStore(ShardedStore):
         self._commit(shard, states, reasons)
 
     def lower_batch_size(self, batch_size: int) -> None:
-        """After an out-of-memory error: what is still pending is computed in smaller batches."""
+        """After an out-of-memory error: compute the pending tiles in smaller batches."""
         compute = self.header.compute
         lowered = compute.model_copy(update={"batch_size": batch_size, "lowered_from": compute.batch_size})
         self.header = self.header.model_copy(update={"compute": lowered})
