@@ -1,16 +1,16 @@
-"""A file that exists is a whole file, a folder that goes is gone at once, and nothing is written through a link.
+"""Files are written whole or not at all, folders are removed at once, and nothing is written through a link.
 
-What is written stands first in a new folder beside its place, which nobody else may enter:
+Output is first written to a new folder beside its place, which no other user may enter:
 
-    cohort.csv.0123456789abcdef.partial/cohort.csv     and then takes the place of cohort.csv
+    cohort.csv.0123456789abcdef.partial/cohort.csv     and then renamed to cohort.csv
 
-The name is random, and making a folder never follows a link, so what others left in an output folder (a link called
-``cohort.csv.partial`` to your mail, say) is neither followed nor taken over. A link in a file's own place is replaced,
-and what it leads to stays as it was. Whoever may write in the folder while a run goes on could still exchange things
-under its feet: share it only with people you trust.
+The name is random, and making a folder never follows a link, so a link that another user left in an output folder (say,
+``cohort.csv.partial``, pointing to your mail) is neither followed nor used. A link at the place of a file is replaced,
+and the file it points to is not changed. Anyone who can write to the folder during a run could still swap files:
+share it only with people you trust.
 
-A folder is replaced in two renames, between which the old one is called ``.old``. A kill leaves things under these two
-kinds of names: ``.partial`` is never whole, ``.old`` always is. `recover` puts that right, under the folder's lock.
+A folder is replaced in two renames, between which the old one is called ``.old``. A killed run may leave both kinds of
+names behind: ``.partial`` is never complete, ``.old`` always is. `recover` cleans up, under the folder's lock.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from wsi_haloae.errors import OutputExistsError
 PARTIAL, OLD = "partial", "old"
 _TEMPORARY = re.compile(r"(?P<name>.+)\.[0-9a-f]{16}\.(?P<kind>partial|old)", re.DOTALL)
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # not every system has each
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody writes to would be waited for
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a pipe without a writer would block
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file to write, in a folder that is there; it takes the place of ``path`` at the end.
+    """Yield a temporary file to write, which replaces ``path`` at the end. The folder of ``path`` must exist.
 
-    After an error it is removed, and what stood at ``path`` still stands.
+    After an error it is removed, and ``path`` is not changed.
     """
     with _aside(path, path) as partial:
         yield partial
@@ -46,9 +46,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_tree(path: Path, beside: Path | None = None) -> Iterator[Path]:
-    """The same for a folder where there is none yet; `OSError` where there is one with something in it.
+    """The same for a new folder. Raises `OSError` if ``path`` is a folder that is not empty.
 
-    It is made beside ``beside`` where ``path`` lies in a folder that must not hold anything unfinished.
+    The temporary folder is made beside ``beside``, if given: for a parent that must not hold unfinished files.
     """
     with _aside(path, beside or path) as partial:
         yield partial
@@ -58,9 +58,9 @@ def new_tree(path: Path, beside: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def replacing_tree(path: Path) -> Iterator[Path]:
-    """The same for a folder that may be there: whatever happens, the old or the new one is there, whole.
+    """The same for a folder that may exist: whatever happens, either the old or the new one is there, complete.
 
-    After a kill, or an interruption of the clearing up, it may be there under another name: see `recover_tree`.
+    After a kill, or an interruption while cleaning up, it may have another name: see `recover_tree`.
     """
     recover_tree(path)
     with _aside(path, path) as partial:
@@ -77,9 +77,9 @@ def replacing_tree(path: Path) -> Iterator[Path]:
 
 
 def recover_tree(path: Path) -> None:
-    """Give a folder its name back that `replacing_tree` took; one whose place is taken again is removed.
+    """Give a folder back the name that `replacing_tree` changed. If a new folder has that name, remove the old one.
 
-    For the one process that writes there.
+    Only for the one process that writes there.
     """
     for old in _temporaries(path.parent, OLD, path.name):
         if not os.path.lexists(path):
@@ -89,9 +89,9 @@ def recover_tree(path: Path) -> None:
 
 
 def recover(folder: Path) -> None:
-    """Put right what a killed run left in a folder (not below it); for the one process that writes there.
+    """Clean up what a killed run left in a folder (not below it). Only for the one process that writes there.
 
-    Only what bears this module's names and belongs to this user is removed: never a link, and never another user's.
+    Removes only folders of this user with this module's temporary names, never links or folders of other users.
     """
     for old in _temporaries(folder, OLD):
         recover_tree(old.with_name(_target(old)))
@@ -100,20 +100,20 @@ def recover(folder: Path) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed writes of one file left beside it; for the one process that writes it."""
+    """Remove what killed writes of one file left beside it. Only for the one process that writes it."""
     for partial in _temporaries(path.parent, PARTIAL, path.name):
         _remove_partial(partial)
 
 
 def is_temporary(name: str) -> bool:
-    """Whether `recover` would take something of this name for a killed run's."""
+    """Whether `recover` would treat this name as a leftover of a killed run."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if there is one; a kill leaves all of it or nothing under its name.
+    """Remove a file or a folder, if it exists. After a kill, all of it or nothing has this name.
 
-    Of a link the link goes, and nothing else.
+    For a link, only the link is removed.
     """
     _remove_file(path)
     if path.exists():
@@ -123,9 +123,9 @@ def remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    r"""Write a whole text file; its folder is made if need be.
+    r"""Write a text file, whole or not at all; its folder is created if needed.
 
-    A foreign byte in a file's name becomes ``\udce4``, which JSON reads back.
+    In file names, a byte that is not UTF-8 becomes ``\udce4``, which JSON reads back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
@@ -133,7 +133,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def appending(path: Path) -> TextIO:
-    """The end of a log, line by line; begun anew where anything but a plain file of its own stands."""
+    """Open a log to append lines. Anything there but a plain file with one name is replaced by a new file."""
     with suppress(FileNotFoundError):
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
@@ -143,7 +143,7 @@ def appending(path: Path) -> TextIO:
 
 
 def read_own(path: Path) -> bytes:
-    """What an earlier run wrote into a file; `OSError` for a link, a pipe, or anything else that no run leaves."""
+    """The bytes of a file that an earlier run wrote. Raises `OSError` for anything but a plain file, such as a link."""
     descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | _PLAIN)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -153,23 +153,23 @@ def read_own(path: Path) -> bytes:
 
 
 def own_folder(path: Path) -> None:
-    """Make a folder, if need be, inside of what the user named; `OutputExistsError` where a link stands for it."""
+    """Create a folder, if needed, inside one that the user named. Raises `OutputExistsError` if it is a link."""
     refuse_link(path)
     path.mkdir(parents=True, exist_ok=True)
 
 
 def refuse_link(path: Path) -> None:
-    """`OutputExistsError` for a link where something belongs that is written to."""
+    """Raise `OutputExistsError` if ``path``, which is to be written, is a link."""
     if path.is_symlink():
         raise OutputExistsError(
             f"{path}: is a symbolic link, and nothing is written through one. Remove the link, or name the folder that "
-            "it leads to."
+            "it points to."
         )
 
 
 @contextmanager
 def _aside(path: Path, beside: Path) -> Iterator[Path]:
-    """A free name that ends like ``path``, in a new folder of this user's own."""
+    """A path with the name of ``path``, in a new folder that only this user may enter."""
     folder = _temporary(beside, PARTIAL)
     folder.mkdir(mode=0o700)
     try:
@@ -189,7 +189,7 @@ def _target(temporary: Path) -> str:
 
 
 def _temporaries(folder: Path, kind: str, name: str | None = None) -> list[Path]:
-    """Folders of such names; of one file or of all."""
+    """Temporary folders of this kind; those of one name, or all."""
     try:
         entries = sorted(folder.iterdir())
     except FileNotFoundError:
@@ -217,6 +217,6 @@ def _is_ours(path: Path) -> bool:
 
 
 def _remove_file(path: Path) -> None:
-    """Whatever is not a folder of its own: a file, or a link to anything."""
+    """Remove a file, or a link to anything, but not a real folder."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""JSON files that another run, or somebody's editor, has left."""
+"""JSON files that another run wrote, or that a person may have edited."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from wsi_haloae.atomic import read_own
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file; empty where there is none that can be read, or something else in it."""
+    """The mapping in a JSON file; empty if the file cannot be read or contains something else."""
     try:
         document = json.loads(read_own(path))
-    except (OSError, ValueError, RecursionError):  # no file, no UTF-8, no JSON, a path that no file can have
+    except (OSError, ValueError, RecursionError):  # no file, not UTF-8, not JSON, or an impossible path
         return {}
     return document if isinstance(document, dict) else {}

@@ -1,4 +1,4 @@
-"""Every error that a user can cause, as one tree.
+"""All errors that a user can cause, as one class tree.
 
     WsiHaloaeError
     ├── UsageError              bad option, bad manifest, nothing usable      -> exit code 2
@@ -7,11 +7,11 @@
     ├── SlideError              a slide cannot be opened or does not fit
     │   ├── MissingMppError     no pixel size in the file; names --mpp
     │   ├── ResolutionError     the slide is coarser than the target
-    │   └── RegionReadError     one region cannot be decoded; the slide goes on
-    ├── AnnotationError         a GeoJSON file that cannot be used
-    ├── StoreError              a store of another version, or made from something else
-    ├── CheckpointError         a file that is no checkpoint of ours
-    └── SetAsideError           a slide that took workers down with it
+    │   └── RegionReadError     one region cannot be decoded; the rest can be read
+    ├── AnnotationError         a GeoJSON file cannot be used
+    ├── StoreError              a store is damaged, of another version, or made from other inputs
+    ├── CheckpointError         a file is not a checkpoint of this package
+    └── SetAsideError           workers died on a slide
 
 Every message says what was given, what is needed, and what to do.
 """
@@ -22,14 +22,14 @@ from wsi_haloae.quoting import printable_lines
 
 
 class WsiHaloaeError(Exception):
-    """Base of every error that this package raises on purpose; what files are called cannot act on a terminal."""
+    """Base of all errors that this package raises on purpose. Control characters in messages are made visible."""
 
     def __str__(self) -> str:
         return printable_lines(super().__str__())
 
 
 class UsageError(WsiHaloaeError):
-    """The command cannot be carried out as it was given."""
+    """The command cannot be run as given."""
 
 
 class ConfigError(UsageError):
@@ -41,11 +41,11 @@ class OutputExistsError(UsageError):
 
 
 class SlideError(WsiHaloaeError):
-    """A slide cannot be opened, or cannot be tiled as asked."""
+    """A slide cannot be opened, or cannot be tiled with these settings."""
 
 
 class MissingMppError(SlideError):
-    """The file names no pixel size, and none was given."""
+    """The file states no pixel size, and none was given."""
 
 
 class ResolutionError(SlideError):
@@ -57,16 +57,16 @@ class RegionReadError(SlideError):
 
 
 class AnnotationError(WsiHaloaeError):
-    """A GeoJSON file that cannot be read or lacks the class asked for."""
+    """A GeoJSON file that cannot be read, or does not contain the requested class."""
 
 
 class StoreError(WsiHaloaeError):
-    """A tile or score store that cannot be used as asked."""
+    """A tile or score store that cannot be used: missing, damaged, or of another version."""
 
 
 class CheckpointError(WsiHaloaeError):
-    """A file that is no checkpoint of this package, or one of another version."""
+    """A file that is not a checkpoint of this package, or is one of another version."""
 
 
 class SetAsideError(WsiHaloaeError):
-    """A slide during which workers vanished more than once; this run does not try it again."""
+    """A slide on which workers died more than once; this run does not try it again."""

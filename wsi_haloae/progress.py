@@ -1,7 +1,7 @@
-"""What a run says while it works: lines, warnings, and progress with rate and time left.
+"""What a run prints while it works: lines, warnings, and progress with rate and time left.
 
-On a terminal progress is a bar; elsewhere (a log file, CI) it is a plain line now and then.
-Warnings are also kept, for the run record: nothing is said only once on a screen.
+On a terminal progress is a bar. Elsewhere (a log file, CI) it is a plain line every few seconds.
+Warnings and errors are also kept, for the run record.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SlidesAdvance = Callable[[float, int], None]
 
 
 class Reporter:
-    """Where the parts of a run say what they do; everything goes to stderr.
+    """Prints the messages of a run to stderr.
 
-    Control characters in it are shown, not obeyed. Further lines of one message are indented, so that a name with a
-    line end in it cannot pass for a message.
+    Control characters are made visible instead of reaching the terminal. The second and later lines of a message are
+    indented, so that a file name with a line end in it cannot look like a message.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, console: Console | None = None) -> None:
@@ -38,39 +38,39 @@ class Reporter:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
 
     def line(self, text: str) -> None:
-        """A line about what is going on; silent with ``--quiet``."""
+        """Print a line about the progress of the run; nothing with ``--quiet``."""
         if not self.quiet:
             self._console.print(_shown(text))
 
     def detail(self, text: str) -> None:
-        """A line for ``--verbose`` only; nothing where there is nothing to say."""
+        """Print a line, only with ``--verbose`` and only if ``text`` is not empty."""
         if self.verbose and text:
             self._console.print(_shown(text), style="dim")
 
     def trace(self, error: BaseException) -> None:
-        """Where an error comes from, for ``--verbose`` only."""
+        """Print the traceback of an error, only with ``--verbose``."""
         self.detail(full_traceback(error))
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Say how long a stage took, for ``--verbose`` only."""
+        """Print how long a stage took, only with ``--verbose``."""
         begun = time.monotonic()
         yield
         self.detail(f"{stage}: {time.monotonic() - begun:.1f} s")
 
     def warn(self, text: str) -> None:
-        """A warning: shown even with ``--quiet``, and kept."""
+        """Print a warning, also with ``--quiet``, and keep it for the run record."""
         self.warnings.append(printable_lines(text))
         self._console.print(f"[yellow]warning:[/yellow] {_shown(text)}")
 
     def error(self, text: str) -> None:
-        """An error, shown always, and kept."""
+        """Print an error, also with ``--quiet``, and keep it for the run record."""
         self.errors.append(printable_lines(text))
         self._console.print(f"[bold red]error:[/bold red] {_shown(text)}")
 
     @contextmanager
     def track(self, label: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
-        """Progress of a stage: call what is given with the number of units just finished."""
+        """Show the progress of a stage. Call the yielded function with the number of units just finished."""
         if self.quiet:
             yield lambda _count: None
         elif self._console.is_terminal:
@@ -82,9 +82,9 @@ class Reporter:
 
     @contextmanager
     def track_slides(self, label: str, total: int) -> Iterator[SlidesAdvance]:
-        """Progress of many slides at once: call what is given with the slides and the tiles just finished.
+        """Show the progress of many slides. Call the yielded function with the slides and the tiles just finished.
 
-        A slide may be finished in parts, 0.1 of it at a time.
+        The number of slides may be a fraction: 0.1 is a tenth of a slide.
         """
         if self.quiet:
             yield lambda _slides, _tiles: None
@@ -139,7 +139,7 @@ class Reporter:
 
 
 def full_traceback(error: BaseException) -> str:
-    """Of an error and of those behind it, which ``from None`` keeps out of an ordinary traceback."""
+    """The traceback of an error and of its causes, including those that ``from None`` hides."""
     link: BaseException | None = error
     while link is not None:
         link.__suppress_context__ = False
@@ -148,13 +148,13 @@ def full_traceback(error: BaseException) -> str:
 
 
 class _Rate:
-    """Units per second since the first."""
+    """Units per second since the start."""
 
     def __init__(self, unit: str) -> None:
         self._unit, self._count, self._start = unit, 0, time.monotonic()
 
     def after(self, count: int) -> str:
-        """The rate, with ``count`` more."""
+        """The rate after ``count`` more units."""
         self._count += count
         return f"{self._count / max(time.monotonic() - self._start, 1e-9):.0f} {self._unit}/s"
 
@@ -170,7 +170,7 @@ class _RateColumn(ProgressColumn):
 
 
 def _shown(text: str) -> str:
-    """For Rich, which takes what stands in brackets for a style."""
+    """Text for Rich, which would otherwise read words in square brackets as a style."""
     return escape(printable_lines(text).replace("\n", "\n    "))
 
 

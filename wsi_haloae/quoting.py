@@ -1,7 +1,7 @@
-"""Text that others wrote (names of files, cells of a manifest), shown so that nobody acts on it.
+"""Make text from outside (file names, cells of a manifest) safe to show.
 
-A terminal obeys control characters, and a spreadsheet computes cells. Names may hold both: a file may be called
-``=cmd|...``, or clear the screen of whoever lists it.
+A terminal obeys control characters, and a spreadsheet runs formulas in cells. A file name may contain both: it may be
+``=cmd|...``, or clear the screen when it is listed.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import re
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
 _TURNING = r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
-"""Line ends that only some programs know, and marks that reverse the letters around them."""
+"""Line ends that only some programs know, and marks that reverse the text around them."""
 _FOREIGN = r"\ud800-\udfff"
-"""Python's stand-ins for the bytes of a file name that are not UTF-8."""
+"""What Python puts in place of bytes in a file name that are not UTF-8."""
 _UNSAFE = re.compile(f"[{_CONTROLS}{_TURNING}{_FOREIGN}]")
 _UNSAFE_IN_LINES = re.compile(f"(?!\n)[{_CONTROLS}{_TURNING}{_FOREIGN}]")
 CONTROL = re.compile(f"[{_CONTROLS}]")
 FOREIGN = re.compile(f"[{_FOREIGN}]")
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that Excel, LibreOffice or Google Sheets would compute; the last four are full-width letters."""
+"""The start of a cell that Excel, LibreOffice or Google Sheets would run; the last four are full-width characters."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -29,20 +29,20 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same for text of several lines, which stay lines."""
+    """The same for text of several lines; line feeds are kept."""
     return _UNSAFE_IN_LINES.sub(_escape, text)
 
 
 def safe_cell(text: str) -> str:
-    """A cell that no spreadsheet computes: an apostrophe before what looks like a formula. `plain_cell` takes it away.
+    """A cell that no spreadsheet runs: text that looks like a formula gets an apostrophe, which `plain_cell` removes.
 
-    Numbers stay as they are.
+    Numbers are not changed.
     """
     return f"'{text}" if _computes(text) else text
 
 
 def plain_cell(cell: str) -> str:
-    """What was given to `safe_cell`."""
+    """The text that was passed to `safe_cell`."""
     return cell[1:] if cell.startswith("'") and _computes(cell) else cell
 
 

@@ -162,7 +162,7 @@ def test_a_bad_slide_is_recorded_and_the_rest_goes_on(tiny: Tiny, tmp_path: Path
     index = Page(tmp_path / "out/index.html")
     index.assert_self_contained()
     assert "2 slides: 1 done, 1 failed" in index.words
-    assert "broken.svs: this is no slide" in index.words
+    assert "broken.svs: this is not a slide" in index.words
     assert (tmp_path / "out/tiny/heatmap.png").exists()
     assert score(tiny, tmp_path / "other", slide=broken) == 2
 

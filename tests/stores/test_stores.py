@@ -265,10 +265,10 @@ def test_another_format_version_is_refused_by_its_number(tmp_path: Path) -> None
 
 def test_another_kind_of_store_is_refused(tmp_path: Path) -> None:
     make_tile_store(tmp_path / "tiles.zarr", 2)
-    with pytest.raises(StoreError, match="no wsi-haloae score store"):
+    with pytest.raises(StoreError, match="not a wsi-haloae score store"):
         ScoreStore.open(tmp_path / "tiles.zarr")
     edit(tmp_path / "tiles.zarr", lambda attributes: attributes.clear())
-    with pytest.raises(StoreError, match="no wsi-haloae tile store"):
+    with pytest.raises(StoreError, match="not a wsi-haloae tile store"):
         TileStore.open(tmp_path / "tiles.zarr")
 
 

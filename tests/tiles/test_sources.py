@@ -94,7 +94,7 @@ def test_combined_sources_count_on() -> None:
 
 @pytest.mark.parametrize("other", [MemorySource(2, mpp=0.52, name="b"), MemorySource(2, size=64, name="b")])
 def test_sources_of_different_scale_or_size_are_refused(other: MemorySource) -> None:
-    with pytest.raises(UsageError, match=r"b: tiles of .*One model"):
+    with pytest.raises(UsageError, match=r"b: tiles of .*A model"):
         CombinedSource([MemorySource(2, name="a"), other])
 
 

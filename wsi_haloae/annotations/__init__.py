@@ -1,1 +1,1 @@
-"""Outlines that people drew: read once, for training, regions of interest, evaluation and viewer alike."""
+"""Outlines that people drew, for training, regions of interest, evaluation and the viewer."""

@@ -1,4 +1,4 @@
-"""Regions drawn by people: QuPath GeoJSON in, and how much of each tile lies inside.
+"""Regions drawn by people: read QuPath GeoJSON, and compute how much of each tile lies inside.
 
 Accepted: a FeatureCollection, a bare list or a single Feature, also gzipped; polygons and
 multipolygons with holes; ``classification`` as a string or as an object with a name.
@@ -28,7 +28,7 @@ from wsi_haloae.slide.properties import Bounds
 
 UNCLASSIFIED = "Unclassified"
 MOST_CHARACTERS = 1 << 30
-"""Of a GeoJSON file, unpacked: a million cells drawn by a program have fewer; a packed file may claim any number."""
+"""Limit for a GeoJSON file, unpacked. A million outlined cells need less, but a packed file may unpack to any size."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,24 @@ class Annotations:
     by_class: dict[str, BaseGeometry]
 
     def region(self, name: str) -> BaseGeometry:
-        """The region of one class; an `AnnotationError` lists the classes that there are."""
+        """The region of one class. Raises `AnnotationError`, which lists the known classes, if it is missing."""
         if name not in self.by_class:
             known = ", ".join(sorted(self.by_class)) or "none"
             raise AnnotationError(f"{self.path}: no annotation of class {name!r}. Classes in this file: {known}.")
         return self.by_class[name]
 
     def everything(self) -> BaseGeometry:
-        """All regions together, whatever their class."""
+        """The union of all classes. Raises `AnnotationError` if the file has no polygon."""
         if not self.by_class:
-            raise AnnotationError(f"{self.path}: no polygon in this file, so there is no region.")
+            raise AnnotationError(f"{self.path}: no polygon in this file, but at least one is needed.")
         return shapely.union_all(list(self.by_class.values()))
 
 
 def read_annotations(path: Path, bounds: Bounds | None) -> Annotations:
-    """A QuPath export; where the slide has ``bounds``, QuPath counts from their corner."""
+    """Read a QuPath export. If the slide has ``bounds``, QuPath counts from their top left corner.
+
+    Raises `AnnotationError` for a file that cannot be used.
+    """
     document = _load(path)
     if isinstance(document, dict):
         features = document["features"] if document.get("type") == "FeatureCollection" else [document]
@@ -72,7 +75,7 @@ def read_annotations(path: Path, bounds: Bounds | None) -> Annotations:
 
 
 def find_annotations(place: Path, slide: Path) -> Path:
-    """The file itself, or ``<stem>.geojson[.gz]`` in a folder."""
+    """``place`` itself if it is a file, otherwise ``<stem>.geojson[.gz]`` in that folder. Raises `AnnotationError`."""
     if not place.is_dir():
         return place
     for suffix in (".geojson", ".geojson.gz"):
@@ -107,9 +110,9 @@ def _load(path: Path) -> Any:
     if not isinstance(document, dict | list) or (
         isinstance(document, dict) and document.get("type") not in ("Feature", "FeatureCollection")
     ):
-        raise AnnotationError(f"{path}: a FeatureCollection, a list of Features or one Feature is needed.")
+        raise AnnotationError(f"{path}: a FeatureCollection, a list of Features or a single Feature is needed.")
     if isinstance(document, dict) and document["type"] == "FeatureCollection" and "features" not in document:
-        raise AnnotationError(f"{path}: a FeatureCollection without 'features'.")
+        raise AnnotationError(f"{path}: this FeatureCollection has no 'features'.")
     return document
 
 
@@ -121,10 +124,10 @@ def _polygon_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
     if geometry.get("type") not in ("Polygon", "MultiPolygon"):
         return None
     try:
-        with np.errstate(invalid="ignore"):  # what is not finite is told below
+        with np.errstate(invalid="ignore"):  # coordinates that are not finite are reported below
             polygon = shape(geometry)
         if polygon.is_empty or not np.isfinite(shapely.get_coordinates(polygon)).all():
-            raise ValueError("coordinates are missing or no numbers")
+            raise ValueError("coordinates are missing or not numbers")
         return shapely.make_valid(polygon)
     except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise AnnotationError(f"{path}: feature {number} has a broken polygon ({error}).") from None

@@ -1,1 +1,1 @@
-"""Out of focus, pen, fold and glass: what is wrong with a tile that is no biology, measured without a model."""
+"""Quality-control flags for tiles (out of focus, pen, fold, glass), measured without a model."""

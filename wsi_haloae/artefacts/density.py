@@ -1,4 +1,4 @@
-"""TileDensity: the optical density of a tile, worked out once for all that is measured on it.
+"""TileDensity: the optical density of a tile, computed once for all quality-control measures.
 
 Optical density is -log10 of the transmitted share of light (Beer and Lambert), against pure white: it adds up over
 layers of tissue and is proportional to the stain, and a brighter lamp only shifts it.
@@ -19,7 +19,7 @@ from wsi_haloae.tissue.pen import has_ink_colour
 CELL = 8
 """Side of a cell in pixels: at 0.25 to 0.5 um a pixel a cell is smaller than a nucleus or about as large."""
 FINE = 2
-"""Side of a fine pixel in pixels of the tile. Single pixels hold noise, and how a slide was compressed and resized."""
+"""Side of a fine pixel in pixels of the tile. Single pixels are affected by noise, compression and resizing."""
 
 _Number = TypeVar("_Number", np.float32, np.uint16)
 
@@ -48,7 +48,9 @@ class TileDensity:
         """
         side = tile.shape[0]
         if tile.shape != (side, side, 3) or tile.dtype != np.uint8 or not side or side % CELL:
-            raise ValueError(f"a tile is (s, s, 3) uint8 with s a multiple of {CELL}, not {tile.shape} {tile.dtype}")
+            raise ValueError(
+                f"a tile must be (s, s, 3) uint8 with s a multiple of {CELL}, not {tile.shape} {tile.dtype}"
+            )
         fine = _block_sums(np.take(_OF_LEVEL, tile), FINE) / np.float32(FINE**2)  # (s/2, s/2, 3)
         return cls(
             fine=(fine[..., 0] + fine[..., 1] + fine[..., 2]) / np.float32(3),
@@ -77,7 +79,7 @@ def _tissue(tile: NDArray[np.uint8], glass_level: float | None) -> NDArray[np.bo
 def _block_sums(values: NDArray[_Number], side: int) -> NDArray[_Number]:
     """Sums over squares of ``side``: (h, w, 3) -> (h / side, w / side, 3).
 
-    By slices, which for squares this small is six times as fast as a sum over axes of a reshaped array.
+    Adds slices, which for squares this small is six times as fast as a sum over axes of a reshaped array.
     """
     rows = reduce(np.add, [values[offset::side] for offset in range(side)])  # (h / side, w, 3)
     return np.asarray(reduce(np.add, [rows[:, offset::side] for offset in range(side)]))

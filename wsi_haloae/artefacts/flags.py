@@ -1,6 +1,6 @@
 """The table of quality-control flags: what may be wrong with a tile that is not biology.
 
-Everything else about the flags is derived from `FLAGS`: what is measured on a tile, the columns and bits of stores,
+Everything else about the flags is derived from `FLAGS`: what is measured on tiles, the columns and bits of stores,
 the limits in a checkpoint, the words and colours of tables, pictures, reports and the viewer.
 
 To add a flag, write its measure in a file of its own (see `focus`) and append a row here.
@@ -51,7 +51,7 @@ class ArtefactFlag:
     meaning: str
     """What a flagged tile is, for the report."""
     quantity: str
-    """Name of what is measured, under which checkpoints and stores keep its limit."""
+    """Name of the measured quantity; checkpoints and stores keep its limit under this name."""
     measure: Callable[[TileDensity], float]
     """The quantity of one tile, in ``unit``; never NaN. Its docstring explains it."""
     unit: Unit
@@ -63,13 +63,13 @@ class ArtefactFlag:
     calibrated: bool = True
 
     def is_set(self, values: NDArray[np.float32], limit: float) -> NDArray[np.bool_]:
-        """Which tiles with these values of the quantity (n,) have the flag, (n,). NaN, an unreadable tile, has not."""
+        """Which tiles with these values of the quantity (n,) have the flag, (n,). NaN, an unreadable tile, does not."""
         found: NDArray[np.bool_] = values < limit if self.flags_below else values > limit
         return found
 
     @property
     def limits_from_to(self) -> tuple[float, float]:
-        """The smallest and the largest limit that there can be."""
+        """The smallest and the largest limit allowed."""
         return (0.0, self.bound) if self.flags_below else (self.bound, self.unit.value)
 
 
@@ -90,7 +90,7 @@ FLAGS: Mapping[str, ArtefactFlag] = {
         bit=2,
         words="pen",
         colour="#b45309",
-        meaning="ink of a marker, or another strong colour that no stain has",
+        meaning="ink of a marker, or another strong colour that stains do not have",
         quantity="ink_share",
         measure=ink_share,
         unit=Unit.SHARE,
@@ -101,7 +101,7 @@ FLAGS: Mapping[str, ArtefactFlag] = {
         bit=4,
         words="fold",
         colour="#be185d",
-        meaning="a dark band, as of tissue that lies double",
+        meaning="a dark band, as where tissue is folded over",
         quantity="fold_ratio",
         measure=fold_ratio,
         unit=Unit.NUMBER,
@@ -121,14 +121,14 @@ FLAGS: Mapping[str, ArtefactFlag] = {
         calibrated=False,  # the word is "mostly"
     ),
 }
-"""By the name that a table has in its column of flags. Stored columns have this order: only ever append."""
+"""By the flag's name in tables. Stored columns have this order: only ever append."""
 
 
 def measure(tile: NDArray[np.uint8], glass_level: float | None = GLASS_LEVEL) -> dict[str, float]:
     """All quantities of a uint8 RGB tile (s, s, 3), s a multiple of 8, by name. `ValueError` for any other array.
 
     Widths are in pixels: compare a tile's quantities only with limits from tiles of the same pixel size.
-    ``glass_level`` is the configuration's ``scoring.glass_level``, None where there is no glass.
+    ``glass_level`` is the configuration's ``scoring.glass_level``; None: there is no glass.
     """
     density = TileDensity.of(tile, glass_level)
     return {flag.quantity: flag.measure(density) for flag in FLAGS.values()}
@@ -141,7 +141,7 @@ def measure_all(tiles: NDArray[np.uint8], glass_level: float | None = GLASS_LEVE
 
 
 def set_flags(bits: int) -> dict[str, ArtefactFlag]:
-    """The rows, by name, whose bits are set. A bit that no row has is left out."""
+    """The rows, by name, whose bits are set. Unknown bits are ignored."""
     return {name: flag for name, flag in FLAGS.items() if bits & flag.bit}
 
 

@@ -15,22 +15,22 @@ from scipy import ndimage
 from wsi_haloae.artefacts.density import CELL, FINE, TileDensity
 
 FINE_WIDTH = 3
-"""Fine pixels that detail is told from: 6 pixels of the tile."""
+"""Fine pixels. Detail is what differs from the mean over this width: 6 pixels of the tile."""
 COARSE_WIDTH = 11
-"""Fine pixels that all local contrast is told from: 22 pixels of the tile, about a nucleus and what surrounds it."""
+"""Fine pixels. Local contrast is what differs from the mean over this width: 22 pixels, about a nucleus and its rim."""
 NOISE = 0.005
-"""Contrast (deviation of optical density) that a camera and JPEG leave on a surface without any."""
+"""Contrast (deviation of optical density) that a camera and JPEG add to a surface without any."""
 LEAST_TISSUE = 0.05
-"""With a smaller share of tissue there is nothing to judge."""
+"""A tile with a smaller share of tissue is not judged."""
 SHARPEST = 1.0
-"""What a tile with nothing to judge gets, so that it is never called out of focus."""
+"""The value of a tile that is not judged, so that it is never flagged as out of focus."""
 
 
 def focus(density: TileDensity) -> float:
     """Share of the variance of optical density within 22 pixels that is finer than 6, over tissue: 0..1, no unit.
 
     Real tissue in focus has 0.1 to 0.4, blurred by a Gaussian of 3 pixels below 0.05. Tissue without any contrast has
-    0: nothing in it is sharp. `SHARPEST` where less than `LEAST_TISSUE` of the tile is tissue.
+    0: nothing in it is sharp. Returns `SHARPEST` if less than `LEAST_TISSUE` of the tile is tissue.
     """
     if density.tissue.mean() < LEAST_TISSUE:
         return SHARPEST

@@ -1,11 +1,11 @@
-"""How much darker than its tissue a tile's darkest band is: where tissue is folded, light passes it two or three times.
+"""How much darker a tile's darkest band is than its tissue: in a fold, light passes two or three layers of tissue.
 
 Optical density adds up over layers, so a fold has a multiple of the tissue's density *in every channel*; a dense nest
 of nuclei is much darker in red and little in blue. Folds are wide, connected, dark and saturated (Kothari, Phan and
 Wang, J. Pathol. Inform. 4:22, 2013; Bautista and Yagi, J. Pathol. Inform. 1:25, 2010).
 
-The answer is how dark a band of a given area is, not the area that is darker than a given value: how far the densest
-tissue of a tile stands out differs between tissues and stains, and only the former can be held against reference tiles.
+The measure is how dark a band of a given area is, not how large the area above a given darkness is. The contrast of the
+densest tissue differs between tissues and stains, and only the former can be compared with reference tiles.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from scipy import ndimage
 from wsi_haloae.artefacts.density import TileDensity
 
 BAND_WIDTH = 3
-"""Cells, 24 pixels: what a square of this side does not fit into is no fold."""
+"""Cells, 24 pixels: an area too narrow for a square of this side is not a fold."""
 LEAST_SHARE = 0.03
-"""Share of the tile that the band takes at least."""
+"""The band covers at least this share of the tile."""
 PALEST = 0.1
-"""Optical density added to that of the tile's tissue: beside almost nothing, ordinary tissue is no fold."""
+"""Optical density added to that of the tile's tissue, so that ordinary tissue in a pale tile is not a fold."""
 
 
 def fold_ratio(density: TileDensity) -> float:
     """Optical density of the tile's darkest band over that of its tissue (the median) plus `PALEST`: >= 0, no unit.
 
-    Of the three channels the one with the least ratio counts, and ink counts for nothing. Uniform tissue has less
-    than 0.9, folds of H&E mostly 0.8 to 1.5. 0 where no band is wide enough, or the tile has no tissue.
+    The channel with the smallest ratio counts, and ink is ignored. Uniform tissue has less
+    than 0.9, folds of H&E mostly 0.8 to 1.5. Returns 0 if no band is wide enough, or the tile has no tissue.
     """
     if not density.tissue.any():
         return 0.0

@@ -1,8 +1,8 @@
-"""ArtefactLimits: from which value on a quantity means a flag, calibrated on held-out reference tiles.
+"""ArtefactLimits: the value beyond which a quantity sets a flag, calibrated on held-out reference tiles.
 
 A limit is the quantile that `FALSE_FLAGS` of the reference tiles lie beyond, so it follows tissue, stain, scanner and
-pixel size. It is never stricter than the bound in the table of flags: reference tiles that are all alike must not turn
-an ordinary difference between two slides into an artefact.
+pixel size. It is never stricter than the bound in the table of flags: very uniform reference tiles must not turn an
+ordinary difference between two slides into an artefact.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from wsi_haloae.artefacts.flags import FLAGS, ArtefactFlag
 FALSE_FLAGS = 0.005
 """Share of reference tiles beyond each limit."""
 ENOUGH_TILES = round(1 / FALSE_FLAGS)
-"""With fewer, the quantile is no more than the most extreme tile that happened to be drawn."""
+"""With fewer tiles, the quantile is simply the most extreme tile that happened to be drawn."""
 FEW_TILES_DEVIATIONS = 3.0
-"""With fewer, the limit lies at least so many robust standard deviations from the median: 1 in 740 of a Gaussian."""
+"""With fewer, the limit is at least this many robust standard deviations from the median: 1 in 740 if Gaussian."""
 TO_DEVIATION = 1.4826
 """Standard deviation of a Gaussian over its median absolute deviation."""
 
@@ -28,7 +28,7 @@ TO_DEVIATION = 1.4826
 class ArtefactLimits(BaseModel):
     """A limit for each quantity of `FLAGS`, by the quantity's name; as JSON in a checkpoint's header.
 
-    ``tiles`` is how many reference tiles they come from. A model from before a flag was added has no limit for it,
+    ``tiles`` is the number of reference tiles they come from. A model from before a flag was added has no limit for it,
     and never sets it.
     """
 
@@ -42,10 +42,10 @@ class ArtefactLimits(BaseModel):
         flags = {flag.quantity: flag for flag in FLAGS.values()}
         for quantity, limit in self.__pydantic_extra__.items():
             if quantity not in flags:
-                raise ValueError(f"a limit of {quantity!r}, but what is measured on tiles is: {', '.join(flags)}")
+                raise ValueError(f"{quantity!r} has a limit but is not a known quantity. Known: {', '.join(flags)}")
             smallest, largest = flags[quantity].limits_from_to
             if not smallest <= limit <= largest:
-                raise ValueError(f"the limit of {quantity!r} is {limit}, but lies between {smallest} and {largest}")
+                raise ValueError(f"the limit of {quantity!r} is {limit}, but must lie between {smallest} and {largest}")
         return self
 
     @model_serializer
@@ -53,7 +53,7 @@ class ArtefactLimits(BaseModel):
         return {**{flag.quantity: limit for flag, limit in self.known().values()}, "tiles": self.tiles}
 
     def known(self) -> dict[str, tuple[ArtefactFlag, float]]:
-        """The flags, by name in the order of the table, that have a limit, each with it."""
+        """The flags that have a limit, each with its limit, by name in the order of the table."""
         limits = self.__pydantic_extra__
         return {name: (flag, limits[flag.quantity]) for name, flag in FLAGS.items() if flag.quantity in limits}
 
@@ -69,7 +69,7 @@ class ArtefactLimits(BaseModel):
 def calibrate(quantities: NDArray[np.float32]) -> ArtefactLimits:
     """Limits from the quantities of n held-out reference tiles, (n, flags) as `measure_all` gives them.
 
-    Raises `ValueError` when there is no tile.
+    Raises `ValueError` without any tile.
     """
     if not len(quantities):
         raise ValueError("artefact limits need at least one reference tile; none was given")

@@ -1,1 +1,1 @@
-"""Pictures that have the same bytes on every run: how they are saved, and the frame that pictures of a slide share."""
+"""Pictures with the same bytes on every run: how they are saved, and the common frame of slide pictures."""

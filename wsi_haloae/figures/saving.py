@@ -1,4 +1,4 @@
-"""A matplotlib figure as a PNG that has the same bytes on every run."""
+"""Save a matplotlib figure as a PNG with the same bytes on every run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wsi_haloae.atomic import replacing
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Draw on Agg, without pyplot and its global state, and write ``path`` whole."""
+    """Draw on Agg, without pyplot and its global state, and write ``path`` whole or not at all."""
     canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
     with replacing(path) as partial:
         canvas.print_png(partial, metadata={"Software": None})  # no version, no date

@@ -1,11 +1,11 @@
-"""The length of a scale bar: a round number of micrometres, and the words for it."""
+"""The length of a scale bar: a round number of micrometres, and its label."""
 
 from __future__ import annotations
 
 import math
 
 SHARE = 0.25
-"""The most of the picture's width that a scale bar takes."""
+"""Largest share of the picture's width for a scale bar."""
 
 
 def scale_bar_length(picture_um: float) -> float:
@@ -16,5 +16,5 @@ def scale_bar_length(picture_um: float) -> float:
 
 
 def length_words(um: float) -> str:
-    """A length as people say it: 500 µm, 2 mm, 1 cm stays 10 mm."""
+    """The label of a length: 500 µm, 2 mm, 10 mm (not 1 cm)."""
     return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} µm"

@@ -1,4 +1,4 @@
-"""The frame that pictures of a slide share: title, the slide, a scale bar, room for a legend.
+"""The common frame of slide pictures: title, the slide, a scale bar, room for a legend.
 
     +--------------------------------------+
     | title                                |
@@ -10,8 +10,8 @@
     +--------------------------------------+
 
 Drawn with matplotlib's objects on Agg, without pyplot and its global state, in a font that comes
-with matplotlib: pictures are the same on every run and may be drawn from any thread. The slide's
-top left pixel is always at (`MARGIN`, `HEADER`), and pixels are not resampled on the way.
+with matplotlib: pictures are the same on every run, and any thread may draw them. The slide's
+top left pixel is always at (`MARGIN`, `HEADER`), and its pixels are not resampled.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FOOTER = 96
 LONGEST_WIDTH, LONGEST_HEIGHT = 1400, 1100
 LEGEND_LEFT, LEGEND_LINE = 300, 30
 SMALLEST_WIDTH, SMALLEST_HEIGHT = 760, 460
-"""Pixels. A strip of tissue is drawn narrow or low, but its frame keeps room for the words."""
+"""Pixels. A narrow or low slide is drawn as it is, but the frame keeps room for the text."""
 
 INK, FAINT_INK = "#22252b", "#6b7280"
 
@@ -48,7 +48,7 @@ _FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
 
 def font(points: float, *, bold: bool = False) -> FontProperties:
-    """The pictures' font at a size; the file in matplotlib's own data, whatever the system has."""
+    """The pictures' font at a size; always the file that comes with matplotlib, not a system font."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return FontProperties(fname=str(_FONTS / name), size=points)
 
@@ -63,10 +63,10 @@ def enlarged_or_reduced(thumbnail: NDArray[np.uint8], slide: SlideRecord) -> NDA
 class SlideFigure:
     """A figure with the slide in it; ``axes`` counts in level-0 pixels, y downwards.
 
-    ``pixels`` (h, w, 3) uint8 are the whole slide, shown one to one; ``side`` is the room in
-    pixels that is left free at the right (see `side_axes`). ``caption`` has room for three lines,
-    long ones are broken. ``legend`` are words with their colours, in the footer on as many lines as
-    they need.
+    ``pixels`` (h, w, 3) uint8 are the whole slide, shown one to one; ``side`` is the free space in
+    pixels at the right (see `side_axes`). ``caption`` has room for three lines;
+    long lines are broken. ``legend`` are labels with their colours, in the footer on as many lines as
+    needed.
     """
 
     def __init__(
@@ -109,9 +109,9 @@ class SlideFigure:
     def text(
         self, x: float, y: float, words: str, properties: FontProperties, *, colour: str = INK, align: str = "left"
     ) -> None:
-        """Words on the figure, their baseline at a pixel counted from the top left.
+        """Write text on the figure, with its baseline at a pixel counted from the top left.
 
-        Nothing in them is taken for a formula, and what the font lacks becomes a question mark.
+        Nothing in it is read as a formula, and characters that the font lacks become question marks.
         """
         known = get_font(str(properties.get_file())).get_charmap()
         self.figure.text(
@@ -130,7 +130,7 @@ class SlideFigure:
         return self._axes(MARGIN + self._image_width + left, HEADER, width, min(self._body_height, 640))
 
     def note(self, words: str) -> None:
-        """A remark in the middle of the slide, for pictures that would otherwise be silent."""
+        """Write a remark in the middle of the slide, for pictures that would otherwise show nothing."""
         box = {"boxstyle": "round,pad=0.6", "facecolor": "white", "edgecolor": "#c9ced6", "alpha": 0.92}
         self.axes.text(
             0.5, 0.5, words, transform=self.axes.transAxes, fontproperties=font(12), color=INK, bbox=box,
@@ -173,7 +173,7 @@ def _in_lines(legend: Sequence[tuple[str, str]], right: int) -> Iterator[tuple[i
 
 
 def broken(words: str, room: float, width_of: Callable[[str], float]) -> list[str]:
-    """A line as lines that are at most ``room`` wide, broken between words; a word by itself may be wider."""
+    """A line as lines that are at most ``room`` wide, broken between words; a single long word may be wider."""
     first, *others = words.split(" ")
     lines = [first]
     for word in others:
@@ -186,7 +186,7 @@ def broken(words: str, room: float, width_of: Callable[[str], float]) -> list[st
 
 
 def _pixels_of(properties: FontProperties) -> Callable[[str], float]:
-    """What measures words in a font."""
+    """A function that measures the width of text in a font."""
     known = get_font(str(properties.get_file()))
     known.set_size(properties.get_size_in_points(), DPI)
 
@@ -198,7 +198,7 @@ def _pixels_of(properties: FontProperties) -> Callable[[str], float]:
 
 
 def _shortened(name: str, limit: int) -> str:
-    """A long name without its middle: the ends tell slides of a cohort apart."""
+    """A long name without its middle: slides of a cohort usually differ at the ends of their names."""
     if len(name) <= limit:
         return name
     head = (limit - 1) * 2 // 3

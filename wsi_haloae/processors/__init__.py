@@ -1,1 +1,1 @@
-"""The processor: which cores may be used, and how many threads compute on them."""
+"""The processor: how many cores may be used, and how many threads compute on them."""

@@ -1,4 +1,4 @@
-"""How many cores there are to use: for readers, for threads that compute, for workers."""
+"""How many cores this process may use, for reading, computing and workers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from wsi_haloae.processors.cpu_quota import cpu_quota
 
 
 def available_cores() -> int:
-    """Cores that this process may really use, at least 1: its CPU affinity, and its CPU quota rounded up.
+    """Number of cores that this process may use, at least 1, by its CPU affinity and its CPU quota (rounded up).
 
-    The machine often has more: ``taskset``, SLURM and containers grant a part of it.
+    The machine often has more: ``taskset``, SLURM and containers allow only part of it.
     """
     if sys.version_info >= (3, 13):
         allowed = os.process_cpu_count() or 1

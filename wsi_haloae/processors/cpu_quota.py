@@ -3,10 +3,10 @@
     /proc/self/cgroup      which cgroup the process is in, in each hierarchy
     /proc/self/mountinfo   where hierarchies are mounted, and from which cgroup on
     cpu.max                "quota period" or "max period" (cgroup v2)
-    cpu.cfs_quota_us, cpu.cfs_period_us                   (cgroup v1; a quota of -1 is none)
+    cpu.cfs_quota_us, cpu.cfs_period_us                   (cgroup v1; -1: no quota)
 
-A quota may be set on any cgroup above the process's own, and the least counts. joblib's and Dask's ``cpu_count`` each
-look at one cgroup only, and miss the others.
+A quota may be set on any cgroup above the process's own, and the smallest counts. The ``cpu_count`` functions of joblib
+and Dask each look at one cgroup only, and miss the others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ V1, V2 = "cgroup", "cgroup2"
 
 
 def cpu_quota(process: Path = Path("/proc/self")) -> float | None:
-    """Seconds of processor a second that ``process`` (a folder of /proc) may take; None without a quota."""
+    """Processor seconds per second that ``process`` (a folder of /proc) may take; None without a quota."""
     groups = _groups(process)
     quotas = []
     for kind, root, mount in _mounts(process):
@@ -43,7 +43,7 @@ def _groups(process: Path) -> dict[str, PurePosixPath]:
 
 
 def _mounts(process: Path) -> Iterator[tuple[str, PurePosixPath, Path]]:
-    """Version of a hierarchy, the cgroup that is mounted, and where: all that may limit processor time."""
+    """Mounted hierarchies that may limit processor time: version, mounted cgroup, and mount point."""
     for line in _lines(process / "mountinfo"):
         place, found, kind = line.partition(" - ")
         if not found:
@@ -55,7 +55,7 @@ def _mounts(process: Path) -> Iterator[tuple[str, PurePosixPath, Path]]:
 
 
 def _quota(group: Path, version: str) -> float | None:
-    """Of one cgroup by itself."""
+    """The quota of one cgroup, without those above it."""
     files = ["cpu.max"] if version == V2 else ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
     words = [word for name in files for line in _lines(group / name) for word in line.split()]
     if len(words) != 2 or not words[0].isdigit():  # "max", -1, or the root of a hierarchy, which has no such file

@@ -4,9 +4,9 @@
     level n - 1             half of level 0 of the slide
     level n                 level 0 of the slide, cut into tiles of 254 pixels with 1 pixel around
 
-Where a tile lies and which level of the slide it is read from is for `openslide.deepzoom` to say; its pixels come
-through `Slide.read_region`, which knows the background and outlives a region that cannot be decoded. The whole slide
-is shown, never its bounds alone: every coordinate of this package counts from the slide's corner.
+`openslide.deepzoom` decides where a tile lies and which level of the slide it is read from. Its pixels come from
+`Slide.read_region`, which fills in the background and keeps working after a region that cannot be decoded. The whole
+slide is shown, not only its bounds: every coordinate in this package counts from the slide's top left corner.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from PIL import Image
 from wsi_haloae.slide.properties import MPP_TOLERANCE, Slide
 
 TILE_SIZE, OVERLAP = 510, 1
-"""Pixels. With half as large ones a screen takes four times as many requests, and a second longer to fill."""
+"""Pixels. At half this size a screen needs four times as many requests and takes a second longer to fill."""
 LARGEST_REGION = 4400**2
-"""Pixels read for one tile: 75 MB. A file without a pyramid would ask for all of level 0 (`DeepZoom.too_large`)."""
+"""Pixels read for one tile: 75 MB. A file without a pyramid would need all of level 0 (`DeepZoom.too_large`)."""
 
 
 class DeepZoom:
@@ -48,24 +48,24 @@ class DeepZoom:
         return int(width), int(height)
 
     def has(self, level: int, column: int, row: int) -> bool:
-        """Whether there is such a tile."""
+        """Whether this tile exists."""
         if not 0 <= level < self.levels:
             return False
         columns, rows = self._plan.level_tiles[level]
         return 0 <= column < columns and 0 <= row < rows
 
     def size(self, level: int, column: int, row: int) -> tuple[int, int]:
-        """Width and height of a tile in pixels, what it shares with its neighbours included."""
+        """Width and height of a tile in pixels, including the overlap with its neighbours."""
         width, height = self._plan.get_tile_dimensions(level, (column, row))
         return int(width), int(height)
 
     def too_large(self, level: int, column: int, row: int) -> bool:
-        """Whether reading a tile would take more memory than one tile is worth."""
+        """Whether a tile needs more than `LARGEST_REGION` pixels to be read, too much memory for one tile."""
         _, _, (width, height) = self._plan.get_tile_coordinates(level, (column, row))
         return width * height > LARGEST_REGION
 
     def read(self, slide: Slide, level: int, column: int, row: int) -> NDArray[np.uint8]:
-        """One tile (h, w, 3); `RegionReadError` where it cannot be decoded."""
+        """One tile (h, w, 3). Raises `RegionReadError` if it cannot be decoded."""
         (l0_x, l0_y), slide_level, region = self._plan.get_tile_coordinates(level, (column, row))
         pixels = slide.read_region(l0_x, l0_y, slide_level, max(1, region[0]), max(1, region[1]))
         return _resized(Image.fromarray(pixels), self.size(level, column, row), box=None)
@@ -91,7 +91,7 @@ def _resized(
 
 
 class _Stated:
-    """What `DeepZoomGenerator` asks a slide for before it reads."""
+    """The slide properties that `DeepZoomGenerator` needs before it reads."""
 
     def __init__(self, dimensions: tuple[tuple[int, int], ...], downsamples: tuple[float, ...]) -> None:
         self.level_dimensions, self.level_downsamples = dimensions, downsamples
@@ -99,7 +99,7 @@ class _Stated:
         self.properties: dict[str, Any] = {}
 
     def get_best_level_for_downsample(self, downsample: float) -> int:
-        """The coarsest level that is fine enough; 4.0003 will do for 4."""
+        """The coarsest level that is fine enough; 4.0003 counts as 4."""
         return max(
             (n for n, coarse in enumerate(self.level_downsamples) if coarse <= downsample * (1 + MPP_TOLERANCE)),
             default=0,

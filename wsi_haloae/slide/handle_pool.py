@@ -1,7 +1,7 @@
-"""Open handles of one slide for many threads: OpenSlide handles are safe to share, but one error latches all of them.
+"""Open handles of one slide for many threads. Threads could share one, but after an error it fails for all of them.
 
-`ThreadHandles` keeps one for each thread of a pool until the work ends. `HandlePool` lends a few to whichever thread
-needs one: for a server, whose threads come and go.
+`ThreadHandles` keeps one handle per thread of a pool until the work ends. `HandlePool` keeps a few handles that any
+thread may borrow. It is for a server, whose threads come and go.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ class ThreadHandles:
 
 
 MOST = 4
-"""Handles of a slide: each has OpenSlide's cache of decoded tiles, 32 MB."""
+"""Most handles per slide. Each has OpenSlide's own cache of decoded tiles, 32 MB."""
 
 
 class HandlePool:
-    """Lends handles that ``opener`` opens.
+    """Slide handles, opened with ``opener``, that any thread may borrow.
 
-    with lender.borrowed() as slide:
+    with pool.borrowed() as slide:
         region = slide.read_region(...)
     """
 
@@ -79,7 +79,7 @@ class HandlePool:
 
     @contextmanager
     def borrowed(self) -> Iterator[Slide]:
-        """A handle of one's own for a while; waits for one where all are lent. Raises what the opener raises."""
+        """A handle for this thread alone. Waits if all are in use. Raises what the opener raises."""
         with self._turns:
             with self._lock:
                 slide = self._idle.pop() if self._idle else None
@@ -91,7 +91,7 @@ class HandlePool:
                 self._take_back(slide)
 
     def close(self) -> None:
-        """Close what is not lent now; what is, when it comes back. Closing twice does nothing."""
+        """Close idle handles now, and borrowed ones when they come back. Closing twice does nothing."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -1,4 +1,4 @@
-"""Tiles that lie in image files: one tile, and the size that a set of them shares."""
+"""Tiles stored as image files: read one, and find the size that a set of them shares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNREADABLE = (OSError, SyntaxError, UnidentifiedImageError, Image.Decompression
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """An image as (h, w, 3) RGB on white; `UsageError` if it cannot be read."""
+    """An image as (h, w, 3) RGB, transparent parts on white. Raises `UsageError` if it cannot be read."""
     try:
         with Image.open(path) as image:
             if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
@@ -28,10 +28,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def common_tile_size(files: Sequence[Path]) -> int:
-    """Side in pixels of the images, of which there is at least one.
+    """Side in pixels of the images; ``files`` must not be empty.
 
-    Only headers are read. Raises `UsageError` naming the first that is no image, no square, or
-    of another size than the first.
+    Only headers are read. Raises `UsageError` for the first file that is not an image, not
+    square, or not of the same size as the first one.
     """
     first = _image_size(files[0])
     for file in files:

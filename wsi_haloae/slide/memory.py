@@ -15,8 +15,8 @@ from wsi_haloae.slide.properties import Bounds, SlideProperties
 class MemorySlide:
     """A `Slide` over a level-0 array of (height, width, 3).
 
-    ``mpp`` is (x, y) in micrometres, or None for a file that names none. ``downsamples`` are
-    the whole factors of the further levels, made by averaging areas. ``unreadable`` holds
+    ``mpp`` is (x, y) in micrometres, or None for a slide without a pixel size. ``downsamples``
+    are the integer factors of the other levels, made by averaging areas. ``unreadable`` holds
     rectangles of level 0 as (x, y, width, height): a read that touches one, at any level,
     raises `RegionReadError`.
     """
@@ -70,7 +70,7 @@ class MemorySlide:
         return region
 
     def close(self) -> None:
-        """Reading afterwards is an error."""
+        """Release the slide. Reading afterwards raises `ValueError`."""
         self._closed = True
 
     def _refuse_unreadable(self, l0_x: int, l0_y: int, l0_width: float, l0_height: float) -> None:
@@ -80,7 +80,7 @@ class MemorySlide:
             if not (apart_x or apart_y):
                 raise RegionReadError(
                     f"{self._properties.name}: the region at level-0 location ({l0_x}, {l0_y}), "
-                    f"{l0_width:g} x {l0_height:g} level-0 pixels touches an unreadable one."
+                    f"{l0_width:g} x {l0_height:g} level-0 pixels overlaps a region that cannot be read."
                 )
 
 

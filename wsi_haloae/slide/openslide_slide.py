@@ -2,7 +2,7 @@
 
 OpenSlide *latches* errors: after one region failed to decode, a handle answers every later
 call with the same error, so one bad JPEG would cost the rest of the slide. `OpenSlideSlide`
-therefore replaces its handle after each failure.
+therefore opens a new handle after each failure.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPAQUE = 0xFF000000
 
 
 def open_with_openslide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> OpenSlideSlide:
-    """The slide in ``path``, with ``--mpp`` filled in where the file names no pixel size.
+    """The slide in ``path``, with ``mpp`` filled in if the file states no pixel size.
 
     Raises `SlideError` for a file that cannot be opened, `UsageError` for an ``mpp`` that
     contradicts the file's (see `SlideProperties.with_mpp`).
@@ -57,19 +57,19 @@ class OpenSlideSlide:
 
         ``fingerprint`` is SHA-256 over the file's size, its first and last MiB, OpenSlide's
         quickhash-1 (which covers the smallest level and the headers, in all files of a
-        slide) and the size of every level: not over the path, the time, nor every pixel.
+        slide) and the size of every level. It does not cover the path, the time, or every pixel.
         """
         return self._properties
 
     def read_region(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> NDArray[np.uint8]:
         """Pixels of one level as (height, width, 3) RGB; see `Slide.read_region`.
 
-        A region that fails is tried once more on a fresh handle, since the failure may have
-        been latched by, or due to, an earlier read; then `RegionReadError` is raised.
+        A region that fails is tried once more on a new handle, since the error may come from an
+        earlier read. If it fails again, `RegionReadError` is raised.
         """
         if self._closed:
             raise ValueError(f"{self._properties.name}: the slide is closed")
-        # OpenSlide answers an unknown level with transparency, which would pass for glass.
+        # For an unknown level OpenSlide returns transparent pixels, which would be taken for glass.
         assert 0 <= level < len(self._properties.level_dimensions)
         try:
             region = self._handle.read_region((l0_x, l0_y), level, (width, height))
@@ -97,13 +97,13 @@ class OpenSlideSlide:
             ) from error
 
     def _require_same_file(self) -> None:
-        """A tile that cannot be decoded stays so; a file that is gone comes back. It must not count as read."""
+        """A damaged tile stays damaged, but a missing file may come back: its tiles must not count as unreadable."""
         try:
             size = self._path.stat().st_size
         except OSError as error:
             raise SlideError(f"{self._path}: the slide can no longer be reached ({error.strerror}).") from None
         if size != self._size:
-            raise SlideError(f"{self._path}: the slide was changed while it was read ({self._size} -> {size} bytes).")
+            raise SlideError(f"{self._path}: the slide changed while it was being read ({self._size} -> {size} bytes).")
 
     def _replace_handle(self) -> None:
         fresh = openslide.OpenSlide(self._path)
@@ -112,12 +112,12 @@ class OpenSlideSlide:
 
 
 def _readable(path: Path) -> BinaryIO:
-    # OpenSlide answers a missing file, a folder and a forbidden one alike: "unsupported or missing".
+    # OpenSlide gives one error for a missing file, a folder and a forbidden file: "unsupported or missing".
     try:
         return path.open("rb")
     except IsADirectoryError:
         raise SlideError(
-            f"{path}: this is a folder, but one slide file is needed (of a DICOM slide, any .dcm)."
+            f"{path}: this is a folder, but a slide file is needed (for a DICOM slide, any of its .dcm files)."
         ) from None
     except OSError as error:
         raise SlideError(f"{path}: the slide cannot be read ({error.strerror}). A readable file is needed.") from None
@@ -130,8 +130,8 @@ def _open_handle(path: Path) -> openslide.OpenSlide:
         return openslide.OpenSlide(path)
     except openslide.OpenSlideUnsupportedFormatError:
         raise SlideError(
-            f"{path}: this is no slide that OpenSlide {openslide.__library_version__} can open. A whole-slide file is "
-            "needed: SVS, NDPI, MRXS, SCN, BIF, CZI, DICOM, or a tiled pyramidal TIFF."
+            f"{path}: this is not a slide that OpenSlide {openslide.__library_version__} can open. A whole-slide file "
+            "is needed: SVS, NDPI, MRXS, SCN, BIF, CZI, DICOM, or a tiled pyramidal TIFF."
         ) from None
     except openslide.OpenSlideError as error:
         raise SlideError(f"{path}: the slide is damaged ({error}). Copy it again from its source.") from None

@@ -1,6 +1,6 @@
 """What a slide is to the rest of the package: properties, and regions of pixels.
 
-Pixel coordinates carry their plane in their name: ``l0_x`` counts pixels of level 0 from
+The name of a pixel coordinate says what it counts: ``l0_x`` counts pixels of level 0 from
 the slide's top left corner, ``level_x`` counts pixels of the level being read.
 Arrays are (y, x, c), uint8, RGB.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wsi_haloae.errors import MissingMppError, UsageError
 
 MPP_TOLERANCE = 0.02
-"""Two pixel sizes that differ by at most this share are the same (contract, Geometry)."""
+"""Two pixel sizes that differ by at most this share count as equal (contract, Geometry)."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Bounds:
 class SlideProperties:
     """Facts about a slide, as its file states them.
 
-    ``mpp_x`` and ``mpp_y`` are micrometres per pixel of level 0, or None where the file
-    names none. ``background`` is what transparent pixels become. ``fingerprint`` is a hex
+    ``mpp_x`` and ``mpp_y`` are micrometres per pixel of level 0, or None if the file
+    states none. ``background`` is the colour of transparent pixels. ``fingerprint`` is a hex
     digest that changes when the file's content does (see the adapter for what it covers).
     """
 
@@ -60,17 +60,17 @@ class SlideProperties:
         return self.level_dimensions[0][1]
 
     def known_mpp(self) -> tuple[float, float]:
-        """(mpp_x, mpp_y), or a `MissingMppError` that names ``--mpp``."""
+        """(mpp_x, mpp_y) in micrometres. Raises `MissingMppError`, which names ``--mpp``, if the file states none."""
         if self.mpp_x is None or self.mpp_y is None:
             raise MissingMppError(
                 f"{self.name}: the file states no pixel size (mpp), and tiles are cut by "
-                "physical size. Look it up with whoever scanned the slide and pass it: "
+                "physical size. Ask the lab that scanned the slide and pass it: "
                 "--mpp 0.25 (typical of 40x) or --mpp 0.5 (typical of 20x)."
             )
         return self.mpp_x, self.mpp_y
 
     def with_mpp(self, mpp: float | None, *, override: bool = False) -> SlideProperties:
-        """These properties with the user's ``--mpp`` filled in where the file names none.
+        """These properties with the user's ``--mpp`` filled in if the file states none.
 
         A value that differs from the file's by more than 2 % raises `UsageError`, unless
         ``override`` says that the file is wrong.

@@ -1,4 +1,4 @@
-"""The table of slide readers, and `open_slide`, which picks one: a new reader is a file and a row here."""
+"""The table of slide readers, and `open_slide`, which picks one. To add a reader, write a module and add a row here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Opener(Protocol):
 
 @dataclass(frozen=True)
 class SlideReader:
-    """What opens files with certain suffixes.
+    """A reader for files with certain suffixes.
 
     ``opener`` is ``module:function``, imported on first use. The function takes the path and, by name, ``mpp`` and
     ``override_mpp``, and returns an open `Slide` whose properties went through `SlideProperties.with_mpp`. It raises
@@ -44,14 +44,14 @@ READERS: Sequence[SlideReader] = (
         "wsi_haloae.slide.openslide_slide:open_with_openslide",
     ),
 )
-"""The first reader with a file's suffix opens it; the last one is asked about every other suffix too."""
+"""The first reader with a file's suffix opens it; the last one is also used for every other suffix."""
 
 
 def open_slide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> Slide:
-    """The slide in ``path``; ``mpp`` (µm per pixel) fills in a pixel size that the file does not state.
+    """Open the slide in ``path``; ``mpp`` (µm per pixel) fills in a pixel size that the file does not state.
 
     Raises `SlideError` for a file that cannot be opened, and `UsageError` for an ``mpp`` that contradicts the
-    file's, unless ``override_mpp`` (see `SlideProperties.with_mpp`).
+    file's, unless ``override_mpp`` is set (see `SlideProperties.with_mpp`).
     """
     suffix = path.suffix.lower()
     reader = next((reader for reader in READERS if suffix in reader.suffixes), READERS[-1])
@@ -59,5 +59,5 @@ def open_slide(path: Path, *, mpp: float | None = None, override_mpp: bool = Fal
 
 
 def is_slide_name(path: Path) -> bool:
-    """Whether some reader lists the suffix of ``path``: how slides are picked out of a folder."""
+    """Whether a reader lists the suffix of ``path``. This is how slides are found in a folder."""
     return any(path.suffix.lower() in reader.suffixes for reader in READERS)

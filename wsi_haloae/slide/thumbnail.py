@@ -19,16 +19,16 @@ from wsi_haloae.slide.properties import MPP_TOLERANCE, Slide, SlideProperties
 MAX_SIDE = 4096
 """Longest side of a thumbnail in pixels; larger slides get larger thumbnail pixels."""
 PIECE = 1024
-"""Pieces are about this many pixels of the level wide and high: 4 MB each."""
+"""Width and height of a piece in pixels of the level, roughly: 4 MB each."""
 SMALLEST_PIECE = 128
-"""A piece that fails is tried in quarters down to this size, so one bad JPEG costs only itself."""
+"""A piece that fails is read again in quarters, down to this size, so that one bad JPEG costs little else."""
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """``rgb`` is (h, w, 3); ``l0_per_pixel_x`` and ``_y`` are level-0 pixels per pixel of it.
+    """``rgb`` is (h, w, 3); ``l0_per_pixel_x`` and ``_y`` are level-0 pixels per thumbnail pixel.
 
-    ``warnings`` says in words which part could not be read; that part has the background colour.
+    ``warnings`` says which parts could not be read; they have the background colour.
     """
 
     rgb: NDArray[np.uint8]
@@ -38,9 +38,10 @@ class Thumbnail:
 
 
 def read_thumbnail(slide: Slide, mpp: float) -> Thumbnail:
-    """The whole slide at ``mpp`` micrometres per pixel, or coarser where `MAX_SIDE` asks for it.
+    """The whole slide at ``mpp`` micrometres per pixel, or coarser if it would exceed `MAX_SIDE`.
 
-    A slide coarser than ``mpp`` comes at its own pixel size. Raises `MissingMppError`.
+    A slide coarser than ``mpp`` is read at its own pixel size. Raises `MissingMppError` without a pixel size, and
+    `SlideError` if no part of it can be decoded.
     """
     properties = slide.properties
     l0_x, l0_y = _l0_per_pixel(properties, mpp)
@@ -85,7 +86,7 @@ class _PieceReader:
         if not self._any_read:
             raise SlideError(
                 f"{self._slide.properties.name}: no part of level {self._level} can be decoded. Copy the slide again "
-                f"from its source. The first failure: {self._failures[0]}"
+                f"from its source. First failure: {self._failures[0]}"
             )
 
     def warnings(self) -> tuple[str, ...]:
@@ -93,7 +94,7 @@ class _PieceReader:
             return ()
         warning = (
             f"{len(self._failures)} small regions of level {self._level} cannot be decoded and count as glass "
-            f"in the tissue mask. The first: {self._failures[0]}"
+            f"in the tissue mask. The first one: {self._failures[0]}"
         )
         return (warning,)
 

@@ -1,1 +1,1 @@
-"""Stains as optical densities, and a slide's colours brought to those of the reference."""
+"""Stains as optical densities, and stain normalisation to the colours of the reference."""

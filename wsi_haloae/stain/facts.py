@@ -1,4 +1,4 @@
-"""A slide's two stains as a checkpoint keeps them."""
+"""The two stains of a slide, in the form stored in a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class StainFacts(BaseModel):
         return cls.model_validate({"vectors": estimate.vectors.tolist(), "strengths": estimate.strengths.tolist()})
 
     def estimate(self) -> StainEstimate:
-        """Back to arrays; raises as `StainEstimate` does."""
+        """The numbers as arrays. Raises `UsageError` if they are not two different stains."""
         return StainEstimate(np.array(self.vectors), np.array(self.strengths))

@@ -1,9 +1,9 @@
-"""Stain normalisation: a slide's two stains brought to the colour and strength of the reference's.
+"""Stain normalisation: change a slide's two stains to the colour and strength of the reference's.
 
 Macenko et al. 2009 (A method for normalizing histology slides for quantitative analysis, ISBI). The
-stains are estimated by torchstain, an optional package; changing a tile needs numpy alone. They are
-estimated once for many tiles of a slide and never tile by tile: that would force a tile of fat or
-glass to the colours of tumour, and so hide what is looked for.
+stains are estimated by torchstain, an optional package; changing a tile needs only numpy. They are
+estimated once for many tiles of a slide, never tile by tile: that would force a tile of fat or
+glass to the colours of tumour, and so hide anomalies.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from wsi_haloae.stain.density import Image8, map_densities
 UNSTAINED = 219
 """A channel this bright absorbs nothing: torchstain's limit, an optical density of 0.15 (natural logarithm)."""
 FEWEST_PIXELS, MOST_PIXELS = 1_000, 500_000
-"""Stained pixels that are needed, and tissue pixels that are looked at."""
+"""Stained pixels needed at least, and tissue pixels used at most."""
 SMALLEST_SINE = 0.05
-"""Between the two vectors: 3 degrees."""
+"""Sine of the smallest angle between the two stain vectors: 3 degrees."""
 
 
 @dataclass(frozen=True)
 class StainEstimate:
-    """The two stains of a slide, or of the reference tiles: plain arrays, to be kept in a checkpoint.
+    """The two stains of a slide, or of the reference tiles: plain arrays, stored in a checkpoint.
 
     ``vectors`` (2, 3) are haematoxylin's and eosin's unit vectors of optical density, ``strengths``
-    (2,) the 99th percentiles of their amounts. Raises `UsageError` where these are no two stains.
+    (2,) the 99th percentiles of their amounts. Raises `UsageError` if these are not two different stains.
     """
 
     vectors: NDArray[np.float64]
@@ -44,11 +44,11 @@ class StainEstimate:
         if not (sine > SMALLEST_SINE and (self.strengths > 0).all()):
             raise UsageError(
                 f"Two stains are needed, but the tiles have one colour: vectors {self.vectors.round(2).tolist()}, "
-                f"strengths {self.strengths.round(2).tolist()}. Give tiles with nuclei and with stroma."
+                f"strengths {self.strengths.round(2).tolist()}. Give tiles that show both nuclei and stroma."
             )
 
     def basis(self) -> NDArray[np.float64]:
-        """(3, 3): densities of full haematoxylin, full eosin, and one unit of what is neither."""
+        """(3, 3): densities of full haematoxylin, full eosin, and one unit of the residual, which is neither."""
         residual = np.cross(*self.vectors)
         return np.vstack([self.vectors * self.strengths[:, np.newaxis], residual / np.linalg.norm(residual)])
 
@@ -56,11 +56,11 @@ class StainEstimate:
 def estimate_stains(tiles: Iterable[Image8], glass_level: float | None = GLASS_LEVEL) -> StainEstimate:
     """The stains of tiles (h, w, 3) of one slide or of the reference, taken together.
 
-    A few dozen tiles are enough: at most half a million pixels of tissue are looked at, evenly
+    A few dozen tiles are enough: at most half a million pixels of tissue are used, evenly
     spaced. A pixel is glass when its darkest channel is at least ``glass_level`` of full light, in whole
     levels (the configuration's ``scoring.glass_level``; None: there is no glass). Raises `UsageError`
-    without the package torchstain, when fewer than 1,000 of the pixels are stained, and when they have
-    one colour.
+    if the package torchstain is missing, if fewer than 1,000 of the pixels are stained, or if they all
+    have one colour.
     """
     macenko = _torchstain().normalizers.MacenkoNormalizer(backend="numpy")
     glass = 256 if glass_level is None else int(255 * glass_level)
@@ -71,7 +71,7 @@ def estimate_stains(tiles: Iterable[Image8], glass_level: float | None = GLASS_L
     if stained < FEWEST_PIXELS:
         raise UsageError(
             f"Stains cannot be estimated from these tiles: {stained:,} pixels are stained in every channel, "
-            f"{FEWEST_PIXELS:,} are needed. Give more tiles, or tiles with more tissue."
+            f"but {FEWEST_PIXELS:,} are needed. Give more tiles, or tiles with more tissue."
         )
     macenko.fit(pixels[np.newaxis], Io=255)
     return StainEstimate(np.asarray(macenko.HERef, np.float64).T, np.asarray(macenko.maxCRef, np.float64))

@@ -1,1 +1,1 @@
-"""Tiles and scores on disk, in Zarr, resumable shard by shard."""
+"""Tiles and scores on disk, in Zarr. An interrupted run continues from the last finished shard."""

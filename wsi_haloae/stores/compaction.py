@@ -1,8 +1,8 @@
-"""A finished score store with a file per column instead of one per shard and column.
+"""Rewrite a finished score store with one file per column instead of one per shard and column.
 
-While it is written, each shard is a file of its own in every column, so that a crash costs a shard. Of a slide with
-75,000 tiles that makes 12,000 files, which a study would multiply by its slides: file systems of clusters count
-them, and whoever reads the store opens each.
+While a store is being written, each column has a separate file per shard, so that a crash costs only one shard. For a
+slide with 75,000 tiles these are 12,000 files, and a study has many slides. File systems of clusters limit the number
+of files, and reading the store opens each of them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from wsi_haloae.atomic import replacing_tree
 
 
 def compact(path: Path, columns: frozenset[str]) -> None:
-    """Put the store at ``path`` in one piece: ``columns`` have one chunk each, all else is as it was.
+    """Rewrite the store at ``path`` so that each of ``columns`` has one chunk. Nothing else changes.
 
-    A kill leaves the store as it was, or as it is to be, or (between two renames) under the name that
-    `atomic.recover_tree` knows.
+    If the process is killed, the old or the new store is there, whole. Between two renames it has the temporary
+    name that `atomic.recover_tree` looks for.
     """
     with replacing_tree(path) as partial:
         shutil.copytree(path, partial, copy_function=_link, ignore=_but(path, columns))
@@ -37,7 +37,7 @@ def compact(path: Path, columns: frozenset[str]) -> None:
 
 
 def is_compact(path: Path, columns: frozenset[str]) -> bool:
-    """Whether each of the columns is in one piece."""
+    """Whether each of the columns has a single chunk."""
     group = zarr.open_group(path, mode="r", zarr_format=3)
     arrays = (group[name] for name in columns)
     return all(isinstance(array, zarr.Array) and array.chunks == array.shape for array in arrays)

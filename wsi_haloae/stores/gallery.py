@@ -1,12 +1,12 @@
-"""Gallery: a few tiles of a slide with their pixels and maps, so that a report needs neither slide nor model.
+"""Gallery: a few tiles of a slide with pixels and maps, so that a report needs neither the slide nor the model.
 
     scores.zarr/gallery/
       role      (k,)           uint8    why a tile is here: `GalleryRole`
-      number    (k,)           int64    its place in the store's index
+      number    (k,)           int64    its number in the store's index
       pixels    (k, s, s, 3)   uint8    as the slide shows them
       map       (k, m, m)      float32  its anomaly map
 
-It is made beside the store and renamed into it, when every tile has its score: it is there whole, or not at all.
+It is written beside the store and renamed into it once every tile has a score, so it is either complete or absent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from wsi_haloae.atomic import new_tree
 
 GALLERY_NAME = "gallery"
 MOST_TILES = 256
-"""No gallery has more: a file that claims so is damaged."""
+"""No gallery has more tiles: a file that claims to is damaged."""
 
 
 class GalleryRole(IntEnum):
@@ -37,7 +37,7 @@ class GalleryRole(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """k tiles; those of one role stand together, in the order in which they are shown."""
+    """k tiles, grouped by role, in the order in which they are shown."""
 
     role: NDArray[np.uint8]  # (k,), values of GalleryRole
     number: NDArray[np.int64]  # (k,)
@@ -49,7 +49,7 @@ class Gallery:
 
 
 def write_gallery(store: Path, gallery: Gallery) -> None:
-    """Put ``gallery`` into the store at a path."""
+    """Write ``gallery`` into the score store at the path ``store``."""
     arrays: dict[str, NDArray[Any]] = {
         "role": gallery.role,
         "number": gallery.number,
@@ -63,7 +63,7 @@ def write_gallery(store: Path, gallery: Gallery) -> None:
 
 
 def read_gallery(store: Path, *, tiles: int, tile_size: int) -> Gallery:
-    """The gallery of a store with so many tiles; `ValueError` for one that cannot be this store's."""
+    """Read the gallery of a store with this many tiles. Raises `ValueError` if it does not fit the store."""
     arrays = dict(zarr.open_group(store / GALLERY_NAME, mode="r", zarr_format=3).arrays())
     count, side = arrays["number"].shape[0], arrays["map"].shape[-1]
     layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
@@ -74,9 +74,9 @@ def read_gallery(store: Path, *, tiles: int, tile_size: int) -> Gallery:
     }
     fits = all((arrays[name].shape, arrays[name].dtype) == known for name, known in layout.items())
     if not (fits and count <= MOST_TILES and 0 < side <= tile_size):
-        raise ValueError("its gallery is misshapen")
+        raise ValueError("its gallery has arrays of the wrong shape or type")
     gallery = Gallery(*(np.asarray(arrays[name][:]) for name in layout))
     numbers = gallery.number
     if not (np.isin(gallery.role, list(GalleryRole)).all() and (numbers >= 0).all() and (numbers < tiles).all()):
-        raise ValueError("its gallery shows tiles that it does not have")
+        raise ValueError("its gallery shows tiles that the store does not have")
     return gallery

@@ -1,6 +1,6 @@
-"""What the arrays of a store must be: their types and shapes are checked when it is opened, their values when read.
+"""What the arrays of a store must look like. Types and shapes are checked on opening, values on reading.
 
-A file that another program or a bad disk changed is told here, in one place, and not by whoever trips over it.
+Files changed by another program or a bad disk are thus reported here, in one place, not by the code that reads them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Column:
-    """An array: its type, the shape of one entry (None: any length), and the values that an entry may have.
+    """An array: its type, the shape of one entry (None: any length), and the range of its values.
 
-    ``unknown``: entries may be NaN.
+    ``unknown``: values may be NaN.
     """
 
     dtype: type[np.generic]
@@ -36,7 +36,7 @@ class Column:
 
 
 def check_layout(arrays: Mapping[str, zarr.Array[Any]], expected: Mapping[str, Column]) -> None:
-    """`ValueError` that names an array which is missing, or of another type or shape."""
+    """Raise `ValueError`, naming the array, if one is missing or has the wrong type or shape."""
     missing = [name for name in expected if name not in arrays]
     if missing:
         raise ValueError(f"it has no array {' and no array '.join(missing)}")
@@ -46,7 +46,7 @@ def check_layout(arrays: Mapping[str, zarr.Array[Any]], expected: Mapping[str, C
 
 
 def check_values(name: str, values: NDArray[Any], column: Column) -> None:
-    """`ValueError` for a value that no run of ours has written."""
+    """Raise `ValueError` for a value outside the column's range: no run of this package writes one."""
     if np.isinf([column.least, column.most]).all():
         return
     wrong = ~((values >= column.least) & (values <= column.most))
@@ -54,6 +54,6 @@ def check_values(name: str, values: NDArray[Any], column: Column) -> None:
         wrong &= ~np.isnan(values)
     if wrong.any():
         raise ValueError(
-            f"its array {name} holds {values[wrong].flat[0]}, and values from {column.least:g} to {column.most:g} only "
-            "are known"
+            f"its array {name} holds {values[wrong].flat[0]}, but its values must lie between {column.least:g} "
+            f"and {column.most:g}"
         )

@@ -1,6 +1,6 @@
-"""Where a store lies: a path, or the URL of an object store that fsspec knows (s3://, gs://, https:// ...), to be read.
+"""Where a store lies: a path, or the URL of an object store that fsspec can read (s3://, gs://, https:// ...).
 
-Writing is for file systems alone: shards become visible by renaming, which object stores cannot do.
+Stores are written to file systems only: a shard becomes visible by renaming, which object stores cannot do.
 """
 
 from __future__ import annotations
@@ -16,31 +16,33 @@ from wsi_haloae.errors import StoreError, UsageError
 
 
 def place(source: str) -> Path:
-    """What a user names: a `Path`, or a `upath.UPath`, which has a path's methods; `UsageError` for an unknown URL."""
+    """What a user named as a `Path`, or a URL as a `upath.UPath`, which has the same methods. Raises `UsageError`."""
     if "://" not in source:
         return Path(source)
     try:
         from upath import UPath  # noqa: PLC0415  # an extra
     except ImportError:
-        raise UsageError(f"{source}: to read URLs, pip install 'wsi-haloae[remote]'.") from None
+        raise UsageError(
+            f"{source}: reading a URL needs an optional package: pip install 'wsi-haloae[remote]'."
+        ) from None
     try:
         return cast("Path", UPath(source))
-    except (ImportError, ValueError) as error:  # a protocol of nobody, or of a package that is not there
+    except (ImportError, ValueError) as error:  # an unknown protocol, or one whose package is not installed
         raise UsageError(f"{source}: cannot be read ({error}).") from None
 
 
 def refuse_links(folder: Path) -> None:
-    """`StoreError` where a link lies in a store: it would show any file as pixels, or overwrite one."""
+    """Raise `StoreError` if a store contains a link, which could show any file as pixels, or overwrite one."""
     for entry in _entries(folder):
         if entry.is_symlink():
             raise StoreError(
-                f"{entry.path}: is a symbolic link, and a store holds none. Make the store again (--overwrite), or "
-                "copy it with what its links lead to (cp -rL)."
+                f"{entry.path}: is a symbolic link, but a store must not contain any. Make the store again "
+                "(--overwrite), or copy it with the files that its links point to (cp -rL)."
             )
 
 
 def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
-    """Everything below a folder. What is not there, or any more, is missed by whoever reads it next."""
+    """Everything below a folder. A missing folder is reported later, when it is read."""
     try:
         with os.scandir(folder) as entries:
             found = list(entries)
@@ -53,7 +55,7 @@ def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def zarr_place(path: Path) -> dict[str, Any]:
-    """What zarr opens, and how: a folder to read and write, or a URL to read. `StoreError` for a folder with links."""
+    """Arguments for zarr: a folder to read and write, or a URL to read. Raises `StoreError` for a folder with links."""
     if isinstance(path, Path):
         refuse_links(path)
         return {"store": path, "mode": "r+"}

@@ -1,4 +1,4 @@
-"""ScoreStore: all that a model said about a slide, enough to make every output again.
+"""ScoreStore: all results of a model on a slide, enough to make every output again.
 
 scores.zarr/
   row, column, location, size, tissue_fraction     the index (see sharded.py)
@@ -9,13 +9,13 @@ scores.zarr/
   rules             (n, rules)   float32   the score by every other rule
   layer_residuals   (n, layers)  float32   mean residual per feature layer
   layer_dissimilarities          float32   mean 1 - SSIM per feature layer, (n, layers)
-  artefacts         (n, flags)   float32   quantities behind the flags, in the order of `artefacts.flags.FLAGS`
+  artefacts         (n, flags)   float32   the measured quantities of the flags, in the order of `artefacts.flags.FLAGS`
   flags             (n,)         uint8     bits of that table
   tissue_cells      (n,)         int32     cells of the map that count as tissue
   anomaly_map       (n, m, m)    float32   with --maps: normalised residual map of each tile
   thumbnail         (h, w, 3)    uint8     for the pictures
   tissue_mask       (h, w)       bool
-  reference_scores  (k,)         float32   what held-out reference tiles score: quantiles; none without calibration
+  reference_scores  (k,)         float32   quantiles of held-out reference tiles' scores; empty without calibration
   gallery/                                 pixels and maps of a few tiles (see gallery.py); made when all are scored
 """
 
@@ -63,7 +63,7 @@ class ModelRecord(BaseModel):
 
 
 class ComputeRecord(BaseModel):
-    """How it was computed; a resumed run uses these values, so that it gives the same bytes."""
+    """How the scores were computed. A resumed run uses the same values, so that it writes the same bytes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -89,13 +89,13 @@ class ScoreHeader(StoreHeader):
     roi_sha256: str | None
 
     def identity(self) -> dict[str, Any]:
-        """Everything but ``compute``, which a resumed run takes over."""
+        """Everything except ``compute``, which a resumed run reads from the store."""
         return self.model_dump(mode="json", exclude={"compute"})
 
 
 @dataclass(frozen=True)
 class TileScores:
-    """Results of n tiles, as the scorer makes them and the store keeps them."""
+    """Results of n tiles, as the scorer computes them and the store keeps them."""
 
     score: NDArray[np.float32]  # (n,)
     score_paper: NDArray[np.float32]  # (n,)
@@ -110,7 +110,7 @@ class TileScores:
 
     @classmethod
     def joined(cls, parts: Sequence[TileScores]) -> TileScores:
-        """Results one after another; ``parts`` is not empty."""
+        """Concatenate results; ``parts`` must not be empty."""
         whole: dict[str, Any] = {}
         for field in fields(cls):
             values = [getattr(part, field.name) for part in parts]
@@ -166,7 +166,7 @@ class ScoreStore(ShardedStore):
         return cls.open(path)
 
     def columns(self) -> dict[str, Column]:
-        """Results beside the index, and what belongs to the slide as a whole."""
+        """The columns of the index and of the results, and the arrays of the slide as a whole."""
         side = self.header.map_size
         return {
             **super().columns(),
@@ -186,7 +186,7 @@ class ScoreStore(ShardedStore):
     def write_shard(
         self, shard: int, scores: TileScores, states: NDArray[np.uint8], reasons: Sequence[str] = ()
     ) -> None:
-        """Store one shard's results, why tiles could not be read ("" where they could), and then its states."""
+        """Write one shard: its results, the reasons for unreadable tiles ("" for the others), and last its states."""
         for name in _COLUMNS:
             self._write(name, shard, getattr(scores, name))
         if self.header.map_size is not None:
@@ -195,7 +195,7 @@ class ScoreStore(ShardedStore):
         self._commit(shard, states, reasons)
 
     def lower_batch_size(self, batch_size: int) -> None:
-        """After an out-of-memory error: what is still pending is computed in smaller batches."""
+        """After an out-of-memory error: compute the pending tiles in smaller batches."""
         compute = self.header.compute
         lowered = compute.model_copy(update={"batch_size": batch_size, "lowered_from": compute.batch_size})
         self.header = self.header.model_copy(update={"compute": lowered})
@@ -222,20 +222,20 @@ class ScoreStore(ShardedStore):
         return self.read("tissue_mask")
 
     def reference_scores(self) -> NDArray[np.float32]:
-        """Equally spaced quantiles of held-out reference tiles' scores, rising, (k,); (0,) without calibration."""
+        """Equally spaced quantiles of held-out reference tiles' scores, ascending, (k,); (0,) without calibration."""
         return self.read("reference_scores")
 
     @property
     def finished(self) -> bool:
-        """Whether all is there that scoring leaves: every shard, and then the gallery."""
+        """Whether scoring is complete: all shards and the gallery are written."""
         return not self.pending_shards() and (self.path / GALLERY_NAME).is_dir()
 
     def write_gallery(self, gallery: Gallery) -> None:
-        """The last thing that scoring leaves: whole or not at all."""
+        """Write the gallery, the last step of scoring. It is written whole or not at all."""
         write_gallery(self.path, gallery)
 
     def compacted(self) -> ScoreStore:
-        """The same, finished store with a file per column, opened anew; itself where it is so already, or empty."""
+        """The finished store with one file per column, opened again; itself if already compact, or empty."""
         columns = frozenset(self._arrays) & {*_COLUMNS, "state", "reason"}
         if not len(self) or is_compact(self.path, columns):
             return self
@@ -243,7 +243,7 @@ class ScoreStore(ShardedStore):
         return ScoreStore.open(self.path)
 
     def gallery(self) -> Gallery | None:
-        """The gallery; None where scoring has not come that far. `StoreError` for a damaged one."""
+        """The gallery; None if scoring has not written it yet. Raises `StoreError` if it is damaged."""
         if not (self.path / GALLERY_NAME).is_dir():
             return None
         with damage_told(self.path, self.kind):
@@ -261,7 +261,7 @@ def _wide_columns(header: ScoreHeader) -> dict[str, int]:
 
 
 def stored_model(path: Path) -> str | None:
-    """SHA-256 of the model behind a store, from its header alone; None where there is none that can be read."""
+    """SHA-256 of the model that made a store, read from its header alone; None if it cannot be read."""
     try:
         document = json.loads(read_own(path / "zarr.json"))
         sha256 = document["attributes"]["header"]["model"]["sha256"]

@@ -1,4 +1,4 @@
-"""What makes the scores of two slides comparable: one model by one rule, on tiles of one size, scale and stride."""
+"""How slides were scored. Scores are comparable for the same model, rule, tile size, pixel size and stride."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES_SHOWN = 3
 
 @dataclass(frozen=True)
 class ScoredAs:
-    """How a slide was scored; ``rules`` are the names of the rules beside the score, ``mpp`` is that of the model."""
+    """How a slide was scored; ``rules`` names the further rules, ``mpp`` is the model's pixel size in µm."""
 
     model_sha256: str
     rule: str
@@ -25,7 +25,7 @@ class ScoredAs:
 
     @classmethod
     def of(cls, header: ScoreHeader) -> Self:
-        """By the header of its store."""
+        """From the header of the slide's score store."""
         model, grid = header.model, header.grid
         return cls(model.sha256, model.rule, header.rules, model.mpp, grid.tile_size, grid.stride)
 
@@ -38,7 +38,7 @@ class ScoredAs:
 
 
 def describe_ways(slides: Mapping[str, ScoredAs]) -> list[str]:
-    """A line for each way in which ``slides``, by their names, were scored; the way of most slides comes first."""
+    """A line for each way in which ``slides`` (by name) were scored, starting with the most common one."""
     members: dict[ScoredAs, list[str]] = {}
     for name, way in slides.items():
         members.setdefault(way, []).append(name)

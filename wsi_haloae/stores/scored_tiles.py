@@ -1,4 +1,4 @@
-"""The tiles of a score store: what became of each, its scores, and whether it is called anomalous."""
+"""The tiles of a score store: the state of each, its scores, and whether it is called anomalous."""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ from wsi_haloae.stores.places import zarr_place
 SHARD_TILES = 64
 """Tiles per shard: 12 MiB of 256-pixel tiles, the most work that a crash repeats per worker."""
 MOST_TILES = 1 << 26
-"""70,000 x 70,000 pixels at a stride of 9: a file that claims more is damaged, and would fill the memory."""
+"""70,000 x 70,000 pixels at a stride of 9. A file that claims more is damaged, and would fill the memory."""
 MOST_PIXELS = 1 << 28
 REASON_BYTES = 240
-"""Room for the reason why a tile could not be read, in UTF-8; longer ones are cut."""
+"""Space for the reason why a tile could not be read, in UTF-8. Longer reasons are cut."""
 
 
 class TileState(IntEnum):
-    """What became of a tile."""
+    """The state of a tile."""
 
     PENDING = 0
     DONE = 1
@@ -61,7 +61,7 @@ class SlideRecord(BaseModel):
 
 
 class GridRecord(BaseModel):
-    """The fields of a TileGrid: pixels of level 0, pixels of the tile, and the former per the latter."""
+    """The fields of a TileGrid: sizes in pixels of level 0 or of the tile, scales in level-0 pixels per tile pixel."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -84,13 +84,13 @@ class StoreHeader(BaseModel):
     tissue: dict[str, Any]
 
     def identity(self) -> dict[str, Any]:
-        """What must be equal for a rerun to go on with a store."""
+        """The part of the header that must be equal for a rerun to continue a store."""
         return self.model_dump(mode="json")
 
 
 @dataclass(frozen=True)
 class UnreadableTile:
-    """A tile that could not be read: place in the grid, location at level 0, and why."""
+    """A tile that could not be read: its place in the grid, its location at level 0, and the reason."""
 
     row: int
     column: int
@@ -150,14 +150,14 @@ class ShardedStore:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """An existing store, from a path or a `places.place`; `StoreError` for what is none, or of another version."""
+        """Open the store at a path or `places.place`. Raises `StoreError` for anything but a store of this version."""
         try:
             group = zarr.open_group(**zarr_place(path), zarr_format=3)
             attributes = dict(group.attrs)
-        except Exception:  # noqa: BLE001  # nothing there, another thing, or a zarr.json of any content
+        except Exception:  # noqa: BLE001  # nothing there, something else, or a zarr.json with any content
             raise StoreError(f"{path}: there is no {cls.kind} here that can be opened.") from None
         if attributes.get("kind") != cls.kind:
-            raise StoreError(f"{path}: this is no {cls.kind} (kind: {attributes.get('kind')!r}).")
+            raise StoreError(f"{path}: this is not a {cls.kind} (kind: {attributes.get('kind')!r}).")
         version = attributes.get("format_version")
         if version != cls.format_version:
             raise StoreError(
@@ -172,7 +172,7 @@ class ShardedStore:
     @classmethod
     @contextmanager
     def _making(cls, path: Path, header: StoreHeader, index: TileIndex) -> Iterator[zarr.Group]:
-        """A new group with header, index and pending states, to be completed: only then it stands at ``path``."""
+        """A new group with header, index and pending states. It appears at ``path`` once the caller is done."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_tree(path) as partial:
             group = zarr.create_group(partial, zarr_format=3)
@@ -191,12 +191,12 @@ class ShardedStore:
         return {**INDEX_COLUMNS, "state": STATE_COLUMN, "reason": Column(np.uint8, (REASON_BYTES,))}
 
     def check(self) -> None:
-        """`ValueError` for an index that no tiler made: what follows trusts it."""
+        """Raise `ValueError` for an index that no tiler can have made. Later code trusts the index."""
         index, grid = self.index, self.header.grid
         rows = grid.slide_height / (grid.stride * grid.l0_scale_y) + 2  # at most one more than there are
         columns = grid.slide_width / (grid.stride * grid.l0_scale_x) + 2
         if rows * columns > MOST_TILES:
-            raise ValueError(f"its grid has {rows:.3g} x {columns:.3g} places")
+            raise ValueError(f"its grid has {rows:.3g} x {columns:.3g} tiles, more than {MOST_TILES:,}")
         if not len(index):
             return
         ends = (index.location + index.size <= [grid.slide_width, grid.slide_height]).all()
@@ -207,17 +207,17 @@ class ShardedStore:
             raise ValueError("tiles are not in reading order")
 
     def _require_lengths(self) -> None:
-        """Every array that has an entry per tile has as many, before any of them is read."""
+        """Raise `ValueError`, before reading, unless all arrays with an entry per tile have the same length."""
         lengths = {name: array.shape[0] for name, array in self._arrays.items() if name not in self.slide_wide}
         if len(set(lengths.values())) != 1 or not 0 <= lengths["row"] <= MOST_TILES:
-            raise ValueError(f"its arrays are of different or impossible lengths: {lengths}")
+            raise ValueError(f"its arrays have different or impossible lengths: {lengths}")
         if any(self._arrays[name].size > MOST_PIXELS for name in self.slide_wide):
-            raise ValueError("an array in it is too large")
+            raise ValueError("one of its arrays is too large")
 
     def require_same(self, header: StoreHeader, index: TileIndex | None = None) -> None:
-        """`OutputExistsError` unless this store was made from exactly what ``header`` says.
+        """Raise `OutputExistsError` unless this store was made with the same ``header`` and ``index``.
 
-        With ``index``, of the same tiles too: a region that people drew decides them, and no header.
+        The index is compared because the header does not contain the drawn region that chose the tiles.
         """
         ours, theirs = self.header.identity(), header.identity()
         differing = sorted(differences(ours, theirs))
@@ -225,7 +225,7 @@ class ShardedStore:
             differing.append("chosen tiles")
         if differing:
             raise OutputExistsError(
-                f"{self.path}: this {self.kind} was made from something else (differs in: "
+                f"{self.path}: this {self.kind} was made from other inputs or settings (differs in: "
                 f"{', '.join(differing[:5])}). Choose another output folder, or pass --overwrite to replace it."
             )
 
@@ -256,7 +256,7 @@ class ShardedStore:
         return [i for i in range(self.shards) if (states[self.shard_slice(i)] == TileState.PENDING).any()]
 
     def remove_leftovers(self) -> None:
-        """Remove what a killed write left; only for the one process that writes."""
+        """Remove what a killed write left. Only for the one process that writes the store."""
         for leftover in self.path.rglob("*.partial"):
             leftover.unlink(missing_ok=True)
 
@@ -270,7 +270,7 @@ class ShardedStore:
         if not len(numbers):
             return []
         first, last = int(numbers[0]), int(numbers[-1])
-        # Once: a finished store keeps the column in one piece, which any part of it would unpack.
+        # Read once: in a finished store the column is one chunk, and reading any part unpacks all of it.
         reasons = self.read("reason", slice(first, last + 1))
         return [
             UnreadableTile(
@@ -291,7 +291,7 @@ class ShardedStore:
         self._write("state", shard, states)
 
     def read(self, name: str, place: slice | int = slice(None)) -> NDArray[Any]:
-        """A part of one array; `StoreError` where its file is damaged."""
+        """Part of one array. Raises `StoreError` if its file is damaged."""
         with damage_told(self.path, self.kind):
             values = np.asarray(self._arrays[name][place])
             check_values(name, values, self._columns[name])
@@ -303,12 +303,12 @@ class ShardedStore:
 
 @contextmanager
 def damage_told(path: Path, kind: str) -> Iterator[None]:
-    """Errors of whatever kind that zarr and its codecs raise over a damaged file, in our own words."""
+    """Turn any error that zarr and its codecs raise for a damaged file into a `StoreError`."""
     try:
         yield
     except (WsiHaloaeError, OSError):
         raise
-    except Exception as error:  # noqa: BLE001  # there is no telling which
+    except Exception as error:  # noqa: BLE001  # codecs raise errors of any type
         raise StoreError(f"{path}: this {kind} is damaged ({error}). Make it again: --overwrite.") from None
 
 

@@ -35,7 +35,7 @@ class TileStore(ShardedStore):
 
     @classmethod
     def create(cls, path: Path, header: StoreHeader, index: TileIndex) -> TileStore:
-        """A new store with every tile pending, at a path where there is none."""
+        """A new store with every tile pending. Nothing may exist at ``path``."""
         size = header.grid.tile_size
         with cls._making(path, header, index) as group:
             group.create_array(
@@ -49,7 +49,7 @@ class TileStore(ShardedStore):
         return cls.open(path)
 
     def columns(self) -> dict[str, Column]:
-        """The pixels beside the index."""
+        """The columns of the index, and the pixels."""
         size = self.header.grid.tile_size
         return {**super().columns(), "pixels": Column(np.uint8, (size, size, 3))}
 
@@ -61,7 +61,7 @@ class TileStore(ShardedStore):
     def write_shard(
         self, shard: int, pixels: NDArray[np.uint8], states: NDArray[np.uint8], reasons: Sequence[str] = ()
     ) -> None:
-        """Store one shard's pixels (k, s, s, 3), why tiles could not be read ("" for none), and then its states."""
+        """Write one shard: its pixels (k, s, s, 3), the reasons for unreadable tiles ("" for others), its states."""
         self._write("pixels", shard, pixels)
         self._commit(shard, states, reasons)
 

@@ -1,1 +1,1 @@
-"""Slides with known truth: drawn ones, and mosaics of real tiles; with the pyramid writer that both need."""
+"""Slides with known truth: drawn slides and mosaics of real tiles, and the pyramid writer that both use."""

@@ -16,7 +16,7 @@ from wsi_haloae.synthetic.blob import make_blob
 
 TUMOUR_SHARE = 0.47
 CANDIDATES = 24
-"""Random placements of the tumour, of which the best balanced is taken."""
+"""Random placements of the tumour, of which the best balanced one is used."""
 GRID = 0.01
 """Coordinates are multiples of this: what QuPath keeps, so that a polygon stays valid there."""
 
@@ -49,7 +49,7 @@ def make_layout(rng: np.random.Generator, width: int, height: int, mpp: float) -
 
 
 def _pieces(rng: np.random.Generator, width: int, height: int) -> list[Polygon]:
-    """One blob in each cell of a coarse grid that leaves a band at the bottom to the pen."""
+    """One blob in each cell of a coarse grid, with a band at the bottom left free for the pen."""
     count = int(rng.integers(1, 5 if min(width, height) >= 2048 else 3))
     columns, rows = (2, 2) if count > 2 else (count, 1)
     if count == 2 and height > width:
@@ -128,7 +128,7 @@ def _point_on(rng: np.random.Generator, lines: shapely.Geometry) -> Point:
 
 
 def _pen(rng: np.random.Generator, width: int, height: int, mpp: float) -> MultiPolygon:
-    """A wavy marker stroke along the bottom, half a millimetre wide where there is room for it."""
+    """A wavy marker stroke along the bottom, half a millimetre wide if there is room for it."""
     thickness = min(500 / mpp, 0.04 * height)
     start, end = rng.uniform(0.08, 0.3), rng.uniform(0.6, 0.92)
     x = np.linspace(start, end, 200)

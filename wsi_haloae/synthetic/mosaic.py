@@ -1,9 +1,9 @@
 """A mosaic slide: real tiles laid out as a slide with known truth, to judge whole slides on real texture.
 
 The slide is written without loss by default. Its tiles are mostly JPEG already; a second JPEG
-changes them (at quality 94 by one grey value on average, on GlaS tiles) and not each class alike,
-and a model would be judged on other pixels than its tiles'. Tiles stand as they are, turned and
-flipped at most: nothing is resized.
+changes them (at quality 94 by one grey value on average, on GlaS tiles), and not every class equally,
+so a model would be judged on pixels that differ from its tiles. Tiles may be turned and flipped, but
+not resized.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class MosaicSettings:
 
     ``rows`` x ``columns`` cells, each one tile, of which ``margin`` (at least 1) at every edge
     are glass. ``share`` (0 to 1) of the tissue's tiles are anomalous, in ``regions`` regions.
-    ``offset`` in pixels shifts the cells to the right and down, against the grid of a tiler that
+    ``offset`` in pixels shifts the cells to the right and down, relative to the grid of a tiler that
     starts in the corner: its tiles then mix up to four neighbours. A file is used at most
     ``max_uses`` times. ``mpp`` is micrometres per pixel.
     """
@@ -56,7 +56,7 @@ class MosaicSettings:
 
 @dataclass(frozen=True)
 class Mosaic:
-    """What is to stand where: all of a mosaic but its pixels."""
+    """The plan of a mosaic: which tile goes where, without pixels."""
 
     settings: MosaicSettings
     reference: TileFiles
@@ -89,15 +89,15 @@ class Mosaic:
         )
 
     def write_table(self, path: Path) -> None:
-        """Every tile as a line of CSV (columns: `mosaic_truth`)."""
+        """Write every tile as a line of CSV (columns: see `mosaic_truth`)."""
         write_mosaic_table(path, self.tiles, self.tile_size, self.settings.offset)
 
     def write_geojson(self, path: Path) -> None:
-        """One annotation per piece of the reference class and per anomalous region, for QuPath."""
+        """Write one annotation per piece of the reference class and per anomalous region, for QuPath."""
         write_truth(path, NAMESPACE, self.true_regions())
 
     def true_regions(self) -> Iterator[TrueRegion]:
-        """Polygons of the truth; together they are the tissue, and they share edges only."""
+        """Polygons of the truth; together they are the tissue, and they share only edges."""
         for number in range(len(self.layout.sizes) + 1):
             kind, colour = self._class_of(number)
             cells = np.argwhere(self.layout.tissue & (self.layout.region == number))
@@ -114,10 +114,10 @@ class Mosaic:
 
 
 def plan_mosaic(reference: TileFiles, anomalous: Sequence[TileFiles], settings: MosaicSettings) -> Mosaic:
-    """Decide what stands where; the layout depends on the settings alone, not on the tiles.
+    """Decide which tile goes where. The layout depends only on the settings, not on the tiles.
 
     There is at least one anomalous class, unless the share is 0. Raises `UsageError` for tiles
-    that are no squares of one size, for a file that was given twice, and for a size, share or
+    that are not squares of one size, for a file that was given twice, and for a size, share or
     number of files that do not fit together.
     """
     assert anomalous or settings.share == 0
@@ -152,7 +152,7 @@ def _refuse_twins(files: Sequence[Path]) -> None:
 
 
 class _Rows:
-    """Draws rows of the TIFF's tiles, from the top; a row of mosaic tiles that two of them show is read once."""
+    """Draws rows of the TIFF's tiles, from the top; a row of mosaic tiles that two of them overlap is read once."""
 
     def __init__(self, mosaic: Mosaic) -> None:
         self._size, self._offset = mosaic.tile_size, mosaic.settings.offset

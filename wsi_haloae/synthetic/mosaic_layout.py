@@ -1,8 +1,8 @@
-"""Which cells of a mosaic are tissue, and which of these are anomalous. Nothing here knows of pixels.
+"""Which cells of a mosaic are tissue, and which of these are anomalous. This module works on cells, not pixels.
 
-The tissue is one piece of irregular outline. The anomalous cells are compact regions in it that
-stand apart, each about half as large as the one before: a method that finds only large regions
-shows it. As on the synthetic slide, they take about the same share of the tissue's rim as of its
+The tissue is one piece of irregular outline. The anomalous cells are separate compact regions in it,
+each about half as large as the one before, to reveal a method that finds only large
+regions. As on the synthetic slide, they take about the same share of the tissue's rim as of its
 area, so that tiles with some glass in them do not belong mostly to one class.
 """
 
@@ -20,11 +20,11 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.synthetic.blob import make_blob
 
 CANDIDATES = 24
-"""Random placements of the regions, of which the best balanced is taken."""
+"""Random placements of the regions, of which the best balanced one is used."""
 SEPARATION = 2
 """Reference tiles between two regions: with one, tiles of a shifted grid could join them."""
 ELONGATION = 1.6
-"""A region is at most this much longer than wide, where the tissue's outline lets it."""
+"""A region is at most this much longer than wide, if the tissue's outline allows it."""
 
 Mask = NDArray[np.bool_]
 
@@ -33,7 +33,7 @@ Mask = NDArray[np.bool_]
 class MosaicLayout:
     """Cells of a mosaic, both arrays (rows, columns).
 
-    ``tissue`` says where tiles stand. ``region`` is k on the cells of the k-th anomalous region,
+    ``tissue`` marks the cells that hold a tile. ``region`` is k on the cells of the k-th anomalous region,
     counted from 1 and from the largest, and 0 elsewhere.
     """
 
@@ -51,7 +51,7 @@ def make_mosaic_layout(
 ) -> MosaicLayout:
     """A random layout with ``share`` of the tissue, rounded to whole cells, in ``regions`` regions.
 
-    ``margin`` is the cells of glass that the tissue keeps from every edge; a share of 0 gives no
+    ``margin`` is the number of cells of glass at every edge; a share of 0 gives no
     region. Raises `UsageError` if there is no room.
     """
     assert margin >= 1 and regions >= 1 and 0 <= share < 1
@@ -60,7 +60,7 @@ def make_mosaic_layout(
     if share > 0 and anomalous < regions:
         raise UsageError(
             f"{rows} rows x {columns} columns with a margin of {margin} hold {tissue.sum()} tiles of tissue; a share "
-            f"of {share:g} is {anomalous} anomalous tiles, too few for {regions} regions. Ask for more rows and "
+            f"of {share:g} is {anomalous} anomalous tiles, too few for {regions} regions. Choose more rows and "
             "columns, a larger share or fewer regions."
         )
     sizes = _halving_sizes(anomalous, regions) if share > 0 else []
@@ -68,8 +68,8 @@ def make_mosaic_layout(
     candidates = [region for region in drawn if region is not None]
     if not candidates:
         raise UsageError(
-            f"regions of {', '.join(map(str, sizes))} tiles that stand apart find no room in {tissue.sum()} tiles of "
-            "tissue. Ask for a smaller share or fewer regions."
+            f"regions of {', '.join(map(str, sizes))} tiles that do not touch find no room in {tissue.sum()} tiles of "
+            "tissue. Choose a smaller share or fewer regions."
         )
     sides = _sides_on_glass(tissue)
     rim_shares = [sides[region > 0].sum() / sides.sum() for region in candidates]
@@ -77,7 +77,7 @@ def make_mosaic_layout(
 
 
 def _tissue(rng: np.random.Generator, rows: int, columns: int, margin: int) -> Mask:
-    """Cells whose centre lies in a blob that fills what the margin leaves; the largest piece of them."""
+    """Cells whose centre lies in a blob that fills the area inside the margin; only their largest piece."""
     inner_rows, inner_columns = rows - 2 * margin, columns - 2 * margin
     if min(inner_rows, inner_columns) < 3:
         raise UsageError(
@@ -98,7 +98,7 @@ def _halving_sizes(total: int, count: int) -> list[int]:
 
 
 def _place_regions(rng: np.random.Generator, tissue: Mask, sizes: list[int]) -> NDArray[np.int64] | None:
-    """Regions of ``sizes`` at random places, or None where a later one finds no room."""
+    """Regions of ``sizes`` at random places, or None if there is no room for one of them."""
     region = np.zeros(tissue.shape, np.int64)
     free = tissue.copy()
     for number, size in enumerate(sizes, start=1):
@@ -111,7 +111,7 @@ def _place_regions(rng: np.random.Generator, tissue: Mask, sizes: list[int]) -> 
 
 
 def _grown(rng: np.random.Generator, free: Mask, size: int) -> Mask | None:
-    """``size`` free cells that hang together by their sides, nearest first from a random one; None without room."""
+    """``size`` free cells connected by their sides, nearest first from a random one; None if there is no room."""
     pieces = _pieces(free)
     starts = np.argwhere(free & (np.bincount(pieces.ravel())[pieces] >= size))
     if not len(starts):
@@ -148,5 +148,5 @@ def _sides_on_glass(tissue: Mask) -> NDArray[np.int64]:
 
 
 def _pieces(mask: Mask) -> NDArray[np.int64]:
-    """Cells that hang together by their sides, numbered from 1."""
+    """Pieces of cells connected by their sides, numbered from 1."""
     return np.asarray(ndimage.label(mask)[0], np.int64)

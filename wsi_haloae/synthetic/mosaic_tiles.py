@@ -1,8 +1,8 @@
-"""Which image file stands in which cell of a mosaic, and how it is turned.
+"""Which image file goes into which cell of a mosaic, and how it is turned.
 
 A class's files are dealt out in rounds: every file once, in random order, then every file again.
-From round to round a file takes another of the eight ways to turn and flip a square, so that up
-to eight uses no two tiles of a mosaic are alike.
+In each round a file is turned and flipped in another of the eight possible ways, so that up to
+eight uses of a file give different tiles.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class PlacedTile:
     flip: bool
 
     def pixels(self) -> NDArray[np.uint8]:
-        """The tile as it stands in the mosaic, (s, s, 3); `UsageError` if its file cannot be read."""
+        """The tile as the mosaic shows it, (s, s, 3). Raises `UsageError` if its file cannot be read."""
         tile = read_image(self.file)
         return np.rot90(tile[:, ::-1] if self.flip else tile, self.turn // 90)
 
@@ -75,7 +75,7 @@ def place_tiles(
     if len(anomalous) > len(layout.sizes) > 0:
         raise UsageError(
             f"{len(anomalous)} anomalous classes ({', '.join(tiles.class_name for tiles in anomalous)}) need a region "
-            f"each, but {len(layout.sizes)} were asked for. Ask for more regions or leave a class out."
+            f"each, but only {len(layout.sizes)} were requested. Choose more regions or leave a class out."
         )
     regions = range(1, len(layout.sizes) + 1)
     placed = _dealt(rng, layout, layout.tissue & (layout.region == 0), reference, max_uses)
@@ -86,7 +86,7 @@ def place_tiles(
 
 
 def anomalous_class(region: int, classes: int) -> int:
-    """Which of the anomalous ``classes`` (from 0) stands in a region (from 1): they take turns."""
+    """Which of the anomalous ``classes`` (from 0) fills a region (from 1): they take turns."""
     return (region - 1) % classes
 
 
@@ -104,8 +104,8 @@ def _dealt(
     rounds = -(-len(places) // count)
     if rounds > max_uses:
         raise UsageError(
-            f"{tiles.class_name}: {len(places)} tiles are needed and {count} files are there, so that some would be "
-            f"used {rounds} times; at most {max_uses} uses were allowed (--max-uses). Give more files or ask for "
+            f"{tiles.class_name}: {len(places)} tiles are needed and {count} files are there, so some would be "
+            f"used {rounds} times; at most {max_uses} uses are allowed (--max-uses). Give more files or choose "
             f"fewer rows and columns. From {ORIENTATIONS + 1} uses on, tiles are exact copies of others."
         )
     ways = rng.permuted(np.tile(np.arange(ORIENTATIONS), (count, 1)), axis=1)  # (files, rounds)

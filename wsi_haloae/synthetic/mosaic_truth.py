@@ -1,4 +1,4 @@
-"""What is where on a mosaic slide: its classes as polygons for QuPath, and every tile as a line of a table.
+"""The truth of a mosaic slide: its classes as polygons for QuPath, and every tile as a line of a table.
 
 x, y, width, height   level-0 pixels from the slide's top left corner
 row, column           cell of the mosaic, from 0; without an offset also the tile that
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def outlines(cells: NDArray[np.int64], tile_size: int, offset: int) -> list[Polygon]:
-    """The union of cells, (n, 2) as (row, column), as polygons in level-0 pixels without needless corners."""
+    """The union of cells, (n, 2) as (row, column), as polygons in level-0 pixels without redundant corners."""
     y, x = (cells * tile_size + offset).T
     union = shapely.union_all(shapely.box(x, y, x + tile_size, y + tile_size))
     return list(shapely.get_parts(shapely.simplify(union, 0)))

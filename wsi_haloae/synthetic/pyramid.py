@@ -1,7 +1,7 @@
 """A pyramidal TIFF that OpenSlide and QuPath open, written row by row from a function that draws a row of tiles.
 
-Level 0 is never held. Each level leaves a reduced copy of itself in a temporary file beside the
-output, from which the next level is written; memory is a few rows of tiles.
+Level 0 is never held in memory. While a level is written, a reduced copy goes to a temporary file
+beside the output, from which the next level is written. Memory use is a few rows of tiles.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image
 from wsi_haloae.atomic import replacing
 
 REDUCTION = 4
-"""Between one level and the next."""
+"""Factor between one level and the next."""
 SMALLEST_LEVEL = 512
 """The last level is the first whose sides are at most this."""
 
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Compression:
-    """Arguments of tifffile, and from how many pixels on the file may pass the 4 GB of a classic TIFF."""
+    """Arguments for tifffile, and the number of pixels above which a file may exceed the 4 GB of a classic TIFF."""
 
     arguments: Mapping[str, Any]
     big_tiff_pixels: int
@@ -67,9 +67,9 @@ def write_pyramid(
 ) -> None:
     """Write a slide of ``width`` x ``height`` pixels at ``mpp`` micrometres per pixel.
 
-    ``draw_row(row)`` gives the tiles (tile, tile, 3) of a row of level 0, whole ones also at the
+    ``draw_row(row)`` returns the tiles (tile, tile, 3) of a row of level 0, full-sized also at the
     edges; it is called once per row, from the top. ``tile`` is a multiple of 16. The same tiles
-    give the same bytes. ``progress`` is told (rows written, all of them) of level 0. The file
+    give the same bytes. ``progress`` is called with (rows written, total rows) of level 0. The file
     appears under its name only when it is complete.
     """
     assert tile % 16 == 0

@@ -1,4 +1,4 @@
-"""Pixels of a synthetic slide, for any window: what every tile is made by.
+"""Pixels of a synthetic slide, for any window: all tiles are made here.
 
 A pixel of tissue is an amount of stain, turned into a colour on one axis from pale pink to
 purple. Both classes share that axis and the slow variation of staining, whose wavelengths are
@@ -28,7 +28,7 @@ OFFSET_PERIODS, GAIN_PERIOD, GLASS_PERIOD = (1215, 1078), 1280, 1080
 
 
 class SyntheticRenderer:
-    """Draws windows of a layout; the same pixel is the same whatever window shows it."""
+    """Draws windows of a layout; a pixel has the same value in every window."""
 
     def __init__(self, layout: SyntheticLayout, rng: np.random.Generator) -> None:
         self._shapes = _painting_order(layout)
@@ -91,9 +91,9 @@ class SyntheticRenderer:
 
 
 def _painting_order(layout: SyntheticLayout) -> list[tuple[Polygon, int]]:
-    """Outlines to be painted one over the other, larger ones first.
+    """Outlines to paint one over the other, larger ones first.
 
-    Pillow cannot cut holes, and need not: a hole in tumour is filled by stroma, one in
+    Pillow cannot cut holes, which is not needed: a hole in tumour is filled by stroma, one in
     stroma by tumour, and what fills it is painted later.
     """
     classes = ((layout.stroma, STROMA), (layout.tumour, TUMOUR), (layout.pen, PEN), (layout.dust, DUST))

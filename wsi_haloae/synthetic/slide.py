@@ -1,4 +1,4 @@
-"""Writes a synthetic slide: a pyramidal TIFF of any size, with the truth about it. Level 0 is made tile by tile."""
+"""Write a synthetic slide, a pyramidal TIFF of any size, and its truth. Level 0 is made tile by tile."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def write_synthetic_slide(
     tile: int = 256,
     progress: Progress | None = None,
 ) -> SyntheticTruth:
-    """Write the slide and say what is where on it.
+    """Write the slide and return the truth: what is where on it.
 
     Sides are in pixels, at least 512; ``mpp`` is micrometres per pixel; ``tile`` is the side of the
     TIFF's tiles, a multiple of 16 up to 512. The same arguments give the same bytes.
-    ``progress`` is told (rows of tiles written, all of them) of level 0. The file appears
+    ``progress`` is called with (rows of tiles written, total rows) of level 0. The file appears
     under its name only when it is complete.
     """
     assert min(width, height) >= 512 and tile % 16 == 0 and 16 <= tile <= 512
@@ -53,7 +53,7 @@ def _classes(layout: SyntheticLayout) -> dict[str, MultiPolygon]:
 
 
 def _row_of_tiles(renderer: SyntheticRenderer, row: int, columns: int, tile: int) -> list[Pixels]:
-    """Tiles of level 0, whole ones also at the edges."""
+    """Tiles of level 0, full-sized also at the edges."""
     labels = renderer.labels(0, row * tile, columns * tile, tile)
     inside = np.split(labels, columns, axis=1)
     return [renderer.pixels(column * tile, row * tile, inside[column]) for column in range(columns)]

@@ -1,7 +1,7 @@
-"""Two textures that differ in nothing but their pattern: nuclei and fibres.
+"""Two textures that differ only in their pattern: nuclei and fibres.
 
-A model that tells them apart has looked at texture: both have the same values equally often
-(so the same colour, contrast and histogram), and neither has slow variation of its own.
+A model can only separate them by texture: both have the same values equally often (so the same
+colour, contrast and histogram), and neither varies slowly.
 
 A texture is the darker of two *banks*, periodic pictures whose periods have no common factor, so
 that it repeats only after the product of the two. A bank's pixels are replaced by the
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 PERIODS = ((1024, 1125), (1029, 1100))
 """Periods of the two layers of nuclei, and of the two layers of fibres; small prime factors, for the FFT."""
 SLOWEST = 40.0
-"""Wavelength in pixels above which a bank's own variation is taken out; well below a tile."""
+"""Wavelength in pixels above which variation is removed from a bank; well below a tile."""
 PADDING = 640
 """Banks are stored with this much of themselves repeated, so that a window is one slice."""
 
@@ -29,7 +29,7 @@ Bank = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Texture:
-    """A texture of unbounded extent from two banks, each (period + PADDING) squared."""
+    """A texture of unlimited extent from two banks, each (period + PADDING) squared."""
 
     first: Bank
     second: Bank

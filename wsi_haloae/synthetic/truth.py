@@ -1,4 +1,4 @@
-"""What is where on a synthetic slide, as polygons, and as a file that QuPath opens."""
+"""The truth of a synthetic slide: what is where on it, as polygons and as a file that QuPath opens."""
 
 from __future__ import annotations
 

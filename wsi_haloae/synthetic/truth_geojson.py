@@ -1,4 +1,4 @@
-"""The truth about a made slide as annotations that QuPath opens."""
+"""The truth of a synthetic or mosaic slide as annotations that QuPath opens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wsi_haloae.atomic import write_text
 class TrueRegion:
     """A polygon in level-0 pixels, its name, its class, and the colour QuPath shows the class in.
 
-    ``key`` tells the regions of one maker apart: the region's identifier is derived from it.
+    ``key`` is unique among the regions of one slide generator: the identifier is derived from it.
     """
 
     key: str
@@ -29,7 +29,7 @@ class TrueRegion:
 
 
 def maker_namespace(name: str) -> uuid.UUID:
-    """What the identifiers of everything that one maker of slides draws are derived from."""
+    """The namespace from which the identifiers of one slide generator are derived."""
     return uuid.uuid5(uuid.NAMESPACE_URL, f"https://wsi-haloae/{name}")
 
 

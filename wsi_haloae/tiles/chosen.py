@@ -1,4 +1,4 @@
-"""Which tiles of a slide are read: those with tissue, and inside the region, if one was named."""
+"""Which tiles of a slide are read: those with tissue, and inside the region, if one was given."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wsi_haloae.tissue.mask import TissueMask
 
 @dataclass(frozen=True)
 class ChosenTiles:
-    """What there is to read on one slide, and the mask that decided it."""
+    """The tiles to read on one slide, and the tissue mask that decided them."""
 
     tiling: Tiling
     mask: TissueMask
@@ -39,7 +39,7 @@ class ChosenTiles:
 def choose_tiles(
     slide: Slide, tiling: Tiling, reporter: Reporter, region: BaseGeometry | None = None, **coverage: float
 ) -> ChosenTiles:
-    """Find the tissue and pick the tiles; what could not be read on the thumbnail is a warning."""
+    """Find the tissue and choose the tiles. Parts of the thumbnail that cannot be read are reported as warnings."""
     mask = find_tissue(slide, tiling.tissue_config)
     for warning in mask.warnings:
         reporter.warn(warning)

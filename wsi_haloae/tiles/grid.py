@@ -21,8 +21,8 @@ class TileGrid:
     """Square tiles at a regular stride over the whole of level 0.
 
     ``tile_size`` and ``stride`` are pixels of the tile; ``l0_scale_x`` and ``l0_scale_y``
-    pixels of level 0 per pixel of the tile. Tiles at the right and bottom edge may reach
-    over it: they are padded when read, and clipped in every output (`clipped_sizes`).
+    pixels of level 0 per pixel of the tile. Tiles at the right and bottom edge may extend
+    beyond it: they are padded when read, and clipped in every output (`clipped_sizes`).
     """
 
     slide_width: int
@@ -38,7 +38,7 @@ class TileGrid:
         if not 1 <= stride <= tile_size:
             raise UsageError(
                 f"--stride {stride} was given, but it must lie between 1 and the tile size "
-                f"({tile_size}): a larger stride would leave gaps that no output can show."
+                f"({tile_size}): a larger stride would leave gaps between tiles."
             )
         return cls(slide_width, slide_height, tile_size, stride, plan.l0_scale_x, plan.l0_scale_y)
 
@@ -67,7 +67,7 @@ class TileGrid:
         return self._to_level0(columns * self.stride, rows * self.stride)
 
     def clipped_sizes(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Sizes of tiles in level 0, (n, 2) as (width, height), cut at the slide's edge.
+        """Sizes of tiles in pixels of level 0, (n, 2) as (width, height), clipped at the slide's edge.
 
         A tile ends where the next one starts if they do not overlap: both corners are rounded,
         so widths differ by up to a pixel, and no pixel of the slide lies between two tiles.
@@ -78,7 +78,7 @@ class TileGrid:
         return sizes
 
     def _to_level0(self, x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Pixels of the tiles' plane to pixels of level 0, (n, 2)."""
+        """From tile pixels to pixels of level 0, (n, 2)."""
         return np.floor(np.stack([x * self.l0_scale_x, y * self.l0_scale_y], axis=1) + 0.5).astype(np.int64)
 
     def all_indices(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -4,7 +4,7 @@ Worked example. A slide with mpp 0.25 and levels of downsample 1, 4, 16; target 
 of 256 pixels. Level 1 (mpp 1.0) is too coarse, so level 0 is read: 512 x 512 pixels of
 level 0 become 256 x 256. For a target of 1.01 level 1 is within 2 %: it is read natively, and
 the true mpp, 1.0, is recorded. For a target of 0.2 every level is too coarse: an error,
-because pixels that the scanner never saw are not made up.
+because the missing detail would have to be invented.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ReadPlan:
         if max(mpp_x, mpp_y) > mpp_target * (1 + MPP_TOLERANCE):
             raise ResolutionError(
                 f"{properties.name}: level 0 has {max(mpp_x, mpp_y):.4g} micrometres per pixel, coarser "
-                f"than the {mpp_target:.4g} that was asked for (the model's, or --mpp-target). "
+                f"than the {mpp_target:.4g} that is needed (the model's, or --mpp-target). "
                 "Tiles are never scaled up: use a model trained at this slide's pixel size, "
                 "or a scan of higher resolution."
             )
@@ -69,15 +69,15 @@ class ReadPlan:
                     mpp_target,
                     mpp_target,
                 )
-        raise AssertionError("level 0 always answers")
+        raise AssertionError("level 0 always qualifies")
 
     @classmethod
     def of_record(cls, record: Mapping[str, int | float]) -> ReadPlan:
-        """The plan that a store was made with, from its header."""
+        """The plan that a store was made with, from ``read_plan`` in its header."""
         return cls(int(record["level"]), **{name: float(record[name]) for name in record if name != "level"})
 
     def read(self, slide: Slide, l0_x: int, l0_y: int, size: int) -> NDArray[np.uint8]:
-        """One tile as (size, size, 3); raises `RegionReadError`."""
+        """One tile as (size, size, 3) RGB. Raises `RegionReadError` if it cannot be decoded."""
         level_width, level_height = size * self.scale_x, size * self.scale_y
         region = slide.read_region(l0_x, l0_y, self.level, int(np.ceil(level_width)), int(np.ceil(level_height)))
         if region.shape == (size, size, 3) and self.scale_x == self.scale_y == 1.0:

@@ -1,4 +1,4 @@
-"""preview.png: what was taken for tissue and which tiles were kept, before anything is scored."""
+"""preview.png: the tissue that was found and the tiles that were kept, to check before scoring."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsi_haloae.tiles.grid import TileGrid
 TISSUE_COLOUR, TILE_COLOUR = "#0b7a4b", "#1d4ed8"
 
 FULL_LINE_TILE = 28
-"""Pixels of the picture from which on a tile's line is drawn at full strength; below it fades, so
+"""Tile side in pixels of the picture from which its outline is drawn at full strength. Smaller ones fade, so
 that the grid of a large slide tints the tissue instead of hiding it."""
 
 
@@ -28,7 +28,7 @@ def write_preview(
     grid: TileGrid,
     index: TileIndex,
 ) -> None:
-    """Draw outline and tiles over the thumbnail (h, w, 3); the mask is (h, w), its size may differ."""
+    """Draw tissue outline and tiles over the thumbnail (h, w, 3). The mask (h, w) may have another size."""
     tile_mpp = slide.mpp_x * grid.l0_scale_x
     caption = f"{len(index):,} tiles of {grid.tile_size} px at {tile_mpp:.3g} µm/px"
     base = enlarged_or_reduced(thumbnail, slide)

@@ -1,4 +1,4 @@
-"""Tiles straight from a slide, shard by shard, a few shards ahead of whoever takes them."""
+"""Read tiles from a slide, shard by shard, a few shards ahead of their consumer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ShardPixels:
-    """The k tiles of a shard. One that could not be read is background-coloured, and its reason is not empty."""
+    """The k tiles of a shard. A tile that could not be read has the background colour and a reason."""
 
     shard: int
     pixels: NDArray[np.uint8]  # (k, s, s, 3)
@@ -33,7 +33,7 @@ class ShardPixels:
 
 
 class SlideTiles:
-    """The tiles of a store's index, read from the slide. May be asked from several threads."""
+    """The tiles of a store's index, read from the slide. Safe to use from several threads."""
 
     def __init__(self, store: ShardedStore, handles: ThreadHandles) -> None:
         self._store, self._handles = store, handles
@@ -41,12 +41,12 @@ class SlideTiles:
         self._size = store.header.grid.tile_size
 
     def read_tile(self, number: int) -> NDArray[np.uint8]:
-        """One tile (s, s, 3); `RegionReadError` where it cannot be decoded."""
+        """One tile (s, s, 3). Raises `RegionReadError` if it cannot be decoded."""
         l0_x, l0_y = self._store.index.location[number].tolist()
         return self._plan.read(self._handles.get(), l0_x, l0_y, self._size)
 
     def read_shard(self, shard: int) -> ShardPixels:
-        """All tiles of a shard, those that cannot be decoded as background."""
+        """All tiles of a shard. Those that cannot be decoded have the background colour."""
         place = self._store.shard_slice(shard)
         count = place.stop - place.start
         pixels: NDArray[np.uint8] = np.empty((count, self._size, self._size, 3), dtype=np.uint8)
@@ -65,8 +65,8 @@ class SlideTiles:
 def read_ahead(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Iterator[Result]]:
     """Results of ``work`` in the order of ``jobs``, computed on threads, at most two per worker ahead.
 
-    That is the back-pressure: who takes results slowly does not fill the memory with them. Leaving the
-    context, for whatever reason, waits for running jobs and drops the others.
+    The limit keeps a slow consumer from filling the memory with results. Leaving the context, also by
+    an exception, waits for running jobs and cancels the others.
     """
     remaining = iter(jobs)
     waiting: deque[Future[Result]] = deque()

@@ -1,4 +1,4 @@
-"""From what a user names as sources to reference tiles: stores, folders of images, annotated slides."""
+"""Open the sources that a user names as reference tiles: stores, folders of images, annotated slides."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from wsi_haloae.workspace.slide_inputs import SlideInput, resolved
 from wsi_haloae.workspace.slide_names import name_problem
 
 Stratum = Literal["slide", "patient", "site"]
-"""What tiles can be balanced by."""
+"""What training can balance tiles by."""
 
 
 @dataclass(frozen=True)
 class ReferenceOptions:
-    """How the sources of ``train-tiles`` are to be read: each field but ``settings`` is the option of its name."""
+    """How to read the sources of ``train-tiles``. Each field except ``settings`` is the option of the same name."""
 
     settings: TilingSettings
     mpp: float | None = None
@@ -54,8 +54,8 @@ class ReferenceOptions:
 class ReferenceReader:
     """Opens sources; annotated slides are tiled below ``folder`` first.
 
-    All sources are checked before the first tile is written. ``overwrite``: tiles that an earlier training left there
-    are made again.
+    All sources are checked before the first tile is written. With ``overwrite``, tiles that an
+    earlier training left there are made again.
     """
 
     def __init__(
@@ -72,31 +72,33 @@ class ReferenceReader:
         rows = read_manifest(options.manifest) if options.manifest else []
         self._rows = {resolved(row.path): row for row in rows}
         if options.manifest and options.group_regex:
-            raise UsageError("--manifest and --group-regex both name groups; give one of them.")
+            raise UsageError(
+                "--manifest and --group-regex were both given, but each defines the groups. Give only one of them."
+            )
 
     def read(self, sources: Sequence[str]) -> CombinedSource:
-        """All sources as one; `UsageError` when there is nothing in them."""
+        """All sources as one. Raises `UsageError` if they contain no tiles."""
         places = [place(source) for source in sources]
         self._refuse_twins(places)
         prepared = [self._prepare(path) for path in places]
         parts = [part for opened in prepared for part in opened()]
         if not any(part.groups for part in parts):
-            raise UsageError(f"no tile was found in {', '.join(sources)}.")
+            raise UsageError(f"no tiles found in {', '.join(sources)}.")
         return CombinedSource([part for part in parts if part.groups])
 
     def fixed_parts(self) -> Mapping[str, str]:
-        """Groups whose part the manifest names."""
+        """The part (train, validation or calibration) of each group for which the manifest names one."""
         fixed: dict[str, str] = {}
         for row in self._rows.values():
             if row.split and fixed.setdefault(row.unit, row.split) != row.split:
                 raise UsageError(
                     f"{self._options.manifest}: group {row.unit!r} is in {fixed[row.unit]!r} and in {row.split!r}; "
-                    "a group belongs to one part."
+                    "each group must be in one part."
                 )
         return fixed
 
     def strata(self, source: CombinedSource, by: Stratum) -> list[str]:
-        """The slide, patient or site of each tile of what was read; `UsageError` where the manifest lacks one."""
+        """The slide, patient or site of each tile of ``source``. Raises `UsageError` if one is not known."""
         return [label for part in source.parts for label in self._strata_of(part, by)]
 
     def _strata_of(self, part: TileSource, by: Stratum) -> Sequence[str]:
@@ -115,7 +117,7 @@ class ReferenceReader:
         return known
 
     def _refuse_twins(self, paths: Sequence[Path]) -> None:
-        """Tiles of annotated slides are kept by the slide's stem; `UsageError` for one that cannot name a folder."""
+        """Tiles of annotated slides lie in a folder named after the slide's stem. Refuse names that cannot be used."""
         seen: dict[str, Path] = {}
         for path in paths:
             problem = name_problem(path.stem, kept=()) if path.is_file() else ""
@@ -126,7 +128,7 @@ class ReferenceReader:
             twin = seen.setdefault(path.stem, path)
             if path.is_file() and twin != path:
                 raise UsageError(
-                    f"{twin} and {path} have one name. Tile them apart first ('wsi-haloae tile --name-by parent'), "
+                    f"{twin} and {path} have the same name. Tile them first ('wsi-haloae tile --name-by parent'), "
                     "or rename one of them."
                 )
 
@@ -157,12 +159,13 @@ class ReferenceReader:
         files = list_images(folder)
         if not files:
             raise UsageError(
-                f"{folder}: neither tile stores (<slide>/{STORE_NAME}, made by 'wsi-haloae tile') nor images in it."
+                f"{folder}: this folder contains neither images nor tile stores (<slide>/{STORE_NAME}, "
+                "made by 'wsi-haloae tile')."
             )
         if self._options.mpp is None:
             raise UsageError(
-                f"{folder}: images state no pixel size. Pass --mpp, micrometres per pixel of these images "
-                "(0.5 is typical of 20x): slides are scored at the scale that the model was trained on."
+                f"{folder}: image files state no pixel size. Pass --mpp, the micrometres per pixel of these images "
+                "(0.5 is typical of 20x): slides are scored at the scale on which the model was trained."
             )
         if self._options.group_regex:
             groups = group_by_regex(files, folder, self._options.group_regex)
@@ -171,8 +174,8 @@ class ReferenceReader:
         else:
             groups = [file.relative_to(folder).as_posix() for file in files]
             self._reporter.warn(
-                f"{folder}: each image counts as its own group. If several come from one patient or slide, "
-                "say so with --group-regex or --manifest, or near-copies end up on both sides of the split."
+                f"{folder}: each image counts as a separate group. If several come from one patient or slide, name the "
+                "groups with --group-regex or --manifest. Otherwise near-copies end up on both sides of the split."
             )
         return ImageFolderSource(folder, self._options.mpp, files, groups)
 
@@ -181,8 +184,8 @@ class ReferenceReader:
         named = (row.annotations if row else None) or options.annotations
         if named is None or options.class_name is None:
             raise UsageError(
-                f"{path}: to train on a slide, name its annotations: --annotations FILE --class NAME, or the column "
-                "'annotations' of the manifest, and --class NAME."
+                f"{path}: training on a slide needs its annotations. Pass --annotations FILE --class NAME, or fill in "
+                "the manifest's column 'annotations' and pass --class NAME."
             )
         mpp = options.override_mpp or options.mpp or (row.mpp if row else None)
         source = SlideInput(path, path.stem, mpp, options.override_mpp is not None)
@@ -194,7 +197,7 @@ class ReferenceReader:
         if not len(chosen.index):
             raise AnnotationError(
                 f"{path}: no tile has tissue and {options.min_coverage:.0%} of its area in class "
-                f"{options.class_name!r}. Are the annotations of this slide? Lower --min-coverage otherwise."
+                f"{options.class_name!r}. Check that the annotations belong to this slide, or lower --min-coverage."
             )
         group = self._group(path, path.name)
         return lambda: [TileStoreSource(self._fill(source, chosen), group)]
@@ -219,11 +222,13 @@ class ReferenceReader:
             return None
         rows = self._rows_of(path, slide)
         if len(rows) != 1:
-            raise UsageError(f"{path}: {len(rows)} rows of {self._options.manifest} name it; exactly one is needed.")
+            raise UsageError(
+                f"{path}: {len(rows)} rows of {self._options.manifest} name this slide; exactly one is needed."
+            )
         return rows[0].unit
 
     def _rows_of(self, path: Path, slide: str) -> list[ManifestRow]:
-        """Of a slide, by its path or the name of its file."""
+        """Rows of a slide, found by its path or its file name."""
         return [row for place, row in self._rows.items() if place == resolved(path) or place.name == slide]
 
     def _row_of(self, file: Path) -> ManifestRow:
@@ -240,7 +245,7 @@ def _label(row: ManifestRow | None, by: Stratum) -> str | None:
 
 
 def read_anomalous(folder: Path, source: TileSource, options: ReferenceOptions, reporter: Reporter) -> TileSource:
-    """Anomalous tiles for comparison: tile stores or images of the reference tiles' size, never trained on."""
+    """Anomalous tiles for comparison, never for training: tile stores, or images of the reference tiles' size."""
     plain = replace(options, mpp=options.mpp or source.mpp, annotations=None, class_name=None, manifest=None)
     reader = ReferenceReader(plain, TissueConfig(), folder, reporter)
     found = reader.read([str(folder)])
@@ -249,7 +254,7 @@ def read_anomalous(folder: Path, source: TileSource, options: ReferenceOptions, 
 
 
 def choose_groups(source: TileSource, minimum: int, warn: Callable[[str], None]) -> Sequence[str]:
-    """The source's groups, or blocks of neighbouring tiles where there are fewer than ``minimum``."""
+    """The source's groups, or blocks of neighbouring tiles if there are fewer than ``minimum`` groups."""
     groups = len(set(source.groups))
     if groups >= minimum:
         return source.groups

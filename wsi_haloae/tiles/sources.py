@@ -1,6 +1,6 @@
 """Where reference tiles come from: tile stores and folders of images, behind one protocol.
 
-Annotated slides become tile stores first (`runs.train_tiles`), so training sees two kinds only.
+Annotated slides become tile stores first (`runs.train_tiles`), so training reads only two kinds.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from wsi_haloae.stores.tile_store import TileStore
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
 SPATIAL_BLOCK = 4
-"""Tiles per side of the blocks that stand in for groups where there are too few slides."""
+"""Tiles per side of the blocks that replace groups if there are too few slides."""
 
 
 class TileSource(Protocol):
     """Reference tiles of one size and scale.
 
-    ``groups`` names the patient, slide or cluster of each tile; ``blocks`` a smaller unit to fall
-    back on when there are too few groups to split.
+    ``groups`` names the patient, slide or cluster of each tile. ``blocks`` names a smaller unit,
+    used if there are too few groups to split.
     """
 
     @property
@@ -58,7 +58,7 @@ class TileSource(Protocol):
 
     @property
     def blocks(self) -> Sequence[str]:
-        """Smaller unit of each tile."""
+        """Block of each tile."""
         ...
 
     def read(self, number: int) -> NDArray[np.uint8]:
@@ -66,17 +66,17 @@ class TileSource(Protocol):
         ...
 
     def digest(self) -> str:
-        """Hex digest of which tiles these are; it does not depend on where they lie."""
+        """Hex digest that identifies the tiles; it does not depend on where they are stored."""
         ...
 
 
 class TileStoreSource:
-    """The readable tiles of a tile store; its group is the slide."""
+    """The readable tiles of a tile store. Their group is the slide, unless ``group`` is given."""
 
     def __init__(self, path: Path, group: str | None = None) -> None:
         self._store = TileStore.open(path)
         if self._store.pending_shards():
-            raise UsageError(f"{path}: tiling was interrupted; run the same 'wsi-haloae tile' command again.")
+            raise UsageError(f"{path}: tiling was interrupted. Run the same 'wsi-haloae tile' command again.")
         header = self._store.header
         self.name = str(path)
         self.tile_size = self._store.tile_size
@@ -96,7 +96,7 @@ class TileStoreSource:
         return self._store.read_tile(int(self._numbers[number]))
 
     def digest(self) -> str:
-        """Of the slide's fingerprint, the grid and the tiles that are readable."""
+        """Hex digest of the slide's fingerprint, the grid and the readable tiles."""
         identity = json.dumps(self._store.header.identity(), sort_keys=True).encode()
         return hashlib.sha256(identity + self._store.index.location[self._numbers].tobytes()).hexdigest()
 
@@ -115,7 +115,7 @@ class ImageFolderSource:
         return read_image(self.files[number])
 
     def digest(self) -> str:
-        """Of the files' names below the folder, and their bytes."""
+        """Hex digest of the file names relative to the folder, and the files' bytes."""
         whole = hashlib.sha256()
         for file, name in zip(self.files, self.blocks, strict=True):
             whole.update(os.fsencode(name) + b"\0" + hashlib.sha256(file.read_bytes()).digest())
@@ -135,12 +135,12 @@ class CombinedSource:
             if part.tile_size != first.tile_size or abs(part.mpp / first.mpp - 1) > MPP_TOLERANCE:
                 raise UsageError(
                     f"{part.name}: tiles of {part.tile_size} px at {part.mpp:.4g} µm/px, but {first.name} has "
-                    f"{first.tile_size} px at {first.mpp:.4g}. One model learns one size and one scale."
+                    f"{first.tile_size} px at {first.mpp:.4g}. A model is trained on tiles of one size and one scale."
                 )
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
-        """Where each part's numbers end."""
+        """The tile number at which each part ends."""
         return np.cumsum([len(part.groups) for part in self.parts])
 
     @property
@@ -160,7 +160,7 @@ class CombinedSource:
 
     @cached_property
     def blocks(self) -> list[str]:
-        """Smaller unit of each tile."""
+        """Block of each tile."""
         return [block for part in self.parts for block in part.blocks]
 
     @property
@@ -174,7 +174,7 @@ class CombinedSource:
         return self.parts[part].read(number - int(self._ends[part - 1] if part else 0))
 
     def digest(self) -> str:
-        """Of the parts', in their order."""
+        """Hex digest of the parts' digests, in order."""
         return hashlib.sha256("".join(part.digest() for part in self.parts).encode()).hexdigest()
 
 
@@ -199,11 +199,11 @@ def group_by_regex(files: Sequence[Path], folder: Path, pattern: str) -> list[st
 
 
 def read_tiles(source: TileSource, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Unchanged tiles, (n, s, s, 3)."""
+    """The tiles ``numbers`` (n,) as they are in the source, (n, s, s, 3)."""
     return np.stack([source.read(int(number)) for number in numbers])
 
 
 def evenly(tiles: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """At most ``count`` of tiles (n,), spread over all of them, in order."""
+    """At most ``count`` of ``tiles`` (n,), evenly spaced and in order."""
     spread: NDArray[np.int64] = tiles[np.linspace(0, len(tiles) - 1, min(count, len(tiles))).round().astype(int)]
     return spread

@@ -20,7 +20,7 @@ from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 def fill_tile_store(store: TileStore, handles: ThreadHandles, *, workers: int, reporter: Reporter) -> None:
-    """Read every pending shard. A tile that cannot be read is recorded, and the rest goes on."""
+    """Read every pending shard into the store. A tile that cannot be read is recorded, and reading continues."""
     tiles = SlideTiles(store, handles)
 
     def copy(shard: int) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def fill_tile_store(store: TileStore, handles: ThreadHandles, *, workers: int, r
 def fill_tiles(
     source: SlideInput, path: Path, header: StoreHeader, chosen: ChosenTiles, workers: int, reporter: Reporter
 ) -> TileStore:
-    """The slide's tiles in a store at ``path``: goes on with what an earlier run left."""
+    """The slide's tiles in a store at ``path``. Continues the store of an earlier run, if there is one."""
     refuse_link(path)
     if path.exists():
         store = TileStore.open(path)

@@ -1,4 +1,4 @@
-"""Tiling: which tiles of a slide are worth reading, decided before a single one is read."""
+"""Tiling: which tiles of a slide to read, decided before any of them is read."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from wsi_haloae.tissue.detection import METHOD
 from wsi_haloae.tissue.mask import TissueMask
 
 MIN_COVERAGE = 0.5
-"""Share of a tile's area from which it belongs to an annotated region."""
+"""A tile belongs to an annotated region if at least this share of its area lies in it."""
 
 
 @dataclass(frozen=True)
 class TilingSettings:
-    """What the user chose; ``mpp_target`` None means level 0 as it is, ``stride`` None no overlap."""
+    """The user's settings. ``mpp_target`` None: level 0 as it is. ``stride`` None: no overlap."""
 
     mpp_target: float | None
     tile_size: int
@@ -40,14 +40,14 @@ class Tiling:
 
     @classmethod
     def of(cls, properties: SlideProperties, settings: TilingSettings, tissue: TissueConfig) -> Tiling:
-        """Raises `MissingMppError`, `ResolutionError` or `UsageError` (stride)."""
+        """Plan a slide's tiles. Raises `MissingMppError`, `ResolutionError` or `UsageError` (stride)."""
         plan = ReadPlan.for_slide(properties, settings.mpp_target)
         stride = settings.tile_size if settings.stride is None else settings.stride
         grid = TileGrid.for_plan(plan, properties.width, properties.height, settings.tile_size, stride)
         return cls(properties, plan, grid, tissue)
 
     def header(self) -> StoreHeader:
-        """What a store of these tiles was made from."""
+        """The header of a store of these tiles: slide, grid, read plan and tissue settings."""
         p = self.properties
         mpp_x, mpp_y = p.known_mpp()
         return StoreHeader(

@@ -1,4 +1,4 @@
-"""Tile sources made of others: some of the tiles, or all of them changed."""
+"""Tile sources made from another one: some of its tiles, or all of them changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wsi_haloae.tiles.sources import TileSource
 
 Change = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
-"""A tile (s, s, 3) and its number -> a tile of the same shape; the same at each call."""
+"""Takes a tile (s, s, 3) and its number, returns a tile of the same shape. Must be deterministic."""
 
 
 class Chosen:
@@ -29,7 +29,7 @@ class Chosen:
         return self._source.read(int(self._numbers[number]))
 
     def digest(self) -> str:
-        """Of the source's, and which tiles."""
+        """Hex digest of the source's digest and the chosen numbers."""
         return hashlib.sha256(self._source.digest().encode() + self._numbers.tobytes()).hexdigest()
 
 
@@ -46,5 +46,5 @@ class Changed:
         return self._change(self._source.read(number), number)
 
     def digest(self) -> str:
-        """Of the source's, and the label."""
+        """Hex digest of the source's digest and the label."""
         return hashlib.sha256(f"{self._source.digest()} {self._label}".encode()).hexdigest()

@@ -1,1 +1,1 @@
-"""What of a slide is tissue: mask, pen and glass, found on a thumbnail."""
+"""Find tissue, pen and glass on a thumbnail of a slide."""

@@ -1,12 +1,12 @@
-"""Where tissue lies on a slide: kept when pale, told from glass, pen and dust.
+"""Find the tissue on a slide, even when it is pale, and separate it from glass, pen and dust.
 
-A pixel's *stain* is the absorbance of its most absorbed channel plus twice that channel's lead
-over the least absorbed one, against the slide's own glass. Colour thus counts more than darkness,
+A pixel's *stain* is the absorbance of its most absorbed channel plus twice the difference to its
+least absorbed one, measured against the slide's own glass. Colour thus counts more than darkness,
 and pale pink tissue stands out from grey smears and shading of the same brightness.
 
 Otsu's threshold on the stain alone loses pale tissue beside dark tissue, and finds "tissue"
-on a blank slide. It is therefore kept between a floor (above the noise of glass) and a ceiling
-(below pale eosin), and what is fainter but touches tissue is added (hysteresis).
+on a blank slide. The threshold is therefore kept between a floor (above the noise of glass) and a
+ceiling (below pale eosin). Fainter pixels that touch tissue are added (hysteresis).
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from wsi_haloae.tissue.mask import TissueMask
 from wsi_haloae.tissue.pen import find_pen
 
 METHOD = "absorbance-hysteresis-1"
-"""Changes whenever the same slide and parameters could give another mask."""
+"""Change this name whenever the same slide and parameters could produce a different mask."""
 
 
 def find_tissue(slide: Slide, config: TissueConfig) -> TissueMask:
-    """The tissue of a slide, found on a thumbnail of ``config.mpp`` micrometres per pixel.
+    """The tissue mask of a slide, found on a thumbnail of ``config.mpp`` micrometres per pixel.
 
-    A slide without tissue gives an empty mask. Regions that cannot be decoded count as glass
-    and are named in the mask's ``warnings``. Raises `MissingMppError`.
+    The mask is empty for a slide without tissue. Regions that cannot be decoded count as glass
+    and are listed in the mask's ``warnings``. Raises `MissingMppError` for a slide without a
+    pixel size.
     """
     thumbnail = read_thumbnail(slide, config.mpp)
     pixel = _pixel_size(slide, thumbnail)
@@ -82,7 +83,7 @@ def _stain(absorbance: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _threshold(stain: NDArray[np.float32], config: TissueConfig) -> float:
-    # Beyond three ceilings all is tissue: more contrast there must not pull Otsu's threshold up.
+    # Above three times the ceiling everything is tissue: more contrast there must not pull Otsu's threshold up.
     otsu = filters.threshold_otsu(np.minimum(stain, 3 * config.ceiling))  # type: ignore[no-untyped-call]
     return float(np.clip(otsu, config.floor, config.ceiling))
 

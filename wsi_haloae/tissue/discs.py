@@ -1,8 +1,8 @@
-"""Dilation, erosion and their pairs with a disc of any radius, by distance.
+"""Dilation, erosion, opening and closing with a disc of any radius, computed from distances.
 
-scikit-image's ``isotropic_*`` measure the distance to a point outside the picture when there
-is nothing inside to measure to, and so find something in the corner of an empty mask; here
-an empty mask stays empty and a full one full.
+For an empty mask scikit-image's ``isotropic_*`` measure the distance to a point outside the
+picture, and so mark something in its corner. Here an empty mask stays empty, and a full one
+stays full.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def eroded(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
 
 
 def opened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
-    """``mask`` (h, w) without what a disc of ``radius`` pixels does not fit into."""
+    """``mask`` (h, w) without the parts that are too narrow for a disc of ``radius`` pixels."""
     return dilated(eroded(mask, radius), radius)
 
 

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 DARKEST = 190
-"""Glass is lit by the lamp directly: anything darker than this is something on it."""
+"""Glass is lit by the lamp directly: where a channel is darker than this, something lies on the glass."""
 GREATEST_SPREAD = 22
 """Glass is grey: its channels differ by less than this, pale eosin's by more."""
 UNSCANNED = 253
 """Scanners fill what they did not scan with pure white."""
 FALLBACK = (242.0, 242.0, 242.0)
-"""Typical glass, for a slide that shows none: everything on it is tissue."""
+"""Typical glass, for a slide that is covered with tissue and shows no glass."""
 
 
 def glass_colour(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:

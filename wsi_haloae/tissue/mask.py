@@ -13,8 +13,8 @@ class TissueMask:
     """Tissue and pen on a thumbnail.
 
     ``mask`` and ``pen`` are (h, w) bool, ``thumbnail`` is the (h, w, 3) RGB they were found
-    on, ``l0_per_pixel_x`` and ``_y`` are level-0 pixels per pixel of them. ``parameters`` is
-    what decided the mask, ready for JSON; ``warnings`` says what could not be read.
+    on, ``l0_per_pixel_x`` and ``_y`` are level-0 pixels per thumbnail pixel. ``parameters``
+    are the values that decided the mask, ready for JSON; ``warnings`` says what could not be read.
     """
 
     mask: NDArray[np.bool_]
@@ -29,8 +29,8 @@ class TissueMask:
         """Share of each level-0 rectangle that is tissue, (n,) in 0..1.
 
         ``locations`` is (n, 2) as (x, y), ``sizes`` (n, 2) as (width, height), both positive.
-        Pixels of the mask that a rectangle covers in part count by the part covered; what
-        lies outside the mask is no tissue.
+        A mask pixel that a rectangle covers in part counts in proportion. Anything outside
+        the mask is not tissue.
         """
         scale = np.array([self.l0_per_pixel_x, self.l0_per_pixel_y])
         left, top = (locations / scale).T

@@ -1,10 +1,10 @@
-"""Marker ink on a thumbnail, told from tissue by what it absorbs.
+"""Marker ink on a thumbnail, separated from tissue by the colours it absorbs.
 
 Stains of pathology (haematoxylin, eosin, DAB) all absorb green at least about as strongly as
-red. Blue and green ink absorb red most and green little; black ink absorbs all alike and
-strongly; red ink absorbs green and blue alike and no red, where eosin absorbs far less blue.
-Small areas of such colours in tissue are pigment, blood or inking of margins: there, only
-an area as wide as a marker's stroke is pen.
+red. Blue and green ink absorb red most and green little. Black ink absorbs all channels
+equally and strongly. Red ink absorbs green and blue equally and no red, while eosin absorbs far
+less blue. Small areas of such colours in tissue are pigment, blood or inked margins. There, only
+an area as wide as a marker's stroke counts as pen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wsi_haloae.tissue.discs import opened
 MOSTLY = 0.5
 """An object of which more than this share is ink is a thin stroke or a dot, not inked tissue."""
 FAINT_SHARE = 0.5
-"""The rim of a stroke, where ink mixes with glass, absorbs at least this share of what its core must."""
+"""The rim of a stroke, where ink mixes with glass, must absorb at least this share of what its core must."""
 
 
 def find_pen(absorbance: NDArray[np.float32], found: NDArray[np.bool_], stroke_radius: float) -> NDArray[np.bool_]:
@@ -34,10 +34,10 @@ def find_pen(absorbance: NDArray[np.float32], found: NDArray[np.bool_], stroke_r
 
 
 def has_ink_colour(absorbance: NDArray[np.float32], strength: float = 1.0) -> NDArray[np.bool_]:
-    """Where ``absorbance`` (h, w, 3) is that of marker ink, (h, w).
+    """Where ``absorbance`` (h, w, 3) has the colour of marker ink, as (h, w) bool.
 
     It must be smoothed over several micrometres: single pixels of a nucleus can have the colour of ink.
-    ``strength`` is the share of what ink absorbs at least that is enough.
+    ``strength`` scales the least absorbance that counts as ink: 0.5 accepts half as much.
     """
     red, green, blue = absorbance[..., 0], absorbance[..., 1], absorbance[..., 2]
     weakest, strongest = absorbance.min(axis=2), absorbance.max(axis=2)

@@ -1,1 +1,1 @@
-"""An output folder: the names of its files, its lock, the record of a run, and which slides a run is about."""
+"""Output folders: file names, the lock, the record of a run, and the slides that a run works on."""

@@ -1,4 +1,4 @@
-"""What became of many slides, and the exit code that says so (contract, Exit codes)."""
+"""The results of a run over many slides, and its exit code (contract, Exit codes)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What became of one slide: done, incomplete (tiles that could not be read) or failed.
+    """The result of one slide: done, incomplete (some tiles could not be read) or failed.
 
-    ``error`` says why, ``trace`` where in the code. ``set_aside``: it took workers down with it, so this run does not
+    ``error`` is the reason, ``trace`` the traceback. ``set_aside``: workers died on this slide, so this run does not
     try it again.
     """
 
@@ -40,9 +40,9 @@ class ItemResult:
 
 
 def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], reporter: Reporter) -> ItemResult:
-    """Carry out ``work`` on one slide, which gives the number of tiles that could not be read.
+    """Do ``work`` on one slide. ``work`` returns the number of tiles that could not be read.
 
-    ``failed`` is told why it did not come to its end; no exception leaves but an interruption.
+    If it fails, ``failed`` is called with the reason. Only interruptions are raised from here.
     """
     try:
         unreadable = work()
@@ -66,24 +66,24 @@ def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], r
 
 @dataclass
 class BatchResult:
-    """What became of all slides; ``before`` are those of them that an earlier run had done."""
+    """The results of all slides. ``before`` is the number of them that an earlier run had finished."""
 
     results: list[ItemResult] = field(default_factory=list)
     before: int = 0
 
     @property
     def done(self) -> list[str]:
-        """Names of the slides that went through."""
+        """Names of the slides that are done."""
         return self._names("done")
 
     @property
     def incomplete(self) -> list[str]:
-        """Names of those with tiles that could not be read."""
+        """Names of the slides with tiles that could not be read."""
         return self._names("incomplete")
 
     @property
     def failed(self) -> list[str]:
-        """Names of those that did not go through."""
+        """Names of the slides that failed."""
         return self._names("failed")
 
     @property
@@ -93,18 +93,18 @@ class BatchResult:
 
     @property
     def exit_code(self) -> int:
-        """0 all done, 1 something failed, 2 nothing usable."""
+        """0: all done. 1: some slides failed or are incomplete. 2: no slide has outputs."""
         if self.failed and not self.usable:
             return NOTHING_USABLE
         return SOME_FAILED if self.failed or self.incomplete else DONE
 
     def add(self, result: ItemResult, *, before: bool = False) -> None:
-        """Count a slide in."""
+        """Add the result of a slide; ``before`` if an earlier run had finished it."""
         self.results.append(result)
         self.before += before
 
     def say(self, reporter: Reporter) -> None:
-        """What became of all slides, in a line; nothing where it was one, and it is done."""
+        """Print the results of all slides in a line. Prints nothing for a single slide that is done."""
         if len(self.done) == 1 and not self.exit_code:
             return
         parts = [f"{len(self.done)} slides done" + (f" ({self.before} by an earlier run)" if self.before else "")]
@@ -119,7 +119,7 @@ class BatchResult:
 
 
 def admit(slides: Sequence[SlideInput], output: Path, reporter: Reporter) -> tuple[list[SlideInput], BatchResult]:
-    """The slides that can have their folders in ``output``; the others have failed by this, and are in the outcome."""
+    """The slides that can have a folder in ``output``. The others are reported and count as failed in the result."""
     admitted, outcome = [], BatchResult()
     for slide in slides:
         problem = slide_problem(slide, output)
@@ -133,7 +133,7 @@ def admit(slides: Sequence[SlideInput], output: Path, reporter: Reporter) -> tup
 
 
 Work = Callable[[SlideInput, Path, RunRecorder], int]
-"""Takes a slide, its output folder and its record; gives the number of tiles that could not be read."""
+"""Takes a slide, its output folder and its record; returns the number of tiles that could not be read."""
 
 
 def for_each_slide(
@@ -144,7 +144,7 @@ def for_each_slide(
     arguments: Mapping[str, Any],
     reporter: Reporter,
 ) -> BatchResult:
-    """Attempt every slide: one that fails is reported and recorded, and the rest goes on."""
+    """Work on every slide. A slide that fails is reported and recorded, and the others are still processed."""
     admitted, outcome = admit(slides, output, reporter)
     for slide in admitted:
         outcome.add(attempt_slide(slide, output / slide.name, work, command, arguments, reporter))
@@ -155,7 +155,7 @@ def for_each_slide(
 def attempt_slide(
     slide: SlideInput, folder: Path, work: Work, command: str, arguments: Mapping[str, Any], reporter: Reporter
 ) -> ItemResult:
-    """One slide, in the folder that is its own; a failure is said and recorded there."""
+    """Work on one slide in its own folder. A failure is reported, and recorded in that folder."""
     record = RunRecorder(command, arguments, reporter)
     failed = partial(_record_failure, record, folder, slide, reporter)
     return attempt(slide.name, partial(_under_lock, work, slide, folder, record), failed, reporter)
@@ -163,14 +163,14 @@ def attempt_slide(
 
 @contextmanager
 def naming_a_full_disk(folder: Path) -> Iterator[None]:
-    """The system's error for a full disk names no file: say what was being written, and what to do."""
+    """Turn the system's error for a full disk, which names no file, into one that says where and what to do."""
     try:
         yield
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
         raise WsiHaloaeError(
-            f"{folder}: {error}. Make room there, then run the same command again: it goes on from here."
+            f"{folder}: {error}. Make room there, then run the same command again: it continues from here."
         ) from error
 
 
@@ -185,7 +185,7 @@ def _record_failure(record: RunRecorder, folder: Path, slide: SlideInput, report
     record.facts["error"] = text
     before = RunRecord.read(folder)
     if before is not None and before.finished:
-        return  # an earlier run's outputs stand, and so does its record
+        return  # keep an earlier run's outputs and its record
     try:
         record.write(folder, "failed")
     except OSError as problem:  # a full disk may be why the slide failed

@@ -1,7 +1,7 @@
-"""One run at a time in an output folder: a second one refuses, and a crash leaves nothing locked.
+"""One run at a time in an output folder: a second run is refused, and a crash leaves nothing locked.
 
-The lock is the operating system's, held by the open file: it goes with the process, however that ends.
-The file itself stays, and says who was here last.
+The operating system holds the lock on an open file, so it is released when the process ends, for whatever reason.
+The lock file itself stays. A second file names the process that holds the lock.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _REFUSE, _WAIT = 0, -1
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder``, which is made if need be, without what a killed run left half-written in it.
+    """Lock ``folder``, create it if needed, and remove what a killed run left half-written in it.
 
-    `OutputExistsError` where another run holds it, or where it is a link.
+    Raises `OutputExistsError` if another run holds the lock, or if the folder is a symbolic link.
     """
     own_folder(folder)
     lock, holder = _lock(folder, _REFUSE), folder / HOLDER_NAME
@@ -35,7 +35,7 @@ def locked(folder: Path) -> Iterator[None]:
     except Timeout:
         raise OutputExistsError(
             f"{folder}: another run is writing here ({_read(holder)}). "
-            "Wait for its end, or choose another output folder."
+            "Wait until it ends, or choose another output folder."
         ) from None
     try:
         with suppress(OSError):  # a full disk must not keep a finished slide from being skipped
@@ -50,13 +50,13 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def taking_turns(folder: Path) -> Iterator[None]:
-    """For the short writes that several runs make into one folder: wait until no other run is at them."""
+    """Wait for other runs that write to this folder. For short writes that several runs make to one folder."""
     with _lock(folder, _WAIT):
         yield
 
 
 def tidy(output: Path) -> None:
-    """Make the folder of all slides, if need be, and put right what a killed run left in it (not below it)."""
+    """Create the folder of all slides if needed, and clean up what a killed run left in it (not below it)."""
     output.mkdir(parents=True, exist_ok=True)
     with taking_turns(output):
         recover(output)

@@ -1,16 +1,16 @@
 """CSV manifests: one row per slide or tile, with columns that users of other tools know.
 
-``path`` is required; the others are understood where present. Relative paths count from the manifest's own folder.
+``path`` is required, the other columns are optional. Relative paths start at the manifest's folder.
 
-    mpp               µm per pixel of level 0, where the file states none
+    mpp               µm per pixel of level 0, if the file states none
     slide, patient    what must stay together when tiles are split
     site              where the slide was made, e.g. the hospital
-    group             what slides are compared by, e.g. the grade
+    group             how slides are grouped for comparison, e.g. the grade
     annotations       the slide's QuPath GeoJSON
     split             train, validation or calibration
 
-What R, pandas and spreadsheets write for a value that is not known (`UNKNOWN`) is no value: two slides of patient NA
-do not belong to one patient.
+What R, pandas and spreadsheets write for an unknown value (`UNKNOWN`) counts as an empty cell: two slides of patient
+NA do not belong to one patient.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ UNKNOWN = frozenset(
     ("", "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None",
      "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")
 )  # fmt: skip
-"""Not known, as R, Excel, SQL and Python write it: what ``pandas.read_csv`` takes for that."""
+"""An unknown value, as R, Excel, SQL and Python write it: the defaults of ``pandas.read_csv``."""
 
 
 def known(cell: str | None) -> str | None:
-    """What a cell of a table says; None where that is not known."""
+    """The value of a table cell; None if it is unknown or empty."""
     value = (cell or "").strip()
     return None if value in UNKNOWN else value
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
-    """All rows; `UsageError` names the line that cannot be used."""
+    """All rows. Raises `UsageError`, which names the line that cannot be used."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
@@ -74,14 +74,14 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
 
 def _check_columns(manifest: Path, names: Sequence[str]) -> None:
-    """Columns of others are welcome; one that is nearly ours would be lost without a word."""
+    """Other columns are allowed, but a misspelt column of ours would be ignored without notice."""
     if len(names) == 1 and ";" in names[0]:
-        raise UsageError(f"{manifest}: its columns are separated by ';'. Save it with commas.")
+        raise UsageError(f"{manifest}: its columns are separated by ';', but commas are needed. Save it with commas.")
     for name in names:
         alike = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.75)
         if alike and name not in COLUMNS:
             raise UsageError(
-                f"{manifest}: column {name!r}: did you mean {alike[0]!r}? Rename it, to that or otherwise."
+                f"{manifest}: column {name!r}: did you mean {alike[0]!r}? Rename it to this, or to something else."
             )
     if "path" not in names:
         raise UsageError(f"{manifest}: a manifest needs a column 'path'; its columns are {list(names)}.")
@@ -92,7 +92,7 @@ def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow
         return known(plain_cell((cells.get(name) or "").strip()))
 
     def words(name: str) -> str | None:
-        """What is only told apart and shown."""
+        """A value that is only compared and shown."""
         written = cell(name)
         return None if written is None else printable(written)
 
@@ -103,7 +103,7 @@ def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow
     try:
         value = None if mpp is None else float(mpp)
     except ValueError:
-        raise UsageError(f"{manifest}, line {line}: mpp {mpp!r} is no number.") from None
+        raise UsageError(f"{manifest}, line {line}: mpp {mpp!r} is not a number.") from None
     if value is not None and not 0 < value < 1000:
         raise UsageError(f"{manifest}, line {line}: mpp {value} is not a pixel size in micrometres.")
     annotations = cell("annotations")

@@ -1,10 +1,10 @@
-"""run.json as a typed model: what was run, with what, on what, and what came of it. Read and written here alone.
+"""run.json as a typed model: command, inputs, settings and result. Only this module reads and writes it.
 
-Times, hosts and versions live in it and in no other output, so that those keep their bytes.
+Times, hosts and versions are in this file only, so that all other outputs have the same bytes on every run.
 
     format      version of this file; a newer one than this package knows counts as unreadable
     state       done, empty (no tissue) or failed, with the error
-    called      what the last `export` that wrote a report calls anomalous; it goes before what the scoring said
+    called      what the last `export` that wrote a report called anomalous; it replaces what `score` called
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FORMAT = 2
 
 
 class _Section(BaseModel):
-    """Part of a record. What this package does not ask for is kept as it is."""
+    """Part of a record. Fields that this package does not know are kept unchanged."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -48,7 +48,7 @@ class GridSection(_Section):
 
 
 class Counts(_Section):
-    """Numbers of tiles; None for what was not counted, and for ``anomalous`` where no tile can be called."""
+    """Numbers of tiles. None: not counted, or for ``anomalous`` no tile can be called."""
 
     tiles: NonNegativeInt | None = None
     scored: NonNegativeInt | None = None
@@ -58,17 +58,17 @@ class Counts(_Section):
 
 
 class Calling(_Section):
-    """By what tiles are called anomalous, in words that follow "at a"."""
+    """How tiles are called anomalous: a phrase that follows "at a", such as "per-tile error rate of 5 %"."""
 
     phrase: str = ""
 
 
 class SlideSummary(BaseModel):
-    """Areas in mm² of tissue, shares of the scored tissue's area; None where a slide has no such number.
+    """Tissue areas in mm², and shares of the scored tissue's area. None if a slide has no such number.
 
-    ``anomalous`` is what the run's criterion calls, which looks at the slide as a whole. ``p_below`` (the share with
-    p <= 0.05) and ``above_display`` (above the colour bar's upper end) ask the same of every slide. Where no p-value
-    can be so small there is no ``p_below``, and ``why_none`` says why.
+    ``anomalous_...`` follow the run's criterion, which looks at the slide as a whole. ``p_below`` (the share with
+    p <= 0.05) and ``above_display`` (above the colour bar's upper end) have the same meaning on every slide.
+    ``p_below`` is None if no p-value can be that small, and ``why_none`` gives the reason.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -112,24 +112,24 @@ class RunRecord(_Section):
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The record in a folder; None where there is none, or none that can be read."""
+        """The record in a folder; None if there is none or it cannot be read."""
         try:
             return cls.model_validate(json.loads(read_own(folder / RECORD_NAME).decode()))
         except (OSError, ValueError, ValidationError, RecursionError):
             return None
 
     def write(self, folder: Path) -> None:
-        """Put it into a folder, whole or not at all."""
+        """Write the record into a folder, whole or not at all."""
         document = self.model_dump(exclude_unset=True) | {"format": self.format}
         write_text(folder / RECORD_NAME, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end; a slide without tissue has."""
+        """Whether the run finished; also true for a slide without tissue."""
         return self.state != "failed"
 
     def as_exported(self) -> Self:
-        """With what the report calls anomalous, where `export` wrote that anew."""
+        """The record with what the last `export` called anomalous, if it wrote a report."""
         if self.called is None:
             return self
         counts = self.counts.model_copy(update={"anomalous": self.called.counts.anomalous})
@@ -138,6 +138,6 @@ class RunRecord(_Section):
 
 
 def is_finished(folder: Path, command: str) -> bool:
-    """Whether ``command`` itself came to its end in a folder; another's record does not count."""
+    """Whether ``command`` finished in a folder. The record of another command does not count."""
     record = RunRecord.read(folder)
     return record is not None and record.command == command and record.finished

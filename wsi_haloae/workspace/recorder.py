@@ -1,4 +1,4 @@
-"""RunRecorder: collects what a run does while it goes on, and writes its record at the end."""
+"""RunRecorder: collects facts during a run, and writes its record at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = ("wsi-haloae", "torch", "torchvision", "openslide-python", "openslid
 
 
 class RunRecorder:
-    """``facts`` are the sections of a `RunRecord` that only the command knows."""
+    """Collects the record of one run. ``facts`` are the `RunRecord` sections that only the command knows."""
 
     def __init__(
         self, command: str, arguments: Mapping[str, Any], reporter: Reporter, first_warning: int | None = None
@@ -54,7 +54,7 @@ class RunRecorder:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that decide what a run gives."""
+    """Versions of Python and of the packages that affect the results."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

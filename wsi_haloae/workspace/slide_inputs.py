@@ -1,4 +1,4 @@
-"""Which slides a command is about: files, folders, globs or a manifest, and where each one's output goes."""
+"""Which slides a command works on (files, folders, globs or a manifest), and where their outputs go."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NameBy = Literal["stem", "parent"]
 
 @dataclass(frozen=True)
 class SlideInput:
-    """A slide file, the pixel size that the user names for it, and the name of its output folder.
+    """A slide file, the pixel size that the user gave (None: the file's), and the name of its output folder.
 
-    ``patient`` and ``group`` are those of a manifest: who it is of, and with whom it is compared.
+    ``patient`` and ``group`` come from a manifest: whose slide it is, and in which group it is compared.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class SlideInput:
 
     @property
     def absolute(self) -> Path:
-        """Its path from any folder."""
+        """The absolute path, with links resolved."""
         return resolved(self.path)
 
     def open(self) -> Slide:
@@ -43,13 +43,13 @@ class SlideInput:
 def find_slides(
     arguments: Sequence[str], *, mpp: float | None, override_mpp: float | None, name_by: NameBy
 ) -> list[SlideInput]:
-    """All slides that the arguments name, in their order.
+    """All slides that the arguments name, in that order.
 
-    A manifest's mpp column works like ``--mpp``. `UsageError` when nothing is found, or when two
-    slides would write to one folder.
+    A manifest's mpp column works like ``--mpp``. Raises `UsageError` if no slide is found, or if two
+    slides would write to the same folder.
     """
     if mpp is not None and override_mpp is not None:
-        raise UsageError("--mpp and --override-mpp were both given; one of them is enough.")
+        raise UsageError("--mpp and --override-mpp were both given. Give only one of them.")
     given = override_mpp if override_mpp is not None else mpp
     found = [
         SlideInput(
@@ -65,7 +65,7 @@ def find_slides(
     ]
     slides = _without_repeats(found)
     if not slides:
-        raise UsageError(f"no slide was found in {', '.join(arguments)}.")
+        raise UsageError(f"no slides found in {', '.join(arguments)}.")
     _refuse_twins(slides)
     return slides
 
@@ -77,7 +77,7 @@ def _without_repeats(found: Sequence[SlideInput]) -> list[SlideInput]:
         first = seen.setdefault(slide.absolute, slide)
         if (first.mpp, first.patient, first.group) != (slide.mpp, slide.patient, slide.group):
             raise UsageError(
-                f"{slide.path} is named twice, with different mpp, patient or group. Keep one of its rows."
+                f"{slide.path} is named twice, with different mpp, patient or group. Keep only one of its rows."
             )
     return list(seen.values())
 
@@ -106,7 +106,7 @@ def _name(path: Path, name_by: NameBy) -> str:
 
 
 def resolved(path: Path) -> Path:
-    """Without links; the path itself where it leads nowhere, for that is told when its turn comes."""
+    """The absolute path with links resolved. A path that cannot be resolved is reported when it is opened."""
     try:
         return path.resolve()
     except (OSError, ValueError, RuntimeError):  # a NUL character, or a link to itself

@@ -1,4 +1,4 @@
-"""Which names an output folder may have: told before any work, for a name that clashes would do so after it."""
+"""Which names an output folder may have. Checked before any work, so that a clash does not show only at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wsi_haloae.workspace.study_files import StudyFile
 
 
 def slide_problem(slide: SlideInput, output: Path) -> str:
-    """Why a slide cannot have its folder in ``output``, and what to do; "" where it can."""
+    """Why a slide cannot have its folder in ``output``, and what to do; "" if it can."""
     told = f"no output folder can be called '{printable(slide.name)}': "
     # The file's own name, with its suffix, goes into every output.
     letters = _letters_problem(slide.name) or _letters_problem(slide.path.name) or _path_problem(slide.path)
@@ -25,13 +25,13 @@ def slide_problem(slide: SlideInput, output: Path) -> str:
 
 
 def name_problem(name: str, kept: Iterable[str] = StudyFile) -> str:
-    """Why a folder beside the files ``kept`` cannot have a name; "" where it can."""
+    """Why a folder beside the files ``kept`` cannot have this name; "" if it can."""
     if name in {"", ".."} or name != Path(name).name:
         return "this is the name of another folder"
-    if name.casefold() in {one.casefold() for one in kept}:  # some file systems take capitals for small letters
+    if name.casefold() in {one.casefold() for one in kept}:  # some file systems ignore case
         return "this name is kept for a file that belongs to all slides"
     if is_temporary(name):
-        return "names like this are those of unfinished files"
+        return "names like this are reserved for unfinished files"
     return _letters_problem(name)
 
 
@@ -48,9 +48,11 @@ def _path_problem(path: Path) -> str:
 def _folder_problem(folder: Path) -> str:
     try:
         if folder.is_symlink():
-            return f"its output folder {folder} is a symbolic link, which is not written through. Remove the link."
+            return (
+                f"its output folder {folder} is a symbolic link, and nothing is written through one. Remove the link."
+            )
         if folder.exists() and not folder.is_dir():
             return f"its output folder would be {folder}, but there is a file of this name. Choose another -o."
-    except OSError as error:  # of a name that is too long, for one
-        return f"its output folder cannot be made ({error})."
+    except OSError as error:  # for example, a name that is too long
+        return f"its output folder cannot be created ({error})."
     return ""

@@ -1,4 +1,4 @@
-"""The names that an output folder keeps for itself, beside the folders of its slides: no slide may bear one of them."""
+"""The files that an output folder holds beside the folders of its slides. No slide may have one of these names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class StudyFile(StrEnum):
-    """Every file and folder that a command writes into OUT and that belongs to no single slide."""
+    """Every file and folder that a command writes into OUT and that does not belong to a single slide."""
 
     LOCK = ".lock"
     HOLDER = ".lock-holder"
