@@ -31,7 +31,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_format_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(UsageError, match=f"the formats are: {', '.join(FORMATS)}"):
+    with pytest.raises(UsageError, match=f"Choose from: {', '.join(FORMATS)}"):
         check_formats(("csv", "xlsx"))
 
 

@@ -110,7 +110,7 @@ def _score_by_brightness(
         result = TileScores(
             means,
             means,
-            means,
+            np.full(len(means), np.nan, np.float32),  # the model has no calibration
             means[:, None],
             means[:, None],
             means[:, None],

@@ -231,7 +231,7 @@ def test_a_folder_that_another_run_writes_to_is_left_alone(tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--format", "xlsx"], "the formats are: heatmap, preview, "),
+        (["--format", "xlsx"], "Choose from: heatmap, preview, "),
         (["--threshold", "1", "--fdr", "0.1"], "one of them"),
         (["--threshold", "nan"], "no score"),
         (["--fdr", "0"], "0<x<1"),

@@ -114,10 +114,11 @@ def read_cohort(output: Path) -> dict[str, Row]:
         rows = [{column: plain_cell(line.get(column) or "") for column in COLUMNS} for line in csv.DictReader(stream)]
     except (OSError, UnicodeDecodeError, csv.Error):
         return {}
-    for row in rows:
+    ours = [row for row in rows if row["state"] and not name_problem(row["name"])]
+    for row in ours:
         _check(output / NAME, row)
         row["patient"], row["group"] = known(row["patient"]) or "", known(row["group"]) or ""
-    return {row["name"]: Row(**row) for row in rows if not name_problem(row["name"])}
+    return {row["name"]: Row(**row) for row in ours}
 
 
 def _check(table: Path, row: Mapping[str, str]) -> None:
