@@ -19,7 +19,7 @@ from machine import where
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
 def main(folder: Path, command: str, note: str, output: Path) -> None:
     """Collect the tables in FOLDER, and how long each of its trainings took."""
-    told = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("table", "rules")}
+    tables = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("table", "rules")}
     runs = {}
     for path in sorted(folder.glob("*/scores.json")):
         run = json.loads(path.read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ def main(folder: Path, command: str, note: str, output: Path) -> None:
             key: run[key] for key in ("steps", "validation_fm", "tiles", "rule", "rule_marks", "disturbed")
         }
     output.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**where(), "command": command, "note": note, **told, "runs": runs}, indent=1)
+    text = json.dumps({**where(), "command": command, "note": note, **tables, "runs": runs}, indent=1)
     output.write_text(text + "\n", encoding="utf-8")
 
 

@@ -68,34 +68,38 @@ class ClusterFile(BaseModel):
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
 def main(manifest: Path, model: Path, output: Path, cluster_file: Path, jobs: int, more: tuple[str, ...]) -> int:
     """Score the slides of MANIFEST on JOBS workers of a cluster."""
-    asked = read_cluster_file(cluster_file)
-    with closed_cluster(asked, output) as cluster:
+    cluster_settings = read_cluster_file(cluster_file)
+    with closed_cluster(cluster_settings, output) as cluster:
         cluster.scale(jobs=jobs)
         given = ["score", str(manifest), "-m", str(model), "-o", str(output)]
         return run([*given, "--scheduler", cluster.scheduler_address, *more])
 
 
 @contextmanager
-def closed_cluster(asked: ClusterFile, output: Path) -> Iterator[JobQueueCluster]:
+def closed_cluster(cluster_settings: ClusterFile, output: Path) -> Iterator[JobQueueCluster]:
     """A cluster that only this process can use: its jobs and this process have a certificate made for them.
 
     `security: null` in the settings leaves it open.
     """
     security = Security.temporary()
-    settings = {"security": security, "shared_temp_directory": _shared_folder(asked, output), **asked.settings}
+    settings = {
+        "security": security,
+        "shared_temp_directory": _shared_folder(cluster_settings, output),
+        **cluster_settings.settings,
+    }
     in_this_process = {
         "distributed.comm.tls.ca-file": security.tls_ca_file,
         "distributed.comm.tls.client.cert": security.tls_client_cert,
         "distributed.comm.tls.client.key": security.tls_client_key,
     }
-    with CLUSTERS[asked.kind](**settings) as cluster, dask.config.set(in_this_process):
+    with CLUSTERS[cluster_settings.kind](**settings) as cluster, dask.config.set(in_this_process):
         yield cluster
 
 
-def _shared_folder(asked: ClusterFile, output: Path) -> str:
+def _shared_folder(cluster_settings: ClusterFile, output: Path) -> str:
     """The folder in which jobs find their certificate; `UsageError` if dask-jobqueue cannot name it in a job script."""
-    configured = dask.config.get(f"jobqueue.{asked.kind}.shared-temp-directory", None)
-    folder = asked.settings.get("shared_temp_directory") or configured
+    configured = dask.config.get(f"jobqueue.{cluster_settings.kind}.shared-temp-directory", None)
+    folder = cluster_settings.settings.get("shared_temp_directory") or configured
     if folder is not None:
         return str(folder)
     output.mkdir(parents=True, exist_ok=True)

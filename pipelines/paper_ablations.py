@@ -38,7 +38,7 @@ TABLES = {
         ),
     ),
     "table4": (
-        "What stands in block C's place (paper, Table 4)",
+        "What replaces block C (paper, Table 4)",
         (
             ExperimentRow("HaloAE", paper=TABLE_3["EWS"]),
             ExperimentRow("AE-L2", ("ae-l2",), TABLE_4["AE-L2"]),

@@ -53,7 +53,7 @@ def main(
             fps = _images_per_second(score, plain.image_size, where, batch, images)
             rows.append({"method": name, "batch": batch, "images_per_second": round(fps, 2)})
             click.echo(f"{name}, batch {batch}: {fps:.1f} images/s")
-    told = {
+    results = {
         "configuration": list(configs),
         "size": size,
         "device": torch.cuda.get_device_name(where) if where.type == "cuda" else platform.machine(),
@@ -62,7 +62,7 @@ def main(
         "rows": rows,
         "paper_on_quadro_rtx_5000": PAPER_FPS,
     }
-    write_text(output, json.dumps(told, indent=2) + "\n")
+    write_text(output, json.dumps(results, indent=2) + "\n")
 
 
 def _methods(
