@@ -1,7 +1,7 @@
-"""`score_slide` against reading alone and the model alone, added up, on the same tiles with the same threads.
+"""`score_slide`, compared with reading alone plus the model alone, on the same tiles with the same threads.
 
-Straight to the model, and through the tile store. On a CPU reading and the model share the cores, so the sum is what
-there is to reach; on a GPU it is the slower of the two.
+It is timed with pixels passed straight to the model, and through the tile store. On a CPU, reading and the model share
+the cores, so their sum is the best that is possible; on a GPU it is the slower of the two.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from wsi_haloae.workspace.slide_inputs import SlideInput
 
 @click.command()
 @click.option("--config", default="haloae-small", show_default=True)
-@click.option("--side", default=8192, show_default=True, help="Of the slide, in pixels.")
+@click.option("--side", default=8192, show_default=True, help="Side of the slide, in pixels.")
 @click.option("--tile", default=256, show_default=True)
 @click.option("--device", "device_name", default="cpu", show_default=True)
 @click.option("-n", "--readers", default=2, show_default=True)

@@ -1,8 +1,8 @@
-"""Scoring's blocks B and C as the engine computes them, against the plain model, same threads, in turn.
+"""Blocks B and C for scoring, computed by the engine and by the plain model in turn, with the same threads.
 
 Reference 1: the uncut VGG19 and blocks B to E, as the published code runs them: evaluation mode, float32, torch's
-defaults. Reference 2: B and C alone, the same way. With `--device cuda` for a GPU; weights are random, which changes
-no time.
+defaults. Reference 2: only B and C, run in the same way. Use `--device cuda` for a GPU. Weights are random, which does
+not change times.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ AFTER_RELU3_4 = 18
 @click.command()
 @click.option("--config", default="haloae", show_default=True)
 @click.option("--device", "device_name", default="cpu", show_default=True)
-@click.option("-b", "--batch-size", type=int, help="Of the engine. Default: automatic.")
-@click.option("--tiles", default=4, show_default=True, help="Tiles of a run; the reference takes them all at once.")
+@click.option("-b", "--batch-size", type=int, help="Batch size of the engine. Default: automatic.")
+@click.option(
+    "--tiles", default=4, show_default=True, help="Number of tiles in a run; the reference takes them all at once."
+)
 @click.option("--runs", default=3, show_default=True)
 def main(config: str, device_name: str, batch_size: int | None, tiles: int, runs: int) -> None:
-    """One row for each precision and reference."""
+    """Print one row for each precision and reference."""
     torch.manual_seed(0)
     device = resolve_device(device_name)
     torch.backends.cudnn.allow_tf32 = False

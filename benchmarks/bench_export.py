@@ -1,7 +1,7 @@
-"""Exports of a slide with 75,000 scored tiles, against `json.dump` of the same features.
+"""Exports of a slide with 75,000 scored tiles, compared with `json.dump` of the same features.
 
-Once the scores alone: read, laid out by Dask, and written as tiles.geojson. Once every file that `score` writes, with
-pictures, tables and the report.
+The first row is the scores only: read, laid out by Dask, and written as tiles.geojson. The second is every file that
+`score` writes, with pictures, tables and the report.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROWS, COLUMNS, TILE = 250, 300, 256
 
 
 def scored_store(folder: Path, map_size: int | None = None) -> ScoreStore:
-    """A store in which every tile of the grid has a score, and a map if they have a size."""
+    """A store in which every tile of the grid has a score, and a map if ``map_size`` is given."""
     grid = TileGrid(COLUMNS * TILE, ROWS * TILE, TILE, TILE, 1.0, 1.0)
     rows, columns = grid.all_indices()
     index = TileIndex(

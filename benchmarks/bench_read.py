@@ -1,7 +1,7 @@
-"""Reading tiles, against plain OpenSlide reads of the same tiles with the same number of threads.
+"""Reading tiles, compared with plain OpenSlide reads of the same tiles with the same number of threads.
 
-Three ways: read ahead of a model that takes no time; into a tile store as it is (lossless zstd); and into one with the
-fastest codec. On a synthetic slide, or on one of your own: `python benchmarks/bench_read.py SLIDE --mpp 0.5`.
+Three ways: read ahead of a model that takes no time; into a tile store in its usual form (lossless zstd); and into one
+with the fastest codec. On a synthetic slide, or on your own: `python benchmarks/bench_read.py SLIDE --mpp 0.5`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ FASTEST = BloscCodec(cname="lz4", clevel=1, shuffle=BloscShuffle.noshuffle)
 
 @click.command()
 @click.argument("slide", required=False, type=click.Path(exists=True, path_type=Path))
-@click.option("--mpp", type=float, help="Where the slide's file names none.")
-@click.option("--most", default=2048, show_default=True, help="Tiles that are read, from the middle of the slide.")
-@click.option("-n", "--workers", default=2, show_default=True, help="Threads, of both.")
+@click.option("--mpp", type=float, help="Pixel size in micrometres, if the slide's file has none.")
+@click.option("--most", default=2048, show_default=True, help="How many tiles to read, from the middle of the slide.")
+@click.option("-n", "--workers", default=2, show_default=True, help="Number of threads, for both.")
 def main(slide: Path | None, mpp: float | None, most: int, workers: int) -> None:
     """Print one row for each way."""
     with tempfile.TemporaryDirectory() as name:

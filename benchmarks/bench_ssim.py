@@ -1,4 +1,4 @@
-"""SSIM of 704 channels as a matrix product, against the same as a grouped convolution."""
+"""SSIM of 704 channels as a matrix product, compared with a grouped convolution."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def convolved(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def main() -> None:
-    """Forward and backward on the paper's map, 4 originals."""
+    """Time forward and backward passes on the paper's map, with 4 images."""
     torch.manual_seed(0)
     x, y = torch.rand(4, 704, 64, 64), torch.rand(4, 704, 64, 64, requires_grad=True)
     difference = float((ssim(x, y, None) - convolved(x, y)).abs().max())

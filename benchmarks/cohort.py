@@ -1,4 +1,4 @@
-"""Many slides on Dask workers: what handing them out costs, whether time is linear, and whether memory stays flat.
+"""Many slides on Dask workers: what distributing them costs, whether time is linear, and whether memory stays flat.
 
     python benchmarks/cohort.py --slides 1000                            # small synthetic slides, scored
     python benchmarks/cohort.py --slides 10000 --workers 4 --sleep 0.2   # the model replaced by a sleep
@@ -55,7 +55,7 @@ if not hasattr(ScoreRun, "real"):
 
 
 class Memory(threading.Thread):
-    """Proportional set size of this process (which holds the scheduler) and of the workers, now and then."""
+    """Records the proportional set size of this process (which runs the scheduler) and of the workers, now and then."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -63,14 +63,14 @@ class Memory(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Record until `stop`."""
         me = psutil.Process()
         while not self._over.wait(SAMPLE_SECONDS):
             workers = [_pss(child) for child in me.children(recursive=True)]
             self.samples.append((time.monotonic(), _pss(me), max(workers, default=0.0)))
 
     def stop(self) -> dict[str, list[float]]:
-        """The most megabytes in each quarter of the time; of the workers, the largest."""
+        """The most megabytes in each quarter of the time; for the workers, of the largest one."""
         self._over.set()
         self.join()
         quarters = np.array_split(np.array(self.samples), 4)
@@ -90,7 +90,7 @@ def _pss(process: psutil.Process) -> float:
 @click.command()
 @click.option("--slides", default=1000, show_default=True)
 @click.option("--workers", default=2, show_default=True)
-@click.option("--sleep", type=float, help="Seconds per slide in place of the model.")
+@click.option("--sleep", type=float, help="Sleep this many seconds per slide instead of running the model.")
 def main(slides: int, workers: int, sleep: float | None) -> None:
     """Print one row."""
     with tempfile.TemporaryDirectory() as name:

@@ -1,7 +1,7 @@
-"""A script in a process of its own that starts at once: forked from a server that has imported what scripts need.
+"""Starts a script in a new process at once, by forking a server that has already imported what scripts need.
 
-What is killed, interrupted or short of disk must be a process, and Python with torch takes many seconds to start.
-The server does nothing but import, so torch has no threads yet that a fork would lose.
+Scripts that are killed, interrupted or run out of disk space must be processes, and Python with torch takes many
+seconds to start. The server does nothing but import, so torch has no threads yet that a fork would lose.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import wsi_haloae
 
 COMMAND = Path(wsi_haloae.__file__).with_name("__main__.py")
-"""The script that ``wsi-haloae`` is."""
+"""The source of the ``wsi-haloae`` script."""
 IMPORTED = ["torch._dynamo", "wsi_haloae.runs.mvtec", "wsi_haloae.runs.score", "wsi_haloae.runs.train_tiles"]
 
 _server = multiprocessing.get_context("forkserver")
@@ -25,9 +25,9 @@ _server.set_forkserver_preload(IMPORTED)
 
 
 def start(script: Path, *arguments: str | Path, said: Path, before: Sequence[Callable[[], object]] = ()) -> BaseProcess:
-    """``python SCRIPT ARGUMENT...``, what it says written to ``said``; what is in ``before`` it does first."""
+    """Run ``python SCRIPT ARGUMENT...`` after the calls in ``before``, with its output written to ``said``."""
     given = script, [str(one) for one in arguments], said, before
-    process = _server.Process(target=_become, args=given, daemon=True)  # none outlives a test that failed
+    process = _server.Process(target=_become, args=given, daemon=True)  # none survives a failed test
     process.start()
     return process
 
@@ -37,7 +37,7 @@ def _become(script: Path, arguments: list[str], said: Path, before: Sequence[Cal
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
     sys.argv = [str(script), *arguments]
-    # As by default: the codecs' lock would be a named semaphore otherwise, which a kill leaves behind.
+    # The default; otherwise the codecs' lock would be a named semaphore, which a kill leaves behind.
     multiprocessing.set_start_method(None, force=True)
     for change in before:
         change()

@@ -1,11 +1,11 @@
-"""Time and memory of `score` as slides grow: seconds per tile, and the most memory that the process tree took.
+"""Time and memory of `score` as slides grow: seconds per tile, and the highest memory of the process tree.
 
     python benchmarks/growth.py                       # slides of some 10,000, 35,000 and 75,000 tiles
     python benchmarks/growth.py --side 70000 --tile 256 --set model.input_downsample=4
 
-Memory is the sum of the proportional set sizes (PSS) of all processes, looked at every 0.2 s, minus what the
-process takes after loading the model. The model is very small, so that everything around it shows. Processor time
-stands beside the clock's, which other work on the machine moves. Linux alone.
+Memory is the sum of the proportional set sizes (PSS) of all processes, sampled every 0.2 s, minus what the process
+takes after loading the model. The model is very small, so that everything around it is visible. Processor time is shown
+beside wall-clock time, which depends on other work on the machine. Linux only.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ sys.exit(run(sys.argv[3:]))
 
 
 def tree_pss(pid: int) -> int:
-    """Bytes of a process and its children; 0 for one that has gone."""
+    """Bytes of a process and its children; 0 if it has ended."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
         own = next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
@@ -56,12 +56,19 @@ def tree_pss(pid: int) -> int:
 
 @click.command()
 @click.option(
-    "--side", "sides", multiple=True, default=(8128, 15206, 22260), show_default=True, help="Pixels of a slide."
+    "--side",
+    "sides",
+    multiple=True,
+    default=(8128, 15206, 22260),
+    show_default=True,
+    help="Side of a slide, in pixels; may be repeated.",
 )
-@click.option("--tile", default=64, show_default=True, help="Pixels of a tile's side.")
-@click.option("--set", "settings", multiple=True, help="Setting of the model, key=value.")
-@click.option("--maps", is_flag=True, help="Keep maps, and assemble that of the slide.")
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder that stays, slides and all.")
+@click.option("--tile", default=64, show_default=True, help="Side of a tile, in pixels.")
+@click.option("--set", "settings", multiple=True, help="Setting of the model as key=value; may be repeated.")
+@click.option("--maps", is_flag=True, help="Keep maps, and assemble the map of the slide.")
+@click.option(
+    "--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder to keep all files in, slides included."
+)
 def main(sides: tuple[int, ...], tile: int, settings: tuple[str, ...], keep: Path | None, *, maps: bool) -> None:
     """Print one row for each slide."""
     with tempfile.TemporaryDirectory() as name:
@@ -85,7 +92,7 @@ def main(sides: tuple[int, ...], tile: int, settings: tuple[str, ...], keep: Pat
 
 
 def measured(arguments: list[str]) -> tuple[float, float, int]:
-    """Seconds by the clock and of the processor, and the most bytes, of one scoring."""
+    """Run one scoring; returns its wall-clock and processor seconds, and its highest number of bytes."""
     start, peak = time.monotonic(), 0
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen([sys.executable, "-c", LOADED, *arguments])

@@ -1,9 +1,9 @@
-"""`score` killed at random moments: does a rerun end with the bytes of a quiet run, and what does a kill cost.
+"""`score` killed at random moments: whether a rerun gives the bytes of an undisturbed run, and what a kill costs.
 
     python benchmarks/kill_score.py --kills 20
 
-A synthetic slide of some 1,400 tiles and a model of a few steps are made first. Each kill is one line: when, and what
-there was of the outputs. The row at the end counts files that differ (none), and shards that were scored again.
+A synthetic slide of about 1,400 tiles and a model trained for a few steps are made first. Each kill prints one line:
+when it was, and which outputs existed. The row at the end counts files that differ (none), and shards scored again.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ SIDE, TILE = 2560, 64
 
 @click.command()
 @click.option("--kills", default=20, show_default=True)
-@click.option("--seed", default=0, show_default=True, help="Of the moments.")
-@click.option("--side", default=SIDE, show_default=True, help="Of the slide, in pixels.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random moments.")
+@click.option("--side", default=SIDE, show_default=True, help="Side of the slide, in pixels.")
 @click.option("--keep-tiles", is_flag=True, help="Pass the pixels through the tile store.")
 def main(kills: int, seed: int, side: int, *, keep_tiles: bool) -> None:
-    """Kill, rerun, compare; exit code 1 where a byte differs or a kill cost more than one shard's scoring."""
+    """Kill, rerun, compare; exit code 1 if a byte differs or a kill cost more than one shard's scoring."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         slide, model = make_slide(folder, side), make_model(folder, TILE)

@@ -1,4 +1,4 @@
-"""`score` killed at random moments: what a rerun leaves, and what a kill costs."""
+"""Kills `score` at random moments, and measures what a rerun leaves and what a kill costs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ STAGES = (
     "tiles.zarr", "scores.zarr", "scores.zarr/state/c", "scores.zarr/gallery",
     "tiles.csv", "heatmap.ome.tif", "report.html",
 )  # fmt: skip
-"""In the order in which a run makes them."""
+"""The outputs, in the order in which a run writes them."""
 
 
 def count_shards(counts: Path) -> None:
-    """From now on every shard that this process scores leaves a byte in ``counts``."""
+    """From now on, every shard that this process scores adds a byte to ``counts``."""
     plain = Scorer.score
 
     def counted(scorer: Scorer, *tiles: Any, **options: Any) -> TileScores:
@@ -36,12 +36,12 @@ def count_shards(counts: Path) -> None:
 
 
 def kill_and_compare(start: Callable[[Path], BaseProcess], folder: Path, kills: int, seed: int) -> dict[str, Any]:
-    """A quiet run and one that is killed; how they differ.
+    """Compare a run that is killed with an undisturbed one.
 
-    ``start`` scores one slide into the folder that it is given, and counts shards in ``<folder>.count``.
+    ``start`` scores one slide into the given folder, and counts shards in ``<folder>.count``.
     """
     quiet = start(folder / "quiet")
-    began = time.monotonic()  # the very first start waits until all is imported
+    began = time.monotonic()  # the first start waits until everything is imported
     quiet.join()
     whole = time.monotonic() - began
     assert quiet.exitcode == 0
@@ -57,13 +57,13 @@ def kill_and_compare(start: Callable[[Path], BaseProcess], folder: Path, kills: 
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """Every output but the record, by its bytes."""
+    """Digest of every output except the run record."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name not in {"run.json", "cohort.csv"})
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def _kill(start: Callable[[Path], BaseProcess], folder: Path, kills: int, chance: random.Random, whole: float) -> int:
-    """Kill, and start anew where a run was over too soon, until ``kills`` are done; shards scored more than once."""
+    """Kill ``kills`` times, starting anew if a run ended before; returns how many shards were scored more than once."""
     killed, repeated = 0, 0
     while killed < kills:
         process = start(folder / "killed")

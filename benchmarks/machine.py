@@ -1,4 +1,4 @@
-"""What every benchmark's row says about where it was measured, and how two things are timed in turn."""
+"""What every benchmark's row records about the machine, and how two functions are timed in turn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def seconds_in_turn(ours: Callable[[], object], reference: Callable[[], object], runs: int = 5) -> tuple[float, float]:
-    """Median seconds of each, run in turn after one warm-up, so that a drifting machine hits both."""
+    """Median seconds of each, run in turn after one warm-up, so that changes of the machine affect both."""
     times: tuple[list[float], list[float]] = ([], [])
     for run in range(runs + 1):
         for function, taken in zip((ours, reference), times, strict=True):
@@ -26,7 +26,7 @@ def seconds_in_turn(ours: Callable[[], object], reference: Callable[[], object],
 
 
 def where() -> dict[str, object]:
-    """Machine, versions and commit: what a figure is worth nothing without."""
+    """Machine, versions and commit, without which a result means nothing."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
     packages = ("torch", "zarr", "openslide-python", "numpy")
     return {
@@ -37,12 +37,12 @@ def where() -> dict[str, object]:
 
 
 def print_row(name: str, **figures: object) -> None:
-    """One JSON row: figures, machine, versions, commit."""
+    """Print one JSON row: results, machine, versions, commit."""
     print(json.dumps({"benchmark": name, **figures, **where()}))
 
 
 def _processor() -> str:
-    """The processor's name where Linux tells it."""
+    """The processor's name, if Linux reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,8 +1,9 @@
-"""The anomaly map of a whole slide, 75,000 tiles of 64 x 64 cells: seconds, and the memory that it takes.
+"""Assembles the anomaly map of a whole slide, 75,000 tiles of 64 x 64 cells: time and memory.
 
     python benchmarks/pixel_map.py
 
-Random maps, which no codec can shrink. Memory is the process's highest less what it had before. Linux and macOS.
+The maps are random, which no codec can compress. Memory is the peak of the process minus its memory before. Linux,
+macOS.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from wsi_haloae.heatmap.pixel_map import assemble_map
 
 SIDE = 64
 UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes of what the system counts in."""
+"""Bytes per unit of the system's memory counter."""
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""What bfloat16 costs: AUROC of a trained model's tiles by every rule, in float32 and in bfloat16.
+"""What bfloat16 costs: AUROC of a trained model by every rule, in float32 and in bfloat16.
 
     python benchmarks/precision.py model.safetensors --reference test/tumour --anomalous test/normal
 
-Take tiles that the model has not seen.
+Use tiles that the model has not seen.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--reference", type=FOLDER, required=True, help="Images of reference tiles.")
-@click.option("--anomalous", type=FOLDER, required=True, help="Images of anomalous tiles.")
+@click.option("--reference", type=FOLDER, required=True, help="Folder of reference tiles.")
+@click.option("--anomalous", type=FOLDER, required=True, help="Folder of anomalous tiles.")
 @click.option("--device", default="auto", show_default=True)
 def main(model: Path, reference: Path, anomalous: Path, device: str) -> None:
     """Print one row: AUROC by rule and precision, the largest difference, and how far scores move."""

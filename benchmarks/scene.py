@@ -1,4 +1,4 @@
-"""A synthetic slide, and a model trained on it for a moment: enough for benchmarks, for no weight changes a time."""
+"""A synthetic slide, and a briefly trained model: enough for benchmarks, because weights do not change times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRAINING = [
 
 
 def make_model(folder: Path, tile: int = 64, config: str = "demo", settings: Sequence[str] = ()) -> Path:
-    """A checkpoint of preset ``config`` for tiles of ``tile`` pixels; its weights are all but random."""
+    """A checkpoint of preset ``config`` for tiles of ``tile`` pixels; its weights are almost random."""
     side = max(2048, 16 * tile)
     slide, truth, model = folder / "small.tif", folder / "small.geojson", folder / f"{config}-{tile}.safetensors"
     write_synthetic_slide(slide, width=side, height=side, seed=0).write_geojson(truth)
@@ -25,12 +25,12 @@ def make_model(folder: Path, tile: int = 64, config: str = "demo", settings: Seq
     chosen = ["model.features.weights=random", *TRAINING, *settings]
     command += ["--tile-size", str(tile), "--config", config, *(word for one in chosen for word in ("--set", one))]
     if run(command):
-        raise SystemExit("the model could not be trained")
+        raise SystemExit("the model for the benchmark could not be trained")
     return model
 
 
 def make_slide(folder: Path, side: int) -> Path:
-    """A slide of ``side`` pixels a side, half of it tissue or so."""
+    """A slide of ``side`` pixels per side, about half of it tissue."""
     slide = folder / f"slide-{side}.tif"
     write_synthetic_slide(slide, width=side, height=side, seed=0)
     return slide

@@ -1,8 +1,8 @@
-"""One training step against its plain form: same model, same losses, same batch, in turn, same threads.
+"""One training step compared with its plain form: same model, losses and batch, in turn, with the same threads.
 
-Plain: SSIM as grouped 11x11 convolutions, NCHW, float32, eager. Then one change after another:
-SSIM as matrix products, channels last, bfloat16, torch.compile. On a GPU with
-`--config haloae --device cuda`, on a CPU with `--config haloae-small`.
+Plain: SSIM as grouped 11x11 convolutions, NCHW, float32, eager. Then one change after another is added: SSIM as matrix
+products, channels last, bfloat16, torch.compile. On a GPU use `--config haloae --device cuda`, on a CPU
+`--config haloae-small`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TILE = 256
 
 def make_step(config: Config, device: torch.device, *, plain_ssim: bool, layout: torch.memory_format, half: bool,
               compiled: bool) -> Callable[[], None]:  # fmt: skip
-    """A step on fixed random images, with everything that the trainer does between reading and the next batch."""
+    """A step on fixed random images, with everything the trainer does between reading and the next batch."""
     torch.manual_seed(0)
     model = HaloAE(config.model, TILE).to(device).to(memory_format=layout).train()
     objective = Objective(config.loss, config.ews.schedule, torch.ones(model.backbone.channels, device=device))
@@ -51,23 +51,23 @@ def make_step(config: Config, device: torch.device, *, plain_ssim: bool, layout:
 
 
 def views(config: Config) -> torch.Tensor:
-    """Which views of a batch are damaged, as `TrainingBatches` lays them out."""
+    """Which views of a batch are damaged, in the layout of `TrainingBatches`."""
     settings = config.training
     copies = settings.originals_per_batch if settings.damaged_per_batch is None else settings.damaged_per_batch
     return torch.tensor([False, True, True] * copies + [False] * (settings.originals_per_batch - copies))
 
 
 def plain(x: torch.Tensor, y: torch.Tensor, data_range: torch.Tensor | None, *, padding: int = 0) -> torch.Tensor:
-    """SSIM by grouped convolutions (range 1: the cost is the same)."""
+    """SSIM by grouped convolutions (with range 1, because the cost is the same)."""
     return convolved(x.float(), y.float())
 
 
 @click.command()
 @click.option("--config", "configs", multiple=True, default=("haloae-small",), show_default=True)
 @click.option("--device", "device_name", default="cpu", show_default=True)
-@click.option("--runs", default=3, show_default=True, help="Timed steps of each form.")
+@click.option("--runs", default=3, show_default=True, help="Number of timed steps of each form.")
 def main(configs: tuple[str, ...], device_name: str, runs: int) -> None:
-    """Print one JSON row per change, each against the plain form in the same run."""
+    """Print one JSON row per change, each compared with the plain form in the same run."""
     device, config = torch.device(device_name), load_config(configs)
     contiguous, last = torch.contiguous_format, torch.channels_last
     reference = make_step(config, device, plain_ssim=True, layout=contiguous, half=False, compiled=False)

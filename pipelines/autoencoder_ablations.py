@@ -1,10 +1,10 @@
-"""Why block C reconstructs as it does: start, rate, schedule, loss, attention, standardisation.
+"""Why block C reconstructs as well as it does: start, rate, schedule, loss, attention, standardisation.
 
     python pipelines/autoencoder_ablations.py TILES -o ablations/block-c --config haloae-small --mpp 0.5 \
         --group-regex 'c[0-9]+' --set training.steps=100
 
-Each row is trained on the same tiles from the same seed, with the features' loss alone, and compared on tiles of
-other groups with a PCA of as many components as its code has channels. Run it again to go on where it stopped.
+Each row is trained on the same tiles from the same seed, with the features' loss only, and compared on tiles of other
+groups with a PCA that has as many components as the code has channels. Run it again to continue where it stopped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wsi_haloae.experiments.autoencoder_rows import AutoEncoderRow, RowOptions, 
 from wsi_haloae.tiles.sources import ImageFolderSource, group_by_regex, list_images
 
 ENCODER, DECODER = (72, 64, 48), (48, 64, 72)
-"""Widths of `haloae-small` around its code."""
+"""Widths of `haloae-small` on both sides of its code."""
 
 
 def code_of(width: int) -> tuple[str, ...]:
@@ -55,9 +55,19 @@ ROWS = (
 
 @click.command()
 @click.argument("tiles", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--mpp", type=options.PixelSize(), required=True, help="Micrometres per pixel of the tiles.")
-@click.option("--group-regex", required=True, help="The part of a file's path that names its patient or cluster.")
-@click.option("--row", "names", multiple=True, type=click.Choice([row.name for row in ROWS]), help="Only these rows.")
+@click.option("--mpp", type=options.PixelSize(), required=True, help="Pixel size of the tiles, in micrometres.")
+@click.option(
+    "--group-regex",
+    required=True,
+    help="Regular expression for the part of a file's path that identifies its patient or cluster.",
+)
+@click.option(
+    "--row",
+    "names",
+    multiple=True,
+    type=click.Choice([row.name for row in ROWS]),
+    help="Run only this row; may be repeated.",
+)
 @options.weights
 @options.output_folder
 @options.configuration
@@ -73,10 +83,10 @@ def main(
     settings: tuple[str, ...],
     device: str,
 ) -> int:
-    """Train every row on the reference tiles below TILES."""
+    """Train every row on the reference tiles below TILES, and write a table of residuals."""
     files = list_images(tiles)
     if not files:
-        raise UsageError(f"{tiles}: no image in it.")
+        raise UsageError(f"{tiles}: contains no image. Give a folder of tiles.")
     source = ImageFolderSource(tiles, mpp, files, group_by_regex(files, tiles, group_regex))
     chosen = [row for row in ROWS if not names or row.name in names]
     shared = RowOptions(configs or ("haloae",), settings, weights, device)

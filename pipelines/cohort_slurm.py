@@ -1,14 +1,14 @@
-"""A study on a SLURM or PBS cluster: its jobs are Dask workers, and `wsi-haloae score` hands slides out to them.
+"""Scores a study on a SLURM or PBS cluster: its jobs are Dask workers, to which `wsi-haloae score` sends slides.
 
     pip install 'wsi-haloae[cluster]'
     python pipelines/cohort_slurm.py study.csv -m model.safetensors -o OUT --cluster configs/cluster/slurm.yaml --jobs 9
 
-Run it where jobs are submitted, e.g. in tmux on a login node: it holds the scheduler, which needs a core and little
-memory. `wsi-haloae status OUT` tells how far it is; given again, it does what is missing. What follows a `--` goes to
-`wsi-haloae score` as it is.
+Run it where jobs are submitted, e.g. in tmux on a login node: it runs the scheduler, which needs one core and little
+memory. `wsi-haloae status OUT` shows the progress. Run the same command again to do what is missing. Arguments after
+`--` are passed to `wsi-haloae score`.
 
-Scheduler and workers talk over TLS, with a certificate made for this run: its files lie in OUT, readable by you alone,
-for as long as the run lasts. `shared_temp_directory` among the settings puts them elsewhere (all nodes must see it).
+Scheduler and workers talk over TLS, with a certificate made for this run. Its files are in OUT, readable only by you,
+while the run lasts. `shared_temp_directory` in the settings puts them elsewhere (all nodes must see it).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class ClusterFile(BaseModel):
-    """A file of configs/cluster/."""
+    """The contents of a file in configs/cluster/."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,59 +47,79 @@ class ClusterFile(BaseModel):
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("manifest", type=FILE)
-@click.option("-m", "--model", type=FILE, required=True, help="Checkpoint that train-tiles wrote.")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Output folder.")
-@click.option("--cluster", "cluster_file", type=FILE, required=True, help="A file like those of configs/cluster/.")
-@click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help="Workers to ask the cluster for.")
+@click.option("-m", "--model", type=FILE, required=True, help="Checkpoint written by train-tiles.")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the results."
+)
+@click.option(
+    "--cluster",
+    "cluster_file",
+    type=FILE,
+    required=True,
+    help="Settings of the cluster: a file like those in configs/cluster/.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Number of workers to request from the cluster.",
+)
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
 def main(manifest: Path, model: Path, output: Path, cluster_file: Path, jobs: int, more: tuple[str, ...]) -> int:
     """Score the slides of MANIFEST on JOBS workers of a cluster."""
-    asked = read_cluster_file(cluster_file)
-    with closed_cluster(asked, output) as cluster:
+    cluster_settings = read_cluster_file(cluster_file)
+    with closed_cluster(cluster_settings, output) as cluster:
         cluster.scale(jobs=jobs)
         given = ["score", str(manifest), "-m", str(model), "-o", str(output)]
         return run([*given, "--scheduler", cluster.scheduler_address, *more])
 
 
 @contextmanager
-def closed_cluster(asked: ClusterFile, output: Path) -> Iterator[JobQueueCluster]:
-    """A cluster that only this process may use: its jobs and this process have a certificate made for them.
+def closed_cluster(cluster_settings: ClusterFile, output: Path) -> Iterator[JobQueueCluster]:
+    """A cluster that only this process can use: its jobs and this process have a certificate made for them.
 
-    `security: null` among the settings leaves it open.
+    `security: null` in the settings leaves it open.
     """
     security = Security.temporary()
-    settings = {"security": security, "shared_temp_directory": _shared_folder(asked, output), **asked.settings}
+    settings = {
+        "security": security,
+        "shared_temp_directory": _shared_folder(cluster_settings, output),
+        **cluster_settings.settings,
+    }
     in_this_process = {
         "distributed.comm.tls.ca-file": security.tls_ca_file,
         "distributed.comm.tls.client.cert": security.tls_client_cert,
         "distributed.comm.tls.client.key": security.tls_client_key,
     }
-    with CLUSTERS[asked.kind](**settings) as cluster, dask.config.set(in_this_process):
+    with CLUSTERS[cluster_settings.kind](**settings) as cluster, dask.config.set(in_this_process):
         yield cluster
 
 
-def _shared_folder(asked: ClusterFile, output: Path) -> str:
-    """Where jobs find their certificate; `UsageError` for a folder that dask-jobqueue cannot name in a job script."""
-    configured = dask.config.get(f"jobqueue.{asked.kind}.shared-temp-directory", None)
-    folder = asked.settings.get("shared_temp_directory") or configured
+def _shared_folder(cluster_settings: ClusterFile, output: Path) -> str:
+    """The folder in which jobs find their certificate; `UsageError` if dask-jobqueue cannot name it in a job script."""
+    configured = dask.config.get(f"jobqueue.{cluster_settings.kind}.shared-temp-directory", None)
+    folder = cluster_settings.settings.get("shared_temp_directory") or configured
     if folder is not None:
         return str(folder)
     output.mkdir(parents=True, exist_ok=True)
     if not re.fullmatch(r"[\w./+:@%=,-]+", str(output.resolve())):
         raise UsageError(
-            f"-o {output}: jobs find their certificate in this folder, and its path has characters that a job script "
+            f"-o {output}: jobs find their certificate in this folder, but its path has characters that a job script "
             "cannot hold. Add shared_temp_directory to the settings in --cluster: a folder that all nodes see, with a "
-            "plain path."
+            "path of plain characters."
         )
     return str(output.resolve())
 
 
 def read_cluster_file(path: Path) -> ClusterFile:
-    """`ConfigError` for a file that is none."""
+    """Read the settings; `ConfigError` for any other file."""
     try:
         return ClusterFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
-        raise ConfigError(f"{path}: not a cluster's settings ({error}). See configs/cluster/slurm.yaml.") from None
+        raise ConfigError(
+            f"{path}: these are not the settings of a cluster ({error}). See configs/cluster/slurm.yaml for an example."
+        ) from None
 
 
 if __name__ == "__main__":

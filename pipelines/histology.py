@@ -3,8 +3,8 @@
     python pipelines/histology.py glas TILES -o histology/glas --config haloae-small --seeds 3
     python pipelines/histology.py lung TILES -o histology/lung --config haloae-small --seeds 3
 
-TILES holds glas_colon/ and lc25000_lung/. Three colourings: as they are, colour-matched, grey-matched.
-Run it again to go on where it stopped.
+TILES contains glas_colon/ and lc25000_lung/. There are three colourings: unchanged, colour-matched and grey-matched.
+Run it again to continue where it stopped.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.experiments.histology import HistologyOptions, HistologySet, run_histology
 
 SETS = {
-    # GlaS: colon, malignant glands are the reference; colour does not decide.
-    # Of its seven training patients two have 120 tiles each, the others 2 to 24: the two train.
+    # GlaS: colon; malignant glands are the reference, and colour does not separate the classes.
+    # Two of its seven training patients have 120 tiles each, the others 2 to 24: the two are used for training.
     "glas": HistologySet(
         "glas_colon",
         ("train/malignant",),
@@ -35,8 +35,8 @@ SETS = {
             **dict.fromkeys(("p08", "p12"), "calibration"),
         },
     ),
-    # LC25000: lung adenocarcinoma is the reference; colour nearly decides. Its pixel size is not known: 0.5 is assumed.
-    # Clusters are numbered anew in each class, so the class belongs to the name.
+    # LC25000: lung; adenocarcinoma is the reference, and colour almost separates the classes. Its pixel size is
+    # unknown: 0.5 is assumed. Clusters are numbered separately in each class, so the class is part of the name.
     "lung": HistologySet(
         "lc25000_lung",
         ("train/tumour", "val/tumour"),
@@ -51,7 +51,7 @@ SETS = {
 @click.command()
 @click.argument("tiles", type=click.Choice(sorted(SETS)))
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--seeds", default=3, show_default=True, help="Trainings of each colouring.")
+@click.option("--seeds", default=3, show_default=True, help="Number of trainings per colouring, with different seeds.")
 @options.weights
 @options.output_folder
 @options.configuration
@@ -68,7 +68,7 @@ def main(
     num_workers: int,
     device: str,
 ) -> int:
-    """Train and compare on one of the sets below ROOT."""
+    """Train on one of the sets below ROOT, and compare all methods on its test tiles."""
     config = load_config(configs or ("haloae",), settings, base=SLIDE_BASE)
     chosen = HistologyOptions(weights=weights, device=device, workers=num_workers)
     reporter = options.reporter(quiet=False, verbose=False)

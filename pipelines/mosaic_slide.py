@@ -1,11 +1,11 @@
-r"""A slide laid out from real tiles, with the truth about it, to judge slide-level results on real texture.
+r"""A slide made from real tiles, with known truth, to evaluate slide-level results on real texture.
 
     python pipelines/mosaic_slide.py --reference Tumor=tiles/malignant --anomalous Normal=tiles/benign \
         --mpp 0.62 --rows 40 --columns 50 --group-regex 'p[0-9]+' -o mosaic.tif
     wsi-haloae score mosaic.tif --model model.safetensors -o results/
 
-Beside mosaic.tif stand mosaic.truth.geojson (regions by class, for QuPath) and mosaic.tiles.csv (which file
-stands where, how it is turned, and whose it is). To judge a model, take tiles that it was not trained on.
+Two more files are written beside mosaic.tif: mosaic.truth.geojson (regions by class, for QuPath) and mosaic.tiles.csv
+(each tile's file, position, orientation and group). To evaluate a model, use tiles that it was not trained on.
 """
 
 from __future__ import annotations
@@ -24,40 +24,52 @@ from wsi_haloae.synthetic.mosaic import MosaicSettings
 @click.command()
 @click.option(
     "--reference", multiple=True, required=True, metavar="[CLASS=]FOLDER",
-    help="Tiles of the reference; the class is the folder's name unless given. May be repeated.",
+    help="Folder of reference tiles. The class is the folder's name unless given. May be repeated.",
 )  # fmt: skip
 @click.option(
-    "--anomalous", multiple=True, metavar="[CLASS=]FOLDER", help="Tiles of an anomalous class. May be repeated."
+    "--anomalous",
+    multiple=True,
+    metavar="[CLASS=]FOLDER",
+    help="Folder of tiles of an anomalous class. May be repeated.",
 )
-@click.option("--mpp", type=options.PixelSize(), required=True, help="Micrometres per pixel of the tiles.")
+@click.option("--mpp", type=options.PixelSize(), required=True, help="Pixel size of the tiles, in micrometres.")
 @click.option("--rows", type=click.IntRange(1), required=True, help="Height of the slide in tiles.")
 @click.option("--columns", type=click.IntRange(1), required=True, help="Width of the slide in tiles.")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The slide, e.g. mosaic.tif."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Slide to write, e.g. mosaic.tif.",
 )
 @click.option(
     "--share", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
-    help="Share of the tissue's tiles that is anomalous.",
+    help="Share of anomalous tiles in the tissue.",
 )  # fmt: skip
 @click.option(
     "--regions", type=click.IntRange(1), default=4, show_default=True,
-    help="Anomalous regions, each about half as large as the one before.",
+    help="Number of anomalous regions, each about half as large as the one before.",
 )  # fmt: skip
-@click.option("--margin", type=click.IntRange(1), default=2, show_default=True, help="Glass at each edge, in tiles.")
+@click.option(
+    "--margin", type=click.IntRange(1), default=2, show_default=True, help="Width of the glass at each edge, in tiles."
+)
 @click.option(
     "--offset", type=click.IntRange(0), default=0, show_default=True,
-    help="Pixels by which the tiles are shifted against the scorer's grid, so that scored tiles mix neighbours.",
+    help="Shift of the tiles against the scorer's grid, in pixels, so that scored tiles mix neighbouring tiles.",
 )  # fmt: skip
 @click.option(
     "--max-uses", type=click.IntRange(1), default=8, show_default=True,
-    help="How often a file may be used; up to 8 times it is turned or flipped otherwise each time.",
+    help="How often a file may be used; up to 8 times, it is turned or flipped differently each time.",
 )  # fmt: skip
-@click.option("--group-regex", help="The part of a file's path that names its patient, e.g. 'p[0-9]+'.")
+@click.option(
+    "--group-regex",
+    help="Regular expression for the part of a file's path that identifies its patient, e.g. 'p[0-9]+'.",
+)
 @click.option(
     "--compression", type=click.Choice(sorted(COMPRESSIONS)), default="lossless", show_default=True,
-    help="JPEG takes a third of the space, but changes the tiles: a model sees another texture than in their files.",
+    help="JPEG takes a third of the space, but changes the texture of the tiles that a model sees.",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another layout.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random layout.")
 @options.overwrite
 @options.talk
 def main(
@@ -79,7 +91,7 @@ def main(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Lay tiles out as a slide: a tissue of reference tiles with compact anomalous regions, on glass."""
+    """Lay out tiles as a slide: tissue of reference tiles with compact anomalous regions, on glass."""
     settings = MosaicSettings(mpp, rows, columns, seed, share, regions, margin, offset, max_uses)
     sources = MosaicSources(reference, anomalous, group_regex)
     reporter = options.reporter(quiet=quiet, verbose=verbose)

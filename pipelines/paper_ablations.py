@@ -1,10 +1,10 @@
-"""Tables 3, 4 and S2 of the paper, and the published code against its correction, row by row.
+"""Tables 3, 4 and S2 of the paper, and the published code compared with its correction, row by row.
 
     python pipelines/paper_ablations.py table3 MVTEC_ROOT -o ablations/table3 --category screw
     python pipelines/paper_ablations.py released MVTEC_ROOT -o ablations/released --all
 
-Every row is trained for the same number of steps from the same seed. Run it again to go on where it
-stopped: rows that are done are skipped.
+Every row is trained for the same number of steps from the same seed. Run it again to continue where it stopped: rows
+that are done are skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TABLES = {
         ),
     ),
     "table4": (
-        "What stands in block C's place (paper, Table 4)",
+        "What replaces block C (paper, Table 4)",
         (
             ExperimentRow("HaloAE", paper=TABLE_3["EWS"]),
             ExperimentRow("AE-L2", ("ae-l2",), TABLE_4["AE-L2"]),
@@ -84,7 +84,7 @@ def main(
     num_workers: int,
     device: str,
 ) -> int:
-    """One of the paper's tables on MVTec AD in ROOT, with `--config haloae` or a smaller model."""
+    """Reproduce one of the paper's tables on MVTec AD in ROOT, with `--config haloae` or a smaller model."""
     title, rows = TABLES[table]
     sets = find_image_sets(root, categories, None, None, None, everything=everything)
     chosen = MvtecOptions(

@@ -1,9 +1,9 @@
-"""Images per second of scoring (paper, Table 2): HaloAE, and the baselines on the same features.
+"""Images scored per second (paper, Table 2): HaloAE, and the baselines on the same features.
 
     python pipelines/paper_speed.py --config haloae --device cuda -o speed.json
 
-Weights do not change how long a network takes, so they are random here and nothing is downloaded.
-The paper's figures, on a Quadro RTX 5000, are printed beside ours as context: another machine.
+Weights do not change how long a network takes, so random ones are used and nothing is downloaded. The paper's results,
+on a Quadro RTX 5000, are printed beside ours for context only: the machine is different.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ PAPER_FPS = {"HaloAE": 22.0, "DFR": 5.4, "PatchCore": 2.7, "Cut&Paste": 2.2, "In
 
 @click.command()
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--size", default=256, show_default=True, help="Pixels a side.")
-@click.option("--images", default=64, show_default=True, help="Images that are timed.")
+@click.option("--size", default=256, show_default=True, help="Side of an image, in pixels.")
+@click.option("--images", default=64, show_default=True, help="Number of images to time.")
 @options.configuration
 @options.device
 def main(
     output: Path, size: int, images: int, configs: tuple[str, ...], settings: tuple[str, ...], device: str
 ) -> None:
-    """Time each method on its own, image by image and in batches of 16; features are part of every time."""
+    """Time each method separately, image by image and in batches of 16; all times include the features."""
     config, where = load_config(configs or "haloae", settings, base=MVTEC_BASE), resolve_device(device)
     torch.manual_seed(0)
     plain = HaloAE(config.model, size).eval()
@@ -53,7 +53,7 @@ def main(
             fps = _images_per_second(score, plain.image_size, where, batch, images)
             rows.append({"method": name, "batch": batch, "images_per_second": round(fps, 2)})
             click.echo(f"{name}, batch {batch}: {fps:.1f} images/s")
-    told = {
+    results = {
         "configuration": list(configs),
         "size": size,
         "device": torch.cuda.get_device_name(where) if where.type == "cuda" else platform.machine(),
@@ -62,13 +62,13 @@ def main(
         "rows": rows,
         "paper_on_quadro_rtx_5000": PAPER_FPS,
     }
-    write_text(output, json.dumps(told, indent=2) + "\n")
+    write_text(output, json.dumps(results, indent=2) + "\n")
 
 
 def _methods(
     model: InferenceModel, image_size: int, device: torch.device
 ) -> dict[str, Callable[[torch.Tensor], torch.Tensor]]:
-    """Images (B, 3, s, s) to maps (B, m, m), by each method."""
+    """Functions from images (B, 3, s, s) to maps (B, m, m), one per method."""
     train = [model.features(torch.randn(4, 3, image_size, image_size, device=device)) for _ in range(8)]
     pca = PcaReconstruction.fit(lambda: iter(train), 29)
     gaussian = LocationMahalanobis.fit(lambda: iter(train))

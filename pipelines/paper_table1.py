@@ -3,7 +3,7 @@
     python pipelines/paper_table1.py MVTEC_ROOT -o table1 --all
     python pipelines/paper_table1.py MVTEC_ROOT -o table1 --category screw --config haloae-small
 
-It is `wsi-haloae mvtec --baselines`; run it again to go on where it stopped.
+It runs `wsi-haloae mvtec --baselines`; run it again to continue where it stopped.
 """
 
 from __future__ import annotations

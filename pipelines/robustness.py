@@ -1,8 +1,8 @@
-"""How a trained model's scores and p-values hold up when stain, scanner or compression change.
+"""How a trained model's scores and p-values change with stain, scanner and compression.
 
     python pipelines/robustness.py model.safetensors --reference test/tumour --anomalous test/normal -o robustness
 
-Take reference tiles that the model has not seen. The changes are simulated (wsi_haloae/experiments/perturb.py).
+Use reference tiles that the model has not seen. The changes are simulated (wsi_haloae/experiments/perturb.py).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--reference", type=FOLDER, required=True, help="Images of reference tiles.")
-@click.option("--anomalous", type=FOLDER, help="Images of anomalous tiles, for AUROC under each change.")
+@click.option("--reference", type=FOLDER, required=True, help="Folder of reference tiles.")
+@click.option("--anomalous", type=FOLDER, help="Folder of anomalous tiles, to measure AUROC under each change.")
 @options.output_folder
 @options.device
 def main(model: Path, reference: Path, anomalous: Path | None, output: Path, device: str) -> int:
-    """Score the tiles of --reference under every change, and unchanged."""
+    """Score the tiles of --reference unchanged and under every change."""
     checkpoint = Checkpoint.load(model)
     reporter = options.reporter(quiet=False, verbose=False)
     tiles, others = _read(reference, checkpoint), _read(anomalous, checkpoint) if anomalous else None
@@ -41,7 +41,7 @@ def main(model: Path, reference: Path, anomalous: Path | None, output: Path, dev
 def _read(folder: Path, checkpoint: Checkpoint) -> ImageFolderSource:
     files = list_images(folder)
     if not files:
-        raise UsageError(f"{folder}: no image in it.")
+        raise UsageError(f"{folder}: contains no image. Give a folder of tiles.")
     return ImageFolderSource(folder, checkpoint.facts.mpp or 1.0, files, [file.name for file in files])
 
 

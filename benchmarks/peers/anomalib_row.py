@@ -20,7 +20,7 @@ _PACKAGES = ("anomalib", "torch", "torchvision", "timm", "lightning", "scikit-le
 
 
 def main() -> None:
-    """Fit, score, write; exit code 1 when something that has to be downloaded could not be."""
+    """Fit, score and write; exit code 1 if something that has to be downloaded is not available."""
     arguments = _parse()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -41,21 +41,25 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path, help="folder that holds the categories")
+    parser.add_argument("root", type=Path, help="folder that contains the categories")
     parser.add_argument("category", help="folder in it with train/good, test and ground_truth")
     parser.add_argument("--model", choices=("patchcore", "efficientad"), required=True)
-    parser.add_argument("--weights", type=Path, help="PatchCore: VGG19 safetensors in place of a download")
-    parser.add_argument("--coreset-ratio", type=float, default=0.1, help="PatchCore: share of patches kept")
+    parser.add_argument(
+        "--weights", type=Path, help="PatchCore: safetensors file of VGG19 weights, instead of a download"
+    )
+    parser.add_argument("--coreset-ratio", type=float, default=0.1, help="PatchCore: share of patches to keep")
     parser.add_argument("--steps", type=int, default=70_000, help="EfficientAD: training steps")
     parser.add_argument("--imagenette", type=Path, default=Path.home() / ".cache/anomalib/imagenette")
-    parser.add_argument("--median-grey", type=float, help="scale each image to this median grey, 0..255")
+    parser.add_argument("--median-grey", type=float, help="scale each image to this median grey level, 0..255")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
     if arguments.weights and arguments.model == "efficientad":
-        parser.error("--weights is PatchCore's backbone; anomalib keeps EfficientAD's teacher in its own cache folder")
+        parser.error(
+            "--weights is for PatchCore's backbone only; anomalib keeps EfficientAD's teacher in its own cache folder"
+        )
     return arguments
 
 
@@ -66,7 +70,7 @@ def _fit(train: NDArray[np.uint8], arguments: argparse.Namespace) -> Fitted:
 
 
 def _measure(fitted: Fitted, category: Category, device: str) -> dict[str, object]:
-    """Figures from raw maps; image-level ones count all test images, pixel-level ones those with known pixels."""
+    """Results from raw maps; image-level ones use all test images, pixel-level ones those with known pixels."""
     maps, own_scores, rate_16 = score(fitted, category.test, 16, device)
     _, _, rate_1 = score(fitted, category.test, 1, device)
     marked, pixels = category.masks[category.has_mask].ravel(), maps[category.has_mask].ravel()

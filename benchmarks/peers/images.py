@@ -1,4 +1,4 @@
-"""A category in MVTec AD's layout as 256 x 256 RGB squares, with the masks that there are."""
+"""A category in MVTec AD's layout as 256 x 256 RGB squares, with its masks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 @dataclass(frozen=True)
 class Category:
-    """Training squares (n, 256, 256, 3), test squares (m, 256, 256, 3), and what is known of the test squares.
+    """Training squares (n, 256, 256, 3), test squares (m, 256, 256, 3), and the truth about the test squares.
 
-    ``anomalous`` (m,) says which are not in test/good. ``has_mask`` (m,) says of which each pixel is known: those in
-    test/good, and defects with a mask file; ``masks`` (m, 256, 256) is False wherever nothing is marked or known.
+    ``anomalous`` (m,) says which are not in test/good. ``has_mask`` (m,) says for which every pixel is known: those in
+    test/good, and defects with a mask file. ``masks`` (m, 256, 256) are False wherever nothing is marked or known.
     """
 
     train: NDArray[np.uint8]
@@ -29,10 +29,10 @@ class Category:
 
 
 def read_category(folder: Path, median_grey: float | None) -> Category:
-    """Read a category; with ``median_grey``, each image is scaled so that its median grey is that level (0..255)."""
+    """Read a category; with ``median_grey``, each image is scaled to that median grey level (0..255)."""
     train, test = _list_images(folder / "train" / "good"), _list_images(folder / "test")
     if not train or not test:
-        raise SystemExit(f"{folder}: needs images in train/good and in folders of test.")
+        raise SystemExit(f"{folder}: images are needed in train/good and in the folders of test.")
     files = [folder / "ground_truth" / path.parent.name / f"{path.stem}_mask.png" for path in test]
     anomalous = np.array([path.parent.name != "good" for path in test])
     return Category(
@@ -45,7 +45,7 @@ def read_category(folder: Path, median_grey: float | None) -> Category:
 
 
 def mean_grey(squares: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean grey level of each square, (n,): the score of no model at all."""
+    """Mean grey level of each square, (n,): a score without any model."""
     return np.array([np.asarray(Image.fromarray(square).convert("L")).mean() for square in squares])
 
 

@@ -1,4 +1,4 @@
-"""anomalib's PatchCore and EfficientAD, fitted to training squares, and the raw maps that they give."""
+"""anomalib's PatchCore and EfficientAD, fitted to training squares, and their raw maps."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from torchvision.models import vgg19
 
 BATCH = 16
 _VGG19_MODULES = 19
-"""conv1_1 to the pooling after conv3_4: all that the product's weights file fills."""
+"""conv1_1 to the pooling after conv3_4: the layers whose weights are in the product's weights file."""
 _VGG19_LAYERS = ("features.18", "features.9")
-"""Pooled conv3_4 and conv2_2, strides 8 and 4. The first sets the grid: 32 x 32, as wide_resnet50_2's layer2 does."""
+"""Pooled conv3_4 and conv2_2, strides 8 and 4. The first sets the grid: 32 x 32, like layer2 of wide_resnet50_2."""
 _RESNET_LAYERS = ("layer2", "layer3")
 """anomalib's default, and the paper's."""
 _HELD_OUT = 0.1
-"""Share of training images that EfficientAD's map quantiles are taken from, as in its paper; never test images."""
+"""Share of training images that EfficientAD's map quantiles are computed from, as in its paper; never test images."""
 
 
 class NotRunError(Exception):
-    """Weights or data that have to be downloaded could not be."""
+    """Weights or data that have to be downloaded are not available."""
 
 
 class Stopwatch:
-    """Wall and CPU seconds since it was made; on a machine that others use, the CPU's say more."""
+    """Wall and CPU seconds since it was made; on a shared machine, CPU seconds are more reliable."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def read(self) -> dict[str, float]:
-        """Seconds by kind; the CPU's are the sum over threads."""
+        """Seconds by kind; CPU seconds are the sum over threads."""
         return {"wall": time.perf_counter() - self._wall, "cpu": time.process_time() - self._cpu}
 
 
@@ -60,9 +60,9 @@ class Fitted:
 
 
 def fit_patchcore(train: NDArray[np.uint8], weights: Path | None, coreset_ratio: float, device: str) -> Fitted:
-    """Memory bank of training patches; with ``weights`` from VGG19, without from a downloaded wide_resnet50_2.
+    """Memory bank of training patches, by VGG19 with ``weights``, by wide_resnet50_2 without.
 
-    Raises `NotRunError` when that cannot be downloaded.
+    The latter is downloaded; raises `NotRunError` if that fails.
     """
     module, backbone, layers = _patchcore_on_vgg19(weights) if weights else _patchcore_on_resnet()
     module.to(device).train()
@@ -84,8 +84,8 @@ def fit_patchcore(train: NDArray[np.uint8], weights: Path | None, coreset_ratio:
 def fit_efficientad(train: NDArray[np.uint8], imagenette: Path, steps: int, device: str, seed: int) -> Fitted:
     """Student and auto-encoder against the pretrained teacher, trained by anomalib's own engine.
 
-    anomalib keeps the teacher in its cache folder, and imagenette in ``imagenette``; it downloads what is absent.
-    Raises `NotRunError` when it cannot.
+    anomalib keeps the teacher in its cache folder, and imagenette in ``imagenette``; it downloads what is missing.
+    Raises `NotRunError` if it cannot.
     """
     lightning = EfficientAd(imagenet_dir=imagenette, post_processor=False, evaluator=False, visualizer=False)
     _download_for_efficientad(lightning)
@@ -114,7 +114,7 @@ def score(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], dict[str, float]]:
     """Raw maps (n, 256, 256), the model's own raw image scores (n,), and images per second (wall, CPU).
 
-    The seconds are those of the model from input in memory to maps on the CPU, after a warm-up, without reading and
+    The time is that of the model from input in memory to maps on the CPU, after a warm-up, without reading and
     normalising.
     """
     inputs = torch.cat([fitted.transform(_to_unit(squares[i : i + BATCH])) for i in range(0, len(squares), BATCH)])
@@ -152,7 +152,7 @@ def _download_for_efficientad(lightning: EfficientAd) -> None:
     try:
         lightning.prepare_imagenette_data((SIDE, SIDE))
     except OSError as error:
-        with suppress(OSError):  # anomalib makes the folder first, and would take an empty one for the data next time
+        with suppress(OSError):  # anomalib makes the folder first, and next time would take an empty one for the data
             lightning.imagenet_dir.rmdir()
         raise NotRunError(f"imagenette: {type(error).__name__}: {error}") from error
 
@@ -165,7 +165,7 @@ def _as_datamodule(train: NDArray[np.uint8], folder: Path, seed: int) -> Folder:
     return Folder(
         name="train",
         normal_dir=good,
-        train_batch_size=1,  # the paper's, and anomalib insists on it
+        train_batch_size=1,  # as in the paper, and required by anomalib
         eval_batch_size=BATCH,
         num_workers=0,
         test_split_mode="none",

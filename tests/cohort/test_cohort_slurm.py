@@ -58,7 +58,7 @@ def test_a_folder_that_a_job_script_cannot_name(tmp_path: Path) -> None:
 )
 def test_other_files_are_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(content)
-    with pytest.raises(ConfigError, match="not a cluster's settings"):
+    with pytest.raises(ConfigError, match="not the settings of a cluster"):
         read_cluster_file(tmp_path / "x.yaml")
 
 

@@ -107,4 +107,4 @@ def test_images_are_balanced_by_their_rows(slides: Path, tmp_path: Path, capsys:
     asked = ["train-tiles", str(folder), "-o", str(tmp_path / "m.safetensors"), "--mpp", "0.5", *TINY]
     asked += ["--manifest", str(tmp_path / "tiles.csv"), "--balance", "patient"]
     assert run(asked) == 0
-    assert "patients to train on" in capsys.readouterr().err
+    assert "patients in training" in capsys.readouterr().err

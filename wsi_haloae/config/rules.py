@@ -203,8 +203,8 @@ def statistics_of(name: str) -> frozenset[str]:
 
 def open_pieces(name: str) -> frozenset[str]:
     """The settings of ``scoring`` that change the score or map of rule ``name``; of all candidates, if it is `AUTO`."""
-    asked = candidates() if name == AUTO else (name,)
-    return frozenset(piece for one in asked for piece in RULES[one].open_pieces)
+    names = candidates() if name == AUTO else (name,)
+    return frozenset(piece for one in names for piece in RULES[one].open_pieces)
 
 
 def check_rule(name: str) -> str:

@@ -113,7 +113,7 @@ def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOpti
     identity = json.dumps([config.model_dump(mode="json"), source.digest(), weights], sort_keys=True)
     result = folder / RESULT_NAME
     if (stored := read_document(result)).get("identity") == identity:
-        reporter.line(f"{folder}: already done, skipped")
+        reporter.line(f"{folder}: done already, skipped")
         return RowResidual(**stored["residual"])
     split, device = split_by_group(source.groups, config.split, config.training.seed), resolve_device(options.device)
     data = TrainingData(source, split.tiles["train"], split.tiles["validation"])

@@ -119,7 +119,7 @@ def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
     """Write the tables from the scores of all runs that are done."""
     columns, residuals = {}, {}
     rules: dict[str, list[str]] = {}
-    told: dict[str, Any] = {}
+    cells: dict[str, Any] = {}
     left: dict[str, Any] = {}
     for colouring in COLOURINGS:
         done = [output / f"{colouring}-{seed}" / SCORES_NAME for seed in seeds]
@@ -128,7 +128,7 @@ def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
             column = f"{colouring} ({len(found)})"
             columns[column], residuals[column] = table_cells(found), held_out_residual(found)
             rules[column] = [one.rule for one in found]
-            told[colouring] = [asdict(cell) for cell in columns[column]]
+            cells[colouring] = [asdict(cell) for cell in columns[column]]
             left[colouring] = asdict(residuals[column])
         if found and colouring == "colour":  # as in users' tiles
             marks = mark_rules([one.synthetic_auroc for one in found])
@@ -138,7 +138,7 @@ def write_tables(output: Path, title: str, seeds: Sequence[int]) -> None:
         write_text(output / "table.md", markdown_histology(title, columns, residuals, rules, len(seeds)))
         write_text(
             output / "table.json",
-            json.dumps({"auroc": told, "held_out_residual": left, "score": rules}, indent=2) + "\n",
+            json.dumps({"auroc": cells, "held_out_residual": left, "score": rules}, indent=2) + "\n",
         )
 
 
@@ -166,13 +166,13 @@ def _run(
     if (folder / SCORES_NAME).exists():
         if read_document(folder / SCORES_NAME).get("identity") != identity:
             raise OutputExistsError(f"{folder}: contains another run; choose another -o, or remove this folder.")
-        reporter.line(f"{folder}: already done, skipped")
+        reporter.line(f"{folder}: done already, skipped")
         return
     checkpoint = _train(data, folder, config, options, identity, reporter)
     device = resolve_device(options.device)
     methods = all_methods(checkpoint, data.source, data.split.tiles["train"], data.tested, device, reporter)
     write_pictures(folder, checkpoint, data.tested, data.anomalous, methods, device)
-    told = {
+    record = {
         "identity": identity,
         "steps": checkpoint.facts.training["steps"],
         "validation_fm": checkpoint.facts.training["validation_fm"],
@@ -187,7 +187,7 @@ def _run(
             for one in methods
         ],
     }
-    write_text(folder / SCORES_NAME, json.dumps(told) + "\n")
+    write_text(folder / SCORES_NAME, json.dumps(record) + "\n")
 
 
 @dataclass(frozen=True)
@@ -263,21 +263,21 @@ def _tiles(source: TileSource, split: Split) -> Iterator[np.ndarray[Any, np.dtyp
 
 
 def _identity(config: Config, source: TileSource, tested: TileSource, options: HistologyOptions) -> str:
-    told: Mapping[str, Any] = {
+    inputs: Mapping[str, Any] = {
         "config": config.model_dump(mode="json"),
         "train": source.digest(),
         "test": tested.digest(),
         "weights": file_sha256(options.weights) if options.weights else None,
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def _read_scores(path: Path) -> SeedScores:
-    told = json.loads(path.read_text(encoding="utf-8"))
+    record = json.loads(path.read_text(encoding="utf-8"))
     return SeedScores(
-        np.asarray(told["anomalous"]),
-        np.asarray(told["groups"]),
-        [MethodScores(one["name"], one["kind"], np.asarray(one["scores"])) for one in told["methods"]],
-        told["disturbed"],
-        told["rule"],
+        np.asarray(record["anomalous"]),
+        np.asarray(record["groups"]),
+        [MethodScores(one["name"], one["kind"], np.asarray(one["scores"])) for one in record["methods"]],
+        record["disturbed"],
+        record["rule"],
     )

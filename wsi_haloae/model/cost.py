@@ -81,10 +81,10 @@ def require_memory(config: ModelConfig, tile_size: int) -> None:
         )
 
 
-def describe_cost(asked: ModelConfig, config: ModelConfig, tile_size: int) -> list[str]:
+def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int) -> list[str]:
     """Lines for people on the features and the cost of blocks B and C; for timm features also the cost with VGG19.
 
-    ``config`` is ``asked`` after `resolve`.
+    ``config`` is ``unresolved`` after `resolve`.
     """
     cost, name = measure_cost(config, tile_size), config.features.backbone
     lines = [
@@ -92,9 +92,11 @@ def describe_cost(asked: ModelConfig, config: ModelConfig, tile_size: int) -> li
         f"cost of scoring, blocks B and C: {cost}",
     ]
     if config.features.timm is not None:
-        with_vgg19 = asked.model_copy(update={"features": FeaturesConfig(standardise=asked.features.standardise)})
+        with_vgg19 = unresolved.model_copy(
+            update={"features": FeaturesConfig(standardise=unresolved.features.standardise)}
+        )
         lines.append(f"  with vgg19 instead: {measure_cost(with_vgg19, tile_size)}")
-    before, after = asked.autoencoder, config.autoencoder
+    before, after = unresolved.autoencoder, config.autoencoder
     if before != after:
         lines.append(
             f"  auto-encoder widened for {cost.channels} channels instead of {before.made_for}: "

@@ -25,8 +25,8 @@ class Gaussian:
     def excess(self, vectors: Tensor) -> Tensor:
         """By how many standard deviations vectors (B, d) lie above the mean, averaged over dimensions: (B,).
 
-        A number lower than usual counts as `LOWEST` at least: a low number is no proof of similarity, and must not
-        outweigh another that is high.
+        Numbers below `LOWEST` count as `LOWEST`: a low number does not prove similarity, and must not outweigh a high
+        one.
         """
         return ((vectors - self.mean) * self.precision.diagonal().sqrt()).clamp_min(LOWEST).mean(dim=1)
 

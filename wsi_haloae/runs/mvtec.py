@@ -104,7 +104,7 @@ def _one(
         empty_folder(folder)
     done = finished_result(folder, identity, config, wanted_baselines=options.baselines)
     if done:
-        reporter.line(f"{folder}: already done, skipped")
+        reporter.line(f"{folder}: done already, skipped")
         return done
     weights, workers = options.weights, options.num_workers
     model = train_category(category, folder, config, device, identity, reporter, weights=weights, workers=workers)

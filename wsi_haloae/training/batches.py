@@ -43,7 +43,7 @@ class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
         for name, count in (("originals_per_batch", config.originals_per_batch), ("damaged_per_batch", self._damaged)):
             if count % ranks.world:
                 raise UsageError(
-                    f"training.{name} is {count}, which cannot be shared equally among {ranks.world} processes; "
+                    f"training.{name} is {count}, which {ranks.world} processes cannot share equally; "
                     f"use a multiple: --set training.{name}={-(-count // ranks.world) * ranks.world}"
                 )
         self._slots = range(ranks.rank, config.originals_per_batch, ranks.world)

@@ -35,10 +35,10 @@ class Ranks:
         """Whether this is the first process."""
         return self.rank == 0
 
-    def device(self, asked: torch.device) -> torch.device:
-        """The GPU of this process, if ``asked`` is 'cuda' for all of them."""
-        if self.world == 1 or asked.type != "cuda" or asked.index is not None:
-            return asked
+    def device(self, requested: torch.device) -> torch.device:
+        """The GPU of this process, if ``requested`` is 'cuda' for all of them."""
+        if self.world == 1 or requested.type != "cuda" or requested.index is not None:
+            return requested
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)) % torch.cuda.device_count())
 
     def share(self, module: nn.Module) -> nn.Module:
