@@ -59,6 +59,20 @@ def test_an_export_goes_before_the_scoring_and_loses_nothing(tmp_path: Path) -> 
     assert again.as_exported().counts.tiles == 7
 
 
+def test_an_old_record_of_a_slide_on_which_nothing_could_be_called_does_not_say_0(tmp_path: Path) -> None:
+    old = {
+        "state": "done", "counts": {"tiles": 7, "anomalous": 0}, "summary": {"tissue_mm2": 1.0, "p_below": 0.0},
+        "anomalous": {"phrase": "per-tile error rate of 5 %", "possible": False},
+    }  # fmt: skip
+    (tmp_path / RECORD_NAME).write_text(json.dumps(old))
+    found = RunRecord.read(tmp_path)
+    assert found is not None
+    told = found.as_exported()
+    assert told.anomalous is told.counts.anomalous is None
+    assert told.summary is not None
+    assert told.summary.p_below is None
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -61,6 +61,8 @@ class Calling(_Section):
     """How tiles are called anomalous: a phrase that follows "at a", such as "per-tile error rate of 5 %"."""
 
     phrase: str = ""
+    possible: bool = True
+    """False only in records of version 0.1: there no tile could be called, and 0 tiles were recorded."""
 
 
 class SlideSummary(BaseModel):
@@ -130,11 +132,15 @@ class RunRecord(_Section):
 
     def as_exported(self) -> Self:
         """The record with what the last `export` called anomalous, if it wrote a report."""
-        if self.called is None:
-            return self
-        counts = self.counts.model_copy(update={"anomalous": self.called.counts.anomalous})
-        summary = self.called.summary or self.summary
-        return self.model_copy(update={"anomalous": self.called.anomalous, "counts": counts, "summary": summary})
+        calling, called, summary = self.anomalous, self.counts.anomalous, self.summary
+        if self.called is not None:
+            calling, called = self.called.anomalous, self.called.counts.anomalous
+            summary = self.called.summary or summary
+        if calling is not None and not calling.possible:
+            calling = called = None
+            summary = summary and summary.model_copy(update={"p_below": None})
+        counts = self.counts.model_copy(update={"anomalous": called})
+        return self.model_copy(update={"anomalous": calling, "counts": counts, "summary": summary})
 
 
 def is_finished(folder: Path, command: str) -> bool:
