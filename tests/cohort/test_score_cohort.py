@@ -49,7 +49,7 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
         return []
 
 
-def until(what: Callable[[], object], process: subprocess.Popen[str] | None = None, seconds: float = 120) -> None:
+def until(what: Callable[[], object], process: subprocess.Popen[str] | None = None, seconds: float = 400) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end
