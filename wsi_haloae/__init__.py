@@ -20,8 +20,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 # An OpenMP thread that waits for others should release its core. By default it spins, and a training step takes
-# several times as long when another process wants the core. OpenMP reads this once, when torch is loaded, so it is set before
-# anything else is imported: in commands, Dask workers and torchrun ranks.
+# several times as long when another process wants the core. OpenMP reads this once, when torch is loaded, so it is
+# set before anything else is imported: in commands, Dask workers and torchrun ranks.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
