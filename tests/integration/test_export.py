@@ -232,8 +232,8 @@ def test_a_folder_that_another_run_writes_to_is_left_alone(tmp_path: Path, capsy
     ("options", "told"),
     [
         (["--format", "xlsx"], "Choose from: heatmap, preview, "),
-        (["--threshold", "1", "--fdr", "0.1"], "one of them"),
-        (["--threshold", "nan"], "no score"),
+        (["--threshold", "1", "--fdr", "0.1"], "only one can decide"),
+        (["--threshold", "nan"], "not a score"),
         (["--fdr", "0"], "0<x<1"),
     ],
 )

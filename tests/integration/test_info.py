@@ -32,4 +32,4 @@ def test_a_file_that_is_no_slide_is_one_clear_line(name: str, capsys: pytest.Cap
 
 def test_describes_one_slide_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["info", str(real_data("wsi"))]) == 2
-    assert "one at a time" in capsys.readouterr().err
+    assert "info describes one slide" in capsys.readouterr().err

@@ -235,18 +235,22 @@ def test_a_store_made_from_the_same_is_taken(tmp_path: Path) -> None:
 
 def test_a_store_made_from_something_else_is_refused_by_what_differs(tmp_path: Path) -> None:
     store = make_tile_store(tmp_path / "tiles.zarr", 2)
-    with pytest.raises(OutputExistsError, match=r"differs in: slide\.fingerprint\).*--overwrite"):
+    with pytest.raises(
+        OutputExistsError, match=r"differs in: the slide \(it has ffffffff, this command 00000000\)\).*--over"
+    ):
         store.require_same(tile_header(fingerprint="0" * 64))
-    with pytest.raises(OutputExistsError, match=r"read_plan\.mpp_x, slide\.mpp_x"):
+    with pytest.raises(
+        OutputExistsError, match=r"differs in: --mpp or --override-mpp \(it has 0\.5, this command 0\.25\)\)"
+    ):
         store.require_same(tile_header(mpp=(0.25, 0.5)))
 
 
 def test_scores_of_another_model_are_refused_but_another_number_of_threads_is_not(tmp_path: Path) -> None:
     store = make_score_store(tmp_path / "scores.zarr", 2)
     store.require_same(score_header(threads=9))
-    with pytest.raises(OutputExistsError, match=r"differs in: model\.sha256\)"):
+    with pytest.raises(OutputExistsError, match=r"differs in: --model \(it has aaaaaaaa, this command bbbbbbbb\)\)"):
         store.require_same(score_header(sha256="b" * 64))
-    with pytest.raises(OutputExistsError, match=r"differs in: map_size\)"):
+    with pytest.raises(OutputExistsError, match=r"differs in: --maps \(it has without, this command with\)\)"):
         store.require_same(score_header(map_size=4))
 
 

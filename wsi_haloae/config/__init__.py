@@ -20,7 +20,7 @@ from wsi_haloae.config.rules import AUTO, CUSTOM, PAPER, RULES, Rule, candidates
 from wsi_haloae.config.scoring import GLASS_LEVEL, ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
-from wsi_haloae.config.whole import AS_RELEASED, Config, differences, merge
+from wsi_haloae.config.whole import AS_RELEASED, Config, differences, merge, value_at
 
 __all__ = [
     "AS_RELEASED",
@@ -57,4 +57,5 @@ __all__ = [
     "preset_names",
     "rule_words",
     "statistics_of",
+    "value_at",
 ]

@@ -76,6 +76,14 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def value_at(document: Mapping[str, Any], key: str) -> Any:
+    """The value in nested mappings at a key with dots, as `differences` returns it; None if there is none."""
+    value: Any = document
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Dotted keys whose values differ between two nested mappings."""
     found = []

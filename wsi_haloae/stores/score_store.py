@@ -197,7 +197,8 @@ class ScoreStore(ShardedStore):
     def lower_batch_size(self, batch_size: int) -> None:
         """After an out-of-memory error: compute the pending tiles in smaller batches."""
         compute = self.header.compute
-        lowered = compute.model_copy(update={"batch_size": batch_size, "lowered_from": compute.batch_size})
+        first = compute.lowered_from or compute.batch_size
+        lowered = compute.model_copy(update={"batch_size": batch_size, "lowered_from": first})
         self.header = self.header.model_copy(update={"compute": lowered})
         self._group.attrs["header"] = self.header.model_dump(mode="json")
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from wsi_haloae.atomic import new_tree
-from wsi_haloae.config import differences
 from wsi_haloae.errors import OutputExistsError, StoreError, WsiHaloaeError
 from wsi_haloae.stores.layout import Column, check_layout, check_values
+from wsi_haloae.stores.made_from import differing
 from wsi_haloae.stores.places import zarr_place
 
 SHARD_TILES = 64
@@ -154,6 +154,8 @@ class ShardedStore:
         try:
             group = zarr.open_group(**zarr_place(path), zarr_format=3)
             attributes = dict(group.attrs)
+        except StoreError:  # it holds links
+            raise
         except Exception:  # noqa: BLE001  # nothing there, something else, or a zarr.json with any content
             raise StoreError(f"{path}: there is no {cls.kind} here that can be opened.") from None
         if attributes.get("kind") != cls.kind:
@@ -219,14 +221,14 @@ class ShardedStore:
 
         The index is compared because the header does not contain the drawn region that chose the tiles.
         """
-        ours, theirs = self.header.identity(), header.identity()
-        differing = sorted(differences(ours, theirs))
-        if index is not None and not np.array_equal(self.index.location, index.location):
-            differing.append("chosen tiles")
-        if differing:
+        others = differing(self.header.identity(), header.identity())
+        if not others and index is not None and not np.array_equal(self.index.location, index.location):
+            others = ["chosen tiles (of another region or class)"]
+        if others:
             raise OutputExistsError(
                 f"{self.path}: this {self.kind} was made from other inputs or settings (differs in: "
-                f"{', '.join(differing[:5])}). Choose another output folder, or pass --overwrite to replace it."
+                f"{', '.join(others[:5])}). Give the options that it was made with, choose another output folder, or "
+                "pass --overwrite to replace it."
             )
 
     def __len__(self) -> int:
