@@ -133,7 +133,7 @@ def test_one_sentence_says_it_everywhere(study: Study) -> None:
 def test_nowhere_is_there_a_share_of_0(study: Study) -> None:
     for where, words in texts(study).items():
         # A report also counts artefacts, of which there may be none, and an evaluation reference tiles.
-        shares = re.split(r"Artefacts Flagged|False discoveries", plain(words))[0]
+        shares = re.split(r"Quality-control flags|False discoveries", plain(words))[0]
         assert not SHARE_OF_0.search(shares), where
 
 

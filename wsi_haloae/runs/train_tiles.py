@@ -12,8 +12,10 @@ from wsi_haloae.config import Config
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
+from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
+from wsi_haloae.stores.places import place
 from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, read_anomalous
 from wsi_haloae.training.added_value import report_added_value
 from wsi_haloae.training.distributed import Helpers, help_train
@@ -83,6 +85,8 @@ def _train_tiles(
     reporter: Reporter,
 ) -> None:
     config, device = resolve(asked), resolve_device(options.device)
+    if any(place(source).is_file() for source in sources):  # slides are still to be tiled
+        check_tile_size(config.model, options.reference.settings.tile_size)
     reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite)
     reference = Reference.read(reader, sources, config, options.balance, reporter)
     anomalous = None
