@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Tiny
+from tests.integration.conftest import TINY, Tiny
 from wsi_haloae.cli.main import run
 
 
@@ -54,3 +54,37 @@ def test_tiles_that_were_not_kept_are_not_promised(scored: list[str], capsys: py
     assert code == 2
     assert "--keep-tiles was given, but" in text
     assert "wsi-haloae tile" in text
+
+
+def trained(tiny: Tiny) -> list[str]:
+    """The command that trained the tiny model."""
+    command = ["train-tiles", str(tiny.slide), "-o", str(tiny.model), "--annotations", str(tiny.truth)]
+    return [*command, "--class", "Tumor", "--tile-size", "64", *TINY]
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (["--set", "training.seed=9", "--set", "loss.cls=false"], "other groups or split, loss.cls, training.seed."),
+        (["--balance", "slide"], "other --balance."),
+        (["--min-coverage", "0.9"], "differs in: chosen tiles"),
+    ],
+)
+def test_a_training_is_refused_by_what_differs(
+    tiny: Tiny, more: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = said([*trained(tiny), *more], capsys)
+    assert code == 2
+    assert named in text
+    assert "--overwrite" in text
+
+
+def test_tiles_that_are_cut_already_are_not_cut_otherwise(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["tile", str(tiny.slide), "-o", str(tmp_path / "tiles"), "--tile-size", "64", "-q"]) == 0
+    for option, value, found in (("--tile-size", "128", 64), ("--stride", "32", 64), ("--mpp-target", "1", 0.5)):
+        command = ["train-tiles", str(tmp_path / "tiles"), "-o", str(tmp_path / "m.safetensors"), option, value]
+        code, text = said(command, capsys)
+        assert code == 2
+        assert f"{option} {value} was given, but these tiles were cut with {found}" in text

@@ -103,7 +103,9 @@ def test_a_slide_that_is_a_link_to_itself_is_told_when_its_turn_comes(tmp_path: 
 
 
 def test_rows_that_lead_elsewhere_are_not_read(tmp_path: Path) -> None:
-    (tmp_path / "cohort.csv").write_text("name,path\n..,/x\n'=1+1,/y\n../../etc,/z\nindex.html,/w\n")
+    (tmp_path / "cohort.csv").write_text(
+        "name,path,state\n..,/x,done\n'=1+1,/y,done\n../../etc,/z,done\nindex.html,/w,done\n"
+    )
     assert list(read_cohort(tmp_path)) == ["=1+1"]
 
 

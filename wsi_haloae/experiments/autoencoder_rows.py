@@ -27,6 +27,7 @@ from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.sources import TileSource
 from wsi_haloae.training.fit import fit
+from wsi_haloae.training.identity import identity_of
 from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.split import split_by_group
 from wsi_haloae.training.statistics import draw, images_of
@@ -110,7 +111,7 @@ def markdown_residuals(rows: Sequence[RowResidual]) -> str:
 def _run(source: TileSource, row: AutoEncoderRow, folder: Path, options: RowOptions, reporter: Reporter) -> RowResidual:
     config = resolve(load_config([*options.configs, "only-fm"], [*options.settings, *row.settings], base=SLIDE_BASE))
     weights = file_sha256(options.weights) if options.weights else None
-    identity = json.dumps([config.model_dump(mode="json"), source.digest(), weights], sort_keys=True)
+    identity = identity_of(config, **{"reference tiles": source.digest(), "--weights": weights})
     result = folder / RESULT_NAME
     if (stored := read_document(result)).get("identity") == identity:
         reporter.line(f"{folder}: done already, skipped")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import Config, StainConfig
 from wsi_haloae.documents import read_document
-from wsi_haloae.errors import OutputExistsError, UsageError, WsiHaloaeError
+from wsi_haloae.errors import UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.comparison import MethodScores
 from wsi_haloae.evaluation.tile_comparison import all_methods
 from wsi_haloae.experiments.colourings import COLOURINGS, Colouring, Recolour
@@ -35,6 +34,7 @@ from wsi_haloae.tiles.views import Changed, Chosen
 from wsi_haloae.training.calibrate import calibrate
 from wsi_haloae.training.choose_rule import synthetic_anomaly_auroc
 from wsi_haloae.training.fit import fit
+from wsi_haloae.training.identity import Identity, identity_of, require_same
 from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.rule_marks import mark_rules, markdown_rules
 from wsi_haloae.training.split import PARTS, Split, split_by_group
@@ -164,8 +164,7 @@ def _run(
     data = _prepare(root, tiles, colouring, config)
     identity = _identity(config, data.source, data.tested, options)
     if (folder / SCORES_NAME).exists():
-        if read_document(folder / SCORES_NAME).get("identity") != identity:
-            raise OutputExistsError(f"{folder}: contains another run; choose another -o, or remove this folder.")
+        require_same(folder, read_document(folder / SCORES_NAME).get("identity"), identity, "remove this folder")
         reporter.line(f"{folder}: done already, skipped")
         return
     checkpoint = _train(data, folder, config, options, identity, reporter)
@@ -233,7 +232,7 @@ def _synthetic_anomaly_auroc(
 
 
 def _train(
-    data: _Prepared, folder: Path, config: Config, options: HistologyOptions, identity: str, reporter: Reporter
+    data: _Prepared, folder: Path, config: Config, options: HistologyOptions, identity: Identity, reporter: Reporter
 ) -> Checkpoint:
     path = folder / "model.safetensors"
     if path.exists() and Checkpoint.load(path).facts.training.get("identity") == identity:
@@ -262,14 +261,10 @@ def _tiles(source: TileSource, split: Split) -> Iterator[np.ndarray[Any, np.dtyp
     return (source.read(int(number)) for number in split.tiles["train"])
 
 
-def _identity(config: Config, source: TileSource, tested: TileSource, options: HistologyOptions) -> str:
-    inputs: Mapping[str, Any] = {
-        "config": config.model_dump(mode="json"),
-        "train": source.digest(),
-        "test": tested.digest(),
-        "weights": file_sha256(options.weights) if options.weights else None,
-    }
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+def _identity(config: Config, source: TileSource, tested: TileSource, options: HistologyOptions) -> Identity:
+    weights = file_sha256(options.weights) if options.weights else None
+    inputs = {"training tiles": source.digest(), "test tiles": tested.digest(), "--weights": weights}
+    return identity_of(config, **inputs)
 
 
 def _read_scores(path: Path) -> SeedScores:

@@ -7,43 +7,38 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wsi_haloae.config import Config, differences
+from wsi_haloae.config import Config
 from wsi_haloae.documents import read_document
-from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.mvtec.category import CategoryImages
+from wsi_haloae.training.identity import Identity, identity_of, require_same
 from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME
 
 RESULT_NAME = "mvtec.json"
 MODEL_NAME = "model.safetensors"
 
 
-def category_identity(category: CategoryImages, config: Config, weights: Path | None) -> str:
-    """Digest of everything that decides the figures."""
-    masks = [image.mask for image in category.images.test]
-    decisive = {
-        "config": config.model_dump(mode="json"),
-        "train": category.data.source.digest(),
-        "test": category.test.digest(),
-        "masks": [file_sha256(mask) if mask else None for mask in masks],
-        "weights": file_sha256(weights) if weights else None,
-        "normalise": category.normalise,
+def category_identity(category: CategoryImages, config: Config, weights: Path | None) -> Identity:
+    """Everything that decides the figures."""
+    masks = [file_sha256(image.mask) if image.mask else None for image in category.images.test]
+    inputs = {
+        "training images": category.data.source.digest(),
+        "test images": category.test.digest(),
+        "masks": hashlib.sha256(json.dumps(masks).encode()).hexdigest(),
+        "--weights": file_sha256(weights) if weights else None,
+        "--normalise": category.normalise,
     }
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+    return identity_of(config, **inputs)
 
 
-def finished_result(folder: Path, identity: str, config: Config, *, wanted_baselines: bool) -> dict[str, Any] | None:
+def finished_result(folder: Path, identity: Identity, *, wanted_baselines: bool) -> dict[str, Any] | None:
     """The result of an earlier, complete run of the same ``identity``; None if there is none.
 
     A result without baselines does not count if they are wanted. Raises `OutputExistsError` for another identity.
     """
     model, found = folder / MODEL_NAME, folder / RESULT_NAME
-    if model.exists() and (facts := Checkpoint.load(model).facts).training.get("identity") != identity:
-        differing = sorted(differences(facts.config.model_dump(mode="json"), config.model_dump(mode="json")))
-        raise OutputExistsError(
-            f"{folder}: holds a run with other {', '.join(differing[:5]) or 'images, weights or --normalise'}. "
-            "Choose another -o, or pass --overwrite to replace it."
-        )
+    if model.exists():
+        require_same(model, Checkpoint.load(model).facts.training.get("identity"), identity)
     result = read_document(found)  # where somebody has changed it, it is measured again: the model is there
     same = result.get("identity") == identity and result.get("with_baselines") in (True, wanted_baselines)
     return result if same else None

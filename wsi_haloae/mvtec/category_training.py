@@ -13,6 +13,7 @@ from wsi_haloae.mvtec.category_folder import MODEL_NAME
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.calibrate import set_display_range
 from wsi_haloae.training.fit import fit
+from wsi_haloae.training.identity import Identity
 from wsi_haloae.training.job import STATE_NAME, TrainingJob
 from wsi_haloae.training.pictures import write_schedule
 from wsi_haloae.training.trainer import plan_steps
@@ -23,7 +24,7 @@ def train_category(
     folder: Path,
     config: Config,
     device: torch.device,
-    identity: str,
+    identity: Identity,
     reporter: Reporter,
     *,
     weights: Path | None,

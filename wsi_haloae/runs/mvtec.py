@@ -102,7 +102,7 @@ def _one(
     identity = category_identity(category, config, options.weights)
     if options.overwrite:
         empty_folder(folder)
-    done = finished_result(folder, identity, config, wanted_baselines=options.baselines)
+    done = finished_result(folder, identity, wanted_baselines=options.baselines)
     if done:
         reporter.line(f"{folder}: done already, skipped")
         return done

@@ -40,8 +40,16 @@ def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) ->
             f"{folder}: --keep-tiles was given, but this slide was scored without keeping its pixels. "
             "'wsi-haloae tile' writes them into another folder, or pass --overwrite to score the slide again."
         )
-    begun_with = {"--batch-size": compute.lowered_from or compute.batch_size, "--threads": compute.threads}
-    wanted = {"--batch-size": options.batch_size and min(options.batch_size, LARGEST), "--threads": options.threads}
+    begun_with = {
+        "--batch-size": compute.lowered_from or compute.batch_size,
+        "--threads": compute.threads,
+        "--device": compute.device,
+    }
+    wanted = {
+        "--batch-size": options.batch_size and min(options.batch_size, LARGEST),
+        "--threads": options.threads,
+        "--device": None if options.device == "auto" else options.device.partition(":")[0],
+    }
     for option, value in wanted.items():
         if value is not None and value != begun_with[option]:
             reporter.line(

@@ -15,7 +15,9 @@ from wsi_haloae.errors import AnnotationError, UsageError
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable
+from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.places import place
+from wsi_haloae.stores.sharded import StoreHeader
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
 from wsi_haloae.tiles.sources import (
@@ -27,7 +29,7 @@ from wsi_haloae.tiles.sources import (
     list_images,
 )
 from wsi_haloae.tiles.tiler import fill_tiles
-from wsi_haloae.tiles.tiling import MIN_COVERAGE, Tiling, TilingSettings
+from wsi_haloae.tiles.tiling import MIN_COVERAGE, TILE_SIZE, Tiling, TilingSettings
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 from wsi_haloae.workspace.slide_inputs import SlideInput, resolved
 from wsi_haloae.workspace.slide_names import name_problem
@@ -153,7 +155,24 @@ class ReferenceReader:
         return [self._open_store(store) for store in stores] or [self._open_images(path)]
 
     def _open_store(self, path: Path) -> TileSource:
-        return TileStoreSource(path, self._group(path.parent, TileStore.open(path).header.slide.name))
+        header = TileStore.open(path).header
+        self._refuse_other_tiling(path, header)
+        return TileStoreSource(path, self._group(path.parent, header.slide.name))
+
+    def _refuse_other_tiling(self, path: Path, header: StoreHeader) -> None:
+        """A store's tiles are cut already. An option that asks for others must not be ignored."""
+        asked, grid = self._options.settings, header.grid
+        options: list[tuple[str, float | None, float, float]] = [
+            ("--tile-size", asked.tile_size if asked.tile_size != TILE_SIZE else None, grid.tile_size, 0),
+            ("--stride", asked.stride, grid.stride, 0),
+            ("--mpp-target", asked.mpp_target, header.read_plan["mpp_x"], MPP_TOLERANCE),
+        ]
+        for option, value, found, tolerance in options:
+            if value is not None and abs(value / found - 1) > tolerance:
+                raise UsageError(
+                    f"{path}: {option} {value:g} was given, but these tiles were cut with {found:.4g}. Leave the "
+                    "option out, or cut the slide again with 'wsi-haloae tile'."
+                )
 
     def _open_images(self, folder: Path) -> TileSource:
         files = list_images(folder)

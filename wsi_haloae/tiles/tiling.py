@@ -18,14 +18,16 @@ from wsi_haloae.tissue.mask import TissueMask
 
 MIN_COVERAGE = 0.5
 """A tile belongs to an annotated region if at least this share of its area lies in it."""
+TILE_SIZE = 256
+"""Side of a tile in pixels, unless the user asks for another."""
 
 
 @dataclass(frozen=True)
 class TilingSettings:
     """The user's settings. ``mpp_target`` None: level 0 as it is. ``stride`` None: no overlap."""
 
-    mpp_target: float | None
-    tile_size: int
+    mpp_target: float | None = None
+    tile_size: int = TILE_SIZE
     stride: int | None = None
 
 

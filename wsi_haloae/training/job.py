@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.config import Config
 from wsi_haloae.tiles.sources import TileSource
+from wsi_haloae.training.identity import Identity
 from wsi_haloae.training.order import Balanced, Passes, TileOrder
 
 STATE_NAME = "state.pt"
@@ -39,7 +40,7 @@ class TrainingData:
 class TrainingJob:
     """What to train, on which tiles, and where its files go.
 
-    ``identity`` is a digest of everything that the training depends on; a saved state with another identity is refused.
+    ``identity`` is everything that the training depends on; a saved state with another identity is refused.
     ``weights`` is a file of backbone weights (None: the backbone's published ones). ``workers`` processes prepare
     batches for a GPU. ``mpp`` is None for images without a scale. ``facts`` go into the checkpoint.
     """
@@ -47,7 +48,7 @@ class TrainingJob:
     config: Config
     data: TrainingData
     folder: Path
-    identity: str
+    identity: Identity
     device: torch.device
     weights: Path | None = None
     workers: int = 0

@@ -17,6 +17,7 @@ from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
 from wsi_haloae.tiles.sources import CombinedSource
+from wsi_haloae.training.identity import Identity, identity_of
 from wsi_haloae.training.split import PARTS, Split, split_by_group
 from wsi_haloae.training.trainer import plan_steps
 
@@ -59,17 +60,18 @@ class Reference:
         strata = reader.strata(source, balance)
         return cls(source, groups, split, balance, [strata[number] for number in split.tiles["train"]])
 
-    def identity(self, config: Config, weights: Path | None) -> str:
-        """Digest of configuration, tiles, their order and weights: an interrupted training resumes only with these."""
+    def identity(self, config: Config, weights: Path | None) -> Identity:
+        """Configuration, tiles, their order and weights: an interrupted training resumes only with these."""
+        parts = {part: [self.split.groups[part], self.split.tiles[part].tolist()] for part in PARTS}
         inputs = {
-            "config": config.model_dump(mode="json"),
-            "source": [self.source.digest(), self.source.tile_size, self.source.mpp],
-            "weights": file_sha256(weights) if weights else None,
-            "balance": self.balance,
-            "groups": {part: self.split.groups[part] for part in PARTS},
-            "tiles": {part: self.split.tiles[part].tolist() for part in PARTS},
+            "reference tiles": self.source.digest(),
+            "tile size": self.source.tile_size,
+            "pixel size": self.source.mpp,
+            "--weights": file_sha256(weights) if weights else None,
+            "--balance": self.balance,
+            "groups or split": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
         }
-        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        return identity_of(config, **inputs)
 
     def describe(self, config: Config) -> Iterator[str]:
         """Lines about the tiles and the training, printed before it begins."""

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 
 from wsi_haloae.config import Config
-from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.stain_matching import match_stains, stain_target
 from wsi_haloae.training.calibrate import calibrate
 from wsi_haloae.training.distributed import Helpers
 from wsi_haloae.training.fit import fit
+from wsi_haloae.training.identity import Identity, require_same
 from wsi_haloae.training.job import TrainingData, TrainingJob
 from wsi_haloae.training.reference import Reference
 from wsi_haloae.training.split import PARTS
@@ -27,7 +27,7 @@ def train_on(
     helpers: Helpers,
     reporter: Reporter,
     *,
-    identity: str,
+    identity: Identity,
     weights: Path | None,
     workers: int,
 ) -> Checkpoint:
@@ -55,12 +55,8 @@ def train_on(
     return calibrate(trained, seen, split, reference.groups, helpers.ranks.device(device), reporter)
 
 
-def finished_checkpoint(path: Path, identity: str) -> Checkpoint:
+def finished_checkpoint(path: Path, identity: Identity) -> Checkpoint:
     """The checkpoint that an earlier training of this identity wrote; `OutputExistsError` for one of another."""
     checkpoint = Checkpoint.load(path)
-    if checkpoint.facts.training.get("identity") != identity:
-        raise OutputExistsError(
-            f"{path}: exists already, trained with another configuration or on other tiles. "
-            "Choose another -o, or pass --overwrite to replace it."
-        )
+    require_same(path, checkpoint.facts.training.get("identity"), identity)
     return checkpoint

@@ -27,6 +27,7 @@ from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.sources import evenly
 from wsi_haloae.training.batches import TrainingBatches, stream
+from wsi_haloae.training.identity import require_same
 from wsi_haloae.training.job import TrainingJob
 from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.optimiser import make_optimiser, set_rates
@@ -211,11 +212,7 @@ class Trainer:
         if not self.job.state_path.exists():
             return
         state = _read_state(self.job.state_path, self.device)
-        if state["identity"] != self.job.identity:
-            raise OutputExistsError(
-                f"{self.job.state_path}: belongs to an interrupted training with another configuration or other tiles. "
-                "Pass --overwrite to start again, or choose another -o."
-            )
+        require_same(self.job.state_path, state["identity"], self.job.identity)
         self.model.load_trained_state(state["model"])
         self.objective.load_state_dict(state["objective"])
         self._optimiser.load_state_dict(state["optimiser"])
