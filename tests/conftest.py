@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import pytest
+import torch
+
+from wsi_haloae.processors.threads import on_threads
+
+
+@pytest.fixture(autouse=True)
+def own_threads() -> Iterator[None]:
+    """A command that a test runs sets torch's threads. Tests after it would compute other last digits."""
+    with on_threads(torch.get_num_threads()):
+        yield
 
 
 @pytest.fixture

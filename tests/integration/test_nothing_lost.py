@@ -8,7 +8,7 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,7 +23,6 @@ from benchmarks.forked import COMMAND, start
 from benchmarks.killing import count_shards, kill_and_compare
 from tests.integration.conftest import Tiny
 from tests.integration.test_score import digests, score, table
-from wsi_haloae.processors.threads import on_threads
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import ScoreStore, TileScores
 from wsi_haloae.stores.sharded import SHARD_TILES
@@ -96,14 +95,6 @@ def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> N
     assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
 
 
-@pytest.fixture
-def own_threads() -> Iterator[None]:
-    """What a test asks for ends with it."""
-    with on_threads(torch.get_num_threads()):
-        yield
-
-
-@pytest.mark.usefixtures("own_threads")
 def test_a_resume_computes_on_the_threads_it_was_begun_with(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
