@@ -75,7 +75,7 @@ class Stopped:
 
 @click.command()
 @click.option("--config", default="haloae-small", show_default=True)
-@click.option("--threads", default=available_cores, show_default="cores", help="Of the training step.")
+@click.option("--threads", type=int, default=available_cores, show_default="cores", help="Of the training step.")
 @click.option("--others", default=1, show_default=True, help="Processes that want a core each.")
 @click.option("--runs", default=3, show_default=True, help="Timed steps of each kind, after one that is not.")
 def main(config: str, threads: int, others: int, runs: int) -> None:
