@@ -2,7 +2,7 @@
 
     python pipelines/robustness.py model.safetensors --reference test/tumour --anomalous test/normal -o robustness
 
-Use reference tiles that the model has not seen. The changes are simulated (wsi_haloae/experiments/perturb.py).
+Use reference tiles that the model has not seen. The changes are simulated (wsi_haloae/synthetic/imaging_changes.py).
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from pipelines.robustness import main
 from tests.model.tiny import tiny_checkpoint
 from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
-from wsi_haloae.experiments.perturb import PERTURBATIONS
 from wsi_haloae.experiments.robustness_table import robustness_row
+from wsi_haloae.synthetic.imaging_changes import PERTURBATIONS
 
 
 def write(folder: Path, tiles: np.ndarray) -> Path:

@@ -16,7 +16,7 @@ from wsi_haloae.config.model import (
 )
 from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, load_config, preset_names
 from wsi_haloae.config.rule_words import rule_words
-from wsi_haloae.config.rules import AUTO, CUSTOM, PAPER, RULES, Rule, candidates, statistics_of
+from wsi_haloae.config.rules import AUTO, CUSTOM, DESCRIPTOR, PAPER, RULES, Rule, candidates, statistics_of
 from wsi_haloae.config.scoring import GLASS_LEVEL, ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
@@ -26,6 +26,7 @@ __all__ = [
     "AS_RELEASED",
     "AUTO",
     "CUSTOM",
+    "DESCRIPTOR",
     "GLASS_LEVEL",
     "KINDS",
     "MVTEC_BASE",

@@ -51,6 +51,9 @@ class Rule:
     tiles that the auto-encoder has not seen. None: the rule learns nothing."""
     after: tuple[str, ...] = ()
     """Rules whose statistics ``numbers`` uses; they are learned first."""
+    in_metric: bool = False
+    """True: the distance is in the metric of tiles' descriptors (`wsi_haloae.adaptation`), which the training learns by
+    itself, and scores can be adapted to a slide. False: the rule learns a distribution of its own."""
     one_sided: bool = False
     """True: the score is how far the numbers lie above the usual. False: the distance from the usual."""
     trained_by: Literal["cls"] | None = None
@@ -88,6 +91,8 @@ AUTO = "auto"
 """Not a rule, but a value of ``scoring.rule``: training chooses a rule."""
 CUSTOM = "custom"
 """The rule that is built from the other settings of ``scoring``."""
+DESCRIPTOR = "descriptor"
+"""The rule whose scores can be adapted to a slide."""
 PAPER = "paper"
 """The rule whose score has its own column, ``score_paper``."""
 
@@ -172,6 +177,16 @@ RULES: Mapping[str, Rule] = {
             after=("profile", "content"),
             one_sided=True,
             auto_says="",
+        ),
+        Rule(
+            DESCRIPTOR,
+            "Mahalanobis distance of the features' means and deviations over {cells}, in a metric that expects other stains, "
+            "scanners and patients",
+            numbers=f"{_CODE}.descriptor:descriptor",
+            shows=_LOST_STRUCTURE,
+            taught_by="train",
+            in_metric=True,
+            auto_says="scores adapt to each slide; the auto-encoder is not part of them",
         ),
         Rule(
             "classifier",

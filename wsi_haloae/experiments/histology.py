@@ -32,7 +32,7 @@ from wsi_haloae.stain.facts import StainFacts
 from wsi_haloae.tiles.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
 from wsi_haloae.tiles.views import Changed, Chosen
 from wsi_haloae.training.calibrate import calibrate
-from wsi_haloae.training.choose_rule import synthetic_anomaly_auroc
+from wsi_haloae.training.choose_rule import areas_by_kind, scored_anomalies
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.identity import Identity, identity_of, require_same
 from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
@@ -228,7 +228,7 @@ def _synthetic_anomaly_auroc(
 ) -> dict[str, dict[str, float]]:
     count = len(reference.groups) * (1 + len(SYNTHETIC_ANOMALIES))
     with reporter.track("Comparing rules on synthetic anomalies", count, "tiles") as advance:
-        return synthetic_anomaly_auroc(checkpoint, reference, device, advance)
+        return areas_by_kind(scored_anomalies(checkpoint, reference, reference, device, advance)[1])
 
 
 def _train(

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from wsi_haloae.atomic import write_text
 from wsi_haloae.calibration.reach import reaches
-from wsi_haloae.experiments.perturb import PERTURBATIONS
 from wsi_haloae.experiments.robustness_table import LEVEL, markdown_robustness, robustness_row, write_robustness
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
@@ -21,6 +20,7 @@ from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
 from wsi_haloae.scoring.stain_matching import as_trained
 from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.synthetic.imaging_changes import PERTURBATIONS
 from wsi_haloae.tiles.sources import TileSource
 from wsi_haloae.tiles.views import Change, Changed
 

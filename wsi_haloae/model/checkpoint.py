@@ -25,6 +25,7 @@ from wsi_haloae.atomic import replacing
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
 from wsi_haloae.config import AUTO, Config, statistics_of
 from wsi_haloae.errors import CheckpointError, ConfigError
+from wsi_haloae.model.descriptor_tensors import DescriptorModel, descriptor_model
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.older_checkpoints import from_format_4
@@ -75,8 +76,8 @@ class Checkpoint:
 
     ``mean_map`` (m, m) is the mean feature residual of training tiles, ``mean_image_map`` (m, m) their mean image
     residual (None if the image was not trained). ``feature_range`` (C,) is the difference between the 99.9 and the 0.1
-    percentile of each channel. ``gaussians`` has the statistics of scoring rules, by name. Models of labelled images
-    (MVTec) have no ``calibration``.
+    percentile of each channel. ``gaussians`` has the statistics of scoring rules, by name; ``descriptors`` says
+    how tiles are described. Models of labelled images (MVTec) have neither ``descriptors`` nor ``calibration``.
     """
 
     facts: CheckpointFacts
@@ -86,6 +87,7 @@ class Checkpoint:
     mean_image_map: Tensor | None = None
     gaussians: Mapping[str, Gaussian] = field(default_factory=dict)
     calibration: ConformalCalibration | None = None
+    descriptors: DescriptorModel | None = None
     sha256: str = ""
 
     def with_facts(self, **changes: Any) -> Checkpoint:
@@ -101,6 +103,8 @@ class Checkpoint:
             tensors[_IMAGE_MAP] = self.mean_image_map.contiguous().cpu()
         for name, gaussian in self.gaussians.items():
             tensors |= {f"rule.{name}.mean": gaussian.mean, f"rule.{name}.precision": gaussian.precision.contiguous()}
+        if self.descriptors is not None:
+            tensors |= self.descriptors.tensors()
         if self.calibration is not None:
             tensors[_CALIBRATION_SCORES] = torch.from_numpy(self.calibration.scores)
             tensors[_CALIBRATION_WEIGHTS] = torch.from_numpy(self.calibration.weights)
@@ -133,6 +137,7 @@ class Checkpoint:
             tensors.get(_IMAGE_MAP),
             _gaussians(path, facts, tensors),
             _calibration(path, facts, tensors),
+            descriptor_model(path, tensors),
             file_sha256(path),
         )
 

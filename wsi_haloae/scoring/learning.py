@@ -32,7 +32,7 @@ def rounds(named: str) -> list[list[Rule]]:
         ready = order.get_ready()
         order.done(*ready)
         run = [RULES[name] for name in ready if RULES[name].in_stores or name == named]
-        learning = [rule for rule in run if rule.taught_by]
+        learning = [rule for rule in run if rule.taught_by and not rule.in_metric]
         parts = dict.fromkeys(rule.taught_by for rule in learning)
         found.extend([rule for rule in learning if rule.taught_by == part] for part in parts)
     return found

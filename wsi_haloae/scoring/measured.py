@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from wsi_haloae.config.rules import Source
+from wsi_haloae.model.basis import Basis
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.residuals import Residuals
-from wsi_haloae.scoring.pooling import mean_over_channels
+from wsi_haloae.scoring.pooling import mean_over_channels, moments_over_channels
 
 FLOOR = 1e-6
 """Smaller than any residual that float32 resolves: keeps the logarithm finite if the reconstruction is perfect."""
@@ -24,10 +25,11 @@ VARIANCE_FLOOR = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What was learned from reference tiles: mean maps (m, m) by residual, and distributions by rule."""
+    """What was learned from reference tiles: mean maps (m, m) by residual, distributions by rule, and a basis."""
 
     mean_maps: Mapping[Source, Tensor]
     learned: Mapping[str, Gaussian]
+    basis: Basis | None = None
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, device: torch.device) -> Self:
@@ -36,7 +38,7 @@ class Reference:
         if checkpoint.mean_image_map is not None:
             maps["image"] = checkpoint.mean_image_map.to(device)
         learned = {name: gaussian.to(maps["features"]) for name, gaussian in checkpoint.gaussians.items()}
-        return cls(maps, learned)
+        return cls(maps, learned, checkpoint.descriptors and checkpoint.descriptors.basis.to(maps["features"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +66,9 @@ class Measured:
         return mean_over_channels(self.found.layer_dissimilarities, self.cells)
 
     @cached_property
-    def feature_means(self) -> Tensor:
-        """Mean of each channel: (B, C)."""
-        return mean_over_channels(self.found.given, self.cells)
+    def feature_moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each channel: (B, C) each."""
+        return moments_over_channels(self.found.given, self.cells)
 
     @cached_property
     def unexplained_shares(self) -> Tensor:
@@ -76,8 +78,7 @@ class Measured:
         tissue. The profile over channels shows *what* is not explained.
         """
         squared = mean_over_channels(self.found.channels, self.cells)
-        variance = mean_over_channels(self.found.given.square(), self.cells) - self.feature_means.square()
-        return (squared + VARIANCE_FLOOR) / (variance.clamp_min(0) + VARIANCE_FLOOR)
+        return (squared + VARIANCE_FLOOR) / (self.feature_moments[1] + VARIANCE_FLOOR)
 
 
 def log(numbers: Tensor) -> Tensor:

@@ -24,6 +24,12 @@ def mean_over_channels(maps: Tensor, tissue: Tensor) -> Tensor:
     return torch.einsum("bchw,bhw->bc", maps, weight) / weight.sum(dim=(1, 2))[:, None]
 
 
+def moments_over_channels(maps: Tensor, tissue: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of maps (B, C, m, m) over the same cells: (B, C) each."""
+    mean = mean_over_channels(maps, tissue)
+    return mean, (mean_over_channels(maps.square(), tissue) - mean.square()).clamp_min(0)
+
+
 def quantile_over(maps: Tensor, tissue: Tensor) -> Tensor:
     """95th percentile over the same cells: (B,)."""
     kept = maps.masked_fill(~_counted(tissue), torch.nan).flatten(1)  # (B, m * m)

@@ -19,12 +19,16 @@ from wsi_haloae.config import AUTO, PAPER, RULES, Rule, statistics_of
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel
 from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.errors import CheckpointError
-from wsi_haloae.features.preprocessing import tissue_cells, to_unit
+from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.scoring.apply_rule import map_by, numbers_by, score_by
 from wsi_haloae.scoring.measured import Measured, Reference
+from wsi_haloae.scoring.pooling import moments_over_channels
+from wsi_haloae.scoring.rules.descriptor import descriptor, moments
 from wsi_haloae.stores.score_store import ComputeRecord, TileScores
+
+HALF = float(np.finfo(np.float16).max)
 
 
 class Scorer:
@@ -96,6 +100,17 @@ class Scorer:
         return {rule.name: _numpy(numbers_by(rule, measured, scoring))[: len(tiles)] for rule in rules}
 
     @torch.inference_mode()
+    def moments(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What descriptors are projected from, (n, D), for n tiles, at most one batch; the auto-encoder does not run."""
+        (batch,) = batches_on(self._device, tiles, self.batch_size)
+        unit = to_unit(batch)
+        features = self._model.features(
+            normalise(unit, self._config.model.input_downsample).contiguous(memory_format=torch.channels_last)
+        )
+        found = moments(*moments_over_channels(features, self._tissue(unit)))
+        return _numpy(found)[: len(tiles)]
+
+    @torch.inference_mode()
     def _score_batch(self, batch: Tensor, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
         scoring, count = self._config.scoring, len(quantities)
         assert scoring.rule != AUTO, "training chooses its rule before anything is scored"
@@ -116,16 +131,19 @@ class Scorer:
             flags=np.zeros(count, np.uint8) if self._limits is None else self._limits.flags(quantities),
             tissue_cells=measured.cells.sum(dim=(1, 2)).cpu().numpy().astype(np.int32)[:count],
             anomaly_map=_numpy(map_by(rule, measured, scoring))[:count] if keep_maps else None,
+            descriptor=None if self._reference.basis is None else _half(descriptor(measured))[:count],
         )
 
     def _measure(self, batch: Tensor) -> Measured:
         """Residuals of one batch of full size, uint8 on the device, over its tissue cells."""
         unit = to_unit(batch)
-        tissue = tissue_cells(unit, self._model.map_size, self._config.scoring.glass_level)
         found = residuals(
             self._model, unit, self._feature_range, self._config, decode=self._config.scoring.decodes, ssim=True
         )
-        return Measured(found, tissue, self._reference)
+        return Measured(found, self._tissue(unit), self._reference)
+
+    def _tissue(self, unit: Tensor) -> Tensor:
+        return tissue_cells(unit, self._model.map_size, self._config.scoring.glass_level)
 
 
 def available_rules(checkpoint: Checkpoint) -> dict[str, Rule]:
@@ -135,6 +153,11 @@ def available_rules(checkpoint: Checkpoint) -> dict[str, Rule]:
         for name, rule in RULES.items()
         if rule.in_stores and statistics_of(name) <= checkpoint.gaussians.keys()
     }
+
+
+def _half(values: Tensor) -> NDArray[np.float16]:
+    """Rounded to half precision; what is too large for it becomes the largest number."""
+    return np.clip(_numpy(values), -HALF, HALF).astype(np.float16)
 
 
 def _numpy(values: Tensor) -> NDArray[np.float32]:

@@ -107,6 +107,7 @@ class TileScores:
     flags: NDArray[np.uint8]  # (n,)
     tissue_cells: NDArray[np.int32]  # (n,)
     anomaly_map: NDArray[np.float32] | None  # (n, m, m)
+    descriptor: NDArray[np.float16] | None = None  # (n, k)
 
     @classmethod
     def joined(cls, parts: Sequence[TileScores]) -> TileScores:
@@ -118,7 +119,8 @@ class TileScores:
         return cls(**whole)
 
 
-_COLUMNS = tuple(field.name for field in fields(TileScores) if field.name != "anomaly_map")
+_OPTIONAL = frozenset({"anomaly_map", "descriptor"})
+_COLUMNS = tuple(field.name for field in fields(TileScores) if field.name not in _OPTIONAL)
 
 
 class ScoreStore(ShardedStore):

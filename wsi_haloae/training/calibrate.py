@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_haloae.adaptation.adapt import DISPLAY_PERCENTILES
 from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.artefacts.limits import calibrate as calibrate_limits
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
@@ -27,12 +28,12 @@ from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
 from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
 from wsi_haloae.training.choose_rule import choose_rule, describe_choice, drawn
+from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, measure_spreads, with_calibration, with_weight
+from wsi_haloae.training.descriptors import passes as descriptor_passes
 from wsi_haloae.training.split import Split
 from wsi_haloae.training.statistics import draw
 from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
-DISPLAY_PERCENTILES = (1.0, 99.5)
-"""Percentiles of the validation tiles' scores, and of the cells of their maps: the ends of the colour bars."""
 MAP_TILES = 128
 """How many validation tiles are used for the range of maps: each map has thousands of cells."""
 BATCH = 16
@@ -51,22 +52,30 @@ def calibrate(
     teachers = {"validation": validation, "train": draw(split.tiles["train"], checkpoint.facts.config)}
     named = checkpoint.facts.config.scoring.rule
     passes = sum(len(_taught_by(rules, teachers)) for rules in rounds(named))
+    passes += descriptor_passes(teachers["train"])
     auto = named == AUTO
     if auto:
         passes += len(drawn(validation)) * (1 + len(SYNTHETIC_ANOMALIES))
     mapped = evenly(validation, MAP_TILES)
     with reporter.track("Calibrating", passes + len(validation) + len(mapped) + len(held_back), "tiles") as advance:
-        with_rules = learn_rules(checkpoint, source, teachers, device, advance)
+        measured = measure_spreads(checkpoint, source, teachers["train"], device, advance)
+        described = with_weight(checkpoint, *measured, DEFAULT_WEIGHT)
+        with_rules = learn_rules(described, source, teachers, device, advance)
         if auto:
-            with_rules = choose_rule(with_rules, source, validation, device, advance)
-        with_scale = set_display_range(with_rules, source, validation, device, advance)
+            with_rules = choose_rule(with_rules, source, validation, measured, device, advance)
+        others = score_source(Scorer(with_rules, device, BATCH), source, validation, advance)
+        with_scale = set_display_range(with_rules, others.score)
         with_range = set_map_range(with_scale, source, mapped, device, advance)
-        scores = _scores(with_range, source, held_back, device, advance)
+        found = score_source(Scorer(with_range, device, BATCH), source, held_back, advance)
     if with_range.facts.rule_marks is not None:
         reporter.line(describe_choice(with_range.facts.rule_marks, with_range.facts.config.scoring.rule))
-    calibration = ConformalCalibration.fit(scores, np.asarray(groups)[held_back])
+    units = np.asarray(groups)[held_back]
+    calibration = ConformalCalibration.fit(found.score, units)
     reporter.line(describe(calibration.facts))
-    return replace(with_range, calibration=calibration).with_facts(calibration=calibration.facts)
+    calibrated = replace(with_range, calibration=calibration).with_facts(calibration=calibration.facts)
+    assert found.descriptor is not None
+    assert others.descriptor is not None
+    return with_calibration(calibrated, found.descriptor, units, others.descriptor)
 
 
 def learn_rules(
@@ -92,17 +101,15 @@ def learn_rules(
     return checkpoint.with_facts(artefacts=calibrate_limits(np.concatenate(measured)))
 
 
-def set_display_range(
-    checkpoint: Checkpoint, source: TileSource, validation: NDArray[np.int64], device: torch.device, advance: Advance
-) -> Checkpoint:
-    """Set the ends of the colour bar from held-out reference tiles, so that they are the same on every slide.
+def set_display_range(checkpoint: Checkpoint, scores: NDArray[np.float32]) -> Checkpoint:
+    """Set the ends of the colour bar from held-out reference tiles' scores (n,), to be the same on every slide.
 
     The classifier's probability has fixed ends, because a confident classifier gives all held-out tiles the same value.
     """
     ends = RULES[checkpoint.facts.config.scoring.rule].display_range
     if ends is not None:
         return checkpoint.with_facts(display_range=ends)
-    low, high = np.percentile(_scores(checkpoint, source, validation, device, advance), DISPLAY_PERCENTILES)
+    low, high = np.percentile(scores, DISPLAY_PERCENTILES)
     if not low < high:
         raise UsageError(
             "all held-out tiles have the same score, so there is no colour scale; train on more varied tiles."

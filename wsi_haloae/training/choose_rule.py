@@ -1,9 +1,16 @@
-"""Chooses the scoring rule if ``scoring.rule`` is *auto*: the rule that works better on the reference tiles at hand.
+"""Chooses the scoring rule if ``scoring.rule`` is *auto*: the one that works best on the reference tiles at hand.
 
-The candidates are the two rules that were best in trainings on tiles in colour (docs/scoring.md): `combined` uses the
-auto-encoder, `content` only the features. If the auto-encoder does not help to tell synthetic anomalies from reference
-tiles, its numbers only add noise to the plain statistics, and `content` gives the better score. Only *validation*
-tiles are used, so p-values, which come from *calibration* tiles, are valid for either choice.
+The mark of a rule is its AUROC of synthetic anomalies against reference tiles *whose imaging was changed*: another
+stain, scanner, focus or compression. It needs no anomaly, and sees whether a rule takes another slide for an anomaly,
+which a comparison with unchanged tiles of the same slides cannot see. The worst kind of synthetic anomaly decides.
+
+    descriptor   adapts to slides; without the auto-encoder
+    combined     the auto-encoder's residuals and the features
+    content      only the features' means
+
+The weight of simulated changes in the metric of `descriptor` is chosen by the same mark. Less than `MARGIN` is a
+toss-up, which the default weight and the first of these rules win. Only *validation* tiles are used, so p-values,
+which come from *calibration* tiles, are valid for any choice.
 """
 
 from __future__ import annotations
@@ -14,36 +21,67 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wsi_haloae.config import RULES, candidates
+from wsi_haloae.adaptation.metric import Level
+from wsi_haloae.config import DESCRIPTOR, RULES, candidates
 from wsi_haloae.evaluation.metrics import auroc
+from wsi_haloae.model.basis import Basis
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
+from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.synthetic.imaging_changes import PERTURBATIONS
 from wsi_haloae.tiles.sources import CombinedSource, TileSource, evenly
 from wsi_haloae.tiles.views import Changed, Chosen
+from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, WEIGHTS, Spreads, with_weight
 from wsi_haloae.training.rule_marks import mark_rules
 from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 MOST_TILES = 64
 """How many validation tiles are used; each is scored once unchanged, and once per kind of synthetic anomaly."""
 BATCH = 16
+MARGIN = 0.02
+"""Marks of so few tiles differ by this much by chance."""
 
 
 def choose_rule(
-    checkpoint: Checkpoint, source: TileSource, validation: NDArray[np.int64], device: torch.device, advance: Advance
+    checkpoint: Checkpoint,
+    source: TileSource,
+    validation: NDArray[np.int64],
+    measured: tuple[Basis, Spreads],
+    device: torch.device,
+    advance: Advance,
 ) -> Checkpoint:
-    """Choose the candidate that tells synthetic anomalies from validation tiles better, judged by its worst kind.
+    """Choose the candidate with the best mark, and the weight of the metric; `checkpoint` must have learned its rules.
 
-    ``checkpoint`` must have learned its rules. The returned one records the chosen rule and the candidates' marks.
+    ``measured`` is what the metric is made of. The returned checkpoint records the chosen rule and the marks.
     """
-    areas = synthetic_anomaly_auroc(
-        _scoring_by(checkpoint, candidates()[0]), Chosen(source, drawn(validation)), device, advance
-    )
-    marks = {one.rule: one.mark for one in mark_rules([areas])}
+    sample = Chosen(source, drawn(validation))
+    asking = _scoring_by(checkpoint, candidates()[0])
+    found, rules = scored_anomalies(asking, imaged_otherwise(sample), sample, device, advance)
+    assert found.descriptor is not None, "the metric has been learned"
+    weighted = {f"{weight:g}": with_weight(checkpoint, *measured, weight) for weight in WEIGHTS}
+    distances = {weight: _unknown(one).distance(found.descriptor) for weight, one in weighted.items()}
+    weight = _best(_marks(distances), f"{DEFAULT_WEIGHT:g}")
+    marks = _marks(rules | {DESCRIPTOR: distances[weight]})
     candidate_marks = {name: marks[name] for name in candidates()}
-    chosen = _scoring_by(checkpoint, max(candidate_marks, key=candidate_marks.__getitem__))
+    chosen = _scoring_by(weighted[weight], _best(candidate_marks, candidates()[0]))
     return chosen.with_facts(rule_marks=candidate_marks)
+
+
+def _marks(scores: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
+    return {one.rule: one.mark for one in mark_rules([areas_by_kind(scores)])}
+
+
+def _best(marks: Mapping[str, float], usual: str) -> str:
+    """The name with the best mark, or ``usual`` if that is not better by `MARGIN`."""
+    best = max(marks, key=marks.__getitem__)
+    return best if marks[best] > marks[usual] + MARGIN else usual
+
+
+def _unknown(checkpoint: Checkpoint) -> Level:
+    assert checkpoint.descriptors is not None, "it was given a weight"
+    return checkpoint.descriptors.reference.metric.unknown
 
 
 def drawn(validation: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -51,23 +89,34 @@ def drawn(validation: NDArray[np.int64]) -> NDArray[np.int64]:
     return evenly(validation, MOST_TILES)
 
 
-def synthetic_anomaly_auroc(
-    checkpoint: Checkpoint, reference: TileSource, device: torch.device, advance: Advance
-) -> dict[str, dict[str, float]]:
-    """AUROC of synthetic anomalies against the ``reference`` tiles that they are made from, by kind and rule.
+def imaged_otherwise(source: TileSource) -> TileSource:
+    """The source's tiles, as another stain, scanner or compression would show them: each kind of change in turn."""
+    changes = list(PERTURBATIONS.values())
+    return Changed(source, lambda tile, number: changes[number % len(changes)](tile), "imaged otherwise")
 
-    The paper's rule is among them.
+
+def scored_anomalies(
+    checkpoint: Checkpoint, usual: TileSource, reference: TileSource, device: torch.device, advance: Advance
+) -> tuple[TileScores, dict[str, NDArray[np.float32]]]:
+    """Scores of n ``usual`` tiles, then of each kind of synthetic anomaly made from the n tiles of ``reference``.
+
+    Also by rule, the paper's among them: (n + kinds x n,) each.
     """
     others = synthetic_anomalies_of(reference, checkpoint.facts.config.training.seed)
-    tested, count = CombinedSource([reference, *others.values()]), len(reference.groups)
+    tested = CombinedSource([usual, *others.values()])
     scorer = Scorer(checkpoint, device, BATCH)
     found = score_source(scorer, tested, np.arange(len(tested.groups)), advance)
-    scores = {"paper": found.score_paper, **dict(zip(scorer.rules, found.rules.T, strict=True))}
-    labels = np.repeat([False, True], count)
+    return found, {"paper": found.score_paper, **dict(zip(scorer.rules, found.rules.T, strict=True))}
+
+
+def areas_by_kind(scores: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
+    """AUROC of each kind of synthetic anomaly against the usual tiles, from scores as `scored_anomalies` gives them."""
     areas: dict[str, dict[str, float]] = {}
-    for number, name in enumerate(others, start=1):
+    count = len(next(iter(scores.values()))) // (1 + len(SYNTHETIC_ANOMALIES))
+    labels = np.repeat([False, True], count)
+    for number, kind in enumerate(SYNTHETIC_ANOMALIES, start=1):
         judged = np.r_[:count, number * count : (number + 1) * count]
-        areas[name] = {rule: auroc(values[judged], labels) for rule, values in scores.items()}
+        areas[kind] = {name: auroc(values[judged], labels) for name, values in scores.items()}
     return areas
 
 
@@ -92,7 +141,7 @@ def describe_choice(marks: Mapping[str, float], chosen: str) -> str:
     why = RULES[chosen].auto_says
     kinds = f"worst of {len(SYNTHETIC_ANOMALIES)} kinds"
     return (
-        f"score: {chosen}; AUROC of synthetic anomalies against held-out tiles ({kinds}): {listed}"
+        f"score: {chosen}; AUROC of synthetic anomalies against held-out tiles with other imaging ({kinds}): {listed}"
         f"{f'; {why}' if why else ''}"
     )
 

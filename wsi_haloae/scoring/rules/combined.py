@@ -24,7 +24,7 @@ def profile(tiles: Measured) -> Tensor:
 
 def content(tiles: Measured) -> Tensor:
     """Mean of each channel; the auto-encoder is not used: (B, C)."""
-    return tiles.feature_means
+    return tiles.feature_moments[0]
 
 
 def combined(tiles: Measured) -> Tensor:

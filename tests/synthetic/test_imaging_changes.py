@@ -10,7 +10,7 @@ from skimage.color import hed2rgb, rgb2hed
 from skimage.exposure import adjust_gamma
 
 from tests.data_paths import real_data
-from wsi_haloae.experiments.perturb import PERTURBATIONS, blur, jpeg, sharpen, stain_amounts, white_balance
+from wsi_haloae.synthetic.imaging_changes import PERTURBATIONS, blur, jpeg, sharpen, stain_amounts, white_balance
 
 
 def tissue(seed: int = 0, side: int = 64) -> np.ndarray:
