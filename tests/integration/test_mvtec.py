@@ -16,7 +16,6 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.forked import COMMAND, start
 from tests.integration.mvtec_images import defect, save, stripes, write_config, write_set
 from wsi_haloae.cli.main import run
-from wsi_haloae.config import Config
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.mvtec.category_folder import finished_result
 from wsi_haloae.workspace.lock import locked
@@ -148,7 +147,7 @@ def test_another_configuration_is_refused(
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", '{"identity": "x", "with_baselines": []}'])
 def test_a_result_of_any_content_is_measured_anew(text: str, tmp_path: Path) -> None:
     (tmp_path / "mvtec.json").write_text(text)
-    assert finished_result(tmp_path, "x", Config(), wanted_baselines=False) is None
+    assert finished_result(tmp_path, {"x": 1}, wanted_baselines=False) is None
 
 
 def test_a_second_run_on_one_category_refuses(
