@@ -64,7 +64,7 @@ def adapt(
     scores[known] = level.distance(descriptors[known])
     held_out, groups = calibration_scores(reference, mode, len(marked))
     low, high = np.percentile(held_out, DISPLAY_PERCENTILES)
-    calibration = ConformalCalibration.fit(held_out, groups)
+    calibration = ConformalCalibration.fit(held_out, groups.astype(np.str_))
     return Adapted(mode, len(marked), scores, calibration, (float(low), float(high)), note)
 
 
@@ -90,7 +90,7 @@ def _mode(
         return "slide", "" if most is None or spread <= most else _doubt(spread, most)
     return "none", (
         f"Not adapted to the slide, and so not comparable with other slides: {_doubt(spread, most)} Mark a few tiles "
-        "of reference tissue (--anchors), or, if you know that some of the slide is reference tissue, use --adapt slide."
+        "of reference tissue (--anchors). If you know that some of the slide is reference tissue, use --adapt slide."
     )
 
 

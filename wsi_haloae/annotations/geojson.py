@@ -11,7 +11,7 @@ import gzip
 import json
 import zlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,18 @@ from wsi_haloae.errors import AnnotationError
 from wsi_haloae.slide.properties import Bounds
 
 UNCLASSIFIED = "Unclassified"
+_POINTS = ("Point", "MultiPoint")
 MOST_CHARACTERS = 1 << 30
 """Limit for a GeoJSON file, unpacked. A million outlined cells need less, but a packed file may unpack to any size."""
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """Regions in pixels of level 0, one geometry per class."""
+    """Regions in pixels of level 0, one geometry per class, and the points (n, 2) of each class that has some."""
 
     path: Path
     by_class: dict[str, BaseGeometry]
+    points: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def region(self, name: str) -> BaseGeometry:
         """The region of one class. Raises `AnnotationError`, which lists the known classes, if it is missing."""
@@ -65,13 +67,22 @@ def read_annotations(path: Path, bounds: Bounds | None) -> Annotations:
     if not isinstance(features, list):
         raise AnnotationError(f"{path}: 'features' must be a list, as in a GeoJSON FeatureCollection.")
     found: dict[str, list[BaseGeometry]] = defaultdict(list)
+    points: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
     for number, feature in enumerate(features):
-        geometry = _polygon_of(path, number, feature)
+        geometry = _geometry_of(path, number, feature)
         name = _class_of(feature)
-        if geometry is not None and not name.startswith("Ignore"):
+        if geometry is None or name.startswith("Ignore"):
+            continue
+        if geometry.geom_type in _POINTS:
+            points[name].append(shapely.get_coordinates(geometry))
+        else:
             found[name].append(geometry)
     shift = (bounds.l0_x, bounds.l0_y) if bounds else (0, 0)
-    return Annotations(path, {name: translate(shapely.union_all(parts), *shift) for name, parts in found.items()})
+    return Annotations(
+        path,
+        {name: translate(shapely.union_all(parts), *shift) for name, parts in found.items()},
+        {name: np.concatenate(parts) + shift for name, parts in points.items()},
+    )
 
 
 def find_annotations(place: Path, slide: Path) -> Path:
@@ -116,12 +127,12 @@ def _load(path: Path) -> Any:
     return document
 
 
-def _polygon_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
-    """The polygon of a feature; None for points and lines, which have no area."""
+def _geometry_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
+    """The polygon or points of a feature; None for lines."""
     geometry = feature.get("geometry") if isinstance(feature, dict) else None
     if not isinstance(geometry, dict):
         raise AnnotationError(f"{path}: feature {number} has no geometry.")
-    if geometry.get("type") not in ("Polygon", "MultiPolygon"):
+    if geometry.get("type") not in ("Polygon", "MultiPolygon", *_POINTS):
         return None
     try:
         with np.errstate(invalid="ignore"):  # coordinates that are not finite are reported below
@@ -130,7 +141,7 @@ def _polygon_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
             raise ValueError("coordinates are missing or not numbers")
         return shapely.make_valid(polygon)
     except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise AnnotationError(f"{path}: feature {number} has a broken polygon ({error}).") from None
+        raise AnnotationError(f"{path}: feature {number} has a broken {geometry['type']} ({error}).") from None
 
 
 def _class_of(feature: dict[str, Any]) -> str:

@@ -125,7 +125,7 @@ class ScoredSlide:
         """
         if axes is None:
             axes = pyplot.subplots(figsize=(8, 6), layout="constrained")[1]
-        slide, scale = self.store.header.slide, ColourScale(*self.store.header.model.display_range)
+        slide, scale = self.store.header.slide, ColourScale(*self.store.shown.model.display_range)
         width, height = slide.width * slide.mpp_x / UM_PER_MM, slide.height * slide.mpp_y / UM_PER_MM
         base = enlarged_or_reduced(self.store.thumbnail(), slide)
         axes.imshow(blended(base, self.tiles, assemble_heatmap(self.store), scale), extent=(0, width, height, 0))

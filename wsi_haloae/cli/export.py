@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.export.formats import FORMATS, default_formats
+
+if TYPE_CHECKING:
+    from wsi_haloae.adaptation.adapt import Asked
 
 
 class Score(click.ParamType[float]):
@@ -75,6 +78,7 @@ def _words(name: str) -> str:
     is_flag=True,
     help="Join neighbouring tiles of the same colour into one object in tiles.geojson: fewer objects for QuPath.",
 )
+@options.adaptation
 @click.option("--gz", is_flag=True, help="Compress: write tiles.geojson.gz instead of tiles.geojson.")
 @options.talk
 def export(
@@ -85,12 +89,15 @@ def export(
     min_score: float | None,
     merge: bool,
     gz: bool,
+    adapt: Asked | None,
+    anchors: Path | None,
     quiet: bool,
     verbose: bool,
 ) -> int:
     """Write the files of scored slides again, without scoring.
 
-    Use it to call tiles by another threshold or false-discovery rate, or for a format that score does not write.
+    Use it to adapt scores to the slide in another way, to call tiles by another threshold or false-discovery rate, or
+    for a format that score does not write.
     OUT is the folder that 'score -o' wrote, or the folder of one slide in it.
     """
     from wsi_haloae.calibration.selection import Criterion
@@ -105,7 +112,7 @@ def export(
         )
     criterion = Criterion(threshold, fdr)
     settings = ExportSettings(criterion, min_score=min_score, merge=merge, gz=gz)
-    chosen = ExportOptions(formats or default_formats(), settings)
+    chosen = ExportOptions(formats or default_formats(), settings, adapt, anchors)
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     result = export_slides(scored, chosen, click.get_current_context().params, reporter)
     if result.done:

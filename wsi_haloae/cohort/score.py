@@ -30,7 +30,8 @@ from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.score import ScoreRun, score_slides
 from wsi_haloae.scoring.options import ScoreOptions
-from wsi_haloae.stores.score_store import STORE_NAME, stored_model
+from wsi_haloae.stores.score_store import STORE_NAME
+from wsi_haloae.stores.scored_as import stored_model
 from wsi_haloae.workspace.batch_result import BatchResult, ItemResult, admit
 from wsi_haloae.workspace.lock import tidy
 from wsi_haloae.workspace.record import RunRecord

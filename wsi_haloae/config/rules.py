@@ -180,8 +180,8 @@ RULES: Mapping[str, Rule] = {
         ),
         Rule(
             DESCRIPTOR,
-            "Mahalanobis distance of the features' means and deviations over {cells}, in a metric that expects other stains, "
-            "scanners and patients",
+            "Mahalanobis distance of the features' means and deviations over {cells}, in a metric that expects other "
+            "stains, scanners and patients",
             numbers=f"{_CODE}.descriptor:descriptor",
             shows=_LOST_STRUCTURE,
             taught_by="train",

@@ -88,7 +88,7 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines) -> LabelledSli
         unlabelled=int((done & (classes == NO_CLASS)).sum()),
         selection=selection,
         why_none=scored.why_none,
-        smallest_p=store.header.model.smallest_p,
+        smallest_p=store.shown.model.smallest_p,
         overlap=overlap,
     )
 

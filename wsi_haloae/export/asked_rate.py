@@ -13,7 +13,7 @@ def require_rate(store: ScoreStore, criterion: Criterion) -> None:
 
     The message says why, which rate can be kept, and what to do instead.
     """
-    rate, smallest_p = criterion.fdr, store.header.model.smallest_p
+    rate, smallest_p = criterion.fdr, store.shown.model.smallest_p
     if criterion.threshold is not None or rate is None:
         return
     given = f"{store.path}: --fdr {rate:g} was given, but"

@@ -38,8 +38,8 @@ class OpenStore:
     """
 
     def __init__(self, store: ScoreStore, settings: ExportSettings = STANDARD) -> None:
-        self.store, self.settings, self.header = store, settings, store.header
-        self.scale = ColourScale(*store.header.model.display_range)
+        self.store, self.settings, self.header = store, settings, store.shown
+        self.scale = ColourScale(*store.shown.model.display_range)
 
     @cached_property
     def tiles(self) -> ScoredTiles:

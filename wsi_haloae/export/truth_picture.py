@@ -26,7 +26,7 @@ def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, reg
     """Write two panels with ``region`` (level-0 pixels) outlined: the slide alone, and the slide with its heatmap."""
     slide = store.header.slide
     base = enlarged_or_reduced(store.thumbnail(), slide)
-    scale = ColourScale(*store.header.model.display_range)
+    scale = ColourScale(*store.shown.model.display_range)
     coloured = blended(base, ScoredTiles.read(store), assemble_heatmap(store), scale)
     width = 2 * INCHES_HIGH * slide.width / slide.height
     figure = Figure(figsize=(width, INCHES_HIGH + 0.6), dpi=120, layout="constrained", facecolor="white")

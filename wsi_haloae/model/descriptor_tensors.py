@@ -43,7 +43,7 @@ def descriptor_model(path: Path, tensors: Mapping[str, Tensor]) -> DescriptorMod
             raise ValueError("its basis does not fit")
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{path}: the descriptors of reference tiles are damaged ({error}). Copy the file again from its source, or "
-            "train again."
+            f"{path}: the descriptors of reference tiles are damaged ({error}). Copy the file again from its source, "
+            "or train again."
         ) from None
     return DescriptorModel(basis, reference)

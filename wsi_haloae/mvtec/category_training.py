@@ -11,7 +11,9 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.mvtec.category import CategoryImages
 from wsi_haloae.mvtec.category_folder import MODEL_NAME
 from wsi_haloae.progress import Reporter
-from wsi_haloae.training.calibrate import set_display_range
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.scoring.source_scores import score_source
+from wsi_haloae.training.calibrate import BATCH, set_display_range
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.identity import Identity
 from wsi_haloae.training.job import STATE_NAME, TrainingJob
@@ -51,7 +53,9 @@ def train_category(
         facts={"images": {"train": len(category.data.train), "validation": len(category.data.validation)}},
     )
     trained, curve = fit(job, reporter)
-    checkpoint = set_display_range(trained, category.data.source, category.data.validation, device, lambda _: None)
+    data = category.data
+    scores = score_source(Scorer(trained, device, BATCH), data.source, data.validation, lambda _: None)
+    checkpoint = set_display_range(trained, scores.score)
     write_schedule(folder / "ews.png", config, steps, per_epoch, curve)
     checkpoint.save(path)
     (folder / STATE_NAME).unlink(missing_ok=True)

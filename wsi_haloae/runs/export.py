@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.asked_rate import require_rate
 from wsi_haloae.export.bundle import write_exports
@@ -20,6 +21,7 @@ from wsi_haloae.export.overview import write_overview
 from wsi_haloae.export.printed import exported_line
 from wsi_haloae.export.summary import recorded_calling
 from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.adapt_slide import adapt_slide, require_adaptable
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.batch_result import BatchResult, attempt, naming_a_full_disk
 from wsi_haloae.workspace.lock import locked, tidy
@@ -28,10 +30,12 @@ from wsi_haloae.workspace.record import Called, RunRecord
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Which files ``wsi-haloae export`` writes, and by which settings."""
+    """Which files ``wsi-haloae export`` writes, by which settings, and how scores are adapted first (None: as before)."""
 
     formats: Sequence[str]
     settings: ExportSettings
+    adapt: Asked | None = None
+    anchors: Path | None = None
 
 
 def export_slides(
@@ -43,6 +47,7 @@ def export_slides(
     checked before any file is written, so that the same criterion applies to all of them.
     """
     check_formats(options.formats)
+    require_adaptable(options.adapt, options.anchors)
     alone = (scored / STORE_NAME).exists()
     # The user may name a link; a slide's folder in it must not be one.
     single = scored.resolve() if scored.is_symlink() else scored
@@ -75,6 +80,9 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
                 f"{store.path}: {pending:,} of {len(store):,} tiles are not scored yet. "
                 "Run the same 'wsi-haloae score' command again: it continues where it stopped."
             )
+        if options.adapt or options.anchors:
+            with reporter.timed(f"{folder}: adaptation"):
+                adapt_slide(store, options.adapt or "auto", options.anchors, reporter)
         with reporter.timed(f"{folder}: {', '.join(options.formats)}"):
             source = write_exports(store, folder, options.settings, options.formats)
         facts = recorded_calling(source.tiles)

@@ -20,6 +20,7 @@ from wsi_haloae.export.printed import scored_lines
 from wsi_haloae.export.removal import remove_outputs
 from wsi_haloae.export.run_facts import run_facts
 from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.adapt_slide import require_adaptable
 from wsi_haloae.scoring.as_asked import require_as_asked
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.open_scores import finished_record, open_scores
@@ -59,6 +60,7 @@ class ScoreRun:
     @classmethod
     def of(cls, options: ScoreOptions) -> Self:
         """Load the model. Raises `CheckpointError` or `UsageError` for what would make every slide fail."""
+        require_adaptable(options.adapt, options.anchors)
         checkpoint, mpp = load_slide_model(options.model)
         return cls(ScorePlanner(checkpoint, mpp, Compute(checkpoint, options), options), options)
 

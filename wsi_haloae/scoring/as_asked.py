@@ -40,6 +40,12 @@ def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) ->
             f"{folder}: --keep-tiles was given, but this slide was scored without keeping its pixels. "
             "'wsi-haloae tile' writes them into another folder, or pass --overwrite to score the slide again."
         )
+    adapted = store.adapted.record.asked if store.adapted is not None else None
+    if store.finished and (options.anchors is not None or options.adapt not in {None, adapted}):
+        raise OutputExistsError(
+            f"{path}: scored already, with --adapt {adapted or 'none'}. 'wsi-haloae export {folder}' with --adapt or "
+            "--anchors adapts the scores in seconds; --overwrite scores the slide again."
+        )
     begun_with = {
         "--batch-size": compute.lowered_from or compute.batch_size,
         "--threads": compute.threads,

@@ -38,7 +38,8 @@ class Reference:
         if checkpoint.mean_image_map is not None:
             maps["image"] = checkpoint.mean_image_map.to(device)
         learned = {name: gaussian.to(maps["features"]) for name, gaussian in checkpoint.gaussians.items()}
-        return cls(maps, learned, checkpoint.descriptors and checkpoint.descriptors.basis.to(maps["features"]))
+        described = checkpoint.descriptors
+        return cls(maps, learned, described.basis.to(maps["features"]) if described else None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,8 +37,11 @@ def open_scores(folder: Path, header: ScoreHeader, chosen: ChosenTiles, checkpoi
     path = folder / STORE_NAME
     if not path.exists():
         calibration = checkpoint.calibration
-        reference = None if calibration is None else calibration.quantiles(REFERENCE_QUANTILES)
-        return ScoreStore.create(path, header, chosen.index, chosen.mask.thumbnail, chosen.mask.mask, reference)
+        quantiles = None if calibration is None else calibration.quantiles(REFERENCE_QUANTILES)
+        described = checkpoint.descriptors
+        reference = None if described is None else described.reference
+        mask = chosen.mask
+        return ScoreStore.create(path, header, chosen.index, mask.thumbnail, mask.mask, quantiles, reference)
     store = ScoreStore.open(path)
     store.require_same(header, chosen.index)
     store.remove_leftovers()

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.processors.cores import available_cores
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic."""
+    """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic.
+
+    ``adapt`` None: *auto* for a model whose rule adapts, else not at all.
+    """
 
     model: Path
     device: str = "auto"
@@ -23,3 +27,5 @@ class ScoreOptions:
     keep_tiles: bool = False
     overwrite: bool = False
     threads: int | None = None
+    adapt: Asked | None = None
+    anchors: Path | None = None

@@ -74,7 +74,7 @@ class ScorePlanner:
         return ScorePlan(tiling, header, roi, region)
 
     def _header(self, tiling: Tiling, roi: Path | None, reporter: Reporter) -> ScoreHeader:
-        checkpoint, facts = self.checkpoint, self.checkpoint.facts
+        checkpoint, facts, described = self.checkpoint, self.checkpoint.facts, self.checkpoint.descriptors
         return ScoreHeader(
             **dict(tiling.header()),
             model=ModelRecord(
@@ -91,4 +91,5 @@ class ScorePlanner:
             rules=tuple(available_rules(checkpoint)),
             map_size=checkpoint.model.map_size if self.options.maps else None,
             roi_sha256=file_sha256(roi) if roi else None,
+            descriptor_size=None if described is None else described.reference.dimensions,
         )

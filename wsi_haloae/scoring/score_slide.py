@@ -17,10 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_haloae.config import DESCRIPTOR
 from wsi_haloae.errors import RegionReadError, WsiHaloaeError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.processors.threads import on_threads
 from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.adapt_slide import adapt_slide
 from wsi_haloae.scoring.gallery import make_gallery
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import Scorer
@@ -48,7 +50,7 @@ def score_slide(
     reporter: Reporter,
     tiles: TileStore | None = None,
 ) -> None:
-    """Score every pending shard of ``store`` on ``device``, then make its gallery, as ``options`` say.
+    """Score every pending shard of ``store`` on ``device``, adapt the scores and make a gallery, as ``options`` say.
 
     Pixels come from ``slide``, or from ``tiles``, a finished store of the same tiles. A shard that does not fit into
     memory is scored again in smaller batches. Raises `SlideError` if the slide's file is missing.
@@ -78,6 +80,10 @@ def score_slide(
                     for reason in filter(None, read.reasons):
                         reporter.warn(reason)
         if not store.finished:
+            adapts = model.facts.config.scoring.rule == DESCRIPTOR
+            asked, anchors = options.adapt or ("auto" if adapts else None), options.anchors or slide.anchors
+            if asked or anchors:
+                adapt_slide(store, asked or "auto", anchors, reporter)
             store.write_gallery(make_gallery(store, source.read_tile, lambda pixels: scorer.maps(match(pixels))))
 
 

@@ -101,7 +101,7 @@ class Scorer:
 
     @torch.inference_mode()
     def moments(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What descriptors are projected from, (n, D), for n tiles, at most one batch; the auto-encoder does not run."""
+        """What descriptors of n tiles, at most one batch, are projected from: (n, D). Blocks C to E do not run."""
         (batch,) = batches_on(self._device, tiles, self.batch_size)
         unit = to_unit(batch)
         features = self._model.features(

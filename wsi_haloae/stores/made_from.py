@@ -33,7 +33,12 @@ def _sha(value: Any) -> str:
 _OF_TILES = ("read_plan.", "grid.")
 CAUSES = (
     Cause("the slide", ("slide.fingerprint",), ("slide.", *_OF_TILES), _sha),
-    Cause("--model", ("model.sha256",), ("model.", "rules", "layers", "map_size", "tissue.", *_OF_TILES), _sha),
+    Cause(
+        "--model",
+        ("model.sha256",),
+        ("model.", "rules", "layers", "map_size", "descriptor_size", "tissue.", *_OF_TILES),
+        _sha,
+    ),
     Cause("--mpp or --override-mpp", ("slide.mpp_x", "slide.mpp_y"), ("slide.mpp", "read_plan.", "grid.l0_scale")),
     Cause("--mpp-target", ("read_plan.mpp_x", "read_plan.mpp_y"), ("read_plan.", "grid.l0_scale")),
     Cause("--tile-size", ("grid.tile_size",)),

@@ -16,14 +16,19 @@ scores.zarr/
   thumbnail         (h, w, 3)    uint8     for the pictures
   tissue_mask       (h, w)       bool
   reference_scores  (k,)         float32   quantiles of held-out reference tiles' scores; empty without calibration
+  descriptor        (n, k)       float16   with the model's descriptors: what the features of each tile are like
+  reference/, adapted/                     scores adapted to the slide (see adaptation.py)
   gallery/                                 pixels and maps of a few tiles (see gallery.py); made when all are scored
+
+The score, p-value and reference scores that are shown are the adapted ones, if there are any: `read` returns them, and
+`shown` their scale.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,14 +36,32 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from wsi_haloae.adaptation.adapt import Asked, adapt
+from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
-from wsi_haloae.atomic import read_own
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.stores.adaptation import (
+    ADAPTED,
+    AdaptedRecord,
+    AdaptedScores,
+    read_adapted,
+    read_reference,
+    write_adapted,
+    write_reference,
+)
 from wsi_haloae.stores.compaction import compact, is_compact
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
 from wsi_haloae.stores.layout import Column
-from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex, create_column, damage_told
+from wsi_haloae.stores.sharded import (
+    SHARD_TILES,
+    ShardedStore,
+    StoreHeader,
+    TileIndex,
+    TileState,
+    create_column,
+    damage_told,
+)
 
 STORE_NAME = "scores.zarr"
 
@@ -87,6 +110,7 @@ class ScoreHeader(StoreHeader):
     rules: tuple[str, ...]
     map_size: int | None  # side of the kept anomaly maps, None without --maps
     roi_sha256: str | None
+    descriptor_size: int | None = None  # numbers k of a descriptor, None for a model without
 
     def identity(self) -> dict[str, Any]:
         """Everything except ``compute``, which a resumed run reads from the store."""
@@ -141,8 +165,12 @@ class ScoreStore(ShardedStore):
         thumbnail: NDArray[np.uint8],
         tissue_mask: NDArray[np.bool_],
         reference_scores: NDArray[np.float32] | None = None,
+        reference: ReferenceDescriptors | None = None,
     ) -> ScoreStore:
-        """A new store with every tile pending; ``reference_scores`` (k,) are None for a model without calibration."""
+        """A new store with every tile pending.
+
+        ``reference_scores`` (k,) are None for a model without calibration, ``reference`` for one without descriptors.
+        """
         length = len(index)
         with cls._making(path, header, index) as group:
             for name in ("score", "score_paper", "p_value"):
@@ -161,6 +189,9 @@ class ScoreStore(ShardedStore):
                     dtype=np.float32,
                     fill_value=np.nan,
                 )
+            if reference is not None:
+                create_column(group, "descriptor", length, np.float16, width=reference.dimensions, fill=np.nan)
+                write_reference(group, reference)
             group.create_array("thumbnail", data=thumbnail, chunks=thumbnail.shape)
             group.create_array("tissue_mask", data=tissue_mask, chunks=tissue_mask.shape)
             known = np.empty(0, np.float32) if reference_scores is None else reference_scores
@@ -169,7 +200,7 @@ class ScoreStore(ShardedStore):
 
     def columns(self) -> dict[str, Column]:
         """The columns of the index and of the results, and the arrays of the slide as a whole."""
-        side = self.header.map_size
+        side, size = self.header.map_size, self.header.descriptor_size
         return {
             **super().columns(),
             "score": Column(np.float32),
@@ -180,6 +211,7 @@ class ScoreStore(ShardedStore):
             "flags": Column(np.uint8),
             "tissue_cells": Column(np.int32, least=0),
             **({} if side is None else {"anomaly_map": Column(np.float32, (side, side))}),
+            **({} if size is None else {"descriptor": Column(np.float16, (size,))}),
             "thumbnail": Column(np.uint8, (None, 3)),
             "tissue_mask": Column(np.bool_, (None,)),
             "reference_scores": Column(np.float32),
@@ -194,6 +226,9 @@ class ScoreStore(ShardedStore):
         if self.header.map_size is not None:
             assert scores.anomaly_map is not None
             self._write("anomaly_map", shard, scores.anomaly_map)
+        if self.header.descriptor_size is not None:
+            assert scores.descriptor is not None
+            self._write("descriptor", shard, scores.descriptor)
         self._commit(shard, states, reasons)
 
     def lower_batch_size(self, batch_size: int) -> None:
@@ -206,7 +241,50 @@ class ScoreStore(ShardedStore):
 
     def scores(self) -> TileScores:
         """The results of all tiles, without the anomaly maps."""
-        return TileScores(**{name: self.read(name) for name in _COLUMNS}, anomaly_map=None)
+        return TileScores(
+            **{name: self.read(name) for name in _COLUMNS}, anomaly_map=None, descriptor=self.descriptors()
+        )
+
+    def descriptors(self) -> NDArray[np.float16] | None:
+        """The descriptors of all tiles, (n, k); None for a model without."""
+        return None if self.header.descriptor_size is None else self.read("descriptor")
+
+    def read(self, name: str, place: slice | int = slice(None)) -> NDArray[Any]:
+        """Part of one array, after adaptation. Raises `StoreError` if its file is damaged."""
+        if name in ADAPTED and self.adapted is not None:
+            return self.adapted.arrays[name][place]
+        return super().read(name, place)
+
+    @cached_property
+    def adapted(self) -> AdaptedScores | None:
+        """The scores after the last adaptation; None if they were never adapted. Raises `StoreError` if damaged."""
+        with damage_told(self.path, self.kind):
+            return read_adapted(self.path, len(self))
+
+    @property
+    def shown(self) -> ScoreHeader:
+        """The header with the rule, scale and calibration of the scores that are shown."""
+        if self.adapted is None:
+            return self.header
+        record, model = self.adapted.record, self.header.model
+        news = {"display_range": record.display_range, "calibration": record.calibration}
+        model = model.model_copy(update={"rule": f"{model.rule}, {record.words}", **news})
+        return self.header.model_copy(update={"model": model})
+
+    def adapt(self, asked: Asked = "auto", anchors: NDArray[np.int64] | None = None) -> AdaptedRecord:
+        """Adapt the scores to the slide, in place of an earlier adaptation, and return how.
+
+        Raises `UsageError` if that cannot be done, `StoreError` if the store is damaged.
+        """
+        marked = np.empty(0, np.int64) if anchors is None else anchors
+        with damage_told(self.path, self.kind):
+            reference, descriptors = read_reference(self.path), self.descriptors()
+            assert descriptors is not None, "asked for only where there are descriptors"
+            adapted = adapt(reference, descriptors, self.states() == TileState.DONE, asked, marked)
+            write_adapted(self.path, adapted, asked, marked)
+        self.__dict__.pop("adapted", None)
+        assert self.adapted is not None
+        return self.adapted.record
 
     def anomaly_map(self, number: int) -> NDArray[np.float32]:
         """The kept anomaly map (m, m) of one tile."""
@@ -239,7 +317,7 @@ class ScoreStore(ShardedStore):
 
     def compacted(self) -> ScoreStore:
         """The finished store with one file per column, opened again; itself if already compact, or empty."""
-        columns = frozenset(self._arrays) & {*_COLUMNS, "state", "reason"}
+        columns = frozenset(self._arrays) & {*_COLUMNS, "descriptor", "state", "reason"}
         if not len(self) or is_compact(self.path, columns):
             return self
         compact(self.path, columns)
@@ -261,13 +339,3 @@ def _wide_columns(header: ScoreHeader) -> dict[str, int]:
         "layer_dissimilarities": layers,
         "artefacts": len(FLAGS),
     }
-
-
-def stored_model(path: Path) -> str | None:
-    """SHA-256 of the model that made a store, read from its header alone; None if it cannot be read."""
-    try:
-        document = json.loads(read_own(path / "zarr.json"))
-        sha256 = document["attributes"]["header"]["model"]["sha256"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return sha256 if isinstance(sha256, str) else None

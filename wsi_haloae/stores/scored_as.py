@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
+from wsi_haloae.atomic import read_own
 from wsi_haloae.stores.score_store import ScoreHeader
 
 SHA_SHOWN = 8
@@ -50,3 +53,13 @@ def some(names: Sequence[str]) -> str:
     """The first few of some names, and how many more there are."""
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def stored_model(path: Path) -> str | None:
+    """SHA-256 of the model that made a store, read from its header alone; None if it cannot be read."""
+    try:
+        document = json.loads(read_own(path / "zarr.json"))
+        sha256 = document["attributes"]["header"]["model"]["sha256"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return sha256 if isinstance(sha256, str) else None

@@ -49,7 +49,7 @@ class ScoredTiles:
             np.where(done, store.read(name), np.float32(np.nan)) for name in ("score", "score_paper", "p_value")
         )
         flags = np.where(done, store.read("flags") & known_bits(), 0).astype(np.uint8)
-        return cls(store.header, store.index, state, score, score_paper, p_value, flags, criterion)
+        return cls(store.shown, store.index, state, score, score_paper, p_value, flags, criterion)
 
     def __len__(self) -> int:
         return len(self.index)

@@ -82,7 +82,8 @@ def _any_stain(image: Image8, random: np.random.Generator) -> Image8:
 def _any_scanner(image: Image8, random: np.random.Generator) -> Image8:
     """Another tone curve and white balance."""
     gamma, gains = np.exp(random.normal(0, 0.2)), np.exp(random.normal(0, 0.06, 3))
-    return np.rint(255 * np.clip((image / 255) ** gamma * gains, 0, 1)).astype(np.uint8)
+    levels: NDArray[np.float64] = 255 * np.clip((image / 255) ** gamma * gains, 0, 1)
+    return np.rint(levels).astype(np.uint8)
 
 
 def _any_focus(image: Image8, random: np.random.Generator) -> Image8:

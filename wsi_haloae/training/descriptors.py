@@ -12,7 +12,6 @@ no simulation shows. The weight is chosen by `choose_weight`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -125,7 +124,7 @@ def with_weight(checkpoint: Checkpoint, basis: Basis, spreads: Spreads, weight: 
 
 
 def with_calibration(
-    checkpoint: Checkpoint, calibration: NDArray[np.float16], groups: Sequence[str], others: NDArray[np.float16]
+    checkpoint: Checkpoint, calibration: NDArray[np.float16], groups: NDArray[np.str_], others: NDArray[np.float16]
 ) -> Checkpoint:
     """Add the descriptors of calibration tiles (m, k) with their groups, and the usual spread of a slide's core.
 
@@ -133,7 +132,7 @@ def with_calibration(
     """
     model = checkpoint.descriptors
     assert model is not None, "the metric is learned before anything is calibrated"
-    numbers = np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int32)
+    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int32)
     kept = evenly(np.arange(len(calibration)), MOST_TILES)
     held_out = np.concatenate([others, calibration])
     spread = find_core(held_out, model.reference.metric).spread if len(held_out) >= FEWEST else None

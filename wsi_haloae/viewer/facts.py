@@ -38,7 +38,7 @@ def list_entry(scored: ScoredFolder) -> dict[str, Any]:
 
 def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
     """All facts of one slide. Lengths whose names begin with ``l0_`` are level-0 pixels."""
-    header, pixel_map = opened.store.header, opened.pixel_map
+    header, pixel_map = opened.store.shown, opened.pixel_map
     grid, slide = grid_of(header), header.slide
     cells = Heatmap(np.empty((0, 0), np.float32), grid)
     nothing, smallest_p = np.empty(0, np.float32), header.model.smallest_p

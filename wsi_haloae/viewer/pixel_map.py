@@ -40,7 +40,7 @@ class PixelMapPicture:
     @cached_property
     def scale(self) -> ColourScale:
         """Maps residuals to colours; its range is 0 to 1 if no tile was scored."""
-        known = self._store.header.model.map_range
+        known = self._store.shown.model.map_range
         if known is not None:
             return ColourScale(*known)
         done = np.flatnonzero(self._store.states() == TileState.DONE)
@@ -65,7 +65,7 @@ class PixelMapPicture:
             "max_level": len(self._pyramid.shapes) - 1,
             "tile_size": SMALLEST,
             "range": [self.scale.low, self.scale.high],
-            "of_this_slide": self._store.header.model.map_range is None,
+            "of_this_slide": self._store.shown.model.map_range is None,
         }
 
     def zoom_tile(self, level: int, column: int, row: int) -> NDArray[np.uint8] | None:

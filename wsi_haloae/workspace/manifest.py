@@ -7,6 +7,7 @@
     site              where the slide was made, e.g. the hospital
     group             how slides are grouped for comparison, e.g. the grade
     annotations       the slide's QuPath GeoJSON
+    anchors           another one, with tiles of reference tissue marked (``score --anchors``)
     split             train, validation or calibration
 
 What R, pandas and spreadsheets write for an unknown value (`UNKNOWN`) counts as an empty cell: two slides of patient
@@ -36,6 +37,7 @@ class ManifestRow:
     site: str | None = None
     group: str | None = None
     annotations: Path | None = None
+    anchors: Path | None = None
     split: str | None = None
 
     @property
@@ -44,6 +46,7 @@ class ManifestRow:
         return self.patient or self.slide or str(self.path)
 
 
+OUTLINES = ("annotations", "anchors")
 COLUMNS = tuple(field.name for field in fields(ManifestRow))
 UNKNOWN = frozenset(
     ("", "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None",
@@ -106,7 +109,7 @@ def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow
         raise UsageError(f"{manifest}, line {line}: mpp {mpp!r} is not a number.") from None
     if value is not None and not 0 < value < 1000:
         raise UsageError(f"{manifest}, line {line}: mpp {value} is not a pixel size in micrometres.")
-    annotations = cell("annotations")
+    outlines = {name: None if (file := cell(name)) is None else manifest.parent / file for name in OUTLINES}
     return ManifestRow(
         path=manifest.parent / written,
         mpp=value,
@@ -114,6 +117,6 @@ def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow
         patient=words("patient"),
         site=words("site"),
         group=words("group"),
-        annotations=None if annotations is None else manifest.parent / annotations,
+        **outlines,
         split=words("split"),
     )

@@ -20,7 +20,8 @@ NameBy = Literal["stem", "parent"]
 class SlideInput:
     """A slide file, the pixel size that the user gave (None: the file's), and the name of its output folder.
 
-    ``patient`` and ``group`` come from a manifest: whose slide it is, and in which group it is compared.
+    ``patient``, ``group`` and ``anchors`` come from a manifest: whose slide it is, in which group it is compared, and
+    the file with its marked reference tiles.
     """
 
     path: Path
@@ -29,6 +30,7 @@ class SlideInput:
     override_mpp: bool
     patient: str | None = None
     group: str | None = None
+    anchors: Path | None = None
 
     @property
     def absolute(self) -> Path:
@@ -59,6 +61,7 @@ def find_slides(
             override_mpp=override_mpp is not None,
             patient=row.patient,
             group=row.group,
+            anchors=row.anchors,
         )
         for argument in arguments
         for row in _expand(argument)

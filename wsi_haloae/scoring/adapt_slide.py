@@ -1,0 +1,41 @@
+"""Adapts the scores of a slide to its own level, once all its tiles are scored; export does the same again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wsi_haloae.adaptation.adapt import Asked
+from wsi_haloae.annotations.anchors import anchor_tiles
+from wsi_haloae.annotations.geojson import find_annotations
+from wsi_haloae.errors import UsageError
+from wsi_haloae.progress import Reporter
+from wsi_haloae.slide.properties import Bounds
+from wsi_haloae.stores.score_store import ScoreStore
+
+
+def require_adaptable(asked: Asked | None, anchors: Path | None) -> None:
+    """Raises `UsageError` for anchors that the mode would ignore, and for *anchors* without any."""
+    if anchors is not None and asked in {"none", "slide"}:
+        raise UsageError(f"--anchors {anchors} was given, but --adapt {asked} ignores anchors. Leave one of them out.")
+    if anchors is None and asked == "anchors":
+        raise UsageError("--adapt anchors needs --anchors: a GeoJSON file with tiles of reference tissue marked.")
+
+
+def adapt_slide(store: ScoreStore, asked: Asked, anchors: Path | None, reporter: Reporter) -> None:
+    """Adapt the scores in ``store``, with the tiles that the file ``anchors`` (or one in this folder) marks.
+
+    Raises `UsageError` if the slide's model has no descriptors, or if it cannot be adapted in this way.
+    """
+    slide, index = store.header.slide, store.index
+    if store.header.descriptor_size is None:
+        raise UsageError(
+            f"{slide.name}: scored by a model without descriptors of tiles, so its scores cannot be adapted. Train the "
+            "model again with this version, and score the slide again."
+        )
+    marked = None
+    if anchors is not None:
+        bounds = Bounds(*slide.bounds) if slide.bounds else None
+        marked = anchor_tiles(find_annotations(anchors, Path(slide.name)), bounds, index.location, index.size)
+    note = store.adapt(asked, marked).note
+    if note:
+        reporter.warn(f"{slide.name}: {note}")

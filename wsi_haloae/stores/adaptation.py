@@ -1,0 +1,122 @@
+"""Two groups of a score store: what adapting its scores needs, and the scores after the last adaptation.
+
+    reference/   the model's `ReferenceDescriptors`, by the names of its arrays
+    adapted/
+      score, p_value    (n,)   float32   NaN where there is none
+      reference_scores  (k,)   float32   quantiles of held-out reference tiles' scores, adapted in the same way
+      attributes               an `AdaptedRecord`
+
+``adapted`` is replaced whole by another adaptation. The columns of the store itself never change: they have the scores
+of a slide of whose level nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from wsi_haloae.adaptation.adapt import Adapted, Asked
+from wsi_haloae.adaptation.reference import ReferenceDescriptors
+from wsi_haloae.atomic import new_tree, remove
+from wsi_haloae.calibration.conformal import CalibrationFacts
+
+REFERENCE_NAME, ADAPTED_NAME = "reference", "adapted"
+ADAPTED: Final = frozenset({"score", "p_value", "reference_scores"})
+"""Arrays that an adaptation replaces."""
+QUANTILES = 256
+"""Of the reference's scores: enough to draw their histogram beside the slide's."""
+
+
+class AdaptedRecord(BaseModel):
+    """How scores were adapted; see `wsi_haloae.adaptation.adapt`.
+
+    ``tiles`` is how many tiles gave the slide's level, ``anchors`` are the numbers of those that somebody marked.
+    ``note`` is a sentence that people must read, or "".
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    asked: Asked
+    mode: Literal["none", "slide", "anchors"]
+    tiles: int
+    anchors: tuple[int, ...] = ()
+    note: str = ""
+    display_range: tuple[float, float]
+    calibration: CalibrationFacts
+
+    @property
+    def words(self) -> str:
+        """A phrase for people."""
+        if self.mode == "none":
+            return "not adapted to the slide"
+        source = "marked reference tiles" if self.mode == "anchors" else "tiles that are most like the reference"
+        return f"adapted to the level of this slide's {self.tiles:,} {source}"
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptedScores:
+    """Scores and p-values (n,) after adaptation, quantiles (k,) of the reference's scores, and the record."""
+
+    record: AdaptedRecord
+    arrays: Mapping[str, NDArray[np.float32]]
+
+
+def write_reference(group: zarr.Group, reference: ReferenceDescriptors) -> None:
+    """Write the reference into the group of a new store."""
+    inside = group.create_group(REFERENCE_NAME)
+    for name, values in reference.arrays().items():
+        inside.create_array(name, data=values, chunks=tuple(max(1, side) for side in values.shape))
+
+
+def read_reference(store: Path) -> ReferenceDescriptors:
+    """The reference of a store. Raises `ValueError` or `KeyError` if it is damaged."""
+    group = zarr.open_group(store / REFERENCE_NAME, mode="r", zarr_format=3)
+    return ReferenceDescriptors.of({name: np.asarray(array[:]) for name, array in group.arrays()})
+
+
+def write_adapted(store: Path, adapted: Adapted, asked: Asked, anchors: NDArray[np.int64]) -> None:
+    """Replace the adapted scores of the store at this path.
+
+    If the process is killed, the old ones are there, or the new ones, or, for a moment, none: then the scores count as
+    not adapted, and the next `score` or `export` adapts them.
+    """
+    record = AdaptedRecord(
+        asked=asked,
+        mode=adapted.mode,
+        tiles=adapted.tiles,
+        anchors=tuple(anchors.tolist()) if adapted.mode == "anchors" else (),
+        note=adapted.note,
+        display_range=adapted.display_range,
+        calibration=adapted.calibration.facts,
+    )
+    arrays = {
+        "score": adapted.scores,
+        "p_value": adapted.calibration.p_values(adapted.scores),
+        "reference_scores": adapted.calibration.quantiles(QUANTILES),
+    }
+    with new_tree(store / ADAPTED_NAME, beside=store) as partial:
+        group = zarr.create_group(partial, zarr_format=3)
+        group.attrs.update(record.model_dump(mode="json"))
+        for name, values in arrays.items():
+            group.create_array(name, data=values, chunks=(max(1, len(values)),))
+        remove(store / ADAPTED_NAME)
+
+
+def read_adapted(store: Path, tiles: int) -> AdaptedScores | None:
+    """The adapted scores of a store with this many tiles; None if there are none. `ValueError` for damaged ones."""
+    if not (store / ADAPTED_NAME).is_dir():
+        return None
+    group = zarr.open_group(store / ADAPTED_NAME, mode="r", zarr_format=3)
+    arrays = {name: np.asarray(array[:]) for name, array in group.arrays()}
+    if arrays.keys() != ADAPTED or any(values.dtype != np.float32 for values in arrays.values()):
+        raise ValueError("its adapted scores lack an array, or have one of another type")
+    if arrays["score"].shape != (tiles,) or arrays["p_value"].shape != (tiles,) or arrays["reference_scores"].ndim != 1:
+        raise ValueError("its adapted scores have another number of tiles")
+    return AdaptedScores(AdaptedRecord.model_validate(dict(group.attrs)), arrays)
