@@ -141,7 +141,7 @@ def _geometry_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
             raise ValueError("coordinates are missing or not numbers")
         return shapely.make_valid(polygon)
     except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise AnnotationError(f"{path}: feature {number} has a broken {geometry['type']} ({error}).") from None
+        raise AnnotationError(f"{path}: feature {number} has a broken geometry ({error}).") from None
 
 
 def _class_of(feature: dict[str, Any]) -> str:

@@ -108,15 +108,15 @@ def adaptation(command: Command) -> Command:
     command = click.option(
         "--anchors",
         type=click.Path(exists=True, path_type=Path),
-        help="Tiles that are reference tissue: GeoJSON with polygons or points of the class Reference, or a folder with "
-        "<stem>.geojson for each slide. A few tiles (3 to 10) are enough.",
+        help="Tiles that you know to be reference tissue: GeoJSON with polygons or points of the class Reference, or a "
+        "folder with <stem>.geojson for each slide. A few tiles (3 to 10) are enough.",
     )(command)
     return click.option(
         "--adapt",
         type=click.Choice(["auto", "none", "slide", "anchors"]),
-        help="What scores are compared with: anchors (tiles that you mark), slide (the slide's own tiles that are most "
-        "like the reference), or none (the training tiles alone). auto: anchors if given, else slide, unless nothing on "
-        "the slide seems to be reference tissue. Default: auto for a model with the rule descriptor, else none.",
+        help="What the slide's tiles are compared with: anchors (tiles that you mark), slide (its own tiles that are "
+        "most like the reference), or none (only the training tiles). auto: anchors if given, else slide, unless nothing "
+        "on the slide seems to be reference tissue. Default: auto if the model's rule is descriptor, else none.",
     )(command)
 
 

@@ -30,7 +30,10 @@ from wsi_haloae.workspace.record import Called, RunRecord
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Which files ``wsi-haloae export`` writes, by which settings, and how scores are adapted first (None: as before)."""
+    """Which files ``wsi-haloae export`` writes, and by which settings.
+
+    ``adapt`` and ``anchors`` None: the scores stay adapted as they are.
+    """
 
     formats: Sequence[str]
     settings: ExportSettings

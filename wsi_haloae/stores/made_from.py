@@ -31,14 +31,10 @@ def _sha(value: Any) -> str:
 
 
 _OF_TILES = ("read_plan.", "grid.")
+_OF_MODEL = ("model.", "rules", "layers", "map_size", "descriptor_size", "tissue.", *_OF_TILES)
 CAUSES = (
     Cause("the slide", ("slide.fingerprint",), ("slide.", *_OF_TILES), _sha),
-    Cause(
-        "--model",
-        ("model.sha256",),
-        ("model.", "rules", "layers", "map_size", "descriptor_size", "tissue.", *_OF_TILES),
-        _sha,
-    ),
+    Cause("--model", ("model.sha256",), _OF_MODEL, _sha),
     Cause("--mpp or --override-mpp", ("slide.mpp_x", "slide.mpp_y"), ("slide.mpp", "read_plan.", "grid.l0_scale")),
     Cause("--mpp-target", ("read_plan.mpp_x", "read_plan.mpp_y"), ("read_plan.", "grid.l0_scale")),
     Cause("--tile-size", ("grid.tile_size",)),
