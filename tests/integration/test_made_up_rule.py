@@ -22,6 +22,7 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.training.choose_rule import choose_rule, describe_choice
+from wsi_haloae.training.descriptors import measure_spreads
 
 CODE = "tests.scoring.made_up_rule"
 MADE_UP = Rule(
@@ -67,7 +68,7 @@ def test_a_rule_is_known_to_all_by_its_row(
     assert WORDS in pq.read_schema(output / "tiny/tiles.parquet").metadata[b"rule"].decode()
     assert WORDS in (output / "tiny/report.html").read_text()
     assert f"| `surprise` | {WORDS} | validation tiles |  |" in rule_list()
-    assert "`surprise` or `combined` or `content`" in rule_list()
+    assert "`surprise` or `descriptor` or `combined` or `content`" in rule_list()
 
 
 def _scores_as_its_code_says(checkpoint: Checkpoint) -> None:
@@ -88,8 +89,10 @@ def _scores_as_its_code_says(checkpoint: Checkpoint) -> None:
 
 def _is_asked_by_auto(checkpoint: Checkpoint) -> None:
     source = MemorySource(6, size=64)
-    chosen = choose_rule(_with_rule(checkpoint, "auto"), source, np.arange(6), torch.device("cpu"), lambda _count: None)
-    assert list(chosen.facts.rule_marks) == ["surprise", "combined", "content"]
+    asking, device = _with_rule(checkpoint, "auto"), torch.device("cpu")
+    measured = measure_spreads(asking, source, np.arange(6), device, lambda _count: None)
+    chosen = choose_rule(asking, source, np.arange(6), measured, device, lambda _count: None)
+    assert list(chosen.facts.rule_marks) == ["surprise", "descriptor", "combined", "content"]
     assert describe_choice(chosen.facts.rule_marks, "surprise").endswith("; surprisingly")
 
 

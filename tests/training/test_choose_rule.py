@@ -13,11 +13,14 @@ from tests.model.tiny import tiny_checkpoint
 from tests.training.tiles import MemorySource
 from wsi_haloae.config import candidates
 from wsi_haloae.errors import CheckpointError
+from wsi_haloae.model.basis import Basis
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.synthetic.imaging_changes import PERTURBATIONS
 from wsi_haloae.training import choose_rule as choosing
 from wsi_haloae.training.calibrate import calibrate
+from wsi_haloae.training.descriptors import Spreads, measure_spreads
 from wsi_haloae.training.split import Split
 from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
@@ -48,54 +51,81 @@ class Watched(MemorySource):
         return super().read(number)
 
 
-def told_by_hand(checkpoint: Checkpoint, source: MemorySource, tiles: np.ndarray) -> dict[str, float]:
-    """Marks pair by pair: how often a synthetic anomaly scores above an unchanged tile, in the worst kind."""
+def areas_by_hand(usual: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How often a synthetic anomaly scores above a usual tile, pair by pair: scores (n, rules) -> (rules,)."""
+    above = (others[:, None] > usual[None]) + 0.5 * (others[:, None] == usual[None])  # (n, n, rules)
+    return above.mean(axis=(0, 1))
+
+
+def marks_by_hand(checkpoint: Checkpoint, source: MemorySource, tiles: np.ndarray) -> dict[str, float]:
+    """The worst kind of synthetic anomaly against tiles of which each has other imaging."""
     scorer = Scorer(choosing._scoring_by(checkpoint, "combined"), CPU, 4)
 
-    def rules(images: list[np.ndarray]) -> np.ndarray:
-        return scorer.score(np.stack(images)).rules
+    def scores(images: list[np.ndarray]) -> np.ndarray:
+        found = scorer.score(np.stack(images))
+        unknown = checkpoint.descriptors.reference.metric.unknown
+        return np.column_stack([found.rules, unknown.distance(found.descriptor)])
 
-    usual = rules([source.read(int(number)) for number in tiles])
+    plain = [source.read(int(number)) for number in tiles]
+    changes = list(PERTURBATIONS.values())
+    usual = scores([changes[number % len(changes)](tile) for number, tile in enumerate(plain)])
     areas = []
     for kind, change in enumerate(SYNTHETIC_ANOMALIES.values()):
         seeds = [(checkpoint.facts.config.training.seed, 4, kind, number) for number in range(len(tiles))]
-        others = rules(
-            [
-                change(source.read(int(number)), np.random.default_rng(seed))
-                for number, seed in zip(tiles, seeds, strict=True)
-            ]
-        )
-        above = (others[:, None] > usual[None]) + 0.5 * (others[:, None] == usual[None])  # (n, n, rules)
-        areas.append(above.mean(axis=(0, 1)))
-    worst = dict(zip(scorer.rules, np.min(areas, axis=0).tolist(), strict=True))
+        others = [change(tile, np.random.default_rng(seed)) for tile, seed in zip(plain, seeds, strict=True)]
+        areas.append(areas_by_hand(usual, scores(others)))
+    names = [*scorer.rules, "descriptor"]
+    worst = dict(zip(names, np.min(areas, axis=0).tolist(), strict=True))
     return {name: worst[name] for name in candidates()}
 
 
-def test_marks_are_those_of_the_definition_and_the_better_one_scores() -> None:
+def measured(source: MemorySource) -> tuple[Basis, Spreads]:
+    return measure_spreads(asking(), source, PARTS["train"], CPU, lambda _count: None)
+
+
+def test_marks_are_those_of_the_definition_and_only_validation_tiles_are_read() -> None:
     source, checkpoint = Watched(40), asking()
-    chosen = choosing.choose_rule(checkpoint, source, PARTS["validation"], CPU, lambda _count: None)
-    expected = told_by_hand(checkpoint, MemorySource(40), PARTS["validation"])
+    spreads = measured(MemorySource(40))
+    chosen = choosing.choose_rule(checkpoint, source, PARTS["validation"], spreads, CPU, lambda _count: None)
+    expected = marks_by_hand(chosen, MemorySource(40), PARTS["validation"])
     assert chosen.facts.rule_marks == pytest.approx(expected)
-    assert chosen.facts.config.scoring.rule == max(expected, key=expected.__getitem__)
     assert set(source.asked) == set(PARTS["validation"].tolist()), "calibration tiles stay unseen"
 
 
 @pytest.mark.parametrize(
-    ("combined", "content", "chosen"), [(0.9, 0.8, "combined"), (0.8, 0.9, "content"), (0.9, 0.9, "combined")]
+    ("descriptor", "combined", "content", "chosen"),
+    [
+        (0.9, 0.8, 0.8, "descriptor"),
+        (0.9, 0.915, 0.8, "descriptor"),  # a toss-up
+        (0.9, 0.93, 0.92, "combined"),
+        (0.8, 0.85, 0.9, "content"),
+    ],
 )
-def test_the_auto_encoder_is_left_out_only_where_it_does_harm(
-    combined: float, content: float, chosen: str, monkeypatch: pytest.MonkeyPatch
+def test_a_rule_must_be_better_by_a_margin(
+    descriptor: float, combined: float, content: float, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = {
-        "first": {"combined": combined, "content": content, "max": 1.0},
-        "second": dict.fromkeys(("combined", "content", "max"), 1.0),
-    }
-    monkeypatch.setattr(choosing, "synthetic_anomaly_auroc", lambda *_given: told)
-    found = choosing.choose_rule(asking(), MemorySource(40), PARTS["validation"], CPU, lambda _count: None)
+    told = {"descriptor": descriptor, "combined": combined, "content": content}
+    spreads = measured(MemorySource(40))
+    monkeypatch.setattr(
+        choosing, "_marks", lambda scores: told if "descriptor" in scores else dict.fromkeys(scores, 0.5)
+    )
+    found = choosing.choose_rule(asking(), MemorySource(40), PARTS["validation"], spreads, CPU, lambda _count: None)
     assert found.facts.config.scoring.rule == chosen
-    assert found.facts.rule_marks == {"combined": combined, "content": content}
+    assert found.facts.rule_marks == told
     assert chosen in choosing.describe_choice(found.facts.rule_marks, chosen)
-    assert ("left out" in choosing.describe_choice(found.facts.rule_marks, chosen)) == (chosen == "content")
+
+
+def test_the_weight_with_the_best_mark_makes_the_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    spreads = measured(MemorySource(40))
+    plain = choosing._marks
+
+    def marks(scores: dict[str, np.ndarray]) -> dict[str, float]:
+        return plain(scores) if "descriptor" in scores else {weight: float(weight == "10") for weight in scores}
+
+    monkeypatch.setattr(choosing, "_marks", marks)
+    found = choosing.choose_rule(asking(), MemorySource(40), PARTS["validation"], spreads, CPU, lambda _count: None)
+    across = found.descriptors.reference.metric.across
+    np.testing.assert_allclose(across, spreads[1].metric(10).across, rtol=1e-5)
 
 
 def test_calibration_chooses_and_p_values_are_those_of_the_chosen_rule(

@@ -20,7 +20,7 @@ from wsi_haloae.adaptation.metric import Level, Metric
 
 SHARE = 0.15
 """Share of a slide's tiles that its core has."""
-FEWEST = 64
+FEWEST = 50
 """A slide or group with fewer tiles has no core: too few to say how they spread."""
 MOST = 8192
 """A slide with more tiles gives a regular sample of this many."""

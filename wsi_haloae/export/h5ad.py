@@ -1,7 +1,9 @@
 """tiles.h5ad: the tiles as AnnData, for scanpy, squidpy and other single-cell analysis tools.
 
     obs                 one row per tile, named row_column, with the columns of tiles.csv
-    X                   (n, rules) float32, the scores by every rule; var has the names of the rules
+    X                   (n, k) float32, the descriptors: what the features of each tile are like; to cluster tiles by.
+                        (n, 0) for a model without descriptors
+    obsm["rules"]       (n, rules) float32, the scores by every rule, before adaptation; uns["rules"] has their names
     obsm["spatial"]     (n, 2) float64, centres of the tiles in pixels of level 0
     obsm["layer_residuals"], obsm["layer_dissimilarities"]
                         (n, layers) float32, the inputs of the rules; uns["layers"] has the names of the layers
@@ -27,27 +29,30 @@ from wsi_haloae.stores.sharded import TileState
 def write_anndata(path: Path, source: OpenStore) -> None:
     """Write every tile, with the scores of all rules."""
     tiles, index, header, scores = source.tiles, source.tiles.index, source.header, source.store.scores()
+    descriptors = np.empty((len(tiles), 0), np.float16) if scores.descriptor is None else scores.descriptor
     unscored = (tiles.state != TileState.DONE)[:, np.newaxis]
     obs = record_batch(tiles, slice(None)).to_pandas()
     obs["anomalous"] = obs["anomalous"].map({True: "yes", False: "no"}).astype("category")  # HDF5 has no null
     obs.index = [f"{row}_{column}" for row, column in zip(index.row.tolist(), index.column.tolist(), strict=True)]
     table = anndata.AnnData(
-        X=_known(np.column_stack([tiles.score, tiles.score_paper, scores.rules]), unscored),
+        X=_known(descriptors.astype(np.float32), unscored),
         obs=obs,
         obsm={
+            "rules": _known(np.column_stack([tiles.score_paper, scores.rules]), unscored),
             "spatial": index.location + index.size / 2,
             "layer_residuals": _known(scores.layer_residuals, unscored),
             "layer_dissimilarities": _known(scores.layer_dissimilarities, unscored),
         },
         uns={
             "layers": np.array(header.layers),
+            "rules": np.array(["paper", *header.rules]),
             "slide": header.slide.model_dump(mode="json", include={"name", "fingerprint", "width", "height"})
             | {"mpp": [header.slide.mpp_x, header.slide.mpp_y]},
             "model": header.model.model_dump(mode="json", include={"sha256", "rule", "mpp", "display_range"}),
             "criterion": "" if tiles.selection is None else tiles.selection.words,
         },
     )
-    table.var_names = ["score", "paper", *header.rules]
+    table.var_names = [f"descriptor_{number}" for number in range(descriptors.shape[1])]
     with replacing(path) as partial:
         table.write_h5ad(partial, compression="gzip")
 

@@ -57,10 +57,10 @@ def choose_rule(
     ``measured`` is what the metric is made of. The returned checkpoint records the chosen rule and the marks.
     """
     sample = Chosen(source, drawn(validation))
-    asking = _scoring_by(checkpoint, candidates()[0])
+    weighted = {f"{weight:g}": with_weight(checkpoint, *measured, weight) for weight in WEIGHTS}
+    asking = _scoring_by(weighted[f"{DEFAULT_WEIGHT:g}"], candidates()[0])
     found, rules = scored_anomalies(asking, imaged_otherwise(sample), sample, device, advance)
     assert found.descriptor is not None, "the metric has been learned"
-    weighted = {f"{weight:g}": with_weight(checkpoint, *measured, weight) for weight in WEIGHTS}
     distances = {weight: _unknown(one).distance(found.descriptor) for weight, one in weighted.items()}
     weight = _best(_marks(distances), f"{DEFAULT_WEIGHT:g}")
     marks = _marks(rules | {DESCRIPTOR: distances[weight]})

@@ -1,0 +1,51 @@
+"""The next patient's slide: models of one patient's liver, judged on other patients, with and without adaptation.
+
+    python pipelines/real_slides.py --data ../shared/data --weights ../shared/weights/vgg19_features.safetensors \
+        -o real-slides
+
+An interrupted run continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from wsi_haloae.cli import options
+from wsi_haloae.cli.main import run
+from wsi_haloae.experiments.real_slides import RealSlidesOptions, markdown_rows, measure_real_slides
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder with wsi/liver-*.tiff, their outlines, and tiles/liver_c.",
+)
+@click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option("--config", "configs", multiple=True, default=("haloae-small",), show_default=True)
+@click.option("--set", "settings", multiple=True, default=("training.steps=150",), show_default=True)
+@options.output_folder
+@options.workers
+@options.device
+def main(
+    data: Path,
+    weights: Path,
+    configs: tuple[str, ...],
+    settings: tuple[str, ...],
+    output: Path,
+    num_workers: int,
+    device: str,
+) -> int:
+    """Train, score and judge; the tables go to OUTPUT/real-slides.md and real-slides.json."""
+    chosen = RealSlidesOptions(data, configs, settings, weights, device, num_workers)
+    rows = measure_real_slides(output, chosen, options.reporter(quiet=False, verbose=False))
+    click.echo(markdown_rows(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], main, "real_slides.py"))

@@ -1,0 +1,179 @@
+"""Adaptation: exact against slow references, and right on Gaussian slides whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from scipy.stats import multivariate_normal
+
+from wsi_haloae.adaptation.adapt import Adapted, adapt, calibration_scores
+from wsi_haloae.adaptation.core import FEWEST, find_core
+from wsi_haloae.adaptation.metric import Level, Metric
+from wsi_haloae.adaptation.reference import LOOSEST, ReferenceDescriptors
+from wsi_haloae.errors import UsageError
+from wsi_haloae.evaluation.metrics import auroc
+
+SIZE = 64
+NUISANCE = np.arange(SIZE) < 2
+"""Stains and scanners move the first two numbers, and no others."""
+
+
+def covariance(random: np.random.Generator, size: int = SIZE) -> NDArray[np.float64]:
+    root = random.normal(size=(size, 2 * size))
+    return root @ root.T / (2 * size) + 0.1 * np.eye(size)
+
+
+def reference(groups: int = 4, tiles: int = 100, spread: float | None = None) -> ReferenceDescriptors:
+    """Tiles of slides that differ in the first two numbers by 5, and within one by 1."""
+    random = np.random.default_rng(0)
+    across = np.diag(np.where(NUISANCE, 25.0, 0.0)) + np.eye(SIZE)
+    metric = Metric(np.zeros(SIZE), np.eye(SIZE), across)
+    offsets = np.repeat(random.normal(size=(groups, SIZE)) * np.where(NUISANCE, 5, 0), tiles, axis=0)
+    held_out = (offsets + random.normal(size=offsets.shape)).astype(np.float16)
+    numbers = np.repeat(np.arange(groups, dtype=np.int32), tiles)
+    usual = find_core(held_out[:tiles], metric).spread if spread is None else spread
+    return ReferenceDescriptors(metric, held_out, numbers, usual)
+
+
+def slide(
+    usual: int, strange: int, *, offset: float = 8.0, far: float = 8.0, axis: int = 5, wide: float = 1.5
+) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+    """Reference tiles of a slide far away in a nuisance, and anomalous ones; which are anomalous."""
+    random = np.random.default_rng(1)
+    tiles = random.normal(size=(usual + strange, SIZE)) + offset * NUISANCE
+    tiles[usual:] = wide * (tiles[usual:] - offset * NUISANCE) + offset * NUISANCE + far * (np.arange(SIZE) == axis)
+    return tiles.astype(np.float16), np.arange(usual + strange) >= usual
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 6))
+def test_the_level_is_the_posterior_of_the_slides_offset(seed: int, anchors: int) -> None:
+    """Against the conditional distribution of one tile given the anchors, from their joint Gaussian."""
+    random = np.random.default_rng(seed)
+    metric = Metric(random.normal(size=3), covariance(random, 3), covariance(random, 3))
+    marked, tile = random.normal(size=(anchors, 3)), random.normal(size=(1, 3))
+    joint = np.kron(np.ones((anchors + 1,) * 2), metric.across) + np.kron(np.eye(anchors + 1), metric.within)
+    seen, new = slice(0, 3 * anchors), slice(3 * anchors, None)
+    gain = joint[new, seen] @ np.linalg.inv(joint[seen, seen]) if anchors else np.zeros((3, 0))
+    mean = metric.mean + gain @ (marked - metric.mean).ravel()
+    left = joint[new, new] - gain @ joint[seen, new]
+    level = metric.level(marked)
+    assert np.allclose(level.centre, mean)
+    assert np.allclose(level.precision, np.linalg.inv(left))
+    expected = -2 * multivariate_normal(mean, left).logpdf(tile) - np.linalg.slogdet(2 * np.pi * left)[1]
+    assert np.allclose(level.distance(tile) * 3, expected, rtol=1e-4)
+
+
+def test_distances_in_parts_are_those_of_the_whole() -> None:
+    random = np.random.default_rng(0)
+    tiles, spread = random.normal(size=(20_000, SIZE)), covariance(random)
+    level = Level.of(random.normal(size=SIZE), spread)
+    slow = cdist(tiles, level.centre[None], "mahalanobis", VI=np.linalg.inv(spread))[:, 0] ** 2 / SIZE
+    assert np.allclose(level.distance(tiles), slow, rtol=1e-5)
+
+
+@pytest.mark.parametrize("strange", [0, 100, 400, 1000])
+def test_the_core_is_reference_tissue_however_little_there_is(strange: int) -> None:
+    tiles, anomalous = slide(300, strange)
+    core = find_core(tiles, reference().metric)
+    assert not anomalous[core.numbers].any()
+    assert len(core.numbers) == round(0.15 * len(tiles))
+
+
+def scores(adapted: Adapted, anomalous: NDArray[np.bool_]) -> float:
+    return auroc(adapted.scores, anomalous)
+
+
+def test_a_shifted_slide_is_right_once_it_is_adapted() -> None:
+    """The anomaly lies where stains lie, so it is only seen beside the slide's own stains."""
+    tiles, anomalous = slide(300, 300, far=8, axis=0, wide=1)
+    everything, known = np.ones(600, np.bool_), reference()
+    none, own, marked = (
+        adapt(known, tiles, everything, asked, np.arange(5) if asked == "anchors" else None)
+        for asked in ("none", "slide", "anchors")
+    )
+    assert scores(none, anomalous) < 0.85
+    assert scores(own, anomalous) > 0.97
+    assert scores(marked, anomalous) > 0.95
+    for adapted in (own, marked):
+        p_values = adapted.calibration.p_values(adapted.scores)
+        assert np.mean(p_values[~anomalous] <= 0.05) < 0.09
+    assert own.tiles == 90
+    assert marked.tiles == 5
+    assert adapt(known, tiles, everything, "auto").mode == "slide"
+    assert adapt(known, tiles, everything, "auto", np.arange(3)).mode == "anchors"
+
+
+def test_a_slide_without_reference_tissue_is_not_its_own_level() -> None:
+    tiles, _ = slide(0, 500)
+    adapted = adapt(reference(), tiles, np.ones(500, np.bool_))
+    assert adapted.mode == "none"
+    assert "--anchors" in adapted.note
+    assert "--adapt slide" in adapted.note
+    forced = adapt(reference(), tiles, np.ones(500, np.bool_), "slide")
+    assert forced.mode == "slide"
+    assert "differ from each other more" in forced.note
+
+
+def test_too_few_tiles_are_not_adapted() -> None:
+    tiles, _ = slide(FEWEST - 1, 0)
+    everything = np.ones(len(tiles), np.bool_)
+    assert adapt(reference(), tiles, everything).mode == "none"
+    with pytest.raises(UsageError, match=f"{FEWEST} are needed"):
+        adapt(reference(), tiles, everything, "slide")
+    with pytest.raises(UsageError, match="no anchor"):
+        adapt(reference(), tiles, everything, "anchors")
+
+
+def test_tiles_without_a_score_have_none_and_decide_nothing() -> None:
+    tiles, _ = slide(300, 0)
+    scored = np.arange(300) % 3 > 0
+    broken = np.where(scored[:, None], tiles, np.float16(np.nan))
+    adapted = adapt(reference(), broken, scored)
+    assert np.array_equal(np.isnan(adapted.scores), ~scored)
+    assert np.array_equal(adapted.scores[scored], adapt(reference(), tiles[scored], scored[scored]).scores)
+    with pytest.raises(UsageError, match="no anchor"):
+        adapt(reference(), broken, scored, "anchors", np.array([0, 3]))
+
+
+@pytest.mark.parametrize("mode", ["none", "slide", "anchors"])
+def test_calibration_repeats_the_adaptation_on_held_out_groups(mode: str) -> None:
+    """So p-values of a slide of the same kind are uniform; with one level for all they would not be."""
+    known = reference(groups=12, tiles=100)
+    held_out, groups = calibration_scores(known, mode, 5)  # type: ignore[arg-type]  # one of three words
+    assert len(np.unique(groups)) == 12
+    assert len(held_out) == 12 * (95 if mode == "anchors" else 100)
+    tiles, _ = slide(1000, 0, offset=3)
+    adapted = adapt(known, tiles, np.ones(1000, np.bool_), mode, np.arange(5))  # type: ignore[arg-type]
+    if mode != "none":
+        assert 0.02 < np.mean(adapted.calibration.p_values(adapted.scores) <= 0.05) < 0.09
+
+
+def test_small_groups_are_calibrated_as_one_slide() -> None:
+    known = reference(groups=50, tiles=4)
+    held_out, groups = calibration_scores(known, "slide", 20)
+    assert len(held_out) == 200
+    assert len(np.unique(groups)) == 50
+
+
+def test_a_reference_comes_back_from_its_arrays() -> None:
+    for known in (reference(), reference(spread=0.5)):
+        again = ReferenceDescriptors.of(known.arrays())
+        assert np.array_equal(again.calibration, known.calibration)
+        assert again.largest_spread == pytest.approx(LOOSEST * (known.usual_spread or 0))
+        assert np.allclose(again.metric.across, known.metric.across)
+
+
+@pytest.mark.parametrize("name", ["mean", "within", "across", "calibration", "groups", "usual_spread"])
+def test_damaged_arrays_are_refused(name: str) -> None:
+    arrays = reference().arrays()
+    with pytest.raises(KeyError):
+        ReferenceDescriptors.of({key: values for key, values in arrays.items() if key != name})
+    with pytest.raises(ValueError, match="array"):
+        ReferenceDescriptors.of(arrays | {name: arrays[name].astype(np.float64)})
+    with pytest.raises(ValueError, match="array"):
+        ReferenceDescriptors.of(arrays | {name: np.concatenate([arrays[name]] * 2)})
