@@ -25,10 +25,12 @@ def test_anndata_reads_scores_places_and_facts(tmp_path: Path) -> None:
     store = make_store(tmp_path / "scores.zarr", scene, state=state)
     write_exports(store, tmp_path, ExportSettings(Criterion(threshold=10.0)), ("anndata",))
     found = anndata.read_h5ad(tmp_path / "tiles.h5ad")
-    assert list(found.var_names) == ["score", "paper", "tissue"]
+    assert found.uns["rules"].tolist() == ["paper", "tissue"]
     score = np.arange(len(index), dtype=np.float32)
     score[3] = np.nan
-    np.testing.assert_array_equal(found.X, np.stack([score, score / 2, score / 3], axis=1))
+    np.testing.assert_array_equal(found.obsm["rules"], np.stack([score / 2, score / 3], axis=1))
+    np.testing.assert_array_equal(found.obs["score"], score)
+    assert found.X.shape == (len(index), 0)
     np.testing.assert_array_equal(found.obsm["spatial"], index.location + index.size / 2)
     assert found.obsm["layer_residuals"].shape == (len(index), 1)
     assert found.obs_names[1] == "0_1"

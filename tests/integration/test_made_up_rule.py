@@ -64,7 +64,9 @@ def test_a_rule_is_known_to_all_by_its_row(
     assert found["rules"]["surprise"] == found["rules"]["score"]
     assert run(["export", str(output), "--format", "anndata", "--format", "parquet", "--format", "report", "-q"]) == 0
     table = anndata.read_h5ad(output / "tiny/tiles.h5ad")
-    np.testing.assert_array_equal(table[:, "surprise"].X, table[:, "score"].X)
+    np.testing.assert_array_equal(
+        table.obsm["rules"][:, table.uns["rules"].tolist().index("surprise")], table.obs["score"]
+    )
     assert WORDS in pq.read_schema(output / "tiny/tiles.parquet").metadata[b"rule"].decode()
     assert WORDS in (output / "tiny/report.html").read_text()
     assert f"| `surprise` | {WORDS} | validation tiles |  |" in rule_list()

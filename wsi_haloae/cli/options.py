@@ -116,7 +116,7 @@ def adaptation(command: Command) -> Command:
         type=click.Choice(["auto", "none", "slide", "anchors"]),
         help="What the slide's tiles are compared with: anchors (tiles that you mark), slide (its own tiles that are "
         "most like the reference), or none (only the training tiles). auto: anchors if given, else slide, unless "
-        "nothing on the slide seems to be reference tissue. Default: auto if the model's rule is descriptor, else none.",
+        "nothing on the slide seems to be reference tissue. Default: auto if the model has the rule descriptor.",
     )(command)
 
 

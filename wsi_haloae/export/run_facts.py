@@ -14,11 +14,12 @@ from wsi_haloae.tiles.chosen import ChosenTiles
 def run_facts(slide: Path, model: Path, exported: OpenStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
     """Sections of a `RunRecord`: paths as given; ``unreadable`` counts tiles and parts of the thumbnail."""
     scores, tiles = exported.store, exported.tiles
-    header, grid = scores.header, chosen.tiling.grid
+    header, grid = exported.header, chosen.tiling.grid
     calling = recorded_calling(tiles)
     return {
         "slide": {"path": str(slide), **header.slide.model_dump(mode="json")},
         "model": {"path": str(model), **header.model.model_dump(mode="json")},
+        "adaptation": tiles.adapted and tiles.adapted.model_dump(mode="json"),
         "grid": header.grid.model_dump(mode="json"),
         "compute": header.compute.model_dump(mode="json"),
         "tissue": chosen.mask.parameters,

@@ -16,7 +16,7 @@ from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.asked_rate import require_rate
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.formats import check_formats
-from wsi_haloae.export.open_store import ExportSettings
+from wsi_haloae.export.open_store import ExportSettings, OpenStore
 from wsi_haloae.export.overview import write_overview
 from wsi_haloae.export.printed import exported_line
 from wsi_haloae.export.summary import recorded_calling
@@ -97,21 +97,31 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
             **facts,
         }
         called = {"criterion": options.settings.criterion.facts(), **facts} if "report" in options.formats else None
-        _add_to_record(folder, export, called)
+        _add_to_record(folder, source, export, called)
     reporter.line(f"{folder}: {exported_line(source)}")
     if called is None:
         reporter.line(f"{folder}: only {', '.join(options.formats)} written; all other files are as they were")
     return 0  # unreadable tiles are counted by `score`
 
 
-def _add_to_record(folder: Path, export: Mapping[str, Any], called: Mapping[str, Any] | None) -> None:
+def _add_to_record(
+    folder: Path, source: OpenStore, export: Mapping[str, Any], called: Mapping[str, Any] | None
+) -> None:
     """Add this export to the record, and keep all that it says about the scoring.
 
     ``called`` is what the report now says; index, study and viewer show it.
     """
     record = RunRecord.read(folder)
     if record:
-        news = {"export": export} if called is None else {"export": export, "called": Called.model_validate(called)}
+        adapted, shown = source.tiles.adapted, source.header.model
+        scale = {"rule": shown.rule, "display_range": shown.display_range}
+        news: dict[str, Any] = {
+            "export": export,
+            "adaptation": adapted and adapted.model_dump(mode="json"),
+            "model": record.model.model_copy(update=scale),
+        }
+        if called is not None:
+            news["called"] = Called.model_validate(called)
         record.model_copy(update=news).write(folder)
 
 

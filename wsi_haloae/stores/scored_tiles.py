@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wsi_haloae.artefacts.flags import FLAGS, known_bits
 from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.calibration.selection import USUAL, Criterion, Selection
+from wsi_haloae.stores.adaptation import AdaptedRecord
 from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import TileIndex, TileState
 
@@ -39,6 +40,7 @@ class ScoredTiles:
     p_value: NDArray[np.float32]  # (n,)
     flags: NDArray[np.uint8]  # (n,), bits of `artefacts.flags.FLAGS`
     criterion: Criterion
+    adapted: AdaptedRecord | None = None
 
     @classmethod
     def read(cls, store: ScoreStore, criterion: Criterion = USUAL) -> Self:
@@ -49,7 +51,8 @@ class ScoredTiles:
             np.where(done, store.read(name), np.float32(np.nan)) for name in ("score", "score_paper", "p_value")
         )
         flags = np.where(done, store.read("flags") & known_bits(), 0).astype(np.uint8)
-        return cls(store.shown, store.index, state, score, score_paper, p_value, flags, criterion)
+        adapted = None if store.adapted is None else store.adapted.record
+        return cls(store.shown, store.index, state, score, score_paper, p_value, flags, criterion, adapted)
 
     def __len__(self) -> int:
         return len(self.index)

@@ -1,0 +1,146 @@
+"""Adaptation as a user asks for it: while scoring, and again by ``export`` in seconds, without torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pytest
+
+from tests.data_paths import REPOSITORY
+from tests.integration.conftest import TINY, Tiny
+from tests.integration.test_export import ALONE, outputs
+from wsi_haloae.cli.main import run
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.sharded import TileState
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose rule adapts, whatever its training would choose."""
+    path = tmp_path_factory.mktemp("adapting") / "model.safetensors"
+    command = ["train-tiles", str(tiny.slide), "-o", str(path), "--annotations", str(tiny.truth), "--class", "Tumor"]
+    assert run([*command, "--tile-size", "64", *TINY, "--set", "scoring.rule=descriptor", "-q"]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def scored(tiny: Tiny, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("scored")
+    assert run(["score", str(tiny.slide), "-m", str(model), "-o", str(output), "-q"]) == 0
+    return output
+
+
+@pytest.fixture
+def out(scored: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(scored, tmp_path / "out")
+
+
+def opened(out: Path) -> ScoreStore:
+    return ScoreStore.open(out / "tiny/scores.zarr")
+
+
+def marks(path: Path, store: ScoreStore, *, points: bool = True) -> Path:
+    """Three tiles of the slide, marked as a person in QuPath would mark them."""
+    corners, sizes = store.index.location[10:40:10], store.index.size[10:40:10]
+    features = []
+    for (x, y), (width, height) in zip(corners.tolist(), sizes.tolist(), strict=True):
+        point = {"type": "Point", "coordinates": [x + width / 2, y + height / 2]}
+        ring = [[x, y], [x + width, y], [x + width, y + height], [x, y + height], [x, y]]
+        geometry = point if points else {"type": "Polygon", "coordinates": [ring]}
+        properties = {"objectType": "annotation", "classification": {"name": "Reference"}}
+        features.append({"type": "Feature", "geometry": geometry, "properties": properties})
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_score_adapts_and_every_file_has_the_adapted_scores(scored: Path) -> None:
+    store, record = opened(scored), json.loads((scored / "tiny/run.json").read_text())
+    assert store.adapted is not None
+    assert record["adaptation"] == store.adapted.record.model_dump(mode="json")
+    assert record["adaptation"]["asked"] == "auto"
+    assert store.adapted.record.words in (scored / "tiny/report.html").read_text()
+    assert record["model"]["display_range"] == list(store.adapted.record.display_range)
+    table = (scored / "tiny/tiles.csv").read_text().splitlines()
+    column = table[0].split(",").index("score")
+    found = [float(line.split(",")[column]) for line in table[1:]]
+    np.testing.assert_allclose(found, store.read("score"), rtol=1e-4)
+
+
+@pytest.mark.parametrize("points", [True, False])
+def test_export_adapts_again_without_torch(out: Path, tmp_path: Path, *, points: bool) -> None:
+    before, file = opened(out).read("score"), marks(tmp_path / "tiny.geojson", opened(out), points=points)
+    command = [sys.executable, "-c", ALONE, "export", str(out), "--anchors", str(file), "-q"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
+    assert json.loads(done.stdout) == [0, False], done.stderr
+    after = opened(out)
+    assert after.adapted.record.mode == "anchors"
+    assert after.adapted.record.anchors == (10, 20, 30)
+    assert not np.array_equal(after.read("score"), before)
+    assert json.loads((out / "tiny/run.json").read_text())["adaptation"]["anchors"] == [10, 20, 30]
+    assert "3 marked reference tiles" in (out / "tiny/report.html").read_text()
+
+
+def test_there_and_back_gives_the_same_bytes(out: Path, tmp_path: Path) -> None:
+    before, file = outputs(out), marks(tmp_path / "tiny.geojson", opened(out))
+    assert run(["export", str(out), "--anchors", str(file), "-q"]) == 0
+    assert outputs(out)["tiny/tiles.csv"] != before["tiny/tiles.csv"]
+    assert run(["export", str(out), "--adapt", "auto", "-q"]) == 0
+    assert outputs(out) == before
+
+
+def test_none_is_the_models_own_score(out: Path) -> None:
+    """Descriptors are rounded to half precision; scores lose no more than that."""
+    assert run(["export", str(out), "--adapt", "none", "--format", "csv", "-q"]) == 0
+    store = opened(out)
+    done = store.states() == TileState.DONE
+    raw = store.scores().rules[done, store.header.rules.index("descriptor")]
+    np.testing.assert_allclose(store.read("score")[done], raw, rtol=0.02)
+
+
+def test_anchors_of_a_study_come_from_its_manifest(tiny: Tiny, model: Path, scored: Path, tmp_path: Path) -> None:
+    marks(tmp_path / "marked.geojson", opened(scored))
+    (tmp_path / "study.csv").write_text(f"path,anchors\n{tiny.slide},marked.geojson\n")
+    assert run(["score", str(tmp_path / "study.csv"), "-m", str(model), "-o", str(tmp_path / "out"), "-q"]) == 0
+    assert opened(tmp_path / "out").adapted.record.anchors == (10, 20, 30)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--adapt", "anchors"], "--adapt anchors needs --anchors"),
+        (["--adapt", "slide", "--anchors"], "ignores anchors"),
+        (["--anchors"], "marks no scored tile"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_changes_nothing(
+    more: list[str], words: str, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = outputs(out)
+    if more[-1] == "--anchors":
+        (tmp_path / "marks.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+        more = [*more, str(tmp_path / "marks.geojson")]
+    assert run(["export", str(out), *more]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert outputs(out) == before
+
+
+def test_a_finished_slide_is_adapted_again_by_export(
+    tiny: Tiny, model: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["score", str(tiny.slide), "-m", str(model), "-o", str(out)]
+    assert run([*command, "--adapt", "none"]) == 2
+    assert "'wsi-haloae export" in " ".join(capsys.readouterr().err.split())
+    assert run([*command, "--adapt", "auto"]) == 0
+
+
+def test_descriptors_are_what_other_tools_cluster_by(out: Path) -> None:
+    assert run(["export", str(out), "--format", "anndata", "-q"]) == 0
+    table, store = anndata.read_h5ad(out / "tiny/tiles.h5ad"), opened(out)
+    np.testing.assert_array_equal(table.X, store.descriptors().astype(np.float32))
+    assert table.uns["rules"].tolist() == ["paper", *store.header.rules]
