@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
-from wsi_haloae.adaptation.adapt import Adapted, adapt, calibration_scores
+from wsi_haloae.adaptation.adapt import Adapted, adapt
 from wsi_haloae.adaptation.core import FEWEST, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
 from wsi_haloae.adaptation.reference import LOOSEST, ReferenceDescriptors
+from wsi_haloae.adaptation.standpoint import calibration_scores
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.metrics import auroc
 
@@ -102,27 +103,27 @@ def test_a_shifted_slide_is_right_once_it_is_adapted() -> None:
     for adapted in (own, marked):
         p_values = adapted.calibration.p_values(adapted.scores)
         assert np.mean(p_values[~anomalous] <= 0.05) < 0.09
-    assert own.tiles == 90
-    assert marked.tiles == 5
-    assert adapt(known, tiles, everything, "auto").mode == "slide"
-    assert adapt(known, tiles, everything, "auto", np.arange(3)).mode == "anchors"
+    assert own.standpoint.tiles == 90
+    assert marked.standpoint.tiles == 5
+    assert adapt(known, tiles, everything, "auto").standpoint.mode == "slide"
+    assert adapt(known, tiles, everything, "auto", np.arange(3)).standpoint.mode == "anchors"
 
 
 def test_a_slide_without_reference_tissue_is_not_its_own_level() -> None:
     tiles, _ = slide(0, 500)
     adapted = adapt(reference(), tiles, np.ones(500, np.bool_))
-    assert adapted.mode == "none"
+    assert adapted.standpoint.mode == "none"
     assert "--anchors" in adapted.note
     assert "--adapt slide" in adapted.note
     forced = adapt(reference(), tiles, np.ones(500, np.bool_), "slide")
-    assert forced.mode == "slide"
+    assert forced.standpoint.mode == "slide"
     assert "differ from each other more" in forced.note
 
 
 def test_too_few_tiles_are_not_adapted() -> None:
     tiles, _ = slide(FEWEST - 1, 0)
     everything = np.ones(len(tiles), np.bool_)
-    assert adapt(reference(), tiles, everything).mode == "none"
+    assert adapt(reference(), tiles, everything).standpoint.mode == "none"
     with pytest.raises(UsageError, match=f"{FEWEST} are needed"):
         adapt(reference(), tiles, everything, "slide")
     with pytest.raises(UsageError, match="no anchor"):

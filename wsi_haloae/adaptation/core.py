@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.metric import Level, Metric
 
-SHARE = 0.15
-"""Share of a slide's tiles that its core has."""
+SHARE, LEAST = 0.05, 8
+"""Share of a slide's tiles that its core has, and how many it has at least."""
 FEWEST = 50
 """A slide or group with fewer tiles has no core: too few to say how they spread."""
 MOST = 8192
@@ -39,7 +39,7 @@ def find_core(descriptors: NDArray[np.floating], metric: Metric) -> Core:
     """The core of a slide's descriptors (n, k), n at least `FEWEST`."""
     sample = np.arange(len(descriptors))[:: -(-len(descriptors) // MOST)]
     values = descriptors[sample].astype(np.float64)
-    size = round(SHARE * len(sample))
+    size = max(LEAST, round(SHARE * len(sample)))
     own, level = Level.of(metric.mean, metric.within), metric.unknown
     core = np.empty(0, np.int64)
     for _ in range(_STEPS):

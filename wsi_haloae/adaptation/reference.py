@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from wsi_haloae.adaptation.metric import Metric
 
 MOST_TILES = 1024
 """Calibration tiles that are kept; with 128 numbers each they take 256 KiB."""
-LOOSEST = 1.5
+LOOSEST = 1.7
 """How much more than usual a core may spread."""
 
 
@@ -43,6 +44,12 @@ class ReferenceDescriptors:
         found = [np.flatnonzero(self.groups == group) for group in np.unique(self.groups)]
         large = [tiles for tiles in found if len(tiles) >= FEWEST]
         return large or [np.arange(len(self.groups))]
+
+    @cached_property
+    def usual_distance(self) -> float:
+        """Mean distance of calibration tiles from the level that the tiles of their group tell."""
+        slides = [self.calibration[tiles] for tiles in self.slides()]
+        return float(np.mean([self.metric.level(tiles).distance(tiles).mean() for tiles in slides]))
 
     @property
     def largest_spread(self) -> float | None:

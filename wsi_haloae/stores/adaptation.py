@@ -15,15 +15,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from wsi_haloae.adaptation.adapt import Adapted, Asked
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
+from wsi_haloae.adaptation.standpoint import Mode
 from wsi_haloae.atomic import new_tree, remove
 from wsi_haloae.calibration.conformal import CalibrationFacts
 
@@ -37,15 +38,17 @@ QUANTILES = 256
 class AdaptedRecord(BaseModel):
     """How scores were adapted; see `wsi_haloae.adaptation.adapt`.
 
-    ``tiles`` is how many tiles gave the slide's level, ``anchors`` are the numbers of those that somebody marked.
+    ``tiles`` is how many tiles gave the slide's level, ``scale`` what distances from it were divided by, ``anchors`` are
+    the numbers of the tiles that somebody marked.
     ``note`` is a sentence that people must read, or "".
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     asked: Asked
-    mode: Literal["none", "slide", "anchors"]
+    mode: Mode
     tiles: int
+    scale: PositiveFloat
     anchors: tuple[int, ...] = ()
     note: str = ""
     display_range: tuple[float, float]
@@ -87,11 +90,13 @@ def write_adapted(store: Path, adapted: Adapted, asked: Asked, anchors: NDArray[
     If the process is killed, the old ones are there, or the new ones, or, for a moment, none: then the scores count as
     not adapted, and the next `score` or `export` adapts them.
     """
+    stand = adapted.standpoint
     record = AdaptedRecord(
         asked=asked,
-        mode=adapted.mode,
-        tiles=adapted.tiles,
-        anchors=tuple(anchors.tolist()) if adapted.mode == "anchors" else (),
+        mode=stand.mode,
+        tiles=stand.tiles,
+        scale=stand.scale,
+        anchors=tuple(anchors.tolist()) if stand.mode == "anchors" else (),
         note=adapted.note,
         display_range=adapted.display_range,
         calibration=adapted.calibration.facts,

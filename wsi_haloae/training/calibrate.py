@@ -1,7 +1,8 @@
 """Completes a trained model, so that it can score: statistics for the rules, a colour scale, p-values.
 
 The rules learn what is usual from *validation* tiles, or from *train* tiles if they have many numbers. Validation
-tiles also set the colour scale. *Calibration* tiles, which nothing else has seen, give the p-values.
+tiles also set the colour scale. *Calibration* tiles, which nothing else has seen, give the p-values. Descriptors learn
+nothing from validation tiles but which of few weights to use, so for them both parts give the p-values.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.scoring.learning import learn, rounds
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
+from wsi_haloae.stores.score_store import TileScores
 from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
 from wsi_haloae.training.choose_rule import choose_rule, describe_choice, drawn
 from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, measure_spreads, with_calibration, with_weight
@@ -69,13 +71,16 @@ def calibrate(
         found = score_source(Scorer(with_range, device, BATCH), source, held_back, advance)
     if with_range.facts.rule_marks is not None:
         reporter.line(describe_choice(with_range.facts.rule_marks, with_range.facts.config.scoring.rule))
-    units = np.asarray(groups)[held_back]
-    calibration = ConformalCalibration.fit(found.score, units)
+    named_groups = np.asarray(groups)
+    held_out = TileScores.joined([others, found])
+    units = np.concatenate([named_groups[validation], named_groups[held_back]])
+    described = with_calibration(with_range, held_out, units)
+    if RULES[described.facts.config.scoring.rule].in_metric:
+        calibration = ConformalCalibration.fit(held_out.score, units)
+    else:
+        calibration = ConformalCalibration.fit(found.score, named_groups[held_back])
     reporter.line(describe(calibration.facts))
-    calibrated = replace(with_range, calibration=calibration).with_facts(calibration=calibration.facts)
-    assert found.descriptor is not None
-    assert others.descriptor is not None
-    return with_calibration(calibrated, found.descriptor, units, others.descriptor)
+    return replace(described, calibration=calibration).with_facts(calibration=calibration.facts)
 
 
 def learn_rules(

@@ -30,6 +30,7 @@ from wsi_haloae.model.descriptor_tensors import DescriptorModel
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.progress import Advance
 from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.stores.score_store import TileScores
 from wsi_haloae.synthetic.imaging_changes import NUISANCES
 from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
 from wsi_haloae.tiles.views import Changed
@@ -123,20 +124,15 @@ def with_weight(checkpoint: Checkpoint, basis: Basis, spreads: Spreads, weight: 
     )
 
 
-def with_calibration(
-    checkpoint: Checkpoint, calibration: NDArray[np.float16], groups: NDArray[np.str_], others: NDArray[np.float16]
-) -> Checkpoint:
-    """Add the descriptors of calibration tiles (m, k) with their groups, and the usual spread of a slide's core.
-
-    ``others`` (n, k) are held-out tiles that are not kept; they only help to learn the spread.
-    """
-    model = checkpoint.descriptors
+def with_calibration(checkpoint: Checkpoint, held_out: TileScores, groups: NDArray[np.str_]) -> Checkpoint:
+    """Add the descriptors of held-out tiles (m, k), with their ``groups`` (m,), and the usual spread of a core."""
+    model, descriptors = checkpoint.descriptors, held_out.descriptor
     assert model is not None, "the metric is learned before anything is calibrated"
+    assert descriptors is not None, "what has a metric makes descriptors"
     numbers = np.unique(groups, return_inverse=True)[1].astype(np.int32)
-    kept = evenly(np.arange(len(calibration)), MOST_TILES)
-    held_out = np.concatenate([others, calibration])
-    spread = find_core(held_out, model.reference.metric).spread if len(held_out) >= FEWEST else None
-    reference = replace(model.reference, calibration=calibration[kept], groups=numbers[kept], usual_spread=spread)
+    kept = evenly(np.arange(len(descriptors)), MOST_TILES)
+    spread = find_core(descriptors, model.reference.metric).spread if len(descriptors) >= FEWEST else None
+    reference = replace(model.reference, calibration=descriptors[kept], groups=numbers[kept], usual_spread=spread)
     reference = ReferenceDescriptors.of(reference.arrays())
     return replace(checkpoint, descriptors=replace(model, reference=reference))
 

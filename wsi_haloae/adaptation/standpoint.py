@@ -1,0 +1,91 @@
+"""From where the tiles of a slide are seen: the level of its reference tissue, and the scale of distances from it.
+
+The reference tissue of some slides is more varied than that of others. So distances are divided by how much further
+apart the slide's core, or its anchors, lie than is usual. They are never multiplied, which would call more tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_haloae.adaptation.core import FEWEST, find_core
+from wsi_haloae.adaptation.metric import Level, Metric
+from wsi_haloae.adaptation.reference import ReferenceDescriptors
+
+Mode = Literal["none", "slide", "anchors"]
+ENOUGH_ANCHORS = 3
+"""Fewer anchors do not say how varied the reference tissue is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Standpoint:
+    """The level of a slide, found by ``mode`` from this many ``tiles``; distances are divided by ``scale``."""
+
+    mode: Mode
+    level: Level
+    tiles: int = 0
+    scale: float = 1.0
+
+    def distance(self, descriptors: NDArray[np.floating]) -> NDArray[np.float32]:
+        """The score of descriptors (n, k): (n,)."""
+        return self.level.distance(descriptors) / np.float32(self.scale)
+
+
+def standpoint(
+    reference: ReferenceDescriptors, descriptors: NDArray[np.float16], mode: Mode, anchors: NDArray[np.int64]
+) -> Standpoint:
+    """The standpoint of a slide with these ``descriptors`` (n, k); ``anchors`` are numbers among them.
+
+    For *slide*, n is at least `FEWEST`.
+    """
+    metric = reference.metric
+    if mode == "none":
+        return Standpoint(mode, metric.unknown)
+    if mode == "anchors":
+        marked = descriptors[anchors]
+        return Standpoint(mode, metric.level(marked), len(marked), _scale_of(marked, reference))
+    core = find_core(descriptors, metric)
+    scale = 1.0 if reference.usual_spread is None else max(1.0, core.spread / reference.usual_spread)
+    return Standpoint(mode, metric.level(descriptors[core.numbers]), len(core.numbers), scale)
+
+
+def _scale_of(anchors: NDArray[np.float16], reference: ReferenceDescriptors) -> float:
+    """How much further than held-out tiles anchors (n, k) lie from the level that the other anchors tell."""
+    if len(anchors) < ENOUGH_ANCHORS:
+        return 1.0
+    return max(1.0, _from_the_others(anchors, reference.metric) / reference.usual_distance)
+
+
+def _from_the_others(anchors: NDArray[np.float16], metric: Metric) -> float:
+    places = np.arange(len(anchors))[:MOST_LEFT_OUT]
+    return float(np.mean([metric.level(np.delete(anchors, n, axis=0)).distance(anchors[n : n + 1])[0] for n in places]))
+
+
+MOST_LEFT_OUT = 32
+"""Anchors that are compared with the others: each takes an inversion."""
+
+
+def calibration_scores(
+    reference: ReferenceDescriptors, mode: Mode, anchors: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Scores (m,) of calibration tiles after the same adaptation of each group, and the group of each (m,).
+
+    For *anchors*, that many tiles of a group, evenly spread, are its anchors; the others are scored. If no group has
+    enough tiles, all tiles count as one slide.
+    """
+    held_out = reference.calibration
+    scores, groups = [], []
+    for tiles in reference.slides():
+        values, rest, marked = held_out[tiles], np.arange(len(tiles)), np.empty(0, np.int64)
+        as_asked: Mode = "anchors" if mode == "slide" and len(tiles) < FEWEST else mode
+        if as_asked == "anchors":
+            few = max(1, min(anchors, len(tiles) // 2))
+            marked = np.linspace(0, len(tiles) - 1, few).round().astype(np.int64)
+            rest = np.delete(rest, marked)
+        scores.append(standpoint(reference, values, as_asked, marked).distance(values[rest]))
+        groups.append(reference.groups[tiles[rest]])
+    return np.concatenate(scores), np.concatenate(groups)
