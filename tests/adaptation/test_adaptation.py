@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
 from wsi_haloae.adaptation.adapt import Adapted, adapt
-from wsi_haloae.adaptation.core import FEWEST, find_core
+from wsi_haloae.adaptation.core import FEWEST, SHARE, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
 from wsi_haloae.adaptation.reference import LOOSEST, ReferenceDescriptors
 from wsi_haloae.adaptation.standpoint import calibration_scores
@@ -82,7 +82,7 @@ def test_the_core_is_reference_tissue_however_little_there_is(strange: int) -> N
     tiles, anomalous = slide(300, strange)
     core = find_core(tiles, reference().metric)
     assert not anomalous[core.numbers].any()
-    assert len(core.numbers) == round(0.15 * len(tiles))
+    assert len(core.numbers) == round(SHARE * len(tiles))
 
 
 def scores(adapted: Adapted, anomalous: NDArray[np.bool_]) -> float:
@@ -103,7 +103,7 @@ def test_a_shifted_slide_is_right_once_it_is_adapted() -> None:
     for adapted in (own, marked):
         p_values = adapted.calibration.p_values(adapted.scores)
         assert np.mean(p_values[~anomalous] <= 0.05) < 0.09
-    assert own.standpoint.tiles == 90
+    assert own.standpoint.tiles == 30
     assert marked.standpoint.tiles == 5
     assert adapt(known, tiles, everything, "auto").standpoint.mode == "slide"
     assert adapt(known, tiles, everything, "auto", np.arange(3)).standpoint.mode == "anchors"

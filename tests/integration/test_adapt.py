@@ -15,7 +15,9 @@ import pytest
 from tests.data_paths import REPOSITORY
 from tests.integration.conftest import TINY, Tiny
 from tests.integration.test_export import ALONE, outputs
+from wsi_haloae import open_scored, score
 from wsi_haloae.cli.main import run
+from wsi_haloae.errors import UsageError
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 
@@ -137,6 +139,18 @@ def test_a_finished_slide_is_adapted_again_by_export(
     assert run([*command, "--adapt", "none"]) == 2
     assert "'wsi-haloae export" in " ".join(capsys.readouterr().err.split())
     assert run([*command, "--adapt", "auto"]) == 0
+
+
+def test_a_notebook_adapts_too(tiny: Tiny, model: Path, out: Path, tmp_path: Path) -> None:
+    file = marks(tmp_path / "tiny.geojson", opened(out))
+    slide = open_scored(out / "tiny")
+    marked = slide.adapt("anchors", file)
+    assert marked.store.adapted.record.anchors == (10, 20, 30)
+    assert not marked.table()["score"].equals(slide.table()["score"])
+    with pytest.raises(UsageError, match="needs --anchors"):
+        marked.adapt("anchors")
+    whole = score(tiny.slide, model, tmp_path / "again", anchors=file, quiet=True)
+    np.testing.assert_array_equal(whole.store.read("score"), marked.store.read("score"))
 
 
 def test_descriptors_are_what_other_tools_cluster_by(out: Path) -> None:

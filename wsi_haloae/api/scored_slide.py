@@ -15,6 +15,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from numpy.typing import NDArray
 
+from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.errors import StoreError
 from wsi_haloae.export.blend import blended
 from wsi_haloae.export.parquet import record_batch
@@ -22,6 +23,8 @@ from wsi_haloae.figures.slide_frame import enlarged_or_reduced
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.heatmap.pixel_map import assemble_map
+from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.adapt_slide import adapt_slide, require_adaptable
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
@@ -86,6 +89,34 @@ class ScoredSlide:
         heatmap = assemble_heatmap(self.store, column)
         corner = heatmap.l0_offset_y, heatmap.l0_offset_x
         return self._array(heatmap.values, column, corner, (heatmap.l0_cell_height, heatmap.l0_cell_width))
+
+    def adapt(self, how: Asked = "auto", anchors: str | Path | None = None) -> ScoredSlide:
+        """Adapt the scores to the slide anew, as ``wsi-haloae export --adapt`` does; takes seconds.
+
+        The store keeps the new scores. Reports and tables beside it change with the next ``wsi-haloae export``.
+
+        Parameters
+        ----------
+        how
+            ``auto``, ``none``, ``slide`` or ``anchors``.
+        anchors
+            A GeoJSON file with polygons or points of the class ``Reference``, on tiles that are reference tissue.
+
+        Returns
+        -------
+        ScoredSlide
+            The slide with its new scores.
+
+        Raises
+        ------
+        WsiHaloaeError
+            If the slide cannot be adapted in this way. The message is the one that the command prints.
+
+        """
+        path = None if anchors is None else Path(anchors)
+        require_adaptable(how, path)
+        adapt_slide(self.store, how, path, Reporter(quiet=True))
+        return ScoredSlide(self.folder)
 
     def pixel_map(self) -> xr.DataArray:
         """The anomaly map of the whole slide: the model's residuals, finer than tiles.

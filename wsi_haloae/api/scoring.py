@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.api.scored_slide import ScoredSlide
 from wsi_haloae.api.whole_slide import WholeSlide, open_slide
 from wsi_haloae.cohort.score import score_alone
@@ -22,6 +23,8 @@ def score(
     stride: int | None = None,
     maps: bool = False,
     roi: str | Path | None = None,
+    adapt: Asked | None = None,
+    anchors: str | Path | None = None,
     num_workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
@@ -46,6 +49,11 @@ def score(
         Store anomaly maps, the residuals within tiles (`ScoredSlide.pixel_map`).
     roi
         A GeoJSON file. Only tiles with at least half of their area inside its polygons are scored.
+    adapt
+        What the slide's tiles are compared with: ``auto``, ``none``, ``slide`` or ``anchors``. By default ``auto`` if
+        the model's rule is ``descriptor``.
+    anchors
+        A GeoJSON file with polygons or points of the class ``Reference``, on tiles that are reference tissue.
     num_workers
         Number of threads that read the slide. By default one per core.
     overwrite
@@ -73,6 +81,8 @@ def score(
         num_workers=num_workers or available_cores(),
         roi=None if roi is None else Path(roi),
         maps=maps,
+        adapt=adapt,
+        anchors=None if anchors is None else Path(anchors),
         overwrite=overwrite,
     )
     arguments = {"slide": str(source.path), "output": str(output)}

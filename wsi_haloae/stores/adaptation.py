@@ -38,7 +38,7 @@ QUANTILES = 256
 class AdaptedRecord(BaseModel):
     """How scores were adapted; see `wsi_haloae.adaptation.adapt`.
 
-    ``tiles`` is how many tiles gave the slide's level, ``scale`` what distances from it were divided by, ``anchors`` are
+    ``tiles`` is how many tiles gave the slide's level, ``scale`` what distances are divided by, ``anchors`` are
     the numbers of the tiles that somebody marked.
     ``note`` is a sentence that people must read, or "".
     """
