@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from wsi_haloae.adaptation.metric import Metric
+from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.config import Config, ModelConfig, load_config
+from wsi_haloae.model.basis import Basis
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
+from wsi_haloae.model.descriptor_tensors import DescriptorModel
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
 
@@ -75,7 +79,23 @@ def tiny_checkpoint(seed: int = 0) -> Checkpoint:
     }
     calibration = ConformalCalibration.fit(torch.rand(30).numpy(), np.repeat(np.arange(10), 3).astype(str))
     facts = facts.model_copy(update={"calibration": calibration.facts, "artefacts": LIMITS})
-    return Checkpoint(facts, model, *maps, gaussians, calibration)
+    described = tiny_descriptors(2 * channels)
+    unknown = described.reference.metric.unknown
+    gaussians["descriptor"] = Gaussian(
+        *(torch.from_numpy(part).float() for part in (unknown.centre, unknown.precision))
+    )
+    return Checkpoint(facts, model, *maps, gaussians, calibration, described)
+
+
+def tiny_descriptors(numbers: int, size: int = 5) -> DescriptorModel:
+    """Of the tiles with these measured ``numbers``, and held-out ones of 6 groups."""
+    random = np.random.default_rng(numbers)
+    axes = torch.from_numpy(np.linalg.qr(random.normal(size=(numbers, size)))[0]).float().contiguous()
+    basis = Basis(torch.rand(numbers), torch.rand(numbers) + 0.5, axes)
+    metric = Metric(random.normal(size=size), np.eye(size) + 0.2, 2 * np.eye(size) + 0.1)
+    held_out = random.normal(size=(60, size)).astype(np.float16)
+    reference = ReferenceDescriptors(metric, held_out, np.repeat(np.arange(6, dtype=np.int32), 10), 0.5)
+    return DescriptorModel(basis, ReferenceDescriptors.of(reference.arrays()))
 
 
 def meta_model(preset: str, *settings: str, tile_size: int = 256) -> HaloAE:

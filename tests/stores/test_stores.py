@@ -6,13 +6,15 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
+from tests.model.tiny import tiny_descriptors
 from tests.stores.make import SIDE, make_index, make_score_store, make_tile_store, score_header, tile_header
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import recover
@@ -182,7 +184,7 @@ def test_scores_come_back_as_they_were_written(map_size: int | None, tmp_path: P
     given = scores(2, map_size)
     store.write_shard(1, given, np.array([DONE, TileState.UNREADABLE], np.uint8))
     found = ScoreStore.open(store.path)
-    columns = [field.name for field in fields(TileScores) if field.name != "anomaly_map"]
+    columns = [field.name for field in fields(TileScores) if field.name not in {"anomaly_map", "descriptor"}]
     for name in columns:
         np.testing.assert_array_equal(getattr(found.scores(), name)[SHARD_TILES:], getattr(given, name))
     assert np.isnan(found.scores().score[:SHARD_TILES]).all()
@@ -191,6 +193,59 @@ def test_scores_come_back_as_they_were_written(map_size: int | None, tmp_path: P
     if given.anomaly_map is not None:
         np.testing.assert_array_equal(found.anomaly_map(SHARD_TILES + 1), given.anomaly_map[1])
         assert np.isnan(found.anomaly_map(0)).all()
+
+
+def test_descriptors_and_what_they_are_compared_with_come_back(tmp_path: Path) -> None:
+    known = tiny_descriptors(20).reference
+    header = score_header().model_copy(update={"descriptor_size": known.dimensions})
+    thumbnail = np.zeros((5, 7, 3), np.uint8)
+    store = ScoreStore.create(
+        tmp_path / "scores.zarr", header, make_index(70), thumbnail, thumbnail[..., 0] > 0, reference=known
+    )
+    random = np.random.default_rng(0)
+    for shard in range(store.shards):
+        count = store.count_tiles([shard])
+        given = replace(scores(count), descriptor=random.normal(size=(count, known.dimensions)).astype(np.float16))
+        store.write_shard(shard, given, np.full(count, DONE, np.uint8))
+    assert store.adapted is None
+    before = store.read("score")
+    record = store.adapt("anchors", np.arange(4))
+    for found in (one(ScoreStore.open(store.path)) for one in (lambda plain: plain, ScoreStore.compacted)):
+        assert found.adapted.record == record
+        assert found.shown.model.display_range == record.display_range
+        assert record.words in found.shown.model.rule
+        assert found.header == header, "what the store was made with stays"
+        assert not np.array_equal(found.read("score"), before)
+        np.testing.assert_array_equal(found.read("score", slice(3, 5)), found.read("score")[3:5])
+        level = known.metric.level(found.descriptors()[:4])
+        np.testing.assert_allclose(found.read("score") * record.scale, level.distance(found.descriptors()), rtol=1e-5)
+    shutil.rmtree(store.path / "adapted")
+    np.testing.assert_array_equal(ScoreStore.open(store.path).read("score"), before)
+
+
+@pytest.mark.parametrize("damage", ["score", "attributes", "type", "reference"])
+def test_a_damaged_adaptation_is_refused_in_one_sentence(damage: str, tmp_path: Path) -> None:
+    known = tiny_descriptors(20).reference
+    header = score_header().model_copy(update={"descriptor_size": known.dimensions})
+    picture = np.zeros((5, 7, 3), np.uint8)
+    store = ScoreStore.create(
+        tmp_path / "scores.zarr", header, make_index(4), picture, picture[..., 0] > 0, reference=known
+    )
+    given = replace(scores(4), descriptor=np.ones((4, known.dimensions), np.float16))
+    store.write_shard(0, given, np.full(4, DONE, np.uint8))
+    store.adapt("none")
+    inside = zarr.open_group(store.path / "adapted", mode="r+")
+    if damage == "score":
+        shutil.rmtree(store.path / "adapted" / "score")
+    elif damage == "attributes":
+        inside.attrs["mode"] = "other"
+    elif damage == "type":
+        inside.create_array("score", data=np.zeros(4), overwrite=True)
+    else:
+        shutil.rmtree(store.path / "reference" / "within")
+    with pytest.raises(StoreError, match="is damaged"):
+        opened = ScoreStore.open(store.path)
+        opened.adapt("none") if damage == "reference" else opened.read("score")
 
 
 def test_thumbnail_and_mask_come_back_as_they_were_given(tmp_path: Path) -> None:
