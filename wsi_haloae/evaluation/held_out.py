@@ -65,8 +65,8 @@ def training_warnings(slides: Sequence[LabelledSlide], result: SlideResult) -> I
     trained = [slide.name for slide in slides if slide.use and slide.use.trained]
     if trained:
         yield (
-            f"The model was trained on these slides, or on others of their patients: {some(trained)}. Figures over them "
-            f"flatter it. {_about_the_others(slides, result)}"
+            f"The model was trained on these slides, or on others of their patients: {some(trained)}. Figures over "
+            f"them flatter it. {_about_the_others(slides, result)}"
         )
 
 
