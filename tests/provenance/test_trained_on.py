@@ -81,7 +81,7 @@ def test_arrays_that_do_not_fit_the_facts_are_refused(trained: TrainedOn) -> Non
     [
         (Use(), "slide: no; patient: not known", None),
         (Use(patient=()), "slide: no; patient: no", None),
-        (Use(patient=("train",)), "slide: no; patient: train", "another slide of this patient (train)"),
+        (Use(patient=("train",)), "slide: no; patient: train", "used another slide of this patient (train)"),
         (
             Use(slide={"train": 1200, "validation": 3}, patient=("train",)),
             "slide: train, validation; patient: train",

@@ -205,7 +205,7 @@ def test_a_slide_of_the_training_is_marked(tmp_path: Path) -> None:
     app = app_over(tmp_path / "out")
     [slide] = ask(app, "/api/slides").json()["slides"]
     assert slide["trained_on"] == "slide: train; patient: not known"
-    assert "trained on tiles of this slide (12 train)" in ask(app, "/api/slides/s").json()["message"]
+    assert "used tiles of this slide (12 train)" in ask(app, "/api/slides/s").json()["message"]
 
 
 def test_only_the_last_few_slides_stay_open(out: Path, scored: Scored) -> None:

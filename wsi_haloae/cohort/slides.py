@@ -78,7 +78,7 @@ class StudySlide:
 
     @property
     def trained(self) -> bool:
-        """Whether the model was trained on this slide or on another one of this patient."""
+        """Whether training used this slide or another one of this patient."""
         return not {self.slide_used_in, self.patient_used_in} <= {"", NOT_USED}
 
 

@@ -32,7 +32,7 @@ def _concluded(slide: LabelledSlide, parts: set[Part]) -> LabelledSlide:
 
 
 def held_out(slides: Sequence[LabelledSlide]) -> list[LabelledSlide]:
-    """The slides that the model was not trained on, nor on others of their patients, as far as that is known."""
+    """The slides of which training used nothing, nor of their patients, as far as that is known."""
     return [slide for slide in slides if slide.use is not None and not slide.use.trained]
 
 
@@ -59,14 +59,14 @@ def training_warnings(slides: Sequence[LabelledSlide], result: SlideResult) -> I
     unjudged = left_out(slides)
     if unjudged:
         yield (
-            f"{sum(unjudged.values()):,} outlined tiles were left out, because they overlap tiles that the model was "
-            f"trained on ({counted(unjudged)})."
+            f"{sum(unjudged.values()):,} outlined tiles were left out, because they overlap tiles that training used "
+            f"({counted(unjudged)})."
         )
     trained = [slide.name for slide in slides if slide.use and slide.use.trained]
     if trained:
         yield (
-            f"The model was trained on these slides, or on others of their patients: {some(trained)}. Figures over "
-            f"them flatter it. {_about_the_others(slides, result)}"
+            f"Training used these slides, or others of their patients: {some(trained)}. Figures over them flatter the "
+            f"model. {_about_the_others(slides, result)}"
         )
 
 

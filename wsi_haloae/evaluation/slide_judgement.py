@@ -84,9 +84,9 @@ def _require_both(judged: Sequence[LabelledSlide], slides: Sequence[LabelledSlid
     if not unjudged:
         raise UsageError(missing)
     raise UsageError(
-        f"{sum(unjudged.values()):,} outlined tiles were left out, because the model was trained on them or on tiles "
-        f"that they overlap ({counted(unjudged)}). Of those that remain: {missing} Score slides of other patients, or "
-        "outline tissue that the model was not trained on."
+        f"{sum(unjudged.values()):,} outlined tiles were left out, because they overlap tiles that training used "
+        f"({counted(unjudged)}). Of those that remain: {missing} Score slides of other patients, or "
+        "outline tissue that training did not use."
     )
 
 

@@ -26,7 +26,7 @@ class Use(BaseModel):
 
     @property
     def trained(self) -> bool:
-        """Whether the model was trained on this slide or on another one of this patient."""
+        """Whether training used this slide, or another one of this patient, in whichever part."""
         return bool(self.slide or self.patient)
 
     @property
@@ -45,17 +45,17 @@ class Use(BaseModel):
 
     @property
     def notice(self) -> str | None:
-        """A sentence for people who look at this slide; None if the model was not trained on it."""
+        """A sentence for people who look at this slide; None if training did not use it."""
         if self.slide:
             counts = ", ".join(f"{count:,} {part}" for part, count in self.slide.items())
             return (
-                f"The model was trained on tiles of this slide ({counts}). Its scores are lower than those of a new "
-                "slide would be, and its p-values do not hold."
+                f"Training used tiles of this slide ({counts}), so its scores and p-values are not those of a new "
+                "slide: they flatter the model."
             )
         if self.patient:
             return (
-                f"The model was trained on another slide of this patient ({self.patient_words}). Scores and p-values "
-                "of a new patient may be worse."
+                f"Training used another slide of this patient ({self.patient_words}), so scores and p-values may "
+                "flatter the model."
             )
         return None
 
