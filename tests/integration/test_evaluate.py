@@ -276,6 +276,12 @@ def test_held_out_slides_are_judged_apart(tmp_path: Path) -> None:
     assert "Held-out slides" in Page(output / "evaluation/evaluation.html").words
 
 
+def test_few_held_out_slides_are_told(tmp_path: Path) -> None:
+    found = evaluated(study(tmp_path, "AAABC"), "--annotations", tmp_path / "truth")
+    assert found["held_out"]["slides"] == ["s3", "s4"]
+    assert "Held-out slides: 2 slides are too few" in " ".join(found["warnings"])
+
+
 def test_another_slide_of_a_trained_patient_is_not_held_out(tmp_path: Path) -> None:
     found = evaluated(study(tmp_path, "AABCDEF"), "--annotations", tmp_path / "truth")
     assert found["trained_on"]["s1"] == "slide: no; patient: train"
@@ -296,6 +302,7 @@ def test_intervals_are_over_patients_too(tmp_path: Path) -> None:
     by_slide, by_patient = found["rules"]["score"], found["by_patient"]["rules"]["score"]
     assert by_patient["auroc"] == by_slide["auroc"]
     assert by_patient["auroc_interval"] != by_slide["auroc_interval"]
+    assert found["by_patient"]["false_calls"]["level"] == found["false_calls"]["level"] == 0.05
     assert "over 5 patients" in Page(output / "evaluation/evaluation.html").words
 
 

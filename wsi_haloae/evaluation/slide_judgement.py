@@ -61,13 +61,20 @@ def judge_slides(slides: Sequence[LabelledSlide], reference: Sequence[str]) -> t
     return replace(result, left_out=left_out(slides)), tiles
 
 
-def too_few(slides: Sequence[LabelledSlide]) -> Iterator[str]:
+def too_few(slides: Sequence[LabelledSlide], result: SlideResult) -> Iterator[str]:
     """What to say where slides or patients are too few for intervals over them."""
     judged = [slide for slide in slides if len(slide.tiles.classes)]
-    units = _units(judged)
-    if len(judged) < ENOUGH:
+    yield from _too_few(judged)
+    if result.held_out:
+        for words in _too_few(held_out(judged)):
+            yield f"Held-out slides: {words}"
+
+
+def _too_few(slides: Sequence[LabelledSlide]) -> Iterator[str]:
+    units = _units(slides)
+    if len(slides) < ENOUGH:
         yield (
-            f"{len(judged)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
+            f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
             "nothing about other patients."
         )
     elif units and len(units) < ENOUGH:

@@ -52,7 +52,7 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
     warnings += sorted({slide.why_none for slide in slides if slide.why_none})
     with reporter.timed("figures and their intervals"):
         result, tiles = judge_slides(slides, options.outlines.reference)
-    warnings += [*training_warnings(slides, result), *too_few(slides)]
+    warnings += [*training_warnings(slides, result), *too_few(slides, result)]
     write_evaluation(output, result, tiles, warnings)
     if output / PAGE_NAME == scored / EVALUATION:
         write_index(scored)  # which links to it
