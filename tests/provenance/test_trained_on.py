@@ -52,6 +52,11 @@ def test_a_patient_is_known_by_name_and_the_name_is_nowhere(trained: TrainedOn) 
     assert patient_hash("Jane Doe") in told
 
 
+def test_a_name_that_is_not_utf8_has_a_hash() -> None:
+    """It is known only after hours of training, when nothing may fail any more."""
+    assert patient_hash("caf\udce9") == patient_hash("caf\\xe9") != patient_hash("cafe")
+
+
 def test_without_named_patients_a_patient_cannot_be_known() -> None:
     assert TrainedOn.of([], {}, {}).use_of("a", "p1").patient is None
 
