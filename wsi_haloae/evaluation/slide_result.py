@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.calibration.reach import TILE_RATE, reaches
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.evaluation.calibration_curve import CalibrationPoint, calibration_curve
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
@@ -15,6 +16,7 @@ from wsi_haloae.evaluation.discoveries import DiscoveryPoint, discovery_curve
 from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.evaluation.metrics import auroc, average_precision
 from wsi_haloae.evaluation.region_overlap import RegionOverlap
+from wsi_haloae.provenance.parts import Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +84,23 @@ class Called:
 
 
 @dataclass(frozen=True)
+class PatientFigures:
+    """The same with intervals over ``patients`` patients. A slide whose patient is not named counts as one."""
+
+    patients: int
+    rules: Mapping[str, RuleFigures]
+    false_calls: CalibrationPoint | None
+
+
+@dataclass(frozen=True)
 class SlideResult:
-    """All results, as stored in JSON."""
+    """All results, as stored in JSON.
+
+    ``false_calls`` is the share of reference tiles that are called at the nominal per-tile rate; None if p-values
+    cannot be that small. ``trained_on`` says for each slide what the model was trained on, ``left_out`` how many
+    outlined tiles are therefore not in any figure. ``held_out`` has the figures over the slides that the model was not
+    trained on; None if these are all slides, or none of them, or if a class has no tile on them.
+    """
 
     slides: Sequence[str]
     unlabelled: int
@@ -95,6 +112,11 @@ class SlideResult:
     called: Called | None
     calibration: Sequence[CalibrationPoint]
     discoveries: Sequence[DiscoveryPoint]
+    false_calls: CalibrationPoint | None
+    by_patient: PatientFigures | None
+    trained_on: Mapping[str, str]
+    left_out: Mapping[Part, int]
+    held_out: SlideResult | None = None
 
 
 def rule_figures(tiles: LabelledTiles, seed: int = 0) -> dict[str, RuleFigures]:
@@ -147,6 +169,23 @@ def reference_calibration(tiles: LabelledTiles) -> list[CalibrationPoint]:
     if np.isnan(tiles.p_values[reference]).any():
         return []
     return calibration_curve(tiles.p_values[reference], tiles.groups[reference])
+
+
+def false_calls(points: Sequence[CalibrationPoint], smallest_p: float | None) -> CalibrationPoint | None:
+    """The point of a calibration curve at the nominal per-tile rate.
+
+    ``smallest_p`` is the smallest possible p-value of the slide where it is largest. A share of 0 would mean nothing
+    where it exceeds the rate.
+    """
+    if smallest_p is None or not reaches(smallest_p, TILE_RATE):
+        return None
+    return next((point for point in points if point.level == TILE_RATE), None)
+
+
+def patient_figures(tiles: LabelledTiles, smallest_p: float | None) -> PatientFigures:
+    """Results of tiles whose groups are patients."""
+    patients = len(set(tiles.groups.tolist()))
+    return PatientFigures(patients, rule_figures(tiles), false_calls(reference_calibration(tiles), smallest_p))
 
 
 def discoveries(tiles: LabelledTiles, smallest_p: float | None) -> Sequence[DiscoveryPoint]:

@@ -86,6 +86,8 @@ def warnings(tiles: ScoredTiles, reference: NDArray[np.float32]) -> list[str]:
         found.append("Only tiles inside the regions given with --roi were scored.")
     if tiles.adapted is not None and tiles.adapted.note:
         found.append(tiles.adapted.note)
+    use = tiles.header.trained_on
+    found += [use.notice] if use and use.notice else []
     found += _of_calibration(tiles.header.model.calibration)
     found += _of_the_whole_slide(tiles, reference)
     if not tiles.header.model.artefacts and len(tiles):
