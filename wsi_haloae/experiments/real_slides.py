@@ -25,6 +25,7 @@ from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.evaluation.tile_labels import label_tiles
+from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
@@ -156,8 +157,10 @@ def _scored(patient: str, model: Path, options: RealSlidesOptions, reporter: Rep
     if score_slides([source], output, asked, {"slide": str(slide)}, reporter).exit_code:
         raise WsiHaloaeError(f"{slide}: could not be scored; the message above says why.")
     store = ScoreStore.open(output / slide.stem / "scores.zarr")
+    store.adapt("auto")
     regions, index = read_annotations(slide.with_suffix(".geojson"), None).by_class, store.index
     classes = label_tiles(regions, index.location, index.size, 0.5)
+    write_truth_picture(output / f"{slide.stem}.png", store, regions["Liver"], "Liver")
     classes[store.states() != TileState.DONE] = ""
     return Scored(store.scores(), store.header.rules, classes, read_reference(store.path))
 
