@@ -38,6 +38,7 @@ class Scene:
     roi_sha256: str | None = None
     model: str = "a" * 64
     rule: str = "test"
+    rule_name: str | None = None
     model_mpp: float = 0.5
     dtype: str = "float32"
 
@@ -70,6 +71,7 @@ class Scene:
             model=ModelRecord(
                 sha256=self.model,
                 rule=self.rule,
+                rule_name=self.rule_name,
                 mpp=self.model_mpp,
                 display_range=self.display_range,
                 map_range=self.map_range,

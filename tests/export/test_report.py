@@ -18,6 +18,9 @@ from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import why_none
+from wsi_haloae.calibration.reference_scale import usual_scores
+from wsi_haloae.calibration.true_rate import true_rate, true_share
+from wsi_haloae.config import RULES, Rule, autoencoder_words
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
 from wsi_haloae.export.score_histogram import score_edges, shares
@@ -109,6 +112,29 @@ def test_tiles_and_maps_are_those_of_the_gallery_in_the_fixed_colours(page: Page
     assert tile.shape == (64, 64, 3)
     assert (anomaly_map == COLOUR_TABLE[round(0.97 * 255)]).all()
     assert "The maps' colours mean the same on every slide" in page.words
+
+
+def test_it_says_which_scores_are_usual_and_how_far_the_rate_may_be_kept(page: Page) -> None:
+    assert " ".join(usual_scores(REFERENCE).split()) in page.words
+    assert " ".join(true_share(COARSE).split()) in page.words
+    fact = f"true share of reference tiles at p \N{LESS-THAN OR EQUAL TO} 0.05 {true_rate(39)}"
+    assert " ".join(fact.split()) in page.words
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+def test_no_map_explains_a_score_that_it_is_no_part_of(tmp_path: Path, rule: Rule) -> None:
+    store = make(tmp_path, replace(SCENE, rule_name=rule.name))
+    add_gallery(store)
+    words = report(store).words
+    assert f"auto-encoder {autoencoder_words(rule.name)}" in words, "among the facts"
+    disowned = "what the auto-encoder does not reconstruct; not part of this score" in words
+    assert disowned == (rule.name in {"content", "classifier"})
+    assert disowned == ("does not explain it" in words)
+
+
+def test_a_store_that_does_not_name_its_rule_claims_nothing(page: Page) -> None:
+    assert "part of this score" not in page.words
+    assert "The map shows what the auto-encoder does not reconstruct." in page.words
 
 
 def test_flags_are_counted_and_explained(page: Page) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from wsi_haloae.annotations.geojson import coverage, read_annotations
 from wsi_haloae.atomic import write_text
-from wsi_haloae.config import SLIDE_BASE, load_config
+from wsi_haloae.config import SLIDE_BASE, autoencoder_words, load_config
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.mean_colour import colour_distance, mean_colours
 from wsi_haloae.evaluation.metrics import auroc
@@ -50,12 +50,16 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     _train(first, model, device, reporter)
     _score(second, model, output, device, reporter)
     scores = ScoreStore.open(output / second.stem / "scores.zarr")
-    rows = _compare(scores, output, first, second)
-    write_text(output / "demo.json", json.dumps({"seed": seed, "auroc": rows}, indent=2) + "\n")
+    rule, rows = scores.header.model.rule_name, _compare(scores, output, first, second)
+    write_text(output / "demo.json", json.dumps({"seed": seed, "rule": rule, "auroc": rows}, indent=2) + "\n")
     truth = read_annotations(second.with_suffix(".geojson"), None)
     write_truth_picture(output / "demo.png", scores, truth.region(REFERENCE), REFERENCE)
     lines = [f"AUROC of {ANOMALOUS.lower()} against {REFERENCE.lower()} on a slide that was not trained on:"]
     lines += [f"  {name:<14}{value:.3f}" for name, value in rows.items()]
+    lines += [
+        autoencoder_words(rule),
+        f"Only tiles with at least {PURITY:.0%} of one class count here; 'evaluate' judges mixed tiles too.",
+    ]
     report = output / second.stem / "report.html"
     lines += [f"Look at {output / 'demo.png'} and {report}, or run: wsi-haloae view {output}"]
     return "\n".join(lines)
@@ -100,7 +104,7 @@ def _score(slide: Path, model: Path, output: Path, device: str, reporter: Report
 
 
 def _compare(scores: ScoreStore, output: Path, first: Path, second: Path) -> dict[str, float]:
-    """AUROC of HaloAE and of mean colour, on tiles of one class."""
+    """AUROC of the model's score, by the name of its rule, and of mean colour, on tiles of one class."""
     with closing(open_slide(second)) as slide:
         truth = read_annotations(second.with_suffix(".geojson"), slide.properties.bounds)
     index = scores.index
@@ -112,7 +116,7 @@ def _compare(scores: ScoreStore, output: Path, first: Path, second: Path) -> dic
     by_colour = colour_distance(colours, mean_colours(TileStore.open(reference)))
     results = scores.scores()
     return {
-        "HaloAE": auroc(results.score[labelled], anomalous),
+        f"rule {scores.header.model.rule_name}": auroc(results.score[labelled], anomalous),
         "paper's rule": auroc(results.score_paper[labelled], anomalous),
         "mean colour": auroc(by_colour[labelled], anomalous),
     }

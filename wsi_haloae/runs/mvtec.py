@@ -112,7 +112,7 @@ def _one(
     judged = judge(category, model, device, reporter, baselines=options.baselines)
     record.lap("scoring and figures")
     write_scores(folder / "scores.csv", category, judged)
-    write_pictures(folder, category, judged)
+    write_pictures(folder, category, judged, config.scoring.rule)
     result = {"identity": identity, "with_baselines": options.baselines, **judged.result.as_json()}
     record.facts = {"configuration": config.model_dump(mode="json"), "device": str(device)}
     record.write(folder, "done")

@@ -49,7 +49,8 @@ class ModelRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sha256: str
-    rule: str
+    rule: str  # in words
+    rule_name: str | None = None  # its name in the table of rules; None for stores from before it was kept
     mpp: float
     display_range: tuple[float, float]
     map_range: tuple[float, float] | None = None  # the same for anomaly maps; None for models from before it was kept
@@ -89,8 +90,11 @@ class ScoreHeader(StoreHeader):
     roi_sha256: str | None
 
     def identity(self) -> dict[str, Any]:
-        """Everything except ``compute``, which a resumed run reads from the store."""
-        return self.model_dump(mode="json", exclude={"compute"})
+        """Everything except ``compute``, which a resumed run reads from the store, and what older stores lack.
+
+        The rule's name is not needed: its words and the model's hash decide it.
+        """
+        return self.model_dump(mode="json", exclude={"compute": True, "model": {"rule_name"}})
 
 
 @dataclass(frozen=True)
