@@ -30,8 +30,8 @@ def shares(tiles: int, rate: float, draws: int = 400) -> np.ndarray:
 def test_95_of_100_calibration_sets_have_a_true_share_in_the_range(tiles: int, rate: float) -> None:
     expected, found = true_rate(tiles, rate), shares(tiles, rate)
     assert expected is not None
-    assert ((found < expected.low) | (found > expected.high)).mean() == pytest.approx(0.05, abs=0.04)
-    assert np.mean(found > expected.high) == pytest.approx(0.025, abs=0.03)
+    assert ((found < expected.low) | (found > expected.high)).mean() == pytest.approx(0.05, abs=0.05)
+    assert np.mean(found > expected.high) == pytest.approx(0.025, abs=0.035)
     assert found.mean() <= rate + 0.01, "on average the rate is kept"
 
 
@@ -51,10 +51,8 @@ def test_for_patients_with_tiles_that_are_alike_it_is_near_enough(groups: int) -
 
 @given(st.floats(2, 2000))
 def test_there_is_a_range_wherever_a_tile_can_be_called(effective: float) -> None:
-    found = true_rate(effective)
-    assert (
-        (found is None) == (why_none(1 / (effective + 1)) is not None) == (not reaches(1 / (effective + 1), TILE_RATE))
-    )
+    found, smallest_p = true_rate(effective), 1 / (effective + 1)
+    assert (found is not None) == reaches(smallest_p, TILE_RATE) == (why_none(smallest_p) is None)
     if found is not None:
         assert 0 < found.low < TILE_RATE < found.high < 1
 

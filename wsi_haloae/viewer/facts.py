@@ -1,4 +1,4 @@
-"""What the page needs to know about a slide before it draws: sizes, geometry, ranges, words; nothing of single tiles."""
+"""What the page needs to know about a slide before it draws: sizes, geometry, ranges, words; nothing about tiles."""
 
 from __future__ import annotations
 
