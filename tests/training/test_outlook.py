@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from docs.list_patients import PAGE, with_patient_list
+from tests.training.tiles import MemorySource
 from wsi_haloae.calibration.planning import ASSUMED, expected
 from wsi_haloae.calibration.reach import TILE_RATE, reaches
-from wsi_haloae.config import SplitConfig
+from wsi_haloae.config import SplitConfig, load_config
+from wsi_haloae.tiles.sources import CombinedSource
 from wsi_haloae.training.outlook import describe_outlook
+from wsi_haloae.training.reference import Reference
 from wsi_haloae.training.split import split_by_group
 
 SHARES = SplitConfig()
@@ -47,3 +50,15 @@ def test_that_many_patients_do_reach_the_rate() -> None:
 def test_the_readme_has_the_table_of_today() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert page == with_patient_list(page), "write it anew: python docs/list_patients.py"
+
+
+@pytest.mark.parametrize(("preset", "seen"), [("haloae", None), ("haloae-small", "1 µm/px")])
+def test_before_training_it_is_said_what_the_model_sees_and_what_p_values_take(preset: str, seen: str | None) -> None:
+    source = CombinedSource([MemorySource(40)])
+    groups = [str(number // 4) for number in range(40)]
+    split = split_by_group(groups, SHARES, 0)
+    lines = list(Reference(source, groups, split, None, None).describe(load_config(preset)))
+    assert lines[0] == f"reference tiles: 40 of {source.tile_size} px at {source.mpp:g} µm/px"
+    assert any("averages 2 x 2 pixels to one" in line for line in lines) == (seen is not None)
+    assert seen is None or f"sees them at {seen}" in lines[1]
+    assert [line for line in describe_outlook(split, groups, SHARES) if line in lines] == lines[-3:-1]

@@ -79,6 +79,12 @@ class Reference:
         source, split = self.source, self.split
         per_epoch, steps = plan_steps(config, len(split.tiles["train"]))
         yield f"reference tiles: {len(source.groups):,} of {source.tile_size} px at {source.mpp:.4g} µm/px"
+        averaged = config.model.input_downsample
+        if averaged > 1:
+            yield (
+                f"  the model averages {averaged} x {averaged} pixels to one, so it sees them at "
+                f"{averaged * source.mpp:.4g} µm/px (model.input_downsample)"
+            )
         yield f"split by group: {split.describe()}"
         yield from describe_outlook(split, self.groups, config.split)
         if self.strata is not None:
