@@ -12,22 +12,25 @@ from wsi_haloae.calibration.reach import TILE_RATE, told_apart
 from wsi_haloae.calibration.selection import select_tiles
 from wsi_haloae.calibration.true_rate import true_rate
 from wsi_haloae.config import SplitConfig
-from wsi_haloae.training.split import split_by_group
+from wsi_haloae.training.outlook import describe_outlook
+from wsi_haloae.training.split import Split, split_by_group
 
 PAGE = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- patients: written by docs/list_patients.py -->\n", "<!-- end of patients -->\n"
 PATIENTS = (5, 10, 20, 40, 100, 1000)
+SHOWN = 20
 TILES = 100
 """Of each patient."""
 
 
 def patient_list() -> str:
-    """A Markdown table; where the two assumed correlations differ, a cell has both."""
+    """A Markdown table, and what training prints; where the two assumed correlations differ, a cell has both."""
     lines = [
         f"| patients | for calibration | smallest p-value | tiles are called at | true share at p ≤ {TILE_RATE:g} |",
         "|---|---|---|---|---|",
         *(_row(patients) for patients in PATIENTS),
     ]
+    lines += ["", f"`train-tiles` prints this for {SHOWN} of them:", "", "```", *_outlook(), "```"]
     return "\n".join(lines) + "\n"
 
 
@@ -37,9 +40,17 @@ def with_patient_list(page: str) -> str:
     return before + BEGIN + patient_list() + END + rest.partition(END)[2]
 
 
-def _row(patients: int) -> str:
+def _split(patients: int) -> tuple[Split, list[str]]:
     names = [str(patient) for patient in range(patients) for _ in range(TILES)]
-    held_back = len(split_by_group(names, SplitConfig(), seed=0).groups["calibration"])
+    return split_by_group(names, SplitConfig(), seed=0), names
+
+
+def _outlook() -> list[str]:
+    return list(describe_outlook(*_split(SHOWN), SplitConfig()))
+
+
+def _row(patients: int) -> str:
+    held_back = len(_split(patients)[0].groups["calibration"])
     both = [expected(np.full(held_back, TILES, np.int64), correlation) for correlation in ASSUMED]
     cells = [
         [told_apart(one.smallest_p, TILE_RATE) for one in both],

@@ -132,6 +132,12 @@ def test_no_map_explains_a_score_that_it_is_no_part_of(tmp_path: Path, rule: Rul
     assert disowned == ("does not explain it" in words)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_scores_in_another_arithmetic_than_the_calibrations_are_named(tmp_path: Path, dtype: str) -> None:
+    words = report(make(tmp_path, replace(SCENE, dtype=dtype))).words
+    assert ("compare these scores with calibration scores in float32" in words) == (dtype != "float32")
+
+
 def test_a_store_that_does_not_name_its_rule_claims_nothing(page: Page) -> None:
     assert "part of this score" not in page.words
     assert "The map shows what the auto-encoder does not reconstruct." in page.words

@@ -10,6 +10,9 @@ from wsi_haloae.config import autoencoder_words
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.score_store import ScoreHeader
 
+CALIBRATED_IN = "float32"
+"""The arithmetic in which trainings score their calibration tiles, on every device."""
+
 
 def slide_facts(header: ScoreHeader) -> dict[str, str]:
     """The slide and how it was read."""
@@ -44,6 +47,8 @@ def model_facts(header: ScoreHeader) -> dict[str, str]:
     if model.map_range:
         facts["colours of maps"] = f"{model.map_range[0]:.3g} to {model.map_range[1]:.3g}"
     facts["computed on"] = f"{header.compute.device}, {header.compute.dtype}"
+    if model.calibration is not None and header.compute.dtype != CALIBRATED_IN:
+        facts["computed on"] += f"; p-values compare these scores with calibration scores in {CALIBRATED_IN}"
     return facts
 
 

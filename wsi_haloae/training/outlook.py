@@ -21,9 +21,12 @@ def describe_outlook(split: Split, groups: Sequence[str], shares: SplitConfig) -
     ``groups`` has the group of each tile.
     """
     _, sizes = group_numbers(np.asarray(groups)[split.tiles["calibration"]])
-    best, worst = (expected(sizes, correlation) for correlation in ASSUMED)
-    smallest = _span(*(told_apart(one.smallest_p, TILE_RATE) for one in (best, worst)))
-    yield f"p-values: {count_of_groups(best)} for calibration should allow a smallest p-value of {smallest}"
+    *likely, worst = (expected(sizes, correlation) for correlation in (*ASSUMED, 1.0))
+    smallest = _span(*(told_apart(one.smallest_p, TILE_RATE) for one in likely))
+    yield (
+        f"p-values: {count_of_groups(worst)} for calibration should allow a smallest p-value of {smallest}, at worst "
+        f"{told_apart(worst.smallest_p, TILE_RATE)} (if the tiles of a group are copies)"
+    )
     size = max(1, round(float(stats.hmean(sizes))))
     calls = _needed(size, shares.calibration, lambda smallest_p: reaches(smallest_p, TILE_RATE))
     discoveries = _needed(size, shares.calibration, lambda smallest_p: fine_enough(smallest_p, FDR))
