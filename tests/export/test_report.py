@@ -23,7 +23,7 @@ from wsi_haloae.calibration.true_rate import true_rate, true_share
 from wsi_haloae.config import RULES, Rule, autoencoder_words
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
-from wsi_haloae.export.score_histogram import score_edges, shares
+from wsi_haloae.export.score_axis import REACHES, ScoreAxis, shares
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.scoring.gallery import make_gallery
 from wsi_haloae.stores.score_store import ScoreStore
@@ -262,7 +262,7 @@ def test_an_ordinary_slide_warns_of_nothing(page: Page) -> None:
 
 def test_the_histogram_counts_every_tile_once() -> None:
     scores = np.array([-99, *[3.01] * 40, -5, 29.9, 1e9], np.float32)
-    edges = score_edges(ColourScale(0.0, 10.0), scores)
+    edges = ScoreAxis.of(ColourScale(0.0, 10.0), scores).edges()
     assert (edges[0], edges[-1]) == (-5.0, 30.0)
     found = shares(scores, edges)
     assert found.sum() == pytest.approx(1)
@@ -272,4 +272,16 @@ def test_the_histogram_counts_every_tile_once() -> None:
 
 @pytest.mark.parametrize(("score", "end"), [(30, 30), (31, 70), (71, 190), (191, 550), (1e6, 550)])
 def test_the_axis_grows_with_slides_that_are_altogether_unlike_the_reference(score: float, end: float) -> None:
-    assert score_edges(ColourScale(0.0, 10.0), np.full(5, score, np.float32))[-1] == end
+    assert ScoreAxis.of(ColourScale(0.0, 10.0), np.full(5, score, np.float32)).edges()[-1] == end
+
+
+@pytest.mark.parametrize("reach", REACHES)
+@pytest.mark.parametrize("scale", [ColourScale(0.06, 0.22), ColourScale(-1.5, 3.0), ColourScale(-300.0, -20.0)])
+def test_the_reference_has_several_bars_on_every_axis(reach: float, scale: ColourScale) -> None:
+    axis = ScoreAxis(scale, reach)
+    edges, ticks = axis.edges(), axis.ticks()
+    assert (np.diff(edges) > 0).all()
+    assert (edges < scale.high).sum() - (edges < scale.low).sum() >= 8
+    np.testing.assert_allclose(axis.score(axis.place(edges)), edges, rtol=1e-9, atol=1e-9)
+    assert ticks == sorted(set(ticks))
+    assert axis.ends[0] <= ticks[0] <= ticks[-1] <= axis.ends[1]

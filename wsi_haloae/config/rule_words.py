@@ -54,4 +54,4 @@ def map_title(name: str | None, title: str = "anomaly map") -> str:
     rule = RULES.get(name or "")
     if rule is None or rule.explained_by_map:
         return title
-    return f"{title}: what the auto-encoder does not reconstruct; not part of this score"
+    return f"{title} (what the auto-encoder does not reconstruct; not part of this score)"
