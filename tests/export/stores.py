@@ -42,6 +42,7 @@ class Scene:
     roi_sha256: str | None = None
     model: str = "a" * 64
     rule: str = "test"
+    rule_name: str | None = None
     model_mpp: float = 0.5
     dtype: str = "float32"
     trained_on: SlideUse | None = UNUSED
@@ -75,6 +76,7 @@ class Scene:
             model=ModelRecord(
                 sha256=self.model,
                 rule=self.rule,
+                rule_name=self.rule_name,
                 mpp=self.model_mpp,
                 display_range=self.display_range,
                 map_range=self.map_range,

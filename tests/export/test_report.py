@@ -18,9 +18,12 @@ from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import why_none
+from wsi_haloae.calibration.reference_scale import usual_scores
+from wsi_haloae.calibration.true_rate import true_rate, true_share
+from wsi_haloae.config import RULES, Rule, autoencoder_words
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
-from wsi_haloae.export.score_histogram import score_edges, shares
+from wsi_haloae.export.score_axis import REACHES, ScoreAxis, shares
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.scoring.gallery import make_gallery
@@ -110,6 +113,35 @@ def test_tiles_and_maps_are_those_of_the_gallery_in_the_fixed_colours(page: Page
     assert tile.shape == (64, 64, 3)
     assert (anomaly_map == COLOUR_TABLE[round(0.97 * 255)]).all()
     assert "The maps' colours mean the same on every slide" in page.words
+
+
+def test_it_says_which_scores_are_usual_and_how_far_the_rate_may_be_kept(page: Page) -> None:
+    assert " ".join(usual_scores(REFERENCE).split()) in page.words
+    assert " ".join(true_share(COARSE).split()) in page.words
+    fact = f"true share of reference tiles at p \N{LESS-THAN OR EQUAL TO} 0.05 {true_rate(39)}"
+    assert " ".join(fact.split()) in page.words
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+def test_no_map_explains_a_score_that_it_is_no_part_of(tmp_path: Path, rule: Rule) -> None:
+    store = make(tmp_path, replace(SCENE, rule_name=rule.name))
+    add_gallery(store)
+    words = report(store).words
+    assert f"auto-encoder {autoencoder_words(rule.name)}" in words, "among the facts"
+    disowned = "what the auto-encoder does not reconstruct; not part of this score" in words
+    assert disowned == (rule.name in {"content", "classifier"})
+    assert disowned == ("does not explain it" in words)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_scores_in_another_arithmetic_than_the_calibrations_are_named(tmp_path: Path, dtype: str) -> None:
+    words = report(make(tmp_path, replace(SCENE, dtype=dtype))).words
+    assert ("compare these scores with calibration scores in float32" in words) == (dtype != "float32")
+
+
+def test_a_store_that_does_not_name_its_rule_claims_nothing(page: Page) -> None:
+    assert "part of this score" not in page.words
+    assert "The map shows what the auto-encoder does not reconstruct." in page.words
 
 
 def test_flags_are_counted_and_explained(page: Page) -> None:
@@ -231,7 +263,7 @@ def test_an_ordinary_slide_warns_of_nothing(page: Page) -> None:
 
 def test_the_histogram_counts_every_tile_once() -> None:
     scores = np.array([-99, *[3.01] * 40, -5, 29.9, 1e9], np.float32)
-    edges = score_edges(ColourScale(0.0, 10.0), scores)
+    edges = ScoreAxis.of(ColourScale(0.0, 10.0), scores).edges()
     assert (edges[0], edges[-1]) == (-5.0, 30.0)
     found = shares(scores, edges)
     assert found.sum() == pytest.approx(1)
@@ -241,7 +273,7 @@ def test_the_histogram_counts_every_tile_once() -> None:
 
 @pytest.mark.parametrize(("score", "end"), [(30, 30), (31, 70), (71, 190), (191, 550), (1e6, 550)])
 def test_the_axis_grows_with_slides_that_are_altogether_unlike_the_reference(score: float, end: float) -> None:
-    assert score_edges(ColourScale(0.0, 10.0), np.full(5, score, np.float32))[-1] == end
+    assert ScoreAxis.of(ColourScale(0.0, 10.0), np.full(5, score, np.float32)).edges()[-1] == end
 
 
 @pytest.mark.parametrize(
@@ -256,3 +288,15 @@ def test_what_training_used_is_said(use: SlideUse | None, told: bool, fact: str,
     page = report(make(tmp_path, replace(SCENE, trained_on=use)))
     assert fact in page.words
     assert ("Training used tiles of this slide (3 train)" in page.words) is told
+
+
+@pytest.mark.parametrize("reach", REACHES)
+@pytest.mark.parametrize("scale", [ColourScale(0.06, 0.22), ColourScale(-1.5, 3.0), ColourScale(-300.0, -20.0)])
+def test_the_reference_has_several_bars_on_every_axis(reach: float, scale: ColourScale) -> None:
+    axis = ScoreAxis(scale, reach)
+    edges, ticks = axis.edges(), axis.ticks()
+    assert (np.diff(edges) > 0).all()
+    assert (edges < scale.high).sum() - (edges < scale.low).sum() >= 8
+    np.testing.assert_allclose(axis.score(axis.place(edges)), edges, rtol=1e-9, atol=1e-9)
+    assert ticks == sorted(set(ticks))
+    assert axis.ends[0] <= ticks[0] <= ticks[-1] <= axis.ends[1]

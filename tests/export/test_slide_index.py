@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.export.pages import Page
+from wsi_haloae.config import autoencoder_words
 from wsi_haloae.export.slide_index import write_index
 
 CALLING = {"phrase": "false-discovery rate of 10 %", "criterion": "..."}
@@ -35,6 +36,14 @@ def test_a_done_slide_has_its_figures(tmp_path: Path) -> None:
     found = words(tmp_path)
     assert "1 slide: 1 done" in found
     assert "a done, 1 unreadable 200 10 % false-discovery rate of 10 % mostly glass 3" in found
+
+
+def test_it_says_whether_the_auto_encoder_is_part_of_the_scores(tmp_path: Path) -> None:
+    done(tmp_path / "a")
+    assert "auto-encoder" not in words(tmp_path), "an older record does not name the rule"
+    for name in ("b", "c"):
+        done(tmp_path / name, model={"sha256": "0", "rule_name": "content"})
+    assert words(tmp_path).count(autoencoder_words("content")) == 1
 
 
 def test_what_another_run_would_change_is_not_in_it(tmp_path: Path) -> None:

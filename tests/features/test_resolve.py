@@ -102,6 +102,18 @@ def test_the_cost_is_told_against_vgg19_with_the_preset_as_it_was() -> None:
     assert len(describe_cost(load_config("haloae").model, load_config("haloae").model, 256)) == 2
 
 
+@pytest.mark.parametrize(
+    ("preset", "tile_size", "lines"),
+    [("haloae", 256, 3), ("haloae", 80, 2), ("haloae-small", 256, 2), ("demo", 256, 2)],
+)
+def test_on_a_cpu_the_preset_for_cpus_is_named_if_it_is_much_cheaper(preset: str, tile_size: int, lines: int) -> None:
+    config = load_config(preset).model
+    told = describe_cost(config, config, tile_size, on_cpu=True)
+    assert len(told) == lines
+    ratio = measure_cost(config, tile_size).flops / measure_cost(load_config("haloae-small").model, 256).flops
+    assert lines == 2 or f"--config haloae-small needs {ratio:.0f} times fewer operations" in told[-1]
+
+
 def test_a_size_that_the_network_cannot_take_is_told_before_training() -> None:
     config = resolve(load_config("haloae", ["model.features.backbone=timm:hrnet_w18_small"])).model
     with pytest.raises(ConfigError, match=r"hrnet_w18_small cannot take images of 112 x 112 pixels"):

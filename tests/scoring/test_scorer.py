@@ -230,6 +230,17 @@ def test_a_rule_of_a_map_is_the_custom_rule_with_its_pieces(tiles: np.ndarray) -
             assert rule_words(ScoringConfig(rule=name)) == rule_words(ScoringConfig.model_validate(settings))
 
 
+def test_the_auto_encoder_is_part_of_the_scores_whose_row_says_so(tiles: np.ndarray) -> None:
+    before, blunted = scorer(), tiny_checkpoint()
+    with torch.no_grad():
+        for weights in (*blunted.model.encoder.parameters(), *blunted.model.decoder.parameters()):
+            weights.mul_(0.5)
+    found, changed = before.score(tiles).rules, Scorer(blunted, CPU, 4).score(tiles).rules
+    for place, name in enumerate(before.rules):
+        moved = not np.array_equal(found[:, place], changed[:, place])
+        assert moved == RULES[name].uses_autoencoder, name
+
+
 def test_rules_without_their_statistics_are_left_out() -> None:
     bare = Scorer(replace(tiny_checkpoint(), gaussians={}), CPU, 4)
     assert set(scorer().rules) - set(bare.rules) == {name for name, rule in RULES.items() if rule.taught_by}

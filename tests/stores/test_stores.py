@@ -325,6 +325,15 @@ def test_what_training_used_is_learnt_later_but_not_forgotten(tmp_path: Path) ->
         assert ScoreStore.open(store.path).header.trained_on == expected
 
 
+def test_a_store_from_before_rules_were_named_goes_on(tmp_path: Path) -> None:
+    make_score_store(tmp_path / "scores.zarr", 2)
+    edit(tmp_path / "scores.zarr", lambda attributes: attributes["header"]["model"].pop("rule_name"))
+    store, asked = ScoreStore.open(tmp_path / "scores.zarr"), score_header()
+    assert store.header.model.rule_name is None
+    named = asked.model.model_copy(update={"rule_name": "content"})
+    store.require_same(asked.model_copy(update={"model": named}))
+
+
 def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     document = json.loads((path / "zarr.json").read_text())
     change(document["attributes"])

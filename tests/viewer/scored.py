@@ -23,6 +23,8 @@ from wsi_haloae.stores.sharded import SlideRecord, TileState
 
 CALIBRATED = CalibrationFacts(tiles=500, groups=20, correlation=0.1, effective_tiles=200.0)
 RANGE = (-1.0, 3.0)
+REFERENCE = np.linspace(-1, 2, 256, dtype=np.float32)
+"""Scores of held-out reference tiles."""
 DRAWN = (700, 900, 800, 1000)
 """An annotation on the real slide: x, y, width, height at level 0."""
 LOST, WAITING = 7, 11
@@ -71,7 +73,7 @@ def score_slide(
     scene = Scene(
         width=properties.width, height=properties.height, tile_size=tile_size, stride=stride, l0_scale_x=scale,
         l0_scale_y=scale, display_range=RANGE, name=slide.name, calibration=calibration, map_size=8,
-        mpp_x=properties.mpp_x or 0.5, mpp_y=properties.mpp_y or 0.5, trained_on=trained_on,
+        mpp_x=properties.mpp_x or 0.5, mpp_y=properties.mpp_y or 0.5, trained_on=trained_on, rule_name="content",
     )  # fmt: skip
     record = SlideRecord(**{**dict(scene.slide), "fingerprint": properties.fingerprint})
     plan = {"level": 0, "scale_x": scale, "scale_y": scale, "l0_scale_x": scale, "l0_scale_y": scale}
@@ -79,7 +81,8 @@ def score_slide(
     header = scene.header.model_copy(update={"slide": record, "read_plan": plan | mpp})
     index = make_index(scene)
     thumbnail = read_thumbnail(opened, 8.0).rgb
-    store = ScoreStore.create(folder / "scores.zarr", header, index, thumbnail, np.ones(thumbnail.shape[:2], np.bool_))
+    mask = np.ones(thumbnail.shape[:2], np.bool_)
+    store = ScoreStore.create(folder / "scores.zarr", header, index, thumbnail, mask, REFERENCE)
     opened.close()
     _fill(folder / "scores.zarr", len(index))
     store = ScoreStore.open(folder / "scores.zarr")

@@ -268,6 +268,7 @@ def test_a_click_opens_the_tile_with_its_picture_and_its_map(page: Page, real: S
     with page.expect_response(re.compile(r"/tiles/\d+_\d+\.png")) as answered:
         page.get_by_text("Anomaly map").click()
     assert answered.value.status == 200
+    expect(page.locator("#map-words")).to_contain_text("not part of this score (rule content)")
     page.keyboard.press("Escape")
     expect(page.locator("#tile")).to_be_hidden()
 
@@ -303,9 +304,11 @@ def test_keys_switch_layers_and_move(page: Page) -> None:
         page.keyboard.press("m")
     expect(page.get_by_role("radio", name="Pixels")).to_be_checked()
     expect(page.locator("#threshold-words")).to_contain_text("not to be compared between slides")
+    expect(page.locator("#scale-words")).to_contain_text("does not explain it")
     page.wait_for_load_state("networkidle")
     assert np.abs(shot(page) - before)[bare_slide(page)].mean() > 5
     page.keyboard.press("m")
+    expect(page.locator("#scale-words")).to_contain_text("Half of the held-out reference tiles score below 0.5")
     bar = page.locator("#scale-bar-words")
     home = bar.inner_text()
     for key in ("+", "+", "ArrowRight", "ArrowDown"):

@@ -14,7 +14,9 @@ from starlette.types import ASGIApp
 
 from tests.export.stores import Scene, make_store
 from tests.viewer.asking import PORT, Answer, ask
-from tests.viewer.scored import LOST, Scored, score_slide, write_run_record, write_slide
+from tests.viewer.scored import LOST, REFERENCE, Scored, score_slide, write_run_record, write_slide
+from wsi_haloae.calibration.reference_scale import usual_scores
+from wsi_haloae.config import autoencoder_words, map_words
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.provenance.use import SlideUse, Use
 from wsi_haloae.slide.readers import open_slide
@@ -54,6 +56,12 @@ def test_facts_are_those_of_the_store(app: ASGIApp, scored: Scored) -> None:
     assert facts["display_range"] == [-1.0, 3.0]
     assert facts["criterion"] == "per-tile error rate of 5\N{NO-BREAK SPACE}%"
     assert facts["pixel_map"]["l0_cell_width"] == 16
+
+
+def test_facts_say_which_scores_are_usual_and_what_they_are_made_of(app: ASGIApp) -> None:
+    facts = ask(app, "/api/slides/ramp").json()
+    assert facts["scale_words"] == f"{usual_scores(REFERENCE)} {autoencoder_words('content')}"
+    assert facts["map_words"] == map_words("content")
 
 
 def test_every_deep_zoom_tile_is_there_small_and_in_its_place(app: ASGIApp) -> None:

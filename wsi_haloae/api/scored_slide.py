@@ -119,7 +119,9 @@ class ScoredSlide:
         return ScoredSlide(self.folder)
 
     def pixel_map(self) -> xr.DataArray:
-        """The anomaly map of the whole slide: the model's residuals, finer than tiles.
+        """The anomaly map of the whole slide, finer than tiles: what the auto-encoder does not reconstruct.
+
+        It does not explain the score of a model whose rule leaves the auto-encoder out (``content``).
 
         Returns
         -------

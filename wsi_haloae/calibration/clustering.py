@@ -20,6 +20,11 @@ def group_numbers(groups: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[
     return numbers.astype(np.int64), sizes.astype(np.int64)
 
 
+def can_be_estimated(sizes: NDArray[np.int64]) -> bool:
+    """Whether groups of these sizes (G,) show how similar the tiles of a group are: two groups, one with two tiles."""
+    return len(sizes) > 1 and bool(sizes.max() > 1)
+
+
 def intraclass_correlation(values: NDArray[np.floating], groups: NDArray[np.str_]) -> float:
     """Share of the variance of ``values`` (n,) that lies between groups, 0 to 1, computed from ranks.
 
@@ -28,7 +33,7 @@ def intraclass_correlation(values: NDArray[np.floating], groups: NDArray[np.str_
     """
     numbers, sizes = group_numbers(groups)
     tiles, count = len(values), len(sizes)
-    if count < 2 or tiles == count:
+    if not can_be_estimated(sizes):
         return 1.0
     ranks = stats.rankdata(values)
     means = np.bincount(numbers, weights=ranks) / sizes

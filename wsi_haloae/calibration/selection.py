@@ -1,10 +1,13 @@
 """Which tiles of a slide are called anomalous, and at what error rate.
 
-The usual criterion is a false-discovery rate (Benjamini and Hochberg 1995), which is valid for conformal p-values that
-share their calibration tiles (Bates et al. 2023, theorem 2). With few calibration groups the smallest p-value is
-large, and the rate can only be kept by calling many tiles at once. If that is more than 1 % of the tissue, small
-lesions would be lost, so the per-tile error rate is used instead, and named. If not even that can be reached, nothing
-is selected (`reach.why_none`).
+The usual criterion is a false-discovery rate (Benjamini and Hochberg 1995). That their procedure keeps it with
+conformal p-values is proven for independent tiles (Bates et al. 2023, theorem 2), so here for one tile of each patient.
+Tiles of a slide are not independent and their p-values are weighted by group: then the rate is a heuristic, kept on
+average over slides in simulations, not on every slide (docs/decisions/0006-p-values.md).
+
+With few calibration groups the smallest p-value is large, and the rate can only be kept by calling many tiles at once.
+If that is more than 1 % of the tissue, small lesions would be lost, so the per-tile error rate is used instead, and
+named. If not even that can be reached, nothing is selected (`reach.why_none`).
 
 The other criterion is a score that the user chooses: it needs no calibration, and guarantees no error rate.
 """

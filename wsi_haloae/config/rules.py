@@ -40,7 +40,7 @@ class Rule:
     """``module:function`` that takes a `Measured` batch. It returns the scores (B,) or, with ``taught_by``, the numbers
     (B, d) that are compared with those of reference tiles. None: the score is pooled from the map."""
     shows: str | None = None
-    """``module:function`` that takes a `Measured` batch and returns the map (B, m, m) that explains the score. None:
+    """``module:function`` that takes a `Measured` batch and returns the map (B, m, m) to show beside the score. None:
     the residual."""
     pieces: Pieces = field(default_factory=Pieces)
     """The settings that the rule fixes, from the residual to the map and the number."""
@@ -54,6 +54,9 @@ class Rule:
     in_metric: bool = False
     """True: the distance is in the metric of tiles' descriptors (`wsi_haloae.adaptation`), which the training learns by
     itself, and scores can be adapted to a slide. False: the rule learns a distribution of its own."""
+    uses_autoencoder: bool = True
+    """Whether the score depends on what the auto-encoder reconstructs. The pages take their sentences from here
+    (`rule_words.autoencoder_words`)."""
     one_sided: bool = False
     """True: the score is how far the numbers lie above the usual. False: the distance from the usual."""
     trained_by: Literal["cls"] | None = None
@@ -80,6 +83,11 @@ class Rule:
         pooled = {"pooling"} if self.numbers is None else set()
         of_residual = {"source", "normalisation"} if self.shows is None else set()
         return frozenset({"smooth", *of_residual, *pooled} - self.pieces.keys())
+
+    @property
+    def explained_by_map(self) -> bool:
+        """Whether the score measures what the map shows: what the auto-encoder does not reconstruct."""
+        return self.uses_autoencoder and self.trained_by is None
 
     @property
     def for_images(self) -> bool:
@@ -166,6 +174,7 @@ RULES: Mapping[str, Rule] = {
             numbers=f"{_CODE}.combined:content",
             shows=_LOST_STRUCTURE,
             taught_by="train",
+            uses_autoencoder=False,
             auto_says="here the auto-encoder does not help to tell them apart, so it is left out",
         ),
         Rule(
@@ -185,6 +194,7 @@ RULES: Mapping[str, Rule] = {
             numbers=f"{_CODE}.descriptor:descriptor",
             shows=_LOST_STRUCTURE,
             taught_by="train",
+            uses_autoencoder=False,
             in_metric=True,
             auto_says="scores adapt to each slide; the auto-encoder is not part of them",
         ),

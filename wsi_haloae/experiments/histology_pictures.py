@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_haloae.config import map_title
 from wsi_haloae.evaluation.comparison import MethodScores, best_baseline
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.experiments.tile_pictures import MappedTile, write_map_sheet, write_score_histograms
@@ -62,7 +63,8 @@ def _mapped(
     assert found.layer_dissimilarities is not None, "ssim was set"
     squared = smooth(found.squared).cpu().numpy()
     lost = smooth(found.layer_dissimilarities[:, -1]).cpu().numpy()
+    names = [map_title(config.scoring.rule, name) for name in ("A_fm", "lost structure")]
     return [
-        MappedTile(tile, bool(anomalous[number]), float(scores[number]), {"A_fm": one, "lost structure": other})
+        MappedTile(tile, bool(anomalous[number]), float(scores[number]), dict(zip(names, (one, other), strict=True)))
         for tile, number, one, other in zip(tiles.numpy(), numbers, squared, lost, strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.figures.saving import save_figure
 
 BINS = 30
+LABEL_WIDTH = 28
+"""Characters that fit beside a row of maps."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def write_map_sheet(path: Path, tiles: Sequence[MappedTile]) -> None:
         low, high = np.percentile([one.maps[name] for one in tiles], (1, 99.5))
         for axes, one in zip(row, tiles, strict=True):
             shown = axes.imshow(one.maps[name], vmin=low, vmax=high, cmap="viridis")
-        figure.colorbar(shown, ax=row.tolist(), shrink=0.8, label=name)
+        figure.colorbar(shown, ax=row.tolist(), shrink=0.8, label=textwrap.fill(name, LABEL_WIDTH))
     for axes in rows.flat:
         axes.set_axis_off()
     save_figure(figure, path)

@@ -23,6 +23,7 @@ class IndexedSlide:
 
     ``why_none`` says why no tile of the slide can be called (`calibration.reach`). It is None if tiles can be called.
     ``trained_on`` says what of the slide and its patient the model was trained on. It is None if that is nothing.
+    ``autoencoder`` says whether the auto-encoder is part of the score (`config.rule_words`).
     """
 
     name: str
@@ -34,6 +35,7 @@ class IndexedSlide:
     anomalous: int | None = None
     called_by: str = ""
     why_none: str | None = None
+    autoencoder: str = ""
     flagged: Sequence[tuple[str, int]] = ()
     picture: bytes | None = None
     trained_on: str | None = None
@@ -57,4 +59,14 @@ def write_index_page(path: Path, slides: Sequence[IndexedSlide], evaluation: str
     ordered = sorted(slides, key=lambda slide: slide.name)
     states = Counter(slide.state for slide in ordered)
     reasons = sorted({slide.why_none for slide in ordered if slide.why_none})
-    write_page(path, TEMPLATE, slides=ordered, states=states, reasons=reasons, evaluation=evaluation, cohort=cohort)
+    scored_by = sorted({slide.autoencoder for slide in ordered if slide.autoencoder})
+    write_page(
+        path,
+        TEMPLATE,
+        slides=ordered,
+        states=states,
+        reasons=reasons,
+        scored_by=scored_by,
+        evaluation=evaluation,
+        cohort=cohort,
+    )

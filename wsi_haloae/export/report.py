@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.artefacts.limits import ENOUGH_TILES
+from wsi_haloae.calibration.reference_scale import usual_scores
+from wsi_haloae.config import autoencoder_words, map_title, map_words
 from wsi_haloae.export import report_facts as facts
 from wsi_haloae.export.formats import FORMATS
 from wsi_haloae.export.open_store import OpenStore
@@ -44,7 +46,10 @@ def write_report(path: Path, source: OpenStore) -> None:
         heatmap=path.with_name(FORMATS["heatmap"].file).read_bytes(),
         histogram=draw_histogram(tiles, reference, scale) if tiles.scored else None,
         scale=scale,
-        reference_tiles=len(reference),
+        usual_scores=usual_scores(reference),
+        autoencoder=autoencoder_words(header.model.rule_name),
+        map_words=map_words(header.model.rule_name),
+        map_title=map_title(header.model.rule_name),
         gallery=show_gallery(gallery, tiles) if gallery else None,
         roles=GalleryRole,
         colour_bar=colour_bar(),

@@ -5,8 +5,13 @@ from __future__ import annotations
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import TILE_RATE, count_of_groups, independent_tiles, told_apart
 from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, Selection, share_told_apart
+from wsi_haloae.calibration.true_rate import true_rate
+from wsi_haloae.config import autoencoder_words
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.score_store import ScoreHeader
+
+CALIBRATED_IN = "float32"
+"""The arithmetic in which trainings score their calibration tiles, on every device."""
 
 
 def slide_facts(header: ScoreHeader) -> dict[str, str]:
@@ -36,24 +41,30 @@ def model_facts(header: ScoreHeader) -> dict[str, str]:
     facts = {
         "checkpoint (SHA-256)": model.sha256,
         "score": model.rule,
+        "auto-encoder": autoencoder_words(model.rule_name) or "not stated by this store",
         "colours of scores": f"{model.display_range[0]:.3g} to {model.display_range[1]:.3g}",
     }
     if model.map_range:
         facts["colours of maps"] = f"{model.map_range[0]:.3g} to {model.map_range[1]:.3g}"
     facts["trained on"] = "not recorded in this model" if header.trained_on is None else str(header.trained_on)
     facts["computed on"] = f"{header.compute.device}, {header.compute.dtype}"
+    if model.calibration is not None and header.compute.dtype != CALIBRATED_IN:
+        facts["computed on"] += f"; p-values compare these scores with calibration scores in {CALIBRATED_IN}"
     return facts
 
 
 def calibration_facts(calibration: CalibrationFacts, selection: Selection | None) -> dict[str, str]:
     """How fine p-values are, and what can be called with them. No selection means that no tile can be called."""
-    smallest_share = calibration.smallest_p / FDR
+    smallest_share, share_range = calibration.smallest_p / FDR, true_rate(calibration.effective_tiles)
     share = f"{share_told_apart(smallest_share)}\N{NO-BREAK SPACE}% of the slide's tiles"
     return {
         "calibration tiles": f"{calibration.tiles:,} of {count_of_groups(calibration)} "
         "(patients, slides, or parts of one slide)",
         "equivalent number of independent tiles": independent_tiles(calibration),
         "smallest possible p-value": told_apart(calibration.smallest_p, TILE_RATE),
+        f"true share of reference tiles at p \N{LESS-THAN OR EQUAL TO} {TILE_RATE:g}": (
+            "no p-value can be so small" if share_range is None else f"{share_range} (95\N{NO-BREAK SPACE}% range)"
+        ),
         f"smallest share of tiles that a false-discovery rate of {percent(FDR)} can call": (
             f"{share if smallest_share <= 1 else 'none'} (up to {percent(LARGEST_SHARE)} is accepted)"
         ),

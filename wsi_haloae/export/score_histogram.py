@@ -1,4 +1,4 @@
-"""Histogram of a slide's scores and of the scores of held-out reference tiles, on an axis shared by most slides.
+"""Histogram of a slide's scores and of the scores of held-out reference tiles, on the axis of `score_axis`.
 
 share of tiles
 |        ▂▅▇▅▂        the reference, a line
@@ -20,46 +20,28 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
 
+from wsi_haloae.export.score_axis import ScoreAxis, shares
 from wsi_haloae.figures.slide_frame import DPI, FAINT_INK, INK, font
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 WIDTH, HEIGHT = 1440, 520
-BINS = 50
-BELOW = 0.5
-REACHES = (2.0, 6.0, 18.0, 54.0)
-"""How far the axis may extend beyond the display range, in lengths of that range. The first that fits is used."""
-OUTSIDE_AT_MOST = 0.05
-"""Share of the tiles that may lie beyond the axis; they are counted in the last bin."""
 HEADROOM = 1.35
 """Height of the axis relative to the highest bar, to leave room for the legend."""
-
-
-def score_edges(scale: ColourScale, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The edges of the bins, (BINS + 1,), for scores (n,), n at least 1.
-
-    Most slides use the first axis and can be compared at a glance. A slide that is entirely unlike the reference would
-    be a single bar on it, so its axis is longer.
-    """
-    length = scale.high - scale.low
-    highest = float(np.quantile(scores, 1 - OUTSIDE_AT_MOST))
-    reach = next((one for one in REACHES if highest <= scale.high + one * length), REACHES[-1])
-    return np.linspace(scale.low - BELOW * length, scale.high + reach * length, BINS + 1)
-
-
-def shares(scores: NDArray[np.float32], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of the scores (n,), n at least 1, in each bin. Scores beyond the edges count in the first or last bin."""
-    return np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0] / len(scores)
 
 
 def draw_histogram(tiles: ScoredTiles, reference: NDArray[np.float32], scale: ColourScale) -> bytes:
     """A PNG of the histogram. At least one tile must be scored; ``reference`` (k,) may be empty."""
     scores = tiles.score[~np.isnan(tiles.score)]
-    edges = score_edges(scale, scores)
+    axis = ScoreAxis.of(scale, scores)
+    edges = axis.edges()
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
     axes = figure.add_axes((0.085, 0.17, 0.9, 0.77))
     middles = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
+    if not axis.linear:
+        axes.set_xscale("function", functions=(axis.place, axis.score))
+        axes.set_xticks(axis.ticks())
     axes.bar(
         edges[:-1], shares(scores, edges), np.diff(edges), align="edge",
         color=COLOUR_TABLE[scale.entries(middles)] / 255, edgecolor="#8a94a0", linewidth=0.4,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import read_own
+from wsi_haloae.config import autoencoder_words
 from wsi_haloae.export import index_page
 from wsi_haloae.export.formats import FORMATS
 from wsi_haloae.export.index_page import IndexedSlide, State, write_index_page
@@ -55,6 +56,7 @@ def _read(folder: Path) -> IndexedSlide | None:
         anomalous=counts.anomalous if calling else None,
         called_by=calling.phrase if calling and counts.scored else "",
         why_none=summary.why_none if summary and not calling else None,
+        autoencoder=autoencoder_words(record.model.rule_name),
         flagged=[(_words(name), count) for name, count in counts.flagged.items() if count],
         picture=_bytes(folder / FORMATS["small"].file),
         trained_on=str(record.trained_on) if record.trained_on and record.trained_on.trained else None,

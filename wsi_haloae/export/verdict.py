@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import count_of_groups, independent_tiles
 from wsi_haloae.calibration.selection import ErrorRateSelection, Selection
+from wsi_haloae.calibration.true_rate import true_share
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
@@ -45,7 +46,9 @@ def verdict(tiles: ScoredTiles) -> Verdict:
         worth = "" if tiles.header.model.calibration is None else f"{_worth(tiles.header.model.calibration)}. "
         return Verdict(f"{_tiles(tiles.scored)} scored, no verdict possible", f"{tiles.why_none} {worth}{INSTEAD}")
     if isinstance(selection, ErrorRateSelection):
-        return _called(selection, tiles.scored)
+        calibration = tiles.header.model.calibration
+        assert calibration is not None, "p-values come from it"
+        return _called(selection, tiles.scored, calibration)
     return Verdict(
         f"{_share(selection, tiles.scored)} with a {selection.phrase}",
         "This score was chosen by hand, so no error rate is guaranteed: it does not say what share of reference tiles "
@@ -53,7 +56,7 @@ def verdict(tiles: ScoredTiles) -> Verdict:
     )
 
 
-def _called(selection: ErrorRateSelection, scored: int) -> Verdict:
+def _called(selection: ErrorRateSelection, scored: int, calibration: CalibrationFacts) -> Verdict:
     headline = f"{_share(selection, scored)} called anomalous at a {selection.phrase}"
     if selection.criterion == "false-discovery rate":
         held = f"About {percent(selection.level)} of the called tiles may be reference tiles after all."
@@ -65,7 +68,8 @@ def _called(selection: ErrorRateSelection, scored: int) -> Verdict:
     return Verdict(
         headline,
         f"On a slide of reference tissue alone, about {percent(selection.level)} of the tiles ({expected:,} here) "
-        "would also be called: compare the number with that. A false-discovery rate would be the better criterion, but "
+        f"would also be called: compare the number with that. {true_share(calibration)} "
+        "A false-discovery rate would be the better criterion, but "
         f"with these calibration tiles it would call at least {percent(selection.smallest_share)} of the tissue, or "
         "none.",
     )

@@ -10,12 +10,16 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from wsi_haloae.config import FeaturesConfig, ModelConfig
+from wsi_haloae.config import FeaturesConfig, ModelConfig, load_config
 from wsi_haloae.errors import ConfigError
-from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.haloae import HaloAE, check_tile_size
 
 BYTES = 4
 """Of a weight."""
+FOR_CPU = "haloae-small"
+"""The preset that trains on a CPU."""
+MUCH = 4
+"""How many times cheaper it must be to be worth a line."""
 COPIES = 5
 """Of each trained weight: itself, the best so far, its gradient, and the optimiser's two moments."""
 
@@ -31,13 +35,17 @@ class Cost:
     autoencoder_parameters: int
     autoencoder_flops: int
 
+    @property
+    def flops(self) -> int:
+        """Operations per tile of both blocks."""
+        return self.features_flops + self.autoencoder_flops
+
     def __str__(self) -> str:
         """Totals in millions of weights and in GFLOP, with the shares of B and C."""
         parameters = self.features_parameters + self.autoencoder_parameters
-        flops = self.features_flops + self.autoencoder_flops
         return (
             f"{parameters / 1e6:.1f} million weights ({self.features_parameters / 1e6:.1f} features + "
-            f"{self.autoencoder_parameters / 1e6:.1f} auto-encoder), {flops / 1e9:.1f} GFLOP per tile "
+            f"{self.autoencoder_parameters / 1e6:.1f} auto-encoder), {self.flops / 1e9:.1f} GFLOP per tile "
             f"({self.features_flops / 1e9:.1f} + {self.autoencoder_flops / 1e9:.1f})"
         )
 
@@ -81,10 +89,10 @@ def require_memory(config: ModelConfig, tile_size: int) -> None:
         )
 
 
-def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int) -> list[str]:
+def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int, *, on_cpu: bool = False) -> list[str]:
     """Lines for people on the features and the cost of blocks B and C; for timm features also the cost with VGG19.
 
-    ``config`` is ``unresolved`` after `resolve`.
+    ``config`` is ``unresolved`` after `resolve`. ``on_cpu`` adds a line if `FOR_CPU` would be much cheaper.
     """
     cost, name = measure_cost(config, tile_size), config.features.backbone
     lines = [
@@ -102,7 +110,21 @@ def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int) 
             f"  auto-encoder widened for {cost.channels} channels instead of {before.made_for}: "
             f"head {before.head_width} -> {after.head_width}, code {before.encoder[-1].out} -> {after.encoder[-1].out}"
         )
-    return lines
+    return lines + (_cheaper(cost, config, tile_size) if on_cpu else [])
+
+
+def _cheaper(cost: Cost, config: ModelConfig, tile_size: int) -> list[str]:
+    smaller = load_config(FOR_CPU).model.model_copy(update={"features": config.features})
+    try:
+        check_tile_size(smaller, tile_size)
+    except ConfigError:  # it would be no remedy for these tiles
+        return []
+    factor = cost.flops / measure_cost(smaller, tile_size).flops
+    if factor < MUCH:
+        return []
+    seen = f"{smaller.input_downsample} x {smaller.input_downsample} pixels averaged to one"
+    words = f"this is a CPU, but the model is sized for a GPU, like the default preset haloae; --config {FOR_CPU} needs"
+    return [f"  {words} {factor:.0f} times fewer operations ({seen})"]
 
 
 def _features(model: HaloAE, images: Tensor) -> Tensor:

@@ -18,7 +18,10 @@ class Gaussian:
     precision: Tensor
 
     def distance(self, vectors: Tensor) -> Tensor:
-        """Squared Mahalanobis distance of vectors (B, d), divided by d: (B,); about 1 for reference tiles."""
+        """Squared Mahalanobis distance of vectors (B, d), divided by d: (B,).
+
+        On average 1 for vectors of this mean and covariance; another number where the covariance is an estimate.
+        """
         away = vectors - self.mean
         return ((away @ self.precision) * away).sum(dim=1) / len(self.mean)
 

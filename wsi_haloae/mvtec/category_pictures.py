@@ -16,6 +16,8 @@ from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.mvtec.image_set import REFERENCE
 
 SHEET_COLUMNS = 8
+TITLE_WIDTH = 30
+"""Characters that fit beside a row of the sheet."""
 MOST_POINTS = 2000
 """How many points of a curve are drawn; a curve of millions would look the same."""
 
@@ -45,8 +47,8 @@ def choose_for_sheet(defects: Sequence[str], has_mask: NDArray[np.bool_]) -> lis
     return chosen[:SHEET_COLUMNS]
 
 
-def write_sheet(path: Path, columns: Sequence[SheetColumn], top: float) -> None:
-    """Image, anomaly map from 0 to ``top`` (the same scale for all), and mask; one column per image."""
+def write_sheet(path: Path, columns: Sequence[SheetColumn], top: float, map_title: str) -> None:
+    """Image, map from 0 to ``top`` (the same scale for all), and mask; one column per image."""
     figure = Figure(figsize=(1.9 * len(columns) + 0.8, 6.2), layout="constrained")
     rows = figure.subplots(3, len(columns), squeeze=False)
     for place, column in enumerate(columns):
@@ -62,7 +64,7 @@ def write_sheet(path: Path, columns: Sequence[SheetColumn], top: float) -> None:
         for row in rows:
             row[place].set_xticks([])
             row[place].set_yticks([])
-    for row, name in zip(rows, ("image", "anomaly map", "truth"), strict=True):
+    for row, name in zip(rows, ("image", textwrap.fill(map_title, TITLE_WIDTH), "truth"), strict=True):
         row[0].set_ylabel(name)
     figure.colorbar(shown, ax=rows[1].tolist(), shrink=0.9, extend="max")
     save_figure(figure, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.config import map_title
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.mvtec.category import CategoryImages, Judged
 from wsi_haloae.mvtec.category_pictures import (
@@ -22,8 +23,8 @@ from wsi_haloae.mvtec.image_set import LabelledImage
 from wsi_haloae.scoring.image_scorer import ImageScores
 
 
-def write_pictures(folder: Path, category: CategoryImages, judged: Judged) -> None:
-    """``sheet.png``, ``defects.png`` and ``curves.png``."""
+def write_pictures(folder: Path, category: CategoryImages, judged: Judged, rule: str) -> None:
+    """``sheet.png``, ``defects.png`` and ``curves.png``; ``rule`` is the name of the one that scored."""
     images = category.images
     write_defect_scores(folder / "defects.png", category.defects, judged.scores.score, judged.result.rule)
     maps = judged.scores.pixels(SIZE)
@@ -36,7 +37,7 @@ def write_pictures(folder: Path, category: CategoryImages, judged: Judged) -> No
         )
         for number, image in ((n, images.test[n]) for n in choose_for_sheet(category.defects, images.has_mask))
     ]
-    write_sheet(folder / "sheet.png", columns, judged.validation_top)
+    write_sheet(folder / "sheet.png", columns, judged.validation_top, map_title(rule))
     methods = {"HaloAE": judged.scores} | {one.name: one.scores for one in judged.baselines}
     write_curves(
         folder / "curves.png",

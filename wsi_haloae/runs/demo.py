@@ -10,11 +10,12 @@ import numpy as np
 
 from wsi_haloae.annotations.geojson import coverage, read_annotations
 from wsi_haloae.atomic import write_text
-from wsi_haloae.config import SLIDE_BASE, load_config
+from wsi_haloae.config import SLIDE_BASE, autoencoder_words, load_config
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.evaluation.mean_colour import colour_distance, mean_colours
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.export.truth_picture import write_truth_picture
+from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.score import score_slides
 from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles
@@ -50,12 +51,17 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     _train(first, model, device, reporter)
     _score(second, model, output, device, reporter)
     scores = ScoreStore.open(output / second.stem / "scores.zarr")
-    rows = _compare(scores, output, first, second)
-    write_text(output / "demo.json", json.dumps({"seed": seed, "auroc": rows}, indent=2) + "\n")
+    rule = Checkpoint.load(model).facts.config.scoring.rule
+    rows = _compare(scores, rule, output, first, second)
+    write_text(output / "demo.json", json.dumps({"seed": seed, "rule": rule, "auroc": rows}, indent=2) + "\n")
     truth = read_annotations(second.with_suffix(".geojson"), None)
     write_truth_picture(output / "demo.png", scores, truth.region(REFERENCE), REFERENCE)
     lines = [f"AUROC of {ANOMALOUS.lower()} against {REFERENCE.lower()} on a slide that was not trained on:"]
     lines += [f"  {name:<14}{value:.3f}" for name, value in rows.items()]
+    lines += [
+        autoencoder_words(rule),
+        f"Only tiles with at least {PURITY:.0%} of one class count here; 'evaluate' judges mixed tiles too.",
+    ]
     report = output / second.stem / "report.html"
     lines += [f"Look at {output / 'demo.png'} and {report}, or run: wsi-haloae view {output}"]
     return "\n".join(lines)
@@ -99,8 +105,8 @@ def _score(slide: Path, model: Path, output: Path, device: str, reporter: Report
         raise WsiHaloaeError(f"{slide}: the demo's slide could not be scored; the message above says why.")
 
 
-def _compare(scores: ScoreStore, output: Path, first: Path, second: Path) -> dict[str, float]:
-    """AUROC of HaloAE and of mean colour, on tiles of one class."""
+def _compare(scores: ScoreStore, rule: str, output: Path, first: Path, second: Path) -> dict[str, float]:
+    """AUROC of the model's score, under the name of its ``rule``, and of mean colour, on tiles of one class."""
     with closing(open_slide(second)) as slide:
         truth = read_annotations(second.with_suffix(".geojson"), slide.properties.bounds)
     index = scores.index
@@ -112,7 +118,7 @@ def _compare(scores: ScoreStore, output: Path, first: Path, second: Path) -> dic
     by_colour = colour_distance(colours, mean_colours(TileStore.open(reference)))
     results = scores.scores()
     return {
-        "HaloAE": auroc(results.score[labelled], anomalous),
+        f"rule {rule}": auroc(results.score[labelled], anomalous),
         "paper's rule": auroc(results.score_paper[labelled], anomalous),
         "mean colour": auroc(by_colour[labelled], anomalous),
     }

@@ -70,9 +70,9 @@ def run_mvtec(
     for images in sets:
         check_name(images.name)
         check_images(images, reporter.warn)
-    for line in describe_cost(config.model, resolved.model, SIZE):
-        reporter.line(line)
     device = resolve_device(options.device)
+    for line in describe_cost(config.model, resolved.model, SIZE, on_cpu=device.type == "cpu"):
+        reporter.line(line)
     if options.overwrite:
         build(config, SIZE, options.weights)  # whose weights may be missing; what is there goes only after
     results, failed = [], []
@@ -112,7 +112,7 @@ def _one(
     judged = judge(category, model, device, reporter, baselines=options.baselines)
     record.lap("scoring and figures")
     write_scores(folder / "scores.csv", category, judged)
-    write_pictures(folder, category, judged)
+    write_pictures(folder, category, judged, config.scoring.rule)
     result = {"identity": identity, "with_baselines": options.baselines, **judged.result.as_json()}
     record.facts = {"configuration": config.model_dump(mode="json"), "device": str(device)}
     record.write(folder, "done")

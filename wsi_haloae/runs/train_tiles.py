@@ -102,7 +102,8 @@ def _train_tiles(
         checkpoint = finished_checkpoint(output, identity)
         reporter.line(f"{output}: trained already, nothing to do")
     else:
-        costs = describe_cost(asked.model, config.model, reference.source.tile_size)
+        on_cpu = device.type == "cpu"
+        costs = describe_cost(asked.model, config.model, reference.source.tile_size, on_cpu=on_cpu)
         for line in (*reference.describe(config), *costs):
             reporter.line(line)
         record.lap("reference tiles")

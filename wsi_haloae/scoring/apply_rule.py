@@ -39,7 +39,7 @@ def numbers_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
 
 
 def map_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
-    """The anomaly map that explains the score, smoothed if the settings say so: (B, m, m)."""
+    """The anomaly map that is shown beside the score, smoothed if the settings say so: (B, m, m)."""
     how = scoring.by(rule)
     shown = _deviation(how, tiles) if rule.shows is None else _function(rule.shows)(tiles)
     return smooth(shown) if how.smooth else shown

@@ -82,6 +82,7 @@ class ScorePlanner:
             model=ModelRecord(
                 sha256=checkpoint.sha256,
                 rule=rule_words(facts.config.scoring),
+                rule_name=facts.config.scoring.rule,
                 mpp=self.mpp,
                 display_range=facts.display_range,
                 map_range=facts.map_range,

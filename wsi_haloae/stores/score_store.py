@@ -41,6 +41,7 @@ from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.config import DESCRIPTOR, ScoringConfig, rule_words
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.adaptation import (
     ADAPTED,
@@ -73,7 +74,8 @@ class ModelRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sha256: str
-    rule: str
+    rule: str  # in words
+    rule_name: str | None = None  # its name in the table of rules; None for stores from before it was kept
     mpp: float
     display_range: tuple[float, float]
     map_range: tuple[float, float] | None = None  # the same for anomaly maps; None for models from before it was kept
@@ -116,7 +118,7 @@ class ScoreHeader(StoreHeader):
 
     def identity(self) -> dict[str, Any]:
         """Everything except ``compute``, which a resumed run reads from the store, and what follows from the rest."""
-        return self.model_dump(mode="json", exclude={"compute", "trained_on"})
+        return self.model_dump(mode="json", exclude={"compute": True, "trained_on": True, "model": {"rule_name"}})
 
     def learns(self, header: ScoreHeader) -> bool:
         """Whether ``header``, of a later run, knows more about the slide's patient, who may have been named since."""
@@ -280,10 +282,14 @@ class ScoreStore(ShardedStore):
         """The header with the rule, scale and calibration of the scores that are shown."""
         if self.adapted is None:
             return self.header
-        record, model = self.adapted.record, self.header.model
-        news = {"display_range": record.display_range, "calibration": record.calibration}
-        model = model.model_copy(update={"rule": f"{model.rule}, {record.words}", **news})
-        return self.header.model_copy(update={"model": model})
+        record = self.adapted.record
+        news = {
+            "rule": f"{rule_words(ScoringConfig(rule=DESCRIPTOR))}, {record.words}",
+            "rule_name": DESCRIPTOR,
+            "display_range": record.display_range,
+            "calibration": record.calibration,
+        }
+        return self.header.model_copy(update={"model": self.header.model.model_copy(update=news)})
 
     def adapt(self, asked: Asked = "auto", anchors: NDArray[np.int64] | None = None) -> AdaptedRecord:
         """Adapt the scores to the slide, in place of an earlier adaptation, and return how.

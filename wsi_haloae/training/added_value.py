@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.atomic import write_text
+from wsi_haloae.config import autoencoder_words
 from wsi_haloae.evaluation.comparison import ComparedMethod, compare_methods
 from wsi_haloae.evaluation.comparison_table import markdown_comparison, verdict, write_comparison
 from wsi_haloae.evaluation.tile_comparison import all_methods
@@ -71,7 +72,7 @@ def _report(
         labels = np.repeat([False, True], [len(parts[0]), len(place)])
         picked = [type(one)(one.name, one.kind, one.scores[judged]) for one in methods]
         results[name] = compare_methods(picked, labels, groups[judged])
-    _write(folder, results, labelled=anomalous is not None)
+    _write(folder, results, checkpoint.facts.config.scoring.rule, labelled=anomalous is not None)
     for name, result in results.items():
         reporter.line(f"{name}: {verdict(result)}")
 
@@ -81,12 +82,12 @@ def _places(lengths: list[int]) -> list[NDArray[np.int64]]:
     return [np.arange(low, high) for low, high in pairwise(edges)]
 
 
-def _write(folder: Path, results: Mapping[str, list[ComparedMethod]], *, labelled: bool) -> None:
+def _write(folder: Path, results: Mapping[str, list[ComparedMethod]], rule: str, *, labelled: bool) -> None:
     against = "labelled anomalous tiles" if labelled else "synthetic anomalies made from them (no labels)"
     introduction = (
         f"Held-out reference tiles of the calibration groups against {against}. The baselines are fitted on the "
         "training tiles, on HaloAE's own features. The best baseline is chosen on the tiles shown here, which favours "
-        "it.\n"
+        f"it. The row HaloAE is the model's score. {autoencoder_words(rule)}\n"
     )
     text = ["# What HaloAE adds\n", introduction]
     for name, methods in results.items():

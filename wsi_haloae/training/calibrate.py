@@ -19,12 +19,15 @@ from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.artefacts.limits import calibrate as calibrate_limits
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
 from wsi_haloae.calibration.reach import TILE_RATE, independent_tiles, told_apart, why_none
+from wsi_haloae.calibration.reference_scale import usual_scores
 from wsi_haloae.calibration.selection import FDR, fine_enough, share_told_apart
+from wsi_haloae.calibration.true_rate import true_share
 from wsi_haloae.config import AUTO, RULES, Rule
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.scoring.learning import learn, rounds
+from wsi_haloae.scoring.open_scores import REFERENCE_QUANTILES
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
 from wsi_haloae.stores.score_store import TileScores
@@ -80,6 +83,7 @@ def calibrate(
     else:
         calibration = ConformalCalibration.fit(found.score, named_groups[held_back])
     reporter.line(describe(calibration.facts))
+    reporter.line(usual_scores(calibration.quantiles(REFERENCE_QUANTILES)))
     return replace(described, calibration=calibration).with_facts(calibration=calibration.facts)
 
 
@@ -133,7 +137,7 @@ def set_map_range(
 
 
 def describe(facts: CalibrationFacts) -> str:
-    """One line on how small p-values can be, and at which error rate tiles will be called."""
+    """One line on how small p-values can be, at which error rate tiles will be called, and how far it may be kept."""
     calibrated = (
         f"calibration: {facts.tiles:,} tiles of {facts.groups:,} groups, worth {independent_tiles(facts)} independent "
         "tiles"
@@ -143,11 +147,11 @@ def describe(facts: CalibrationFacts) -> str:
         return f"{calibrated}. {reason} Add more patients or slides."
     fine = f"{calibrated}; smallest p-value {told_apart(facts.smallest_p, TILE_RATE)}; "
     if fine_enough(facts.smallest_p, FDR):
-        return f"{fine}tiles are called at a false-discovery rate of {FDR:.0%}"
+        return f"{fine}tiles are called at a false-discovery rate of {FDR:.0%}. {true_share(facts)}"
     return (
         f"{fine}a false-discovery rate of {FDR:.0%} could not call less than "
         f"{share_told_apart(facts.smallest_p / FDR)}% of a slide, so tiles are called at a per-tile error rate of "
-        f"{TILE_RATE:.0%}"
+        f"{TILE_RATE:.0%}. {true_share(facts)}"
     )
 
 

@@ -19,6 +19,7 @@ from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
 from wsi_haloae.tiles.sources import CombinedSource
 from wsi_haloae.training.identity import Identity, identity_of
+from wsi_haloae.training.outlook import describe_outlook
 from wsi_haloae.training.split import Split, split_by_group
 from wsi_haloae.training.trainer import plan_steps
 
@@ -82,7 +83,14 @@ class Reference:
         source, split = self.source, self.split
         per_epoch, steps = plan_steps(config, len(split.tiles["train"]))
         yield f"reference tiles: {len(source.groups):,} of {source.tile_size} px at {source.mpp:.4g} µm/px"
+        averaged = config.model.input_downsample
+        if averaged > 1:
+            yield (
+                f"  the model averages {averaged} x {averaged} pixels to one, so it sees them at "
+                f"{averaged * source.mpp:.4g} µm/px (model.input_downsample)"
+            )
         yield f"split by group: {split.describe()}"
+        yield from describe_outlook(split, self.groups, config.split)
         if self.strata is not None:
             yield f"{len(set(self.strata))} {self.balance}s in training, each of them equally often"
         yield f"training: {steps} steps, {per_epoch} per epoch"

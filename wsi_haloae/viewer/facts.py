@@ -1,4 +1,4 @@
-"""What the page needs to know about a slide before it draws: sizes, geometry, ranges, words. No column is read."""
+"""What the page needs to know about a slide before it draws: sizes, geometry, ranges, words; nothing about tiles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from wsi_haloae.artefacts.flags import FLAGS, frame_inset
 from wsi_haloae.calibration.reach import why_none
+from wsi_haloae.calibration.reference_scale import usual_scores
+from wsi_haloae.config import autoencoder_words, map_words
 from wsi_haloae.heatmap.assembly import Heatmap, grid_of
 from wsi_haloae.slide.deep_zoom import OVERLAP, TILE_SIZE
 from wsi_haloae.viewer.catalogue import ScoredFolder
@@ -71,6 +73,10 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
         },
         "display_range": header.model.display_range,
         "rule": header.model.rule,
+        "scale_words": " ".join(
+            filter(None, [usual_scores(opened.store.reference_scores()), autoencoder_words(header.model.rule_name)])
+        ),
+        "map_words": map_words(header.model.rule_name),
         "model": header.model.sha256,
         "tile_mpp": slide.mpp_x * grid.l0_scale_x,
         "criterion": None if selection is None else selection.phrase,

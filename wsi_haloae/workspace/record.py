@@ -41,6 +41,7 @@ class ModelSection(_Section):
     """The checkpoint that scored the slide."""
 
     sha256: str = ""
+    rule_name: str | None = None
     display_range: tuple[float, float] | None = None
 
 

@@ -32,6 +32,7 @@ export class Controls {
     byId("flag-count").textContent = "";
     byId("unscored").hidden = true;
     byId("flag-kinds").replaceChildren();
+    this.#showKind(this.settings.values.kind);
   }
 
   // The marks were loaded.
@@ -88,6 +89,7 @@ export class Controls {
   #showKind(kind) {
     const pixels = kind === "pixels" && this.#facts?.pixel_map;
     byId("scale").hidden = Boolean(pixels);
+    byId("scale-words").textContent = (pixels ? this.#facts.map_words : this.#facts?.scale_words) ?? "";
     if (!pixels) return;
     const [low, high] = this.#facts.pixel_map.range;
     const words = this.#facts.pixel_map.of_this_slide

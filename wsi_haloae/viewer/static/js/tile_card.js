@@ -81,6 +81,8 @@ export class TileCard extends EventTarget {
     if (this.#place === null) return;
     const [grid, place] = [this.#grid, this.#place];
     const kind = grid.facts.maps ? document.querySelector("[name=tile-kind]:checked").value : "jpg";
+    byId("map-words").textContent = grid.facts.map_words;
+    byId("map-words").hidden = kind === "jpg";
     if (kind === "jpg" && !grid.facts.from_file) return this.#showMissing();
     const picture = byId("tile-picture");
     byId("tile-missing").hidden = true;
