@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from wsi_haloae.errors import UsageError
+from wsi_haloae.evaluation.judgement import Judgement, judge
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide
-from wsi_haloae.evaluation.slide_result import (
-    LabelledTiles,
-    SlideResult,
-    called_figures,
-    class_figures,
-    discoveries,
-    reference_calibration,
-    rule_figures,
-)
+from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
 from wsi_haloae.evaluation.tile_labels import BLOCK
 from wsi_haloae.stores.scored_as import ScoredAs, describe_ways
+
+
+@dataclass(frozen=True)
+class SlideResult:
+    """What was judged on which slides; ``unlabelled`` scored tiles are in no outline."""
+
+    slides: Sequence[str]
+    unlabelled: int
+    judgement: Judgement
 
 
 def require_one_way(slides: Sequence[LabelledSlide]) -> list[str]:
@@ -56,19 +58,14 @@ def judge_slides(
     overlaps = [slide.overlap for slide in slides if slide.overlap]
     can_call = len(selections) == len(slides)
     smallest = [slide.smallest_p for slide in slides if slide.smallest_p is not None]
-    result = SlideResult(
-        slides=[slide.name for slide in slides],
-        unlabelled=sum(slide.unlabelled for slide in slides),
-        reference_classes=sorted(names & set(reference)),
-        groups=len(set(tiles.groups.tolist())),
+    judgement = judge(
+        tiles,
         grouped_by="slides" if by_slide else f"blocks of {BLOCK} x {BLOCK} tiles",
-        rules=rule_figures(tiles),
-        classes=class_figures(tiles, can_call=can_call),
-        called=called_figures(tiles, selections[0], sum(overlaps[1:], overlaps[0])) if can_call else None,
-        calibration=reference_calibration(tiles),
-        discoveries=discoveries(tiles, min(smallest, default=None)),
+        smallest_p=min(smallest, default=None),
+        selection=selections[0] if can_call else None,
+        overlap=sum(overlaps[1:], overlaps[0]) if can_call else None,
     )
-    return result, tiles
+    return SlideResult([slide.name for slide in slides], sum(slide.unlabelled for slide in slides), judgement), tiles
 
 
 def _by_slide(slide: LabelledSlide) -> LabelledTiles:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError, WsiHaloaeError
+from wsi_haloae.evaluation.judgement import few_groups
+from wsi_haloae.evaluation.judgement_page import PAGE_NAME, summary_line
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide, Outlines, label_slide
 from wsi_haloae.evaluation.slide_judgement import judge_slides, require_one_way
-from wsi_haloae.evaluation.slide_page import PAGE_NAME, summary_line, write_evaluation
+from wsi_haloae.evaluation.slide_page import write_evaluation
 from wsi_haloae.export.slide_index import EVALUATION, write_index
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
@@ -54,10 +56,12 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
             f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
             "nothing about other patients."
         )
+    elif few := few_groups(tiles, "slides"):
+        warnings.append(few)
     write_evaluation(output, result, tiles, warnings)
     if output / PAGE_NAME == scored / EVALUATION:
         write_index(scored)  # which links to it
-    for line in (*warnings, summary_line(result), f"{output}: tables, pictures and evaluation.html"):
+    for line in (*warnings, summary_line(result.judgement), f"{output}: tables, pictures and evaluation.html"):
         reporter.line(line)
     return 1 if failed else 0
 

@@ -1,0 +1,47 @@
+"""How often reference tiles are called anomalous by mistake, and whether that is as often as was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wsi_haloae.calibration.reach import TILE_RATE, reaches, why_none
+from wsi_haloae.evaluation.calibration_curve import CalibrationPoint
+from wsi_haloae.evaluation.interval import Interval
+from wsi_haloae.pages import percent
+
+
+@dataclass(frozen=True)
+class FalseCalls:
+    """The ``share`` of reference tiles with p <= ``rate``, which should not exceed the rate; groups have equal weight.
+
+    ``share`` is None if no p-value can be that small; a share of 0 would look like a finding. ``kept`` is None if the
+    interval contains the rate, or if there is only one group: then these tiles cannot tell.
+    """
+
+    rate: float
+    share: float | None
+    interval: Interval | None
+    kept: bool | None
+    words: str
+
+
+def false_calls(
+    curve: Sequence[CalibrationPoint], groups: int, smallest_p: float, rate: float = TILE_RATE
+) -> FalseCalls:
+    """The point of the calibration curve at ``rate``, for reference tiles of this many groups, in words."""
+    if not reaches(smallest_p, rate):
+        return FalseCalls(rate, None, None, None, why_none(smallest_p, rate) or "")
+    point = next(point for point in curve if point.level == rate)
+    low, high = point.interval.low, point.interval.high
+    kept = None if groups < 2 or low <= rate < high else high <= rate
+    verdict = {
+        True: "the rate is kept",
+        False: f"more than {percent(rate)}, so the p-values do not hold here",
+        None: "these groups cannot tell whether the rate is kept",
+    }[kept]
+    words = (
+        f"{percent(point.share)} of the reference tiles have p ≤ {rate:g}, where {percent(rate)} are promised "
+        f"(95 % {percent(low)} to {percent(high)}; each group counts once): {verdict}."
+    )
+    return FalseCalls(rate, point.share, point.interval, kept, words)
