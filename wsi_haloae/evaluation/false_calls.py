@@ -36,12 +36,12 @@ def false_calls(
     low, high = point.interval.low, point.interval.high
     kept = None if groups < 2 or low <= rate < high else high <= rate
     verdict = {
-        True: "the rate is kept",
-        False: f"more than {percent(rate)}, so the p-values do not hold here",
-        None: "these groups cannot tell whether the rate is kept",
+        True: "The rate is kept",
+        False: "The p-values do not hold here",
+        None: "These groups cannot tell whether the rate is kept",
     }[kept]
     words = (
-        f"{percent(point.share)} of the reference tiles have p ≤ {rate:g}, where {percent(rate)} are promised "
-        f"(95 % {percent(low)} to {percent(high)}; each group counts once): {verdict}."
+        f"{percent(point.share)} of the reference tiles have p ≤ {rate:g} (95\N{NO-BREAK SPACE}% {percent(low)} to "
+        f"{percent(high)}; each group counts once), and at most {percent(rate)} should. {verdict}."
     )
     return FalseCalls(rate, point.share, point.interval, kept, words)
