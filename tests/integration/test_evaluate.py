@@ -64,6 +64,9 @@ def test_one_slide_gives_figures_pictures_and_a_page(tmp_path: Path) -> None:
     assert found["classes"]["Tumor"]["auroc"] is None
     assert found["classes"]["Stroma"]["auroc"] == found["rules"]["score"]["auroc"] > 0.85
     assert found["classes"]["Stroma"]["share_called"] == 0.5
+    assert found["by_class"] == {"Stroma": found["rules"]}, "the only anomalous class"
+    assert found["baselines"] == {}
+    assert (found["false_calls"]["share"], found["false_calls"]["kept"]) == (0, True), "no p-value of Tumor is small"
     assert found["called"]["tiles"] == 32
     assert found["called"]["false_share"] == 0
     assert found["called"]["dice"] == pytest.approx(2 * 32 / (32 + 64))

@@ -66,7 +66,8 @@ def compare_methods(
     """Figures of all methods, in their order, for labels (n,) and group names (n,)."""
     bootstrap = ClusterBootstrap(anomalous, groups, seed=seed)
     areas = {method.name: auroc(method.scores, anomalous) for method in methods}
-    draws = {method.name: bootstrap.auroc(method.scores) for method in methods}
+    drawn = {method.name: bootstrap.both(method.scores) for method in methods}
+    draws = {name: of_areas for name, (of_areas, _) in drawn.items()}
     against = against_best(areas, draws, {method.name: method.kind for method in methods})
     return [
         ComparedMethod(
@@ -75,7 +76,7 @@ def compare_methods(
             auroc=areas[method.name],
             auroc_interval=Interval.from_draws(draws[method.name]),
             average_precision=average_precision(method.scores, anomalous),
-            average_precision_interval=Interval.from_draws(bootstrap.average_precision(method.scores)),
+            average_precision_interval=Interval.from_draws(drawn[method.name][1]),
             against_best=against[method.name],
         )
         for method in methods
