@@ -23,8 +23,16 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
 from wsi_haloae.evaluation.discoveries import RATES
 from wsi_haloae.evaluation.tile_labels import label_tiles
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.compute import Compute
+from wsi_haloae.scoring.options import ScoreOptions
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.scoring.stain_matching import stain_target
 from wsi_haloae.slide.readers import open_slide
+from wsi_haloae.stain.density import change_stains
 from wsi_haloae.synthetic.slide import write_synthetic_slide
+from wsi_haloae.tiles.sources import ImageFolderSource
 from wsi_haloae.workspace.lock import locked
 
 SIDE, TILE, BLOCK = 1536, 64, 256
@@ -170,12 +178,6 @@ def test_the_page_and_the_pictures_show_it(fitted: Evaluated) -> None:
 
 
 def test_tiles_are_scored_as_those_of_slides(tiny: Tiny, cut: Cut, plain: Evaluated) -> None:
-    from wsi_haloae.model.checkpoint import Checkpoint
-    from wsi_haloae.progress import Reporter
-    from wsi_haloae.scoring.compute import Compute
-    from wsi_haloae.scoring.options import ScoreOptions
-    from wsi_haloae.scoring.scorer import Scorer
-
     checkpoint = Checkpoint.load(tiny.model)
     compute = Compute(checkpoint, ScoreOptions(tiny.model, threads=1))
     scorer = Scorer.of(checkpoint, compute.device, compute.record(Reporter(quiet=True)))
@@ -199,6 +201,27 @@ def test_the_same_command_gives_the_same_bytes_beside_the_model(tiny: Tiny, cut:
     assert found["grouped_by"] == "images"
     assert any("--group-regex" in warning for warning in found["warnings"])
     assert found["by_class"]["dyed"] == found["rules"] | found["baselines"]
+
+
+def test_stains_are_matched_as_in_scoring(tiny: Tiny, cut: Cut, tmp_path: Path) -> None:
+    """Both folders are stained otherwise: a model that matches stains scores them as before."""
+    pytest.importorskip("torchstain")
+    checkpoint, restained = Checkpoint.load(tiny.model), Cut(tmp_path / "restained")
+    reference = ImageFolderSource.open(cut.root / "tumour", 0.5)
+    stains = stain_target(reference, np.arange(len(reference.files)), checkpoint.facts.config.scoring.glass_level)
+    checkpoint.with_facts(stains=stains).save(tmp_path / "matching.safetensors")
+    for folder in ("tumour", "stroma"):
+        (restained.root / folder).mkdir(parents=True)
+        for path in (cut.root / folder).iterdir():
+            pixels = change_stains(np.asarray(Image.open(path)), (1.4, 0.7, 1))
+            Image.fromarray(pixels).save(restained.root / folder / path.name)
+    scores = []
+    for tiles, model in ((cut, "matching"), (restained, "matching"), (restained, "plain")):
+        path = tmp_path / "matching.safetensors" if model == "matching" else tiny.model
+        assert run(tiles.command(path, "-o", tmp_path / "out", classes=("stroma",))) == 0
+        scores.append(Evaluated.of(tmp_path / "out").numbers("content"))
+    before, matched, unmatched = scores
+    assert np.median(np.abs(matched - before)) < 0.2 * np.median(np.abs(unmatched - before))
 
 
 def test_few_groups_are_warned_of(tiny: Tiny, cut: Cut, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -227,6 +250,9 @@ def test_what_cannot_be_judged_is_refused(
     assert "no image in it" in refused(*start, "--anomalous-dir", empty)
     other.mkdir()
     Image.new("RGB", (32, 32)).save(other / "a.png")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.png").write_bytes(b"no image")
+    assert "a.png: cannot be read as an image" in refused(*start, "--anomalous-dir", tmp_path / "broken")
     told = refused(*start, "--anomalous-dir", other)
     assert "tiles of 32 px, but the model was trained on tiles of 64 px" in told
     assert "64 px at 0.5 µm/px" in told
