@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +222,24 @@ def test_stains_are_matched_as_in_scoring(tiny: Tiny, cut: Cut, tmp_path: Path) 
         scores.append(Evaluated.of(tmp_path / "out").numbers("content"))
     before, matched, unmatched = scores
     assert np.median(np.abs(matched - before)) < 0.2 * np.median(np.abs(unmatched - before))
+
+
+def test_without_calibration_nothing_is_said_about_p_values(tiny: Tiny, cut: Cut, tmp_path: Path) -> None:
+    """Nor is a picture of an earlier run left. A folder's name is only a name, whatever is in it."""
+    out, odd = tmp_path / "out", tmp_path / "=$\\frac$\x1b"
+    assert run(cut.command(tiny.model, "-o", out, classes=("dyed",))) == 0
+    assert (out / "calibration.png").exists()
+    replace(Checkpoint.load(tiny.model), calibration=None).with_facts(calibration=None).save(tmp_path / "bare")
+    shutil.copytree(cut.root / "dyed", odd)
+    assert run(cut.command(tmp_path / "bare", "-o", out, "--anomalous-dir", odd, classes=())) == 0
+    assert not (out / "calibration.png").exists()
+    left = Evaluated.of(out)
+    assert (left.found["false_calls"], left.found["called"]) == (None, None)
+    assert left.found["calibration"] == left.found["discoveries"] == []
+    assert set(left.columns["p_value"]) == set(left.columns["called"]) == {""}
+    assert set(left.columns["class"]) == {"tumour", f"'{odd.name}"}, "no spreadsheet computes it"
+    assert any("the model was not calibrated" in warning for warning in left.found["warnings"])
+    assert "\x1b" not in (out / "evaluation.html").read_text()
 
 
 def test_few_groups_are_warned_of(tiny: Tiny, cut: Cut, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,7 @@ def few_groups(tiles: LabelledTiles, noun: str) -> str | None:
 
 
 def _compare(tiles: LabelledTiles, judged: NDArray[np.bool_]) -> Figures:
-    chosen = [type(one)(one.name, one.kind, one.scores[judged]) for one in tiles.methods]
+    chosen = [replace(one, scores=one.scores[judged]) for one in tiles.methods]
     return {one.name: one for one in compare_methods(chosen, tiles.anomalous[judged], tiles.groups[judged])}
 
 

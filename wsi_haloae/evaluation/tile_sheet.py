@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.evaluation.labelled_source import LabelledSource
 from wsi_haloae.figures.saving import save_figure
+from wsi_haloae.quoting import printable
 
 COLUMNS = 8
 """How many tiles of a class are shown at each end of its scores."""
@@ -32,7 +33,7 @@ def write_tile_sheet(path: Path, labelled: LabelledSource, scores: NDArray[np.fl
         for axes, number in zip(line, row.tiles.tolist(), strict=False):  # a small class does not fill its row
             axes.imshow(labelled.source.read(number))
             axes.set_title(f"{scores[number]:.2f}", fontsize=8, pad=2)
-        line[0].set_ylabel(row.label, fontsize=8, color=row.colour)
+        line[0].set_ylabel(row.label, fontsize=8, color=row.colour, parse_math=False)
     save_figure(figure, path)
 
 
@@ -48,5 +49,5 @@ def _rows(labelled: LabelledSource, scores: NDArray[np.floating]) -> Iterator[_R
             own = np.flatnonzero(labelled.classes == name)
             order = own[np.argsort(scores[own], kind="stable")]
             count = min(COLUMNS, -(-len(order) // 2))  # nearly no tile of a small class is shown twice
-            yield _Row(f"{name},\nlowest", colour, order[:count])
-            yield _Row(f"{name},\nhighest", colour, order[::-1][:count])
+            yield _Row(f"{printable(name)},\nlowest", colour, order[:count])
+            yield _Row(f"{printable(name)},\nhighest", colour, order[::-1][:count])

@@ -32,34 +32,24 @@ class EvaluateTilesOptions:
     threads: int | None = None
 
 
-def evaluation_folder(model: Path) -> Path:
-    """The default output: beside the checkpoint, like the folder of its training."""
-    return model.parent / f"{model.stem}.evaluation"
-
-
 def evaluate_tiles(model: Path, output: Path | None, options: EvaluateTilesOptions, reporter: Reporter) -> int:
     """Score the tiles as ``score`` would, and judge them. Returns the exit code.
 
-    JSON, pictures, a table and a page go to ``output``, by default `evaluation_folder`. Raises `UsageError` or
-    `CheckpointError` for what cannot be judged.
+    JSON, pictures, a table and a page go to ``output``, by default a folder beside the model, as for its training.
+    Raises `UsageError` or `CheckpointError` for what cannot be judged.
     """
-    output = evaluation_folder(model) if output is None else output.resolve()
+    output = model.with_name(f"{model.stem}.evaluation") if output is None else output.resolve()
     checkpoint, mpp = load_slide_model(model)
     labelled, fit = options.folders.read(checkpoint.facts.tile_size, mpp)
     reporter.line(f"{len(labelled.classes):,} tiles, taken to be at the model's {mpp:.4g} µm/px")
     with locked(output):
         judged = _judge(checkpoint, model, labelled, fit, options, reporter)
-        folders = options.folders.facts()
-        write_tile_judgement(output, judged, checkpoint, folders)
-    for line in (
-        *judged.warnings,
-        summary_line(judged.judgement),
-        against_baselines(judged.judgement),
-        judged.judgement.false_calls.words if judged.judgement.false_calls else "",
-        f"{output}: tables, pictures and {PAGE_NAME}",
-    ):
-        if line:
-            reporter.line(line)
+        write_tile_judgement(output, judged, checkpoint, options.folders.facts())
+    found = judged.judgement
+    lines = [*judged.warnings, summary_line(found), against_baselines(found)]
+    lines += [found.false_calls.words] if found.false_calls else []
+    for line in filter(None, (*lines, f"{output}: tables, pictures and {PAGE_NAME}")):
+        reporter.line(line)
     return 0
 
 
