@@ -112,7 +112,7 @@ def test_many_slides_are_judged_together_and_resampled_as_slides(tmp_path: Path)
     assert (found["groups"], found["grouped_by"]) == (5, "slides")
     assert found["classes"]["Tumor"]["tiles"] == 5 * 128
     (few,) = found["warnings"]
-    assert "With fewer than 10 of either, the intervals are too narrow" in few
+    assert "fewer than 10 slides: Tumor (5), Stroma (5). Their intervals are too narrow" in few
 
 
 def test_a_slide_without_annotations_is_told_and_the_rest_is_judged(

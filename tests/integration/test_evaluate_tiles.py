@@ -162,6 +162,7 @@ def test_baselines_without_tiles_to_fit_are_those_that_the_model_keeps(plain: Ev
     assert {one["kind"] for one in fitted.found["baselines"].values()} == {"baseline", "no model"}
     best = [name for name, one in fitted.found["baselines"].items() if one["against_best"] is None]
     assert len(best) == 1
+    assert any("fewer than 10 groups: dyed (8)" in warning for warning in fitted.found["warnings"])
     np.testing.assert_array_equal(plain.columns["score"], fitted.columns["score"])
 
 
@@ -245,7 +246,7 @@ def test_without_calibration_nothing_is_said_about_p_values(tiny: Tiny, cut: Cut
 def test_few_groups_are_warned_of(tiny: Tiny, cut: Cut, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = cut.command(tiny.model, "-o", tmp_path / "out", "--group-regex", "b", classes=("dyed",))
     assert run([word for word in command if word != "-q"]) == 0
-    told = "With fewer than 10 of either, the intervals have no width"
+    told = "fewer than 10 groups: tumour (1), dyed (1). Their intervals have no width"
     assert told in " ".join(capsys.readouterr().err.split())
     found = Evaluated.of(tmp_path / "out").found
     assert found["groups"] == 1

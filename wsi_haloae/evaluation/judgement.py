@@ -102,15 +102,16 @@ def judge(
     )
 
 
-def few_groups(tiles: LabelledTiles, noun: str) -> str | None:
-    """A warning about groups too few for intervals, if they are; ``noun`` names them, in the plural."""
-    reference, anomalous = (_count(tiles.groups[label]) for label in (~tiles.anomalous, tiles.anomalous))
-    if min(reference, anomalous) >= ENOUGH_GROUPS:
+def few_groups(judgement: Judgement) -> str | None:
+    """A warning about classes whose groups are too few for intervals, if there are any."""
+    few = {name: one.groups for name, one in judgement.classes.items() if one.groups < ENOUGH_GROUPS}
+    if not few:
         return None
-    widths = "have no width" if _count(tiles.groups) == 1 else "are too narrow"
+    widths = "have no width" if judgement.groups == 1 else "are too narrow"
     return (
-        f"The reference tiles come from {reference:,} {noun}, the anomalous ones from {anomalous:,}. With fewer than "
-        f"{ENOUGH_GROUPS} of either, the intervals {widths} and say little about other patients."
+        f"Classes with tiles of fewer than {ENOUGH_GROUPS} {judgement.grouped_by}: "
+        f"{', '.join(f'{name} ({count})' for name, count in few.items())}. Their intervals {widths} and say little "
+        "about other patients."
     )
 
 

@@ -72,5 +72,5 @@ def judge_tiles(
     noun = "images" if len(set(source.groups)) == len(numbers) else "groups"
     with reporter.timed("figures and their intervals"):
         judgement = judge(tiles, grouped_by=noun, smallest_p=smallest_p, selection=selection)
-    said = (few_groups(tiles, noun), why_none(smallest_p), WITHOUT_FIT if baselines is None else None)
+    said = (few_groups(judgement), why_none(smallest_p), WITHOUT_FIT if baselines is None else None)
     return JudgedTiles(labelled, tiles, judgement, [words for words in said if words])

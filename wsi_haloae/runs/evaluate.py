@@ -56,7 +56,7 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
             f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
             "nothing about other patients."
         )
-    elif few := few_groups(tiles, "slides"):
+    elif few := few_groups(result.judgement):
         warnings.append(few)
     write_evaluation(output, result, tiles, warnings)
     if output / PAGE_NAME == scored / EVALUATION:
