@@ -136,7 +136,7 @@ def test_rates_are_those_of_the_p_values(plain: Evaluated) -> None:
     of_groups = [(p_values[reference & (groups == name)] <= 0.5).mean() for name in set(groups[reference])]
     (half,) = (one for one in found["calibration"] if one["level"] == 0.5)
     assert half["share"] == pytest.approx(np.mean(of_groups))
-    assert found["false_calls"]["rate"] == 0.05
+    assert found["false_calls"]["level"] == 0.05
     for one, rate in zip(found["discoveries"], RATES, strict=True):
         called = at_discovery_rate(p_values, rate)
         if one["tiles"] is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wsi_haloae.calibration.reach import TILE_RATE, reaches, why_none
+from wsi_haloae.calibration.reach import TILE_RATE, why_none
 from wsi_haloae.evaluation.calibration_curve import CalibrationPoint
 from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.pages import percent
@@ -13,35 +13,34 @@ from wsi_haloae.pages import percent
 
 @dataclass(frozen=True)
 class FalseCalls:
-    """The ``share`` of reference tiles with p <= ``rate``, which should not exceed the rate; groups have equal weight.
+    """The ``share`` of reference tiles with p <= ``level``, which should not exceed it; groups have equal weight.
 
     ``share`` is None if no p-value can be that small; a share of 0 would look like a finding. ``kept`` is None if the
-    interval contains the rate, or if there is only one group: then these tiles cannot tell.
+    interval contains the level, or if there is only one group: then these tiles cannot tell.
     """
 
-    rate: float
+    level: float
     share: float | None
     interval: Interval | None
     kept: bool | None
     words: str
 
 
-def false_calls(
-    curve: Sequence[CalibrationPoint], groups: int, smallest_p: float, rate: float = TILE_RATE
-) -> FalseCalls:
-    """The point of the calibration curve at ``rate``, for reference tiles of this many groups, in words."""
-    if not reaches(smallest_p, rate):
-        return FalseCalls(rate, None, None, None, why_none(smallest_p, rate) or "")
-    point = next(point for point in curve if point.level == rate)
+def false_calls(curve: Sequence[CalibrationPoint], groups: int, smallest_p: float) -> FalseCalls:
+    """The point of the calibration curve at the per-tile error rate, for reference tiles of this many groups."""
+    level, impossible = TILE_RATE, why_none(smallest_p)
+    if impossible is not None:
+        return FalseCalls(level, None, None, None, impossible)
+    point = next(point for point in curve if point.level == level)
     low, high = point.interval.low, point.interval.high
-    kept = None if groups < 2 or low <= rate < high else high <= rate
+    kept = None if groups < 2 or low <= level < high else high <= level
     verdict = {
         True: "The rate is kept",
         False: "The p-values do not hold here",
         None: "These groups cannot tell whether the rate is kept",
     }[kept]
     words = (
-        f"{percent(point.share)} of the reference tiles have p ≤ {rate:g} (95\N{NO-BREAK SPACE}% {percent(low)} to "
-        f"{percent(high)}; each group counts once), and at most {percent(rate)} should. {verdict}."
+        f"{percent(point.share)} of the reference tiles have p ≤ {level:g} (95\N{NO-BREAK SPACE}% {percent(low)} to "
+        f"{percent(high)}; each group counts once), and at most {percent(level)} should. {verdict}."
     )
-    return FalseCalls(rate, point.share, point.interval, kept, words)
+    return FalseCalls(level, point.share, point.interval, kept, words)

@@ -15,7 +15,7 @@ from wsi_haloae.evaluation.labelled_tiles import SCORE, LabelledTiles
 from wsi_haloae.pages import write_page
 
 RESULT_NAME, PAGE_NAME = "evaluation.json", "evaluation.html"
-PAGE = "evaluation/judgement.html.jinja"
+PAGE = "evaluation/evaluation.html.jinja"
 
 
 @dataclass(frozen=True)

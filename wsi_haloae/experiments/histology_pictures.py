@@ -17,7 +17,7 @@ from wsi_haloae.features.preprocessing import to_unit
 from wsi_haloae.model.anomaly_map import smooth
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
-from wsi_haloae.tiles.sources import read_tiles
+from wsi_haloae.tiles.sources import TileSource, read_tiles
 
 QUANTILES = (0.1, 0.5, 0.9)
 """Which tiles of each class are drawn: those at these quantiles of the scores of their class."""
@@ -32,13 +32,13 @@ def write_pictures(
     device: torch.device,
 ) -> None:
     """``scores.png`` and ``maps.png``."""
-    anomalous = labelled.anomalous
+    tested, anomalous = labelled.source, labelled.anomalous
     scores = {one.name: one.scores for one in methods}
     baselines = {one.name: auroc(one.scores, anomalous) for one in methods if one.kind == "baseline"}
     names = [*SHOWN, *(name for name in (best_baseline(baselines),) if name)]
     write_score_histograms(folder / "scores.png", {name: scores[name] for name in names}, anomalous)
     chosen = np.concatenate([_spread(scores["HaloAE"], kind) for kind in (~anomalous, anomalous)])
-    write_map_sheet(folder / "maps.png", _mapped(checkpoint, labelled, chosen, scores["HaloAE"], device))
+    write_map_sheet(folder / "maps.png", _mapped(checkpoint, tested, chosen, anomalous, scores["HaloAE"], device))
 
 
 def _spread(scores: NDArray[np.floating], kind: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -51,20 +51,19 @@ def _spread(scores: NDArray[np.floating], kind: NDArray[np.bool_]) -> NDArray[np
 @torch.inference_mode()
 def _mapped(
     checkpoint: Checkpoint,
-    labelled: LabelledSource,
+    source: TileSource,
     numbers: NDArray[np.int64],
+    anomalous: NDArray[np.bool_],
     scores: NDArray[np.floating],
     device: torch.device,
 ) -> list[MappedTile]:
-    tiles = torch.from_numpy(read_tiles(labelled.source, numbers))
+    tiles = torch.from_numpy(read_tiles(source, numbers))
     model, config = checkpoint.model.to(device).eval(), checkpoint.facts.config
     found = residuals(model, to_unit(tiles.to(device)), checkpoint.feature_range.to(device), config, ssim=True)
     assert found.layer_dissimilarities is not None, "ssim was set"
     squared = smooth(found.squared).cpu().numpy()
     lost = smooth(found.layer_dissimilarities[:, -1]).cpu().numpy()
     return [
-        MappedTile(
-            tile, bool(labelled.anomalous[number]), float(scores[number]), {"A_fm": one, "lost structure": other}
-        )
+        MappedTile(tile, bool(anomalous[number]), float(scores[number]), {"A_fm": one, "lost structure": other})
         for tile, number, one, other in zip(tiles.numpy(), numbers, squared, lost, strict=True)
     ]
