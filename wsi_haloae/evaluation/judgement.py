@@ -55,7 +55,7 @@ class Called:
 class Judgement:
     """All figures. ``rules`` and ``baselines`` are against all anomalous tiles, ``by_class`` against those of a class.
 
-    ``called`` is None if no tile can be called, ``false_calls`` if the tiles have no p-values.
+    ``called`` is None if no tile can be called, ``false_calls`` if no p-value can be as small as the per-tile rate.
     """
 
     reference_classes: Sequence[str]
@@ -96,7 +96,7 @@ def judge(
         classes=_class_figures(tiles, by_class, can_call=selection is not None),
         by_class=by_class,
         called=None if selection is None else _called(tiles, selection, overlap),
-        false_calls=false_calls(curve, _count(tiles.groups[reference]), smallest_p) if curve and smallest_p else None,
+        false_calls=false_calls(curve, _count(tiles.groups[reference]), smallest_p) if curve else None,
         calibration=curve,
         discoveries=_discoveries(tiles, smallest_p),
     )
