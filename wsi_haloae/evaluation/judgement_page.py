@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ PAGE = "evaluation/evaluation.html.jinja"
 
 @dataclass(frozen=True)
 class Subject:
-    """What was judged: words for the page, and facts, the first entries of the JSON.
+    """What was judged: words for the page, and ``document``, the JSON but for the warnings.
 
     ``labelled`` names the tiles with a class, ``together`` says among which tiles a false-discovery rate is kept.
     ``pictures`` are further ones, already written, by their titles.
@@ -30,7 +30,7 @@ class Subject:
     introduction: str
     labelled: str
     together: str
-    facts: Mapping[str, Any]
+    document: Mapping[str, Any]
     pictures: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -49,7 +49,7 @@ def write_judgement(
         write_calibration(calibration, judgement.calibration)
     encoded = {title: path.read_bytes() for title, path in (pictures | dict(subject.pictures)).items()}
     write_page(output / PAGE_NAME, PAGE, subject=subject, result=judgement, warnings=warnings, pictures=encoded)
-    document = {"warnings": list(warnings), **subject.facts, **asdict(judgement)}
+    document = {"warnings": list(warnings), **subject.document}
     write_text(output / RESULT_NAME, json.dumps(document, indent=2) + "\n")
 
 

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.judgement import Judgement, judge
+from wsi_haloae.evaluation.judgement import judge
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide
 from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
+from wsi_haloae.evaluation.slide_result import SlideResult
 from wsi_haloae.evaluation.tile_labels import BLOCK
 from wsi_haloae.stores.scored_as import ScoredAs, describe_ways
-
-
-@dataclass(frozen=True)
-class SlideResult:
-    """What was judged on which slides; ``unlabelled`` scored tiles are in no outline."""
-
-    slides: Sequence[str]
-    unlabelled: int
-    judgement: Judgement
 
 
 def require_one_way(slides: Sequence[LabelledSlide]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wsi_haloae.evaluation.judgement_page import Subject, write_judgement
 from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
-from wsi_haloae.evaluation.slide_judgement import SlideResult
+from wsi_haloae.evaluation.slide_result import SlideResult
 
 
 def write_evaluation(output: Path, result: SlideResult, tiles: LabelledTiles, warnings: Sequence[str]) -> None:
@@ -22,6 +22,6 @@ def write_evaluation(output: Path, result: SlideResult, tiles: LabelledTiles, wa
         ),
         labelled="outlined tiles",
         together="slide by slide",
-        facts={"slides": result.slides, "unlabelled": result.unlabelled},
+        document=result.as_json(),
     )
     write_judgement(output, subject, result.judgement, tiles, warnings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def write_tile_judgement(output: Path, judged: JudgedTiles, checkpoint: Checkpoi
         introduction=_introduction(judgement, rule),
         labelled="tiles",
         together="over all tiles together",
-        facts={"model": model, **facts},
+        document={"model": model, **facts, **asdict(judgement)},
         pictures={"AUROC of all methods": methods, "Lowest and highest scores of each class": output / "tiles.png"},
     )
     write_judgement(output, subject, judgement, judged.tiles, judged.warnings)
