@@ -50,7 +50,7 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
         options = ScoreOptions(path, device=device_name, num_workers=readers)
         run = ScoreRun.of(options)
         with closing(source.open()) as slide:
-            plan = run.planner.plan(source.path, slide.properties, quiet)
+            plan = run.planner.plan(source, slide.properties, quiet)
             chosen = plan.choose(slide, quiet)
 
         def new_store() -> ScoreStore:

@@ -299,6 +299,25 @@ class TestOverview:
         assert told["groups"][0]["values"] == [0.1, 0.5, 0.4, 0.3, 0.2]
         assert "with another model or stride: d, e." in Page(output / "cohort.html").words
 
+    def test_slides_that_training_used_are_marked(self, output: Path) -> None:
+        scored(output, "e", share=0.1, trained_on={"slide": {"train": 7}, "patient": ["train"]})
+        scored(output, "f", share=0.1, trained_on={"slide": {}, "patient": []})
+        CohortTable(output, inputs("e", "f"))
+        write_cohort(output, Reporter(quiet=True))
+        rows = csv.DictReader(io.StringIO((output / "slides.csv").read_text()))
+        told = {row["name"]: (row["slide_used_in"], row["patient_used_in"]) for row in rows}
+        assert told == {
+            "a": ("", ""),
+            "b": ("", ""),
+            "c": ("", ""),
+            "d": ("", ""),
+            "e": ("train", "train"),
+            "f": ("no", "no"),
+        }
+        words = Page(output / "cohort.html").words
+        assert "Training used these slides, or others of their patients" in words
+        assert "not those of new slides: e." in words
+
     def test_without_calibration_the_colour_bars_end_is_asked_for(self, output: Path) -> None:
         summary = {"tissue_mm2": 1.0, "above_display": 0.25, "median_score": 0.0, "p95_score": 1.0}
         scored(output, "e", share=0.0, summary=summary)

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
 from wsi_haloae.stores.sharded import GridRecord, SlideRecord, TileIndex, TileState
 from wsi_haloae.tiles.grid import TileGrid
+
+UNUSED = SlideUse()
+"""Of a slide that the model was not trained on."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Scene:
     rule: str = "test"
     model_mpp: float = 0.5
     dtype: str = "float32"
+    trained_on: SlideUse | None = UNUSED
 
     @property
     def grid(self) -> TileGrid:
@@ -81,6 +86,7 @@ class Scene:
             rules=("tissue",),
             map_size=self.map_size,
             roi_sha256=self.roi_sha256,
+            trained_on=self.trained_on,
         )
 
 

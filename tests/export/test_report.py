@@ -22,6 +22,7 @@ from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
 from wsi_haloae.export.score_histogram import score_edges, shares
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
+from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.scoring.gallery import make_gallery
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
@@ -241,3 +242,17 @@ def test_the_histogram_counts_every_tile_once() -> None:
 @pytest.mark.parametrize(("score", "end"), [(30, 30), (31, 70), (71, 190), (191, 550), (1e6, 550)])
 def test_the_axis_grows_with_slides_that_are_altogether_unlike_the_reference(score: float, end: float) -> None:
     assert score_edges(ColourScale(0.0, 10.0), np.full(5, score, np.float32))[-1] == end
+
+
+@pytest.mark.parametrize(
+    ("use", "told", "fact"),
+    [
+        (None, False, "trained on not recorded in this model"),
+        (SlideUse(patient=()), False, "trained on slide: no; patient: no"),
+        (SlideUse(slide={"train": 3}), True, "trained on slide: train; patient: not known"),
+    ],
+)
+def test_what_training_used_is_said(use: SlideUse | None, told: bool, fact: str, tmp_path: Path) -> None:
+    page = report(make(tmp_path, replace(SCENE, trained_on=use)))
+    assert fact in page.words
+    assert ("Training used tiles of this slide (3 train)" in page.words) is told

@@ -78,3 +78,12 @@ def test_what_an_export_called_is_in_it_once_the_report_says_so(tmp_path: Path) 
     assert "10 % false-discovery rate of 10 %" in words(tmp_path)
     done(tmp_path / "a", called=called)
     assert "20 % score above 3" in words(tmp_path)
+
+
+def test_slides_that_training_used_are_marked(tmp_path: Path) -> None:
+    done(tmp_path / "a", trained_on={"slide": {"validation": 7}, "patient": ["train", "validation"]})
+    done(tmp_path / "b", trained_on={"slide": {}, "patient": []})
+    done(tmp_path / "c", trained_on=None)
+    found = words(tmp_path)
+    assert found.count("used in training") == 1
+    assert "used in training: slide: validation; patient: train, validation" in found

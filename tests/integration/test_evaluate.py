@@ -14,6 +14,9 @@ from tests.export.pages import Page
 from tests.export.stores import Scene, make_index, make_store
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.cli.main import run
+from wsi_haloae.provenance.parts import count_parts
+from wsi_haloae.provenance.use import SlideUse
+from wsi_haloae.provenance.used_tiles import UsedGrid, UsedTiles, pack
 from wsi_haloae.workspace.lock import locked
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
@@ -208,3 +211,132 @@ def test_a_folder_without_scores_is_refused(tmp_path: Path, capsys: pytest.Captu
     annotations = outline(tmp_path / "a.geojson")
     assert run(["evaluate", str(tmp_path), "--annotations", str(annotations), "--reference", "Tumor"]) == 2
     assert "no scored slide" in capsys.readouterr().err
+
+
+def used(scene: Scene, rows: slice, columns: slice, *, number: int = 1, **facts: object) -> Scene:
+    """The scene of a slide of which training used these tiles."""
+    parts = np.zeros((ROWS, ROWS), np.uint8)
+    parts[rows, columns] = number
+    grid = UsedGrid(
+        tile_size=64, stride=64, l0_scale_x=1.0, l0_scale_y=1.0, first_row=0, first_column=0, rows=ROWS, columns=ROWS
+    )
+    counts = count_parts(parts)
+    return replace(scene, trained_on=SlideUse(slide=counts, tiles=(UsedTiles.of(grid, pack(parts)),), **facts))
+
+
+def study(folder: Path, patients: str, **changes: object) -> Path:
+    """A slide for each letter of ``patients``, which names its patient; the first one, s0, was trained on in part."""
+    (folder / "truth").mkdir()
+    rows = []
+    for number, patient in enumerate(patients):
+        scene = Scene(width=1024, height=1024, calibration=FACTS, name=f"s{number}.svs")
+        scene = used(scene, slice(0, 8), slice(0, 8)) if number == 0 else replace(scene, **changes)
+        scored(folder / f"out/s{number}", scene, seed=number)
+        outline(folder / f"truth/s{number}.geojson")
+        rows.append(f"s{number},{patient},done\n")
+    (folder / "out/cohort.csv").write_text("name,patient,state\n" + "".join(rows))
+    return folder / "out"
+
+
+def test_tiles_that_the_model_was_trained_on_are_left_out(tmp_path: Path) -> None:
+    scored(tmp_path / "out/a", used(SCENE, slice(0, 4), slice(0, 10), number=2))
+    found = evaluated(tmp_path / "out", "--annotations", outline(tmp_path / "a.geojson"))
+    assert found["left_out"] == {"validation": 40}
+    assert found["classes"]["Tumor"]["tiles"] == 128 - 4 * 8
+    assert found["classes"]["Stroma"]["tiles"] == 64 - 4 * 2
+    assert found["called"]["tiles"] == 32 - 4, "every other column of stroma is called"
+    assert found["called"]["dice"] == pytest.approx(2 * 28 / (28 + 56)), "nor does the region hold them"
+    assert found["trained_on"] == {"a": "slide: validation; patient: not known"}
+    assert "40 outlined tiles were left out" in " ".join(found["warnings"])
+    assert "No slide is held out." in " ".join(found["warnings"])
+    assert (
+        "used in training a slide: validation; patient: not known"
+        in Page(tmp_path / "out/evaluation/evaluation.html").words
+    )
+
+
+@pytest.mark.parametrize("columns", [slice(0, 8), slice(0, 16)])
+def test_where_nothing_is_left_it_is_said_why(
+    columns: slice, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(tmp_path / "out/a", used(SCENE, slice(0, 16), columns))
+    annotations = outline(tmp_path / "a.geojson")
+    assert run(["evaluate", str(tmp_path / "out"), "--annotations", str(annotations), "--reference", "Tumor"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "they overlap tiles that training used" in told
+    assert "Score slides of other patients" in told
+    assert f"outlined tiles are of class {'Stroma' if columns.stop == 8 else '-'}." in told
+
+
+def test_held_out_slides_are_judged_apart(tmp_path: Path) -> None:
+    output = study(tmp_path, "ABCDEFG")
+    found = evaluated(output, "--annotations", tmp_path / "truth")
+    apart = found["held_out"]
+    assert len(found["slides"]) == 7
+    assert apart["slides"] == ["s1", "s2", "s3", "s4", "s5", "s6"]
+    assert apart["classes"]["Tumor"]["tiles"] == 6 * 128
+    assert apart["held_out"] is None
+    assert apart["rules"]["score"] != found["rules"]["score"]
+    assert "Held-out slides" in Page(output / "evaluation/evaluation.html").words
+
+
+def test_few_held_out_slides_are_told(tmp_path: Path) -> None:
+    found = evaluated(study(tmp_path, "AAABC"), "--annotations", tmp_path / "truth")
+    assert found["held_out"]["slides"] == ["s3", "s4"]
+    assert "Held-out slides: 2 slides are too few" in " ".join(found["warnings"])
+
+
+def test_another_slide_of_a_trained_patient_is_not_held_out(tmp_path: Path) -> None:
+    found = evaluated(study(tmp_path, "AABCDEF"), "--annotations", tmp_path / "truth")
+    assert found["trained_on"]["s1"] == "slide: no; patient: train"
+    assert "s1" not in found["held_out"]["slides"]
+
+
+def test_a_patient_that_training_named_is_not_held_out(tmp_path: Path) -> None:
+    output = study(tmp_path, "ABCDEFG", trained_on=SlideUse(patient=("calibration",)))
+    found = evaluated(output, "--annotations", tmp_path / "truth")
+    assert found["held_out"] is None
+    assert "No slide is held out." in " ".join(found["warnings"])
+
+
+def test_intervals_are_over_patients_too(tmp_path: Path) -> None:
+    output = study(tmp_path, "AABBCCDDEE")
+    found = evaluated(output, "--annotations", tmp_path / "truth")
+    assert (found["groups"], found["by_patient"]["patients"]) == (10, 5)
+    by_slide, by_patient = found["rules"]["score"], found["by_patient"]["rules"]["score"]
+    assert by_patient["auroc"] == by_slide["auroc"]
+    assert by_patient["auroc_interval"] != by_slide["auroc_interval"]
+    assert found["by_patient"]["false_calls"]["level"] == found["false_calls"]["level"] == 0.05
+    assert "over 5 patients" in Page(output / "evaluation/evaluation.html").words
+
+
+def test_few_patients_with_many_slides_are_told(tmp_path: Path) -> None:
+    found = evaluated(study(tmp_path, "AABBCC"), "--annotations", tmp_path / "truth")
+    assert found["by_patient"] is None
+    assert any(warning.startswith("3 patients are too few") for warning in found["warnings"])
+
+
+def test_false_calls_are_the_share_of_reference_tiles_at_the_nominal_rate(tmp_path: Path) -> None:
+    scored(tmp_path / "out/a")
+    annotations = outline(tmp_path / "a.geojson", reference="Tumor")
+    assert (
+        run(["evaluate", str(tmp_path / "out"), "--annotations", str(annotations), "--reference", "Stroma", "-q"]) == 0
+    )
+    found = json.loads((tmp_path / "out/evaluation/evaluation.json").read_text())["false_calls"]
+    assert found["level"] == 0.05
+    assert found["share"] == 0.5, "here the reference is stroma, half of which has p = 0.025"
+    assert "False calls: 50 % of the reference tiles" in Page(tmp_path / "out/evaluation/evaluation.html").words
+
+
+def test_no_false_calls_are_claimed_where_p_values_cannot_be_so_small(tmp_path: Path) -> None:
+    few = FACTS.model_copy(update={"effective_tiles": 15.0})
+    scored(tmp_path / "out/a", replace(SCENE, calibration=few))
+    found = evaluated(tmp_path / "out", "--annotations", outline(tmp_path / "a.geojson"))
+    assert found["false_calls"] is None
+
+
+def test_a_model_that_does_not_know_is_told(tmp_path: Path) -> None:
+    scored(tmp_path / "out/a", replace(SCENE, trained_on=None))
+    found = evaluated(tmp_path / "out", "--annotations", outline(tmp_path / "a.geojson"))
+    assert any("does not record what it was trained on" in warning for warning in found["warnings"])
+    assert found["trained_on"] == {"a": "not recorded"}

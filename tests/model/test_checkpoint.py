@@ -23,6 +23,7 @@ from tests.model.tiny import TILE, tiny_checkpoint
 from wsi_haloae.config import ScoringConfig
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.provenance.trained_on import TrainedOn, UsedSlide
 
 
 @pytest.fixture
@@ -298,3 +299,43 @@ def test_a_damaged_header_is_refused(text: str, tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "model.safetensors", metadata={"wsi-haloae": text})
     with pytest.raises(CheckpointError, match="header is damaged"):
         Checkpoint.load(tmp_path / "model.safetensors")
+
+
+def knowing() -> Checkpoint:
+    slide = UsedSlide(
+        fingerprint="f", tile_size=TILE, stride=TILE, l0_scale_x=1.0, l0_scale_y=1.0, first_row=0, first_column=0,
+        rows=2, columns=3,
+    )  # fmt: skip
+    parts = np.array([[1, 2, 3], [0, 1, 0]], np.uint8)
+    known = TrainedOn.of([(slide, parts)], {"Jane Doe": {"train"}}, {"train": [np.int64(-5), np.int64(7)]})
+    return tiny_checkpoint().knowing(known)
+
+
+def test_what_a_model_was_trained_on_comes_back(tmp_path: Path) -> None:
+    knowing().save(tmp_path / "m.safetensors")
+    found = Checkpoint.load(tmp_path / "m.safetensors")
+    assert found.trained_on is not None
+    assert found.trained_on.facts == found.facts.trained_on
+    assert found.trained_on.use_of("f", "Jane Doe").slide == {"train": 2, "validation": 1, "calibration": 1}
+    assert found.trained_on.use_of("f", "Jane Doe").patient == ("train",)
+    assert found.trained_on.parts_of(np.array([7, 8, -5])).tolist() == [1, 0, 1]
+    assert b"Jane" not in (tmp_path / "m.safetensors").read_bytes()
+
+
+def test_a_checkpoint_from_before_it_was_kept_is_read(saved: Path) -> None:
+    rewrite(saved, with_facts(lambda facts: facts.pop("trained_on")))
+    assert Checkpoint.load(saved).trained_on is None
+
+
+@pytest.mark.parametrize("name", ["trained_on.cells", "trained_on.images"])
+def test_damaged_fingerprints_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    for change in (
+        lambda tensors, _: tensors.pop(name),
+        lambda tensors, _: tensors.update({name: tensors[name].float()}),
+        lambda tensors, _: tensors.update({name: tensors[name][1:]}),
+    ):
+        knowing().save(path)
+        rewrite(path, change)
+        with pytest.raises(CheckpointError, match="trained"):
+            Checkpoint.load(path)

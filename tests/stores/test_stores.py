@@ -17,6 +17,7 @@ from tests.stores.make import SIDE, make_index, make_score_store, make_tile_stor
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import recover
 from wsi_haloae.errors import OutputExistsError, StoreError
+from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.score_store import ScoreStore, TileScores
 from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, TileIndex, TileState
 from wsi_haloae.stores.tile_store import TileStore
@@ -252,6 +253,21 @@ def test_scores_of_another_model_are_refused_but_another_number_of_threads_is_no
         store.require_same(score_header(sha256="b" * 64))
     with pytest.raises(OutputExistsError, match=r"differs in: --maps \(it has without, this command with\)\)"):
         store.require_same(score_header(map_size=4))
+
+
+def test_what_training_used_is_learnt_later_but_not_forgotten(tmp_path: Path) -> None:
+    """A store from before it was kept has no such key, and one of another patient is no other store."""
+    store = make_score_store(tmp_path / "scores.zarr", 2)
+    edit(store.path, lambda attributes: attributes["header"].pop("trained_on"))
+    store = ScoreStore.open(store.path)
+    assert store.header.trained_on is None
+    unnamed, named = (
+        score_header().model_copy(update={"trained_on": SlideUse(patient=patient)}) for patient in (None, ("train",))
+    )
+    store.require_same(named)
+    for header, expected in ((unnamed, None), (named, named.trained_on), (unnamed, named.trained_on)):
+        store.learn(header)
+        assert ScoreStore.open(store.path).header.trained_on == expected
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from wsi_haloae.config import SplitConfig
 from wsi_haloae.errors import UsageError
-from wsi_haloae.training.split import PARTS, split_by_group
+from wsi_haloae.provenance.parts import PARTS
+from wsi_haloae.training.split import split_by_group
 
 SHARES = SplitConfig()
 

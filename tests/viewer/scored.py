@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tests.export.stores import Scene, make_index
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.slide.thumbnail import read_thumbnail
 from wsi_haloae.stores.score_store import ScoreStore
@@ -61,6 +62,7 @@ def score_slide(
     scale: float = 1.0,
     name: str | None = None,
     calibration: CalibrationFacts = CALIBRATED,
+    trained_on: SlideUse | None = None,
 ) -> Scored:
     """Score ``slide`` into ``out/<stem>/``: every tile, by its place, with maps, flags and calibration."""
     folder = out / (name or slide.stem)
@@ -69,7 +71,7 @@ def score_slide(
     scene = Scene(
         width=properties.width, height=properties.height, tile_size=tile_size, stride=stride, l0_scale_x=scale,
         l0_scale_y=scale, display_range=RANGE, name=slide.name, calibration=calibration, map_size=8,
-        mpp_x=properties.mpp_x or 0.5, mpp_y=properties.mpp_y or 0.5,
+        mpp_x=properties.mpp_x or 0.5, mpp_y=properties.mpp_y or 0.5, trained_on=trained_on,
     )  # fmt: skip
     record = SlideRecord(**{**dict(scene.slide), "fingerprint": properties.fingerprint})
     plan = {"level": 0, "scale_x": scale, "scale_y": scale, "l0_scale_x": scale, "l0_scale_y": scale}

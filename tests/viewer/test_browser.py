@@ -26,6 +26,7 @@ from tests.viewer.scored import CALIBRATED, DRAWN, LOST, RANGE, Scored, score_sl
 from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
+from wsi_haloae.provenance.use import SlideUse, Use
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.scored_tiles import ScoredTiles
@@ -390,6 +391,22 @@ def test_where_no_tile_can_be_called_the_page_says_why_and_counts_none(browser: 
         called = int((ScoredTiles.read(able.store).p_value <= 0.05).sum())
         expect(page.locator("#criterion")).to_contain_text(f"{called} tiles, {100 * called / (tiles - 2):.1f} %, at a")
         expect(page.locator("#anomalous")).to_be_enabled()
+        page.close()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def test_a_slide_that_training_used_says_so_in_the_list_and_over_the_picture(browser: Browser, tmp_path: Path) -> None:
+    use = Use(slide={"train": 12})
+    made = score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), trained_on=SlideUse(**dict(use)))
+    told = {"trained_on": use.model_dump(mode="json")}
+    write_run_record(made.folder, made.slide, made.store.header.slide, len(made.store), **told)
+    with running_viewer(tmp_path / "out") as (process, port):
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{port}/#s")
+        page.wait_for_selector("body[data-ready=s]")
+        expect(page.locator("#slides button")).to_contain_text("used in training: slide: train")
+        expect(page.locator("#notice")).to_contain_text(use.notice or "")
         page.close()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)

@@ -16,6 +16,7 @@ from tests.export.stores import Scene, make_store
 from tests.viewer.asking import PORT, Answer, ask
 from tests.viewer.scored import LOST, Scored, score_slide, write_run_record, write_slide
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
+from wsi_haloae.provenance.use import SlideUse, Use
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.tiles.plan import ReadPlan
@@ -194,6 +195,17 @@ def test_a_slide_that_was_scored_again_is_read_again(tmp_path: Path) -> None:
     facts = ask(app, "/api/slides/s").json()
     assert facts["tiles"] == 4711
     assert "gone.tif" in facts["message"]
+
+
+def test_a_slide_of_the_training_is_marked(tmp_path: Path) -> None:
+    use = Use(slide={"train": 12})
+    made = score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), trained_on=SlideUse(**dict(use)))
+    told = {"trained_on": use.model_dump(mode="json")}
+    write_run_record(made.folder, tmp_path / "s.tif", made.store.header.slide, 9, **told)
+    app = app_over(tmp_path / "out")
+    [slide] = ask(app, "/api/slides").json()["slides"]
+    assert slide["trained_on"] == "slide: train; patient: not known"
+    assert "used tiles of this slide (12 train)" in ask(app, "/api/slides/s").json()["message"]
 
 
 def test_only_the_last_few_slides_stay_open(out: Path, scored: Scored) -> None:

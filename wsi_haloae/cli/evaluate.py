@@ -57,13 +57,15 @@ def evaluate(
     """Compare the scored slides in OUT with annotations.
 
     Measures AUROC and Dice against outlines drawn by people, and whether the p-values hold. Tiles
-    outside all outlines do not count. Slides that were scored in different ways are not judged
-    together.
+    outside all outlines do not count, nor do tiles that the model was trained on. Slides that it
+    was not trained on are also judged apart. Slides that were scored in different ways are not
+    judged together.
     """
+    from wsi_haloae.cohort.table import patients
     from wsi_haloae.evaluation.labelled_slide import Outlines
     from wsi_haloae.runs.evaluate import EvaluateOptions
     from wsi_haloae.runs.evaluate import evaluate as run
 
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    chosen = EvaluateOptions(Outlines(annotations, reference, min_coverage), like)
+    chosen = EvaluateOptions(Outlines(annotations, reference, min_coverage), like, patients(scored))
     return run(scored, output, chosen, reporter)

@@ -64,6 +64,7 @@ def write_cohort(output: Path, reporter: Reporter) -> None:
             scored_alike=len({slide.model for slide in found if slide.model}) < 2
             and len({slide.stride for slide in found if slide.stride}) < 2,
             in_two=_in_two_groups(compared),
+            trained=[slide.name for slide in found if slide.trained],
         )
 
 

@@ -15,6 +15,9 @@
     display_low, display_high   scores at the ends of the model's colour bar
     why_none               why no tile can be called at an error rate, as a sentence; empty if tiles can be called
     stride                 pixels between tiles
+    slide_used_in          the parts of the model's reference tiles (train, validation, calibration) that have tiles of
+                           this slide, or "no"; empty if the model does not know
+    patient_used_in        the same for the patient; empty if the patient was not named in training or in scoring
 
 Scores of one model are on one scale, because their parts are standardised by its held-out reference tiles. Scores of
 different models are not on one scale, and overlapping tiles cannot be compared with the tiles of another grid.
@@ -33,6 +36,7 @@ from typing import Any
 from wsi_haloae.atomic import write_text
 from wsi_haloae.cohort.table import Row
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.use import NOT_USED
 from wsi_haloae.quoting import safe_cell
 from wsi_haloae.workspace.record import RunRecord
 from wsi_haloae.workspace.study_files import StudyFile
@@ -64,11 +68,18 @@ class StudySlide:
     display_high: float | None = None
     why_none: str = ""
     stride: int | None = None
+    slide_used_in: str = ""
+    patient_used_in: str = ""
 
     @property
     def unit(self) -> str:
         """The independent unit: the patient, or the slide itself if its patient is not known."""
         return self.patient or self.name
+
+    @property
+    def trained(self) -> bool:
+        """Whether training used this slide or another one of this patient."""
+        return not {self.slide_used_in, self.patient_used_in} <= {"", NOT_USED}
 
 
 def read_slides(output: Path, rows: Sequence[Row]) -> list[StudySlide]:
@@ -122,6 +133,9 @@ def _read(row: Row, record: RunRecord | None) -> StudySlide:
         "stride": exported.grid.stride,
         "why_none": exported.summary.why_none or "",
     }
+    if exported.trained_on is not None:
+        facts["slide_used_in"] = exported.trained_on.slide_words
+        facts["patient_used_in"] = exported.trained_on.patient_words
     return replace(known, **facts)
 
 

@@ -121,6 +121,11 @@ def read_cohort(output: Path) -> dict[str, Row]:
     return {row["name"]: Row(**row) for row in ours}
 
 
+def patients(output: Path) -> dict[str, str]:
+    """The patients of a folder's slides, by slide name, as far as a manifest named them. Raises like `read_cohort`."""
+    return {name: row.patient for name, row in read_cohort(output).items() if row.patient}
+
+
 def _check(table: Path, row: Mapping[str, str]) -> None:
     for column, (pattern, wanted) in _CELLS.items():
         if not pattern.fullmatch(row[column]):

@@ -12,7 +12,8 @@ from wsi_haloae.atomic import remove, write_text
 from wsi_haloae.evaluation.judgement import Judgement
 from wsi_haloae.evaluation.judgement_pictures import write_calibration, write_class_scores, write_roc
 from wsi_haloae.evaluation.labelled_tiles import SCORE, LabelledTiles
-from wsi_haloae.pages import write_page
+from wsi_haloae.evaluation.slide_result import SlideResult
+from wsi_haloae.pages import percent, write_page
 
 RESULT_NAME, PAGE_NAME = "evaluation.json", "evaluation.html"
 PAGE = "evaluation/evaluation.html.jinja"
@@ -23,7 +24,7 @@ class Subject:
     """What was judged: words for the page, and ``document``, the JSON but for the warnings.
 
     ``labelled`` names the tiles with a class, ``together`` says among which tiles a false-discovery rate is kept.
-    ``pictures`` are further ones, already written, by their titles.
+    ``pictures`` are further ones, already written, by their titles; ``slides`` is the whole result for slides.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Subject:
     together: str
     document: Mapping[str, Any]
     pictures: Mapping[str, Path] = field(default_factory=dict)
+    slides: SlideResult | None = None
 
 
 def write_judgement(
@@ -60,4 +62,6 @@ def summary_line(judgement: Judgement) -> str:
     words = f"AUROC {own.auroc:.3f} ({low:.3f}-{high:.3f}), average precision {own.average_precision:.3f}"
     if judgement.called and judgement.called.dice is not None:
         words += f", Dice {judgement.called.dice:.3f} at a {judgement.called.criterion}"
+    if judgement.false_calls:
+        words += f", {percent(judgement.false_calls.share)} of reference tiles at p ≤ {judgement.false_calls.level:g}"
     return words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,13 @@ from wsi_haloae.evaluation.discoveries import discovered
 from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
 from wsi_haloae.evaluation.region_overlap import RegionOverlap, region_overlap
 from wsi_haloae.evaluation.tile_labels import NO_CLASS, block_names, label_tiles
+from wsi_haloae.provenance.parts import UNUSED, Part, count_parts
+from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.tiles.known import known_tiles
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,11 @@ class Outlines:
 
 @dataclass(frozen=True, eq=False)
 class LabelledSlide:
-    """One slide's labelled tiles, and what was called on it."""
+    """One slide's labelled tiles, and what was called on it.
+
+    ``patient`` is "" if nothing names it. ``use`` is what the model was trained on, None if the model does not know.
+    Tiles that overlap a used one are not among ``tiles``; ``left_out`` counts those of them that have a class.
+    """
 
     name: str
     header: ScoreHeader
@@ -47,9 +54,12 @@ class LabelledSlide:
     why_none: str | None
     smallest_p: float | None
     overlap: RegionOverlap | None
+    patient: str
+    use: SlideUse | None
+    left_out: Mapping[Part, int]
 
 
-def label_slide(name: str, store: ScoreStore, outlines: Outlines) -> LabelledSlide:
+def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str = "") -> LabelledSlide:
     """Label the tiles of a score store. Raises `AnnotationError` if there are no outlines with a class."""
     scored, slide = ScoredTiles.read(store), store.header.slide
     bounds = Bounds(*slide.bounds) if slide.bounds else None
@@ -58,7 +68,10 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines) -> LabelledSli
         raise AnnotationError(f"{annotations.path}: no polygon with a class, so there is nothing to judge by.")
     index, done = scored.index, scored.state == TileState.DONE
     classes = label_tiles(annotations.by_class, index.location, index.size, outlines.min_coverage)
-    judged = done & (classes != NO_CLASS)
+    use = store.header.trained_on
+    used = np.full(len(index), UNUSED, np.uint8) if use is None else known_tiles(use, store.header.grid, index)
+    unused, outlined = used == UNUSED, done & (classes != NO_CLASS)
+    judged = outlined & unused
     scores = store.scores()
     rules = {"score": scored.score, "paper": scored.score_paper}
     rules |= {name: scores.rules[:, place] for place, name in enumerate(store.header.rules)}
@@ -68,7 +81,7 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines) -> LabelledSli
     overlap = None
     if selection is not None:
         overlap = region_overlap(
-            chosen, done, index.location, index.size,
+            chosen, done & unused, index.location, index.size,
             anomalous=_union(annotations.by_class, outlines.reference, inside=False),
             reference=_union(annotations.by_class, outlines.reference, inside=True),
             pixel_area=slide.mpp_x * slide.mpp_y / 1e6,
@@ -90,6 +103,9 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines) -> LabelledSli
         why_none=scored.why_none,
         smallest_p=store.header.model.smallest_p,
         overlap=overlap,
+        patient=patient,
+        use=use,
+        left_out=count_parts(used[outlined]),
     )
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.judgement import judge
+from wsi_haloae.evaluation.held_out import counted, held_out, left_out
+from wsi_haloae.evaluation.judgement import few_groups, judge
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide
 from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
-from wsi_haloae.evaluation.slide_result import SlideResult
+from wsi_haloae.evaluation.slide_result import PatientFigures, SlideResult
 from wsi_haloae.evaluation.tile_labels import BLOCK
 from wsi_haloae.stores.scored_as import ScoredAs, describe_ways
+
+ENOUGH = 5
+"""With at least this many slides or patients, intervals are over them; with fewer, over blocks of tiles."""
+SLIDES = "slides"
 
 
 def require_one_way(slides: Sequence[LabelledSlide]) -> list[str]:
@@ -32,33 +37,113 @@ def require_one_way(slides: Sequence[LabelledSlide]) -> list[str]:
     return [f"Slides were scored in {' and '.join(sorted(precisions))}: the last digits of their scores differ."]
 
 
-def judge_slides(
-    slides: Sequence[LabelledSlide], reference: Sequence[str], *, by_slide: bool
-) -> tuple[SlideResult, LabelledTiles]:
-    """The figures over all slides, and their tiles; intervals are over slides, or else over blocks of tiles.
+def judge_slides(slides: Sequence[LabelledSlide], reference: Sequence[str]) -> tuple[SlideResult, LabelledTiles]:
+    """The figures over all slides and, if the model was trained on some of them, over the others; and all tiles.
 
-    Raises `UsageError` unless there are tiles both of ``reference`` classes and of other classes.
+    Intervals are over slides if there are at least `ENOUGH`, or else over blocks of tiles. Raises `UsageError` unless
+    there are tiles both of ``reference`` classes and of other classes that the model was not trained on.
     """
-    tiles = LabelledTiles.joined([_by_slide(slide) if by_slide else slide.tiles for slide in slides])
-    names = set(tiles.classes.tolist())
-    if not names & set(reference) or not names - set(reference):
-        raise UsageError(
-            f"--reference {', '.join(reference)} was given; outlined tiles are of class "
-            f"{', '.join(sorted(names)) or '-'}. Both reference tiles and tiles of another class are needed."
+    judged = [slide for slide in slides if len(slide.tiles.classes)]
+    _require_both(judged, slides, reference)
+    result, tiles = _judge(judged)
+    others = held_out(judged)
+    if 0 < len(others) < len(judged) and _missing(others, reference) is None:
+        result = replace(result, held_out=_judge(others)[0])
+    return replace(result, left_out=left_out(slides)), tiles
+
+
+def too_few(slides: Sequence[LabelledSlide], result: SlideResult) -> Iterator[str]:
+    """What to say where slides or patients are too few for intervals over them."""
+    judged = [slide for slide in slides if len(slide.tiles.classes)]
+    yield from _too_few(judged, result)
+    if result.held_out:
+        for words in _too_few(held_out(judged), result.held_out):
+            yield f"Held-out slides: {words}"
+
+
+def _too_few(slides: Sequence[LabelledSlide], result: SlideResult) -> Iterator[str]:
+    units = _units(slides)
+    if len(slides) < ENOUGH:
+        yield (
+            f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
+            "nothing about other patients."
         )
+    elif units and len(units) < ENOUGH:
+        yield (
+            f"{len(units)} patients are too few for intervals over patients. Those over slides are too narrow, because "
+            "slides of one patient resemble each other."
+        )
+    elif few := few_groups(result.judgement):
+        yield few
+
+
+def _require_both(judged: Sequence[LabelledSlide], slides: Sequence[LabelledSlide], reference: Sequence[str]) -> None:
+    missing, unjudged = _missing(judged, reference), left_out(slides)
+    if missing is None:
+        return
+    if not unjudged:
+        raise UsageError(missing)
+    raise UsageError(
+        f"{sum(unjudged.values()):,} outlined tiles were left out, because they overlap tiles that training used "
+        f"({counted(unjudged)}). Of those that remain: {missing} Score slides of other patients, or "
+        "outline tissue that training did not use."
+    )
+
+
+def _missing(slides: Sequence[LabelledSlide], reference: Sequence[str]) -> str | None:
+    """Why these slides cannot be judged; None if they have tiles of both kinds."""
+    names = {name for slide in slides for name in set(slide.tiles.classes.tolist())}
+    if names & set(reference) and names - set(reference):
+        return None
+    return (
+        f"--reference {', '.join(reference)} was given; outlined tiles are of class {', '.join(sorted(names)) or '-'}. "
+        "Both reference tiles and tiles of another class are needed."
+    )
+
+
+def _judge(slides: Sequence[LabelledSlide]) -> tuple[SlideResult, LabelledTiles]:
+    by_slide = len(slides) >= ENOUGH
+    tiles = LabelledTiles.joined([_grouped(slide, slide.name) if by_slide else slide.tiles for slide in slides])
     selections = [slide.selection for slide in slides if slide.selection]
     overlaps = [slide.overlap for slide in slides if slide.overlap]
     can_call = len(selections) == len(slides)
-    smallest = [slide.smallest_p for slide in slides if slide.smallest_p is not None]
     judgement = judge(
         tiles,
-        grouped_by="slides" if by_slide else f"blocks of {BLOCK} x {BLOCK} tiles",
-        smallest_p=min(smallest, default=None),
+        grouped_by=SLIDES if by_slide else f"blocks of {BLOCK} x {BLOCK} tiles",
+        smallest_p=_smallest_p(slides),
         selection=selections[0] if can_call else None,
         overlap=sum(overlaps[1:], overlaps[0]) if can_call else None,
     )
-    return SlideResult([slide.name for slide in slides], sum(slide.unlabelled for slide in slides), judgement), tiles
+    result = SlideResult(
+        slides=[slide.name for slide in slides],
+        unlabelled=sum(slide.unlabelled for slide in slides),
+        judgement=judgement,
+        by_patient=_by_patient(slides),
+        trained_on={slide.name: "not recorded" if slide.use is None else str(slide.use) for slide in slides},
+        left_out={},
+    )
+    return result, tiles
 
 
-def _by_slide(slide: LabelledSlide) -> LabelledTiles:
-    return replace(slide.tiles, groups=np.full(len(slide.tiles.groups), slide.name))
+def _by_patient(slides: Sequence[LabelledSlide]) -> PatientFigures | None:
+    """None if nothing names a patient, or if there are too few."""
+    if len(_units(slides)) < ENOUGH:
+        return None
+    tiles = LabelledTiles.joined([_grouped(slide, slide.patient or slide.name) for slide in slides])
+    found = judge(tiles, grouped_by="patients", smallest_p=_smallest_p(slides), selection=None)
+    return PatientFigures(found.groups, found.rules, found.false_calls)
+
+
+def _smallest_p(slides: Sequence[LabelledSlide]) -> float | None:
+    """The smallest possible p-value, which is that of the model; None without calibration."""
+    return min((slide.smallest_p for slide in slides if slide.smallest_p is not None), default=None)
+
+
+def _units(slides: Sequence[LabelledSlide]) -> set[str]:
+    """The patients, and slides whose patient is not named; empty if none is named."""
+    return {slide.patient or slide.name for slide in slides} if any(slide.patient for slide in slides) else set()
+
+
+def _grouped(slide: LabelledSlide, name: str) -> LabelledTiles:
+    """The tiles of a slide as one group."""
+    return replace(slide.tiles, groups=np.full(len(slide.tiles.groups), name))

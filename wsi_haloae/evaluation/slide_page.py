@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wsi_haloae.evaluation.judgement_page import Subject, write_judgement
+from wsi_haloae.evaluation.judgement_page import Subject, summary_line, write_judgement
 from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
 from wsi_haloae.evaluation.slide_result import SlideResult
 
@@ -23,5 +23,13 @@ def write_evaluation(output: Path, result: SlideResult, tiles: LabelledTiles, wa
         labelled="outlined tiles",
         together="slide by slide",
         document=result.as_json(),
+        slides=result,
     )
     write_judgement(output, subject, result.judgement, tiles, warnings)
+
+
+def summary_lines(result: SlideResult) -> Iterator[str]:
+    """The figures of the score in one line, and in another one those over held-out slides, if they are apart."""
+    yield summary_line(result.judgement)
+    if result.held_out:
+        yield f"held-out slides only ({len(result.held_out.slides)}): {summary_line(result.held_out.judgement)}"

@@ -29,6 +29,7 @@ from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.stain_matching import match_stains, stain_target
 from wsi_haloae.stain.facts import StainFacts
@@ -40,7 +41,7 @@ from wsi_haloae.training.fit import fit
 from wsi_haloae.training.identity import Identity, identity_of, require_same
 from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.rule_marks import mark_rules, markdown_rules
-from wsi_haloae.training.split import PARTS, Split, split_by_group
+from wsi_haloae.training.split import Split, split_by_group
 from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 from wsi_haloae.workspace.lock import locked
 

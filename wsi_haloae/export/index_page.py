@@ -22,6 +22,7 @@ class IndexedSlide:
     """One line of the index. Numbers that a slide does not have are None; ``picture`` is a JPEG.
 
     ``why_none`` says why no tile of the slide can be called (`calibration.reach`). It is None if tiles can be called.
+    ``trained_on`` says what of the slide and its patient the model was trained on. It is None if that is nothing.
     """
 
     name: str
@@ -35,6 +36,7 @@ class IndexedSlide:
     why_none: str | None = None
     flagged: Sequence[tuple[str, int]] = ()
     picture: bytes | None = None
+    trained_on: str | None = None
 
     @property
     def has_report(self) -> bool:

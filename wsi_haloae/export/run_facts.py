@@ -14,7 +14,7 @@ from wsi_haloae.tiles.chosen import ChosenTiles
 def run_facts(slide: Path, model: Path, exported: OpenStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
     """Sections of a `RunRecord`: paths as given; ``unreadable`` counts tiles and parts of the thumbnail."""
     scores, tiles = exported.store, exported.tiles
-    header, grid = scores.header, chosen.tiling.grid
+    header, grid, use = scores.header, chosen.tiling.grid, scores.header.trained_on
     calling = recorded_calling(tiles)
     return {
         "slide": {"path": str(slide), **header.slide.model_dump(mode="json")},
@@ -33,4 +33,5 @@ def run_facts(slide: Path, model: Path, exported: OpenStore, chosen: ChosenTiles
         "summary": calling["summary"],
         "unreadable": [asdict(tile) for tile in scores.unreadable()],
         "anomalous": calling["anomalous"],
+        "trained_on": None if use is None else use.summary().model_dump(mode="json"),
     }

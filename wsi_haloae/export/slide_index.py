@@ -57,6 +57,7 @@ def _read(folder: Path) -> IndexedSlide | None:
         why_none=summary.why_none if summary and not calling else None,
         flagged=[(_words(name), count) for name, count in counts.flagged.items() if count],
         picture=_bytes(folder / FORMATS["small"].file),
+        trained_on=str(record.trained_on) if record.trained_on and record.trained_on.trained else None,
     )
 
 

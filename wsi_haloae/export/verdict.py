@@ -84,6 +84,8 @@ def warnings(tiles: ScoredTiles, reference: NDArray[np.float32]) -> list[str]:
         found.append(f"The run was interrupted before {_tiles(pending)} had a score. Repeat the command to go on.")
     if tiles.header.roi_sha256:
         found.append("Only tiles inside the regions given with --roi were scored.")
+    use = tiles.header.trained_on
+    found += [use.notice] if use and use.notice else []
     found += _of_calibration(tiles.header.model.calibration)
     found += _of_the_whole_slide(tiles, reference)
     if not tiles.header.model.artefacts and len(tiles):

@@ -28,6 +28,7 @@ from wsi_haloae.errors import CheckpointError, ConfigError
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.older_checkpoints import from_format_4
+from wsi_haloae.provenance.trained_on import TrainedOn, TrainedOnFacts
 from wsi_haloae.stain.facts import StainFacts
 
 FORMAT_VERSION = 5
@@ -35,6 +36,7 @@ KIND = "wsi-haloae checkpoint"
 HEADER_KEY = "wsi-haloae"
 """The only entry of the file's metadata: safetensors writes several entries in random order."""
 _CALIBRATION_SCORES, _CALIBRATION_WEIGHTS = "calibration.scores", "calibration.weights"
+_USED_CELLS, _USED_IMAGES = "trained_on.cells", "trained_on.images"
 _MEAN_MAP, _IMAGE_MAP, _RANGE = (f"statistics.{name}" for name in ("mean_map", "mean_image_map", "feature_range"))
 
 
@@ -44,7 +46,8 @@ class CheckpointFacts(BaseModel):
     ``mpp`` is micrometres per pixel of the tile, None for images without a scale (MVTec). ``display_range`` are the
     ends of the colour bar of scores, ``map_range`` those of anomaly maps; None before calibration. ``stains`` are the
     target stains, None if slides are not stain-normalised. ``rule_marks`` are the marks of the rules that training
-    chose from, None if the configuration names the rule.
+    chose from, None if the configuration names the rule. ``trained_on`` is None for models from before it was kept, and
+    for models of labelled images.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -60,6 +63,7 @@ class CheckpointFacts(BaseModel):
     artefacts: ArtefactLimits | None = None
     stains: StainFacts | None = None
     rule_marks: dict[str, float] | None = None
+    trained_on: TrainedOnFacts | None = None
 
     @field_validator("display_range", "map_range")
     @classmethod
@@ -76,7 +80,7 @@ class Checkpoint:
     ``mean_map`` (m, m) is the mean feature residual of training tiles, ``mean_image_map`` (m, m) their mean image
     residual (None if the image was not trained). ``feature_range`` (C,) is the difference between the 99.9 and the 0.1
     percentile of each channel. ``gaussians`` has the statistics of scoring rules, by name. Models of labelled images
-    (MVTec) have no ``calibration``.
+    (MVTec) have neither ``calibration`` nor ``trained_on``.
     """
 
     facts: CheckpointFacts
@@ -86,11 +90,16 @@ class Checkpoint:
     mean_image_map: Tensor | None = None
     gaussians: Mapping[str, Gaussian] = field(default_factory=dict)
     calibration: ConformalCalibration | None = None
+    trained_on: TrainedOn | None = None
     sha256: str = ""
 
     def with_facts(self, **changes: Any) -> Checkpoint:
         """The same model with some facts changed."""
         return replace(self, facts=self.facts.model_copy(update=changes))
+
+    def knowing(self, trained_on: TrainedOn) -> Checkpoint:
+        """The same model with the fingerprints of what it was trained on."""
+        return replace(self, trained_on=trained_on).with_facts(trained_on=trained_on.facts)
 
     def save(self, path: Path) -> None:
         """Write under a temporary name, then rename; the same contents give the same bytes."""
@@ -104,6 +113,9 @@ class Checkpoint:
         if self.calibration is not None:
             tensors[_CALIBRATION_SCORES] = torch.from_numpy(self.calibration.scores)
             tensors[_CALIBRATION_WEIGHTS] = torch.from_numpy(self.calibration.weights)
+        if self.trained_on is not None:
+            tensors[_USED_CELLS] = torch.from_numpy(self.trained_on.cells)
+            tensors[_USED_IMAGES] = torch.from_numpy(self.trained_on.images)
         header = {"kind": KIND, "format_version": FORMAT_VERSION, "facts": self.facts.model_dump(mode="json")}
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
@@ -133,6 +145,7 @@ class Checkpoint:
             tensors.get(_IMAGE_MAP),
             _gaussians(path, facts, tensors),
             _calibration(path, facts, tensors),
+            _trained_on(path, facts, tensors),
             file_sha256(path),
         )
 
@@ -250,6 +263,21 @@ def _calibration(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tenso
             "copy it again from its source, or train again."
         )
     return ConformalCalibration(scores.numpy(), weights.numpy(), facts.calibration)
+
+
+def _trained_on(path: Path, facts: CheckpointFacts, tensors: Mapping[str, Tensor]) -> TrainedOn | None:
+    if facts.trained_on is None:
+        return None
+    cells, images = tensors.get(_USED_CELLS), tensors.get(_USED_IMAGES)
+    if cells is None or images is None or (cells.dtype, images.dtype) != (torch.uint8, torch.int64):
+        raise CheckpointError(f"{path}: {_USED_CELLS} or {_USED_IMAGES} is missing, or not of whole numbers.")
+    try:
+        return TrainedOn(facts.trained_on, cells.numpy(), images.numpy())
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: the fingerprints of what the model was trained on are damaged ({error}). Copy the file again "
+            "from its source, or train again."
+        ) from None
 
 
 def _check_dtypes(state: dict[str, Tensor], wanted: dict[str, torch.dtype]) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError, WsiHaloaeError
-from wsi_haloae.evaluation.judgement import few_groups
-from wsi_haloae.evaluation.judgement_page import PAGE_NAME, summary_line
+from wsi_haloae.evaluation.held_out import training_warnings, with_patients
+from wsi_haloae.evaluation.judgement_page import PAGE_NAME
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide, Outlines, label_slide
-from wsi_haloae.evaluation.slide_judgement import judge_slides, require_one_way
-from wsi_haloae.evaluation.slide_page import write_evaluation
+from wsi_haloae.evaluation.slide_judgement import judge_slides, require_one_way, too_few
+from wsi_haloae.evaluation.slide_page import summary_lines, write_evaluation
 from wsi_haloae.export.slide_index import EVALUATION, write_index
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
@@ -18,16 +19,17 @@ from wsi_haloae.stores.scored_as import ScoredAs
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.study_files import StudyFile
 
-ENOUGH_SLIDES = 5
-"""With at least this many slides, intervals are over slides; with fewer, over blocks of tiles."""
-
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Options of ``wsi-haloae evaluate``; with ``like``, only slides that were scored as that one was are judged."""
+    """Options of ``wsi-haloae evaluate``; with ``like``, only slides that were scored as that one was are judged.
+
+    ``patients`` has the patients of slides, by the slides' names, as far as they are known.
+    """
 
     outlines: Outlines
     like: str | None = None
+    patients: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate(scored: Path, output: Path | None, options: EvaluateOptions, reporter: Reporter) -> int:
@@ -47,21 +49,15 @@ def evaluate(scored: Path, output: Path | None, options: EvaluateOptions, report
 def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Reporter) -> int:
     slides, failed, warnings = _read_all(scored, options, reporter)
     warnings += require_one_way(slides)
+    slides = with_patients(slides)
     warnings += sorted({slide.why_none for slide in slides if slide.why_none})
-    by_slide = len(slides) >= ENOUGH_SLIDES
     with reporter.timed("figures and their intervals"):
-        result, tiles = judge_slides(slides, options.outlines.reference, by_slide=by_slide)
-    if not by_slide:
-        warnings.append(
-            f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
-            "nothing about other patients."
-        )
-    elif few := few_groups(result.judgement):
-        warnings.append(few)
+        result, tiles = judge_slides(slides, options.outlines.reference)
+    warnings += [*training_warnings(slides, result), *too_few(slides, result)]
     write_evaluation(output, result, tiles, warnings)
     if output / PAGE_NAME == scored / EVALUATION:
         write_index(scored)  # which links to it
-    for line in (*warnings, summary_line(result.judgement), f"{output}: tables, pictures and evaluation.html"):
+    for line in (*warnings, *summary_lines(result), f"{output}: tables, pictures and evaluation.html"):
         reporter.line(line)
     return 1 if failed else 0
 
@@ -78,7 +74,7 @@ def _read_all(
             store = ScoreStore.open(path)
             if wanted in {None, ScoredAs.of(store.header)}:
                 with reporter.timed(f"{name}: tiles and outlines"):
-                    slides.append(label_slide(name, store, options.outlines))
+                    slides.append(label_slide(name, store, options.outlines, options.patients.get(name, "")))
             else:
                 others.append(name)
         except WsiHaloaeError as error:

@@ -66,7 +66,7 @@ class ScoreRun:
         """Take one slide through all stages. Returns the number of tiles that could not be read."""
         options, planner, reporter = self._options, self.planner, record.reporter
         with closing(source.open()) as slide:
-            plan = planner.plan(source.path, slide.properties, reporter)
+            plan = planner.plan(source, slide.properties, reporter)
             if not options.overwrite:
                 require_as_asked(folder, options, reporter)
                 if finished := finished_record(folder, plan.header):

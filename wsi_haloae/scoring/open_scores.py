@@ -18,6 +18,7 @@ REFERENCE_QUANTILES = 256
 def finished_record(folder: Path, header: ScoreHeader) -> RunRecord | None:
     """The record of an earlier run that scored this slide in the same way to the end; None if it must be scored.
 
+    It is also None if the patient was named since and the outputs must be made again to say what the model knows of it.
     Raises `OutputExistsError` if the folder holds scores of another way.
     """
     path = folder / STORE_NAME
@@ -26,7 +27,9 @@ def finished_record(folder: Path, header: ScoreHeader) -> RunRecord | None:
         return None
     store = ScoreStore.open(path)
     store.require_same(header)
-    return RunRecord.read(folder) if is_finished(folder, "score") and store.finished else None
+    if not (is_finished(folder, "score") and store.finished) or store.header.learns(header):
+        return None
+    return RunRecord.read(folder)
 
 
 def open_scores(folder: Path, header: ScoreHeader, chosen: ChosenTiles, checkpoint: Checkpoint) -> ScoreStore:
@@ -42,6 +45,7 @@ def open_scores(folder: Path, header: ScoreHeader, chosen: ChosenTiles, checkpoi
     store = ScoreStore.open(path)
     store.require_same(header, chosen.index)
     store.remove_leftovers()
+    store.learn(header)
     begun_on, device = store.header.compute.device, header.compute.device
     if not store.finished and begun_on != device:
         raise OutputExistsError(

@@ -19,6 +19,7 @@ from wsi_haloae.slide.properties import Slide, SlideProperties
 from wsi_haloae.stores.score_store import ModelRecord, ScoreHeader
 from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 def load_slide_model(path: Path) -> tuple[Checkpoint, float]:
@@ -61,20 +62,21 @@ class ScorePlanner:
     compute: Compute
     options: ScoreOptions
 
-    def plan(self, path: Path, properties: SlideProperties, reporter: Reporter) -> ScorePlan:
-        """Plan the slide at ``path``. Raises `AnnotationError` for polygons that are missing or cannot be read.
+    def plan(self, source: SlideInput, properties: SlideProperties, reporter: Reporter) -> ScorePlan:
+        """Plan the slide ``source``. Raises `AnnotationError` for polygons that are missing or cannot be read.
 
         Raises `MissingMppError` or `ResolutionError` if the slide cannot be tiled at this pixel size.
         """
-        roi = find_annotations(self.options.roi, path) if self.options.roi else None
+        roi = find_annotations(self.options.roi, source.path) if self.options.roi else None
         settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.options.stride)
         tiling = Tiling.of(properties, settings, self.checkpoint.facts.config.tissue)
-        header = self._header(tiling, roi, reporter)
+        header = self._header(tiling, roi, source.patient, reporter)
         region = read_annotations(roi, properties.bounds).everything() if roi else None
         return ScorePlan(tiling, header, roi, region)
 
-    def _header(self, tiling: Tiling, roi: Path | None, reporter: Reporter) -> ScoreHeader:
+    def _header(self, tiling: Tiling, roi: Path | None, patient: str | None, reporter: Reporter) -> ScoreHeader:
         checkpoint, facts = self.checkpoint, self.checkpoint.facts
+        known, fingerprint = checkpoint.trained_on, tiling.properties.fingerprint
         return ScoreHeader(
             **dict(tiling.header()),
             model=ModelRecord(
@@ -91,4 +93,5 @@ class ScorePlanner:
             rules=tuple(available_rules(checkpoint)),
             map_size=checkpoint.model.map_size if self.options.maps else None,
             roi_sha256=file_sha256(roi) if roi else None,
+            trained_on=None if known is None else known.use_of(fingerprint, patient),
         )

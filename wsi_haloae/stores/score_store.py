@@ -35,6 +35,7 @@ from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.atomic import read_own
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.compaction import compact, is_compact
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
 from wsi_haloae.stores.layout import Column
@@ -87,10 +88,16 @@ class ScoreHeader(StoreHeader):
     rules: tuple[str, ...]
     map_size: int | None  # side of the kept anomaly maps, None without --maps
     roi_sha256: str | None
+    trained_on: SlideUse | None = None  # what training used of this slide; None for models that do not know it
 
     def identity(self) -> dict[str, Any]:
-        """Everything except ``compute``, which a resumed run reads from the store."""
-        return self.model_dump(mode="json", exclude={"compute"})
+        """Everything except ``compute``, which a resumed run reads from the store, and what follows from the rest."""
+        return self.model_dump(mode="json", exclude={"compute", "trained_on"})
+
+    def learns(self, header: ScoreHeader) -> bool:
+        """Whether ``header``, of a later run, knows more about the slide's patient, who may have been named since."""
+        named = header.trained_on is not None and header.trained_on.patient is not None
+        return named and self.trained_on != header.trained_on
 
 
 @dataclass(frozen=True)
@@ -198,8 +205,15 @@ class ScoreStore(ShardedStore):
         """After an out-of-memory error: compute the pending tiles in smaller batches."""
         compute = self.header.compute
         first = compute.lowered_from or compute.batch_size
-        lowered = compute.model_copy(update={"batch_size": batch_size, "lowered_from": first})
-        self.header = self.header.model_copy(update={"compute": lowered})
+        self._change_header(compute=compute.model_copy(update={"batch_size": batch_size, "lowered_from": first}))
+
+    def learn(self, header: ScoreHeader) -> None:
+        """Take over what ``header`` knows about the slide's patient, if it is more (`ScoreHeader.learns`)."""
+        if self.header.learns(header):
+            self._change_header(trained_on=header.trained_on)
+
+    def _change_header(self, **changes: Any) -> None:
+        self.header = self.header.model_copy(update=changes)
         self._group.attrs["header"] = self.header.model_dump(mode="json")
 
     def scores(self) -> TileScores:

@@ -103,13 +103,24 @@ class ReferenceReader:
         """The slide, patient or site of each tile of ``source``. Raises `UsageError` if one is not known."""
         return [label for part in source.parts for label in self._strata_of(part, by)]
 
-    def _strata_of(self, part: TileSource, by: Stratum) -> Sequence[str]:
+    def patients(self, source: CombinedSource) -> list[str | None]:
+        """The patient of each tile of ``source``, None where nothing names one.
+
+        What ``--group-regex`` finds counts as a patient: it is all that is known about whose tiles they are.
+        """
+        if self._options.group_regex:
+            return list(source.groups)
+        return [label for part in source.parts for label in self._labels(part, "patient")]
+
+    def _labels(self, part: TileSource, by: Stratum) -> Sequence[str | None]:
         if isinstance(part, ImageFolderSource):
-            labels = [_label(self._rows.get(resolved(file)), by) for file in part.files]
-        else:
-            slide = part.slide if isinstance(part, TileStoreSource) else part.name
-            row = next(iter(self._rows_of(Path(part.name).parent, slide)), None)
-            labels = [_label(row, by) or (slide if by == "slide" else None)] * len(part.groups)
+            return [_label(self._rows.get(resolved(file)), by) for file in part.files]
+        slide = part.slide if isinstance(part, TileStoreSource) else part.name
+        row = next(iter(self._rows_of(Path(part.name).parent, slide)), None)
+        return [_label(row, by) or (slide if by == "slide" else None)] * len(part.groups)
+
+    def _strata_of(self, part: TileSource, by: Stratum) -> Sequence[str]:
+        labels = self._labels(part, by)
         known = [label for label in labels if label]
         if len(known) < len(labels):
             raise UsageError(

@@ -71,20 +71,23 @@ class TileSource(Protocol):
 
 
 class TileStoreSource:
-    """The readable tiles of a tile store. Their group is the slide, unless ``group`` is given."""
+    """The readable tiles of a tile store, with its ``header`` and their ``index``.
+
+    Their group is the slide, unless ``group`` is given.
+    """
 
     def __init__(self, path: Path, group: str | None = None) -> None:
         self._store = TileStore.open(path)
         if self._store.pending_shards():
             raise UsageError(f"{path}: tiling was interrupted. Run the same 'wsi-haloae tile' command again.")
-        header = self._store.header
+        self.header = header = self._store.header
         self.name = str(path)
         self.tile_size = self._store.tile_size
         self.mpp = float(np.sqrt(header.read_plan["mpp_x"] * header.read_plan["mpp_y"]))
         self._numbers = np.flatnonzero(self._store.states() == TileState.DONE)
         self.slide = header.slide.name
         slide = group or self.slide
-        index = self._store.index.select(self._numbers)
+        self.index = index = self._store.index.select(self._numbers)
         self.groups = [slide] * len(self._numbers)
         self.blocks = [
             f"{slide} block {row // SPATIAL_BLOCK},{column // SPATIAL_BLOCK}"
@@ -98,7 +101,7 @@ class TileStoreSource:
     def digest(self) -> str:
         """Hex digest of the slide's fingerprint, the grid and the readable tiles."""
         identity = json.dumps(self._store.header.identity(), sort_keys=True).encode()
-        return hashlib.sha256(identity + self._store.index.location[self._numbers].tobytes()).hexdigest()
+        return hashlib.sha256(identity + self.index.location.tobytes()).hexdigest()
 
 
 class ImageFolderSource:

@@ -15,10 +15,11 @@ from wsi_haloae.model.checkpoint import file_sha256
 from wsi_haloae.model.cost import require_memory
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
 from wsi_haloae.tiles.sources import CombinedSource
 from wsi_haloae.training.identity import Identity, identity_of
-from wsi_haloae.training.split import PARTS, Split, split_by_group
+from wsi_haloae.training.split import Split, split_by_group
 from wsi_haloae.training.trainer import plan_steps
 
 
@@ -27,7 +28,8 @@ class Reference:
     """Reference tiles, the group of each, and their split.
 
     ``balance`` is the kind of stratum (slide, patient or site) that appears equally often in training, and ``strata``
-    has the stratum of each training tile; both are None without balancing.
+    has the stratum of each training tile; both are None without balancing. ``patients`` has the patient of each tile,
+    None where nothing names one.
     """
 
     source: CombinedSource
@@ -35,6 +37,7 @@ class Reference:
     split: Split
     balance: Stratum | None
     strata: Sequence[str] | None
+    patients: Sequence[str | None]
 
     @classmethod
     def read(
@@ -55,10 +58,11 @@ class Reference:
             raise UsageError(
                 "the colour scale needs at least two held-out (validation) tiles; add more groups or images."
             )
+        patients = reader.patients(source)
         if balance is None:
-            return cls(source, groups, split, None, None)
+            return cls(source, groups, split, None, None, patients)
         strata = reader.strata(source, balance)
-        return cls(source, groups, split, balance, [strata[number] for number in split.tiles["train"]])
+        return cls(source, groups, split, balance, [strata[number] for number in split.tiles["train"]], patients)
 
     def identity(self, config: Config, weights: Path | None) -> Identity:
         """Configuration, tiles, their order and weights: an interrupted training resumes only with these."""

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.config import SplitConfig
 from wsi_haloae.errors import UsageError
-
-PARTS = ("train", "validation", "calibration")
+from wsi_haloae.provenance.parts import PARTS
 
 
 @dataclass(frozen=True)

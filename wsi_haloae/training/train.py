@@ -9,6 +9,7 @@ import torch
 from wsi_haloae.config import Config
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.scoring.stain_matching import match_stains, stain_target
 from wsi_haloae.training.calibrate import calibrate
 from wsi_haloae.training.distributed import Helpers
@@ -16,7 +17,7 @@ from wsi_haloae.training.fit import fit
 from wsi_haloae.training.identity import Identity, require_same
 from wsi_haloae.training.job import TrainingData, TrainingJob
 from wsi_haloae.training.reference import Reference
-from wsi_haloae.training.split import PARTS
+from wsi_haloae.training.trained_on import trained_on
 
 
 def train_on(
@@ -52,7 +53,8 @@ def train_on(
     )
     trained, _curve = fit(job, reporter, helpers)
     trained = trained.with_facts(stains=stains)
-    return calibrate(trained, seen, split, reference.groups, helpers.ranks.device(device), reporter)
+    trained = calibrate(trained, seen, split, reference.groups, helpers.ranks.device(device), reporter)
+    return trained.knowing(trained_on(reference, reporter))
 
 
 def finished_checkpoint(path: Path, identity: Identity) -> Checkpoint:

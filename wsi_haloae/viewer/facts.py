@@ -20,7 +20,7 @@ def list_entry(scored: ScoredFolder) -> dict[str, Any]:
     record = scored.record()
     if record is None:
         return {"name": scored.name, "state": "unfinished"} | dict.fromkeys(
-            ("slide", "tiles", "scored", "unreadable", "anomalous", "why_none")
+            ("slide", "tiles", "scored", "unreadable", "anomalous", "why_none", "trained_on")
         )
     record = record.as_exported()
     counts, summary = record.counts, record.summary
@@ -33,19 +33,23 @@ def list_entry(scored: ScoredFolder) -> dict[str, Any]:
         "unreadable": counts.unreadable,
         "anomalous": counts.anomalous,
         "why_none": summary.why_none if summary and counts.anomalous is None else None,
+        "trained_on": str(record.trained_on) if record.trained_on and record.trained_on.trained else None,
     }
 
 
 def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
     """All facts of one slide. Lengths whose names begin with ``l0_`` are level-0 pixels."""
     header, pixel_map = opened.store.header, opened.pixel_map
+    known = None if header.trained_on is None else header.trained_on.notice
     grid, slide = grid_of(header), header.slide
     cells = Heatmap(np.empty((0, 0), np.float32), grid)
     nothing, smallest_p = np.empty(0, np.float32), header.model.smallest_p
     selection = opened.criterion.select(nothing, nothing, smallest_p)
     return {
         **list_entry(opened.scored),
-        "message": " ".join(filter(None, [opened.picture.message, None if pixel_map is None else pixel_map.message])),
+        "message": " ".join(
+            filter(None, [known, opened.picture.message, None if pixel_map is None else pixel_map.message])
+        ),
         "from_file": opened.picture.from_file,
         "pixels": opened.picture.version,
         "width": slide.width,

@@ -4,6 +4,8 @@ Times, hosts and versions are in this file only, so that all other outputs have 
 
     format      version of this file; a newer one than this package knows counts as unreadable
     state       done, empty (no tissue) or failed, with the error
+    trained_on  how many tiles of the slide, and which parts of its patient, the model was trained on; null if the model
+                does not know it
     called      what the last `export` that wrote a report called anomalous; it replaces what `score` called
 """
 
@@ -17,6 +19,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from wsi_haloae.atomic import read_own, write_text
+from wsi_haloae.provenance.use import Use
 
 RECORD_NAME = "run.json"
 FORMAT = 2
@@ -111,6 +114,7 @@ class RunRecord(_Section):
     summary: SlideSummary | None = None
     anomalous: Calling | None = None
     called: Called | None = None
+    trained_on: Use | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:

@@ -48,7 +48,7 @@ export class SlideList extends EventTarget {
     this.dispatchEvent(new CustomEvent("choose", { detail: name }));
   }
 
-  #item({ name, state, tiles, scored, anomalous }) {
+  #item({ name, state, tiles, scored, anomalous, trained_on: trainedOn }) {
     const item = document.createElement("li");
     const button = Object.assign(document.createElement("button"), { type: "button", title: name });
     button.dataset.name = name;
@@ -58,6 +58,7 @@ export class SlideList extends EventTarget {
     const words = document.createElement("div");
     words.append(element("b", name));
     if (state in STATES) words.append(element("span", STATES[state], "state"));
+    if (trainedOn) words.append(element("span", `used in training: ${trainedOn}`, "state"));
     if (tiles) words.append(element("span", `${count(tiles)} tiles`, "faint"));
     if (scored && anomalous !== null) words.append(element("span", `${share(anomalous, scored)} anomalous`, "faint"), bar(anomalous / scored));
     button.append(icon, words);
