@@ -17,7 +17,9 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.export.pages import Page
-from tests.integration.conftest import Tiny
+from tests.integration.conftest import TINY, Tiny
+from tests.integration.test_train_tiles import write_images
+from tests.training.tiles import MemorySource
 from wsi_haloae.calibration.selection import at_discovery_rate
 from wsi_haloae.cli.main import run
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
@@ -293,3 +295,21 @@ def test_a_second_run_into_one_folder_is_refused(
     with locked(tmp_path / "out"):
         assert run(cut.command(tiny.model, "-o", tmp_path / "out")) == 2
     assert "another run is writing here" in " ".join(capsys.readouterr().err.split())
+
+
+def test_tiles_that_training_used_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiles, new = (write_images(tmp_path / name, MemorySource(count, size=64)) for name, count in (("r", 60), ("n", 10)))
+    model, out = tmp_path / "m.safetensors", tmp_path / "out"
+    command = ["train-tiles", str(tiles), "-o", str(model), "--mpp", "0.5", "--group-regex", "p[0-9]+", *TINY, "-q"]
+    assert run(command) == 0
+    other = write_images(tmp_path / "flat", MemorySource(12, size=64))
+    judge = ["evaluate-tiles", str(model), "-o", str(out), "--group-regex", "p[0-9]+", "--anomalous-dir", str(other)]
+    assert run([*judge, "--reference-dir", str(tiles)]) == 2
+    assert "Training used every reference tile" in " ".join(capsys.readouterr().err.split())
+    for path in new.iterdir():
+        shutil.copy(path, tiles / f"new-{path.name}")
+    assert run([*judge, "--reference-dir", str(tiles)]) == 0
+    left = Evaluated.of(out)
+    assert (left.columns["class"] == "r").sum() == 10
+    assert "60 tiles were left out, because training used them" in left.found["warnings"][0]
+    assert "Training used other tiles of these groups: p00" in left.found["warnings"][1]

@@ -12,6 +12,7 @@ from wsi_haloae.evaluation.labelled_source import LabelledSource, TileFolders
 from wsi_haloae.evaluation.tile_comparison import fit_baselines
 from wsi_haloae.evaluation.tile_judgement import JudgedTiles, judge_tiles
 from wsi_haloae.evaluation.tile_page import against_baselines, write_tile_judgement
+from wsi_haloae.evaluation.unseen_tiles import unseen
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.compute import Compute
@@ -42,8 +43,10 @@ def evaluate_tiles(model: Path, output: Path | None, options: EvaluateTilesOptio
     checkpoint, mpp = load_slide_model(model)
     labelled, fit = options.folders.read(checkpoint.facts.tile_size, mpp)
     reporter.line(f"{len(labelled.classes):,} tiles, taken to be at the model's {mpp:.4g} µm/px")
+    labelled, warnings = unseen(labelled, checkpoint.trained_on)
     with locked(output):
         judged = _judge(checkpoint, model, labelled, fit, options, reporter)
+        judged = replace(judged, warnings=[*warnings, *judged.warnings])
         write_tile_judgement(output, judged, checkpoint, options.folders.facts())
     found = judged.judgement
     lines = [*judged.warnings, summary_line(found), against_baselines(found)]
