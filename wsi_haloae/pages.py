@@ -1,7 +1,7 @@
 """HTML pages that open from disk. Each page holds everything it shows and loads nothing.
 
     page.html.jinja                       the base template: style, light and dark, print, footer
-      evaluation/evaluation.html.jinja    scores compared with annotations
+      evaluation/evaluation.html.jinja    labelled tiles: scores compared with the truth
       export/report.html.jinja            one slide
       export/index.html.jinja             all slides of a folder
       cohort/cohort.html.jinja            a study: slides and groups compared

@@ -129,7 +129,7 @@ def test_no_map_explains_a_score_that_it_is_no_part_of(tmp_path: Path, rule: Rul
     words = report(store).words
     assert f"auto-encoder {autoencoder_words(rule.name)}" in words, "among the facts"
     disowned = "what the auto-encoder does not reconstruct; not part of this score" in words
-    assert disowned == (rule.name in {"content", "classifier"})
+    assert disowned == (rule.name in {"descriptor", "content", "classifier"})
     assert disowned == ("does not explain it" in words)
 
 

@@ -67,6 +67,9 @@ def test_one_slide_gives_figures_pictures_and_a_page(tmp_path: Path) -> None:
     assert found["classes"]["Tumor"]["auroc"] is None
     assert found["classes"]["Stroma"]["auroc"] == found["rules"]["score"]["auroc"] > 0.85
     assert found["classes"]["Stroma"]["share_called"] == 0.5
+    assert found["by_class"] == {"Stroma": found["rules"]}, "the only anomalous class"
+    assert found["baselines"] == {}
+    assert (found["false_calls"]["share"], found["false_calls"]["kept"]) == (0, True), "no p-value of Tumor is small"
     assert found["called"]["tiles"] == 32
     assert found["called"]["false_share"] == 0
     assert found["called"]["dice"] == pytest.approx(2 * 32 / (32 + 64))
@@ -111,7 +114,8 @@ def test_many_slides_are_judged_together_and_resampled_as_slides(tmp_path: Path)
     found = evaluated(tmp_path / "out", "--annotations", tmp_path / "truth")
     assert (found["groups"], found["grouped_by"]) == (5, "slides")
     assert found["classes"]["Tumor"]["tiles"] == 5 * 128
-    assert found["warnings"] == []
+    (few,) = found["warnings"]
+    assert "fewer than 10 slides: Tumor (5), Stroma (5). Their intervals are too narrow" in few
 
 
 def test_a_slide_without_annotations_is_told_and_the_rest_is_judged(

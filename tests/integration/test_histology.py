@@ -50,6 +50,11 @@ def test_every_colouring_of_every_seed_is_run_and_told(root: Path, capsys: pytes
     assert {cell["name"]: cell for cell in told["matched"]}["mean red"]["auroc"] < 0.75, "colour is controlled"
     assert len(by_name["HaloAE"]["by_seed"]) == 2
     assert by_name["HaloAE"]["auroc"] == pytest.approx(np.mean(by_name["HaloAE"]["by_seed"]))
+    judged = [json.loads((output / f"colour-{seed}/evaluation.json").read_text()) for seed in (0, 1)]
+    for name, own in (("HaloAE", "score"), ("HaloAE: layers_ssim", "layers_ssim")):
+        assert by_name[name]["by_seed"] == [one["rules"][own]["auroc"] for one in judged], "one judgement"
+    assert by_name["skewness"]["by_seed"] == [one["baselines"]["skewness"]["auroc"] for one in judged]
+    assert set(judged[0]["classes"]) == {"same", "other"}
     table = (output / "table.md").read_text()
     assert "seed by seed: colour (2) custom, custom; matched (2) custom, custom; grey (2) custom, custom." in table
     assert "Development data" in table

@@ -61,7 +61,7 @@ def test_a_rule_is_known_to_all_by_its_row(
 
     assert run(["evaluate", str(output), "--annotations", str(tiny.truth), "--reference", "Tumor", "-q"]) == 0
     found = json.loads((output / "evaluation/evaluation.json").read_text())
-    assert found["rules"]["surprise"] == found["rules"]["score"]
+    assert found["rules"]["surprise"] == found["rules"]["score"] | {"name": "surprise"}
     assert run(["export", str(output), "--format", "anndata", "--format", "parquet", "--format", "report", "-q"]) == 0
     table = anndata.read_h5ad(output / "tiny/tiles.h5ad")
     np.testing.assert_array_equal(

@@ -12,6 +12,7 @@ import click
 
 from wsi_haloae.cli.demo import demo
 from wsi_haloae.cli.evaluate import evaluate
+from wsi_haloae.cli.evaluate_tiles import evaluate_tiles
 from wsi_haloae.cli.export import export
 from wsi_haloae.cli.info import info
 from wsi_haloae.cli.mvtec import mvtec
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (info, tile, train_tiles, score, status, export, view, evaluate, mvtec, demo):
+for command in (info, tile, train_tiles, score, status, export, view, evaluate, evaluate_tiles, mvtec, demo):
     cli.add_command(command)
 
 

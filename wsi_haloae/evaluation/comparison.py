@@ -30,7 +30,7 @@ class ComparedMethod:
     """Figures of one method with 95 % intervals.
 
     ``against_best`` is the paired difference between its AUROC and that of the best baseline (None for the best
-    baseline itself). The best one is chosen on these very tiles, which favours the baselines.
+    baseline itself, and without baselines). The best one is chosen on these very tiles, which favours the baselines.
     """
 
     name: str
@@ -47,14 +47,28 @@ def best_baseline(methods: Mapping[str, float]) -> str | None:
     return max(methods, key=lambda name: methods[name], default=None)
 
 
+def against_best(
+    areas: Mapping[str, float], draws: Mapping[str, NDArray[np.float64]], kinds: Mapping[str, Kind]
+) -> dict[str, Interval | None]:
+    """The paired difference of each method's AUROC in the same draws (draws,) to that of the best baseline.
+
+    None for the best baseline itself, and for all methods if none is a baseline.
+    """
+    best = best_baseline({name: area for name, area in areas.items() if kinds[name] == "baseline"})
+    return {
+        name: None if best in {None, name} else Interval.from_draws(own - draws[best]) for name, own in draws.items()
+    }
+
+
 def compare_methods(
     methods: list[MethodScores], anomalous: NDArray[np.bool_], groups: NDArray[np.str_], *, seed: int = 0
 ) -> list[ComparedMethod]:
     """Figures of all methods, in their order, for labels (n,) and group names (n,)."""
     bootstrap = ClusterBootstrap(anomalous, groups, seed=seed)
     areas = {method.name: auroc(method.scores, anomalous) for method in methods}
-    draws = {method.name: bootstrap.auroc(method.scores) for method in methods}
-    best = best_baseline({method.name: areas[method.name] for method in methods if method.kind == "baseline"})
+    drawn = {method.name: bootstrap.both(method.scores) for method in methods}
+    draws = {name: of_areas for name, (of_areas, _) in drawn.items()}
+    against = against_best(areas, draws, {method.name: method.kind for method in methods})
     return [
         ComparedMethod(
             name=method.name,
@@ -62,10 +76,8 @@ def compare_methods(
             auroc=areas[method.name],
             auroc_interval=Interval.from_draws(draws[method.name]),
             average_precision=average_precision(method.scores, anomalous),
-            average_precision_interval=Interval.from_draws(bootstrap.average_precision(method.scores)),
-            against_best=None
-            if best is None or best == method.name
-            else Interval.from_draws(draws[method.name] - draws[best]),
+            average_precision_interval=Interval.from_draws(drawn[method.name][1]),
+            against_best=against[method.name],
         )
         for method in methods
     ]

@@ -14,8 +14,8 @@ from wsi_haloae.annotations.geojson import find_annotations, read_annotations
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.errors import AnnotationError
 from wsi_haloae.evaluation.discoveries import discovered
+from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
 from wsi_haloae.evaluation.region_overlap import RegionOverlap, region_overlap
-from wsi_haloae.evaluation.slide_result import LabelledTiles
 from wsi_haloae.evaluation.tile_labels import NO_CLASS, block_names, label_tiles
 from wsi_haloae.provenance.parts import UNUSED, Part, count_parts
 from wsi_haloae.provenance.use import SlideUse

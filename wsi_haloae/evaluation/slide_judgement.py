@@ -9,19 +9,10 @@ import numpy as np
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.held_out import counted, held_out, left_out
+from wsi_haloae.evaluation.judgement import few_groups, judge
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide
-from wsi_haloae.evaluation.slide_result import (
-    LabelledTiles,
-    PatientFigures,
-    SlideResult,
-    called_figures,
-    class_figures,
-    discoveries,
-    false_calls,
-    patient_figures,
-    reference_calibration,
-    rule_figures,
-)
+from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
+from wsi_haloae.evaluation.slide_result import PatientFigures, SlideResult
 from wsi_haloae.evaluation.tile_labels import BLOCK
 from wsi_haloae.stores.scored_as import ScoredAs, describe_ways
 
@@ -54,23 +45,23 @@ def judge_slides(slides: Sequence[LabelledSlide], reference: Sequence[str]) -> t
     """
     judged = [slide for slide in slides if len(slide.tiles.classes)]
     _require_both(judged, slides, reference)
-    result, tiles = _judge(judged, reference)
+    result, tiles = _judge(judged)
     others = held_out(judged)
     if 0 < len(others) < len(judged) and _missing(others, reference) is None:
-        result = replace(result, held_out=_judge(others, reference)[0])
+        result = replace(result, held_out=_judge(others)[0])
     return replace(result, left_out=left_out(slides)), tiles
 
 
 def too_few(slides: Sequence[LabelledSlide], result: SlideResult) -> Iterator[str]:
     """What to say where slides or patients are too few for intervals over them."""
     judged = [slide for slide in slides if len(slide.tiles.classes)]
-    yield from _too_few(judged)
+    yield from _too_few(judged, result)
     if result.held_out:
-        for words in _too_few(held_out(judged)):
+        for words in _too_few(held_out(judged), result.held_out):
             yield f"Held-out slides: {words}"
 
 
-def _too_few(slides: Sequence[LabelledSlide]) -> Iterator[str]:
+def _too_few(slides: Sequence[LabelledSlide], result: SlideResult) -> Iterator[str]:
     units = _units(slides)
     if len(slides) < ENOUGH:
         yield (
@@ -82,6 +73,8 @@ def _too_few(slides: Sequence[LabelledSlide]) -> Iterator[str]:
             f"{len(units)} patients are too few for intervals over patients. Those over slides are too narrow, because "
             "slides of one patient resemble each other."
         )
+    elif few := few_groups(result.judgement):
+        yield few
 
 
 def _require_both(judged: Sequence[LabelledSlide], slides: Sequence[LabelledSlide], reference: Sequence[str]) -> None:
@@ -108,40 +101,42 @@ def _missing(slides: Sequence[LabelledSlide], reference: Sequence[str]) -> str |
     )
 
 
-def _judge(slides: Sequence[LabelledSlide], reference: Sequence[str]) -> tuple[SlideResult, LabelledTiles]:
+def _judge(slides: Sequence[LabelledSlide]) -> tuple[SlideResult, LabelledTiles]:
     by_slide = len(slides) >= ENOUGH
     tiles = LabelledTiles.joined([_grouped(slide, slide.name) if by_slide else slide.tiles for slide in slides])
-    names = set(tiles.classes.tolist())
     selections = [slide.selection for slide in slides if slide.selection]
     overlaps = [slide.overlap for slide in slides if slide.overlap]
     can_call = len(selections) == len(slides)
-    smallest = [slide.smallest_p for slide in slides if slide.smallest_p is not None]
-    calibration = reference_calibration(tiles)
+    judgement = judge(
+        tiles,
+        grouped_by=SLIDES if by_slide else f"blocks of {BLOCK} x {BLOCK} tiles",
+        smallest_p=_smallest_p(slides),
+        selection=selections[0] if can_call else None,
+        overlap=sum(overlaps[1:], overlaps[0]) if can_call else None,
+    )
     result = SlideResult(
         slides=[slide.name for slide in slides],
         unlabelled=sum(slide.unlabelled for slide in slides),
-        reference_classes=sorted(names & set(reference)),
-        groups=len(set(tiles.groups.tolist())),
-        grouped_by=SLIDES if by_slide else f"blocks of {BLOCK} x {BLOCK} tiles",
-        rules=rule_figures(tiles),
-        classes=class_figures(tiles, can_call=can_call),
-        called=called_figures(tiles, selections[0], sum(overlaps[1:], overlaps[0])) if can_call else None,
-        calibration=calibration,
-        discoveries=discoveries(tiles, min(smallest, default=None)),
-        false_calls=false_calls(calibration, max(smallest, default=None)),
-        by_patient=_by_patient(slides, max(smallest, default=None)),
+        judgement=judgement,
+        by_patient=_by_patient(slides),
         trained_on={slide.name: "not recorded" if slide.use is None else str(slide.use) for slide in slides},
         left_out={},
     )
     return result, tiles
 
 
-def _by_patient(slides: Sequence[LabelledSlide], smallest_p: float | None) -> PatientFigures | None:
+def _by_patient(slides: Sequence[LabelledSlide]) -> PatientFigures | None:
     """None if nothing names a patient, or if there are too few."""
     if len(_units(slides)) < ENOUGH:
         return None
     tiles = LabelledTiles.joined([_grouped(slide, slide.patient or slide.name) for slide in slides])
-    return patient_figures(tiles, smallest_p)
+    found = judge(tiles, grouped_by="patients", smallest_p=_smallest_p(slides), selection=None)
+    return PatientFigures(found.groups, found.rules, found.false_calls)
+
+
+def _smallest_p(slides: Sequence[LabelledSlide]) -> float | None:
+    """The smallest possible p-value, which is that of the model; None without calibration."""
+    return min((slide.smallest_p for slide in slides if slide.smallest_p is not None), default=None)
 
 
 def _units(slides: Sequence[LabelledSlide]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,9 @@ from torch import Tensor
 from wsi_haloae.baselines.image_baselines import code_width
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.baselines.pooled import PooledBaseline, PooledMahalanobis, PooledNearest
+from wsi_haloae.config import PAPER
 from wsi_haloae.evaluation.comparison import MethodScores
+from wsi_haloae.evaluation.labelled_tiles import SCORE
 from wsi_haloae.evaluation.tile_statistics import statistic_scores, tile_statistics
 from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -21,6 +23,7 @@ from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.scoring.pooling import mean_over, mean_over_channels, quantile_over
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
+from wsi_haloae.stores.score_store import TileScores
 from wsi_haloae.tiles.sources import TileSource
 
 BATCH = 16
@@ -99,16 +102,33 @@ class TileBaselines:
             yield TileBatch(features, tissue_cells(unit, model.map_size, glass), tiles)
 
 
-def haloae_scores(
-    checkpoint: Checkpoint, source: TileSource, numbers: NDArray[np.int64], device: torch.device, advance: Advance
-) -> list[MethodScores]:
-    """Scores (n,) of tiles by the checkpoint's own rule, by every other rule, and by the paper's."""
-    scorer = Scorer(checkpoint, device, BATCH)
-    found = score_source(scorer, source, numbers, advance)
+def fit_baselines(
+    checkpoint: Checkpoint, source: TileSource, train: NDArray[np.int64], device: torch.device, reporter: Reporter
+) -> TileBaselines:
+    """Fit on tiles ``train`` (m,) of a source."""
+    with reporter.track("Fitting the baselines", len(train), "tiles") as advance:
+        return TileBaselines(checkpoint, source, train, device, advance)
+
+
+def own_baselines(rules: Mapping[str, NDArray[np.float32]]) -> list[MethodScores]:
+    """The baselines whose statistics a checkpoint has: the rule ``content`` is the pooled Mahalanobis distance."""
+    return [MethodScores(PooledMahalanobis.name, "baseline", rules["content"])] if "content" in rules else []
+
+
+def scores_by_rule(scorer: Scorer, found: TileScores) -> dict[str, NDArray[np.float32]]:
+    """Scores (n,) by the checkpoint's own rule, by the paper's, and by every other rule."""
+    return {
+        SCORE: found.score,
+        PAPER: found.score_paper,
+        **{name: found.rules[:, place] for place, name in enumerate(scorer.rules)},
+    }
+
+
+def haloae_methods(rules: Mapping[str, NDArray[np.float32]]) -> list[MethodScores]:
+    """The same as methods: HaloAE, whose rule is the checkpoint's, and HaloAE by each other rule."""
     return [
-        MethodScores("HaloAE", "HaloAE", found.score),
-        MethodScores("HaloAE: paper", "HaloAE", found.score_paper),
-        *(MethodScores(f"HaloAE: {name}", "HaloAE", found.rules[:, place]) for place, name in enumerate(scorer.rules)),
+        MethodScores("HaloAE" if name == SCORE else f"HaloAE: {name}", "HaloAE", scores)
+        for name, scores in rules.items()
     ]
 
 
@@ -122,10 +142,8 @@ def all_methods(
 ) -> list[MethodScores]:
     """Every method's scores of all tiles of ``tested``; baselines are fitted on tiles ``train`` of ``source``."""
     numbers = np.arange(len(tested.groups))
-    with reporter.track("Fitting the baselines", len(train), "tiles") as advance:
-        baselines = TileBaselines(checkpoint, source, train, device, advance)
+    baselines = fit_baselines(checkpoint, source, train, device, reporter)
+    scorer = Scorer(checkpoint, device, BATCH)
     with reporter.track("Comparing", 2 * len(numbers), "tiles") as advance:
-        return [
-            *haloae_scores(checkpoint, tested, numbers, device, advance),
-            *baselines.score(tested, numbers, advance),
-        ]
+        found = score_source(scorer, tested, numbers, advance)
+        return [*haloae_methods(scores_by_rule(scorer, found)), *baselines.score(tested, numbers, advance)]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import Config, StainConfig
 from wsi_haloae.documents import read_document
-from wsi_haloae.errors import UsageError, WsiHaloaeError
+from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.evaluation.comparison import MethodScores
-from wsi_haloae.evaluation.tile_comparison import all_methods
+from wsi_haloae.evaluation.labelled_source import LabelledSource
+from wsi_haloae.evaluation.tile_comparison import BATCH, fit_baselines
+from wsi_haloae.evaluation.tile_judgement import judge_tiles
+from wsi_haloae.evaluation.tile_page import write_tile_judgement
 from wsi_haloae.experiments.colourings import COLOURINGS, Colouring, Recolour
 from wsi_haloae.experiments.histology_pictures import write_pictures
 from wsi_haloae.experiments.histology_table import SeedScores, held_out_residual, markdown_histology, table_cells
@@ -28,9 +30,10 @@ from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.provenance.parts import PARTS
+from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.stain_matching import match_stains, stain_target
 from wsi_haloae.stain.facts import StainFacts
-from wsi_haloae.tiles.sources import CombinedSource, ImageFolderSource, TileSource, group_by_regex, list_images
+from wsi_haloae.tiles.sources import CombinedSource, ImageFolderSource, TileSource
 from wsi_haloae.tiles.views import Changed, Chosen
 from wsi_haloae.training.calibrate import calibrate
 from wsi_haloae.training.choose_rule import areas_by_kind, scored_anomalies
@@ -64,14 +67,18 @@ class HistologySet:
 
     def source(self, root: Path, folders: Sequence[str]) -> CombinedSource:
         """Tiles of some folders; `UsageError` for one without images."""
-        parts: list[TileSource] = []
-        for folder in folders:
-            files = list_images(root / self.name / folder)
-            if not files:
-                raise UsageError(f"{root / self.name / folder}: no image in it, but the set {self.name} needs it.")
-            place = root / self.name / folder
-            parts.append(ImageFolderSource(place, self.mpp, files, group_by_regex(files, place, self.group)))
-        return CombinedSource(parts)
+        return CombinedSource([self._open(root, folder) for folder in folders])
+
+    def labelled(self, root: Path) -> LabelledSource:
+        """The test tiles; a class has the name of its folder."""
+        reference, anomalous = (
+            {Path(folder).name: self._open(root, folder) for folder in folders}
+            for folders in (self.reference, self.anomalous)
+        )
+        return LabelledSource.of(reference, anomalous)
+
+    def _open(self, root: Path, folder: str) -> ImageFolderSource:
+        return ImageFolderSource.open(root / self.name / folder, self.mpp, self.group)
 
 
 @dataclass(frozen=True)
@@ -163,15 +170,17 @@ def _run(
     reporter: Reporter,
 ) -> None:
     data = _prepare(root, tiles, colouring, config)
-    identity = _identity(config, data.source, data.tested, options)
+    identity = _identity(config, data.source, data.labelled.source, options)
     if (folder / SCORES_NAME).exists():
         require_same(folder, read_document(folder / SCORES_NAME).get("identity"), identity, "remove this folder")
         reporter.line(f"{folder}: done already, skipped")
         return
     checkpoint = _train(data, folder, config, options, identity, reporter)
     device = resolve_device(options.device)
-    methods = all_methods(checkpoint, data.source, data.split.tiles["train"], data.tested, device, reporter)
-    write_pictures(folder, checkpoint, data.tested, data.anomalous, methods, device)
+    baselines = fit_baselines(checkpoint, data.source, data.split.tiles["train"], device, reporter)
+    judged = judge_tiles(data.labelled, checkpoint.facts, Scorer(checkpoint, device, BATCH), baselines, reporter)
+    write_tile_judgement(folder, judged, checkpoint, {"colouring": colouring})
+    write_pictures(folder, checkpoint, data.labelled, judged.methods, device)
     record = {
         "identity": identity,
         "steps": checkpoint.facts.training["steps"],
@@ -180,11 +189,11 @@ def _run(
         "rule": checkpoint.facts.config.scoring.rule,
         "rule_marks": checkpoint.facts.rule_marks,
         "disturbed": _synthetic_anomaly_auroc(checkpoint, _held_out(data.source, data.split), device, reporter),
-        "groups": data.tested.groups,
-        "anomalous": data.anomalous.tolist(),
+        "groups": data.labelled.source.groups,
+        "anomalous": data.labelled.anomalous.tolist(),
         "methods": [
             {"name": one.name, "kind": one.kind, "scores": [float(f"{score:.9g}") for score in one.scores]}
-            for one in methods
+            for one in judged.methods
         ],
     }
     write_text(folder / SCORES_NAME, json.dumps(record) + "\n")
@@ -192,12 +201,11 @@ def _run(
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Training tiles and their parts, test tiles and which of them are anomalous (n,), in one colouring."""
+    """Training tiles and their parts, and test tiles, in one colouring."""
 
     source: TileSource
     split: Split
-    tested: TileSource
-    anomalous: NDArray[np.bool_]
+    labelled: LabelledSource
     stains: StainFacts | None
 
 
@@ -206,15 +214,14 @@ def _prepare(root: Path, tiles: HistologySet, colouring: Colouring, config: Conf
     check_tile_size(config.model, plain.tile_size)
     split = split_by_group(plain.groups, config.split, config.training.seed, tiles.fixed)
     recolour = Recolour(colouring, _tiles(plain, split))
-    reference, anomalous = (tiles.source(root, folders) for folders in (tiles.reference, tiles.anomalous))
-    labels = np.repeat([False, True], [len(reference.groups), len(anomalous.groups)])
-    source, tested = (Changed(one, recolour, colouring) for one in (plain, CombinedSource([reference, anomalous])))
+    labelled = tiles.labelled(root)
+    source, tested = (Changed(one, recolour, colouring) for one in (plain, labelled.source))
     if not config.stain.normalise:
-        return _Prepared(source, split, tested, labels, None)
+        return _Prepared(source, split, replace(labelled, source=tested), None)
     glass = config.scoring.glass_level
     stains = stain_target(source, split.tiles["train"], glass)
     matched, judged = (match_stains(one, stains, glass) for one in (source, tested))
-    return _Prepared(matched, split, judged, labels, stains)
+    return _Prepared(matched, split, replace(labelled, source=judged), stains)
 
 
 def _held_out(source: TileSource, split: Split) -> Chosen:

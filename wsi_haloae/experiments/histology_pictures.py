@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.config import map_title
 from wsi_haloae.evaluation.comparison import MethodScores, best_baseline
+from wsi_haloae.evaluation.labelled_source import LabelledSource
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.experiments.tile_pictures import MappedTile, write_map_sheet, write_score_histograms
 from wsi_haloae.features.preprocessing import to_unit
@@ -27,12 +28,12 @@ SHOWN = ("HaloAE", "HaloAE: paper")
 def write_pictures(
     folder: Path,
     checkpoint: Checkpoint,
-    tested: TileSource,
-    anomalous: NDArray[np.bool_],
+    labelled: LabelledSource,
     methods: Sequence[MethodScores],
     device: torch.device,
 ) -> None:
     """``scores.png`` and ``maps.png``."""
+    tested, anomalous = labelled.source, labelled.anomalous
     scores = {one.name: one.scores for one in methods}
     baselines = {one.name: auroc(one.scores, anomalous) for one in methods if one.kind == "baseline"}
     names = [*SHOWN, *(name for name in (best_baseline(baselines),) if name)]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
-from wsi_haloae.evaluation.comparison import Kind, MethodScores, best_baseline
+from wsi_haloae.evaluation.comparison import Kind, MethodScores, against_best
 from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.evaluation.metrics import auroc
 
@@ -51,15 +51,16 @@ def table_cells(seeds: Sequence[SeedScores]) -> list[TableCell]:
     areas = {name: [auroc(one, seeds[0].anomalous) for one in several] for name, several in scores.items()}
     draws = {name: np.mean([bootstrap.auroc(one) for one in several], axis=0) for name, several in scores.items()}
     kinds: Mapping[str, Kind] = {method.name: method.kind for method in seeds[0].methods}
-    best = best_baseline({name: float(np.mean(areas[name])) for name in names if kinds[name] == "baseline"})
+    means = {name: float(np.mean(areas[name])) for name in names}
+    against = against_best(means, draws, kinds)
     return [
         TableCell(
             name,
             kinds[name],
-            float(np.mean(areas[name])),
+            means[name],
             areas[name],
             Interval.from_draws(draws[name]),
-            None if best is None or name == best else Interval.from_draws(draws[name] - draws[best]),
+            against[name],
         )
         for name in names
     ]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from wsi_haloae.errors import UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.held_out import training_warnings, with_patients
+from wsi_haloae.evaluation.judgement_page import PAGE_NAME
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide, Outlines, label_slide
 from wsi_haloae.evaluation.slide_judgement import judge_slides, require_one_way, too_few
-from wsi_haloae.evaluation.slide_page import PAGE_NAME, summary_lines, write_evaluation
+from wsi_haloae.evaluation.slide_page import summary_lines, write_evaluation
 from wsi_haloae.export.slide_index import EVALUATION, write_index
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,21 @@ class ImageFolderSource:
         self.files = list(files)
         self.groups = list(groups)
         self.blocks = [file.relative_to(folder).as_posix() for file in files]
+
+    @classmethod
+    def open(cls, folder: Path, mpp: float, group_regex: str | None = None) -> Self:
+        """All images below a folder, of ``mpp`` µm per pixel; without ``group_regex`` each is a group of its own.
+
+        Raises `UsageError` for a folder without images, for images of several sizes, and for names without a group.
+        """
+        files = list_images(folder)
+        if not files:
+            raise UsageError(f"{folder}: no image in it; tiles in {', '.join(sorted(IMAGE_SUFFIXES))} are needed.")
+        if group_regex is None:
+            groups = [f"{folder.resolve().name}/{file.relative_to(folder).as_posix()}" for file in files]
+        else:
+            groups = group_by_regex(files, folder, group_regex)
+        return cls(folder, mpp, files, groups)
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """One tile, (s, s, 3) RGB."""

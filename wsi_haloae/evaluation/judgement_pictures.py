@@ -1,4 +1,4 @@
-"""Pictures of scored slides with annotations: ROC curves, validity of p-values, scores by class."""
+"""Pictures of labelled tiles: ROC curves, validity of p-values, scores by class."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sklearn.metrics import roc_curve
 
 from wsi_haloae.evaluation.calibration_curve import CalibrationPoint
 from wsi_haloae.figures.saving import save_figure
+from wsi_haloae.quoting import printable
 
 
 def write_roc(path: Path, methods: Mapping[str, NDArray[np.floating]], anomalous: NDArray[np.bool_]) -> None:
@@ -50,10 +51,12 @@ def write_class_scores(path: Path, by_class: Mapping[str, NDArray[np.floating]],
     """Scores of each class's tiles as boxes, reference classes in blue."""
     figure = Figure(figsize=(1.4 * len(by_class) + 2.2, 4.2), layout="constrained")
     axes = figure.subplots()
-    labels = [f"{name}\n({len(scores):,})" for name, scores in by_class.items()]
+    labels = [f"{printable(name)}\n({len(scores):,})" for name, scores in by_class.items()]
     drawn = axes.boxplot(list(by_class.values()), tick_labels=labels, showfliers=False, patch_artist=True, whis=(1, 99))
     for box, name in zip(drawn["boxes"], by_class, strict=True):
         box.set(facecolor="tab:blue" if name in reference else "tab:red", alpha=0.55)
+    for label in axes.get_xticklabels():
+        label.set_parse_math(False)  # a name may hold dollar signs
     axes.set(ylabel="anomaly score", title="boxes: middle half; whiskers: 1st to 99th percentile")
     axes.title.set_fontsize(9)
     axes.grid(axis="y", alpha=0.3)

@@ -1,0 +1,67 @@
+"""What a judgement of labelled tiles leaves in its folder: the figures as JSON, pictures, and a page with both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wsi_haloae.atomic import remove, write_text
+from wsi_haloae.evaluation.judgement import Judgement
+from wsi_haloae.evaluation.judgement_pictures import write_calibration, write_class_scores, write_roc
+from wsi_haloae.evaluation.labelled_tiles import SCORE, LabelledTiles
+from wsi_haloae.evaluation.slide_result import SlideResult
+from wsi_haloae.pages import percent, write_page
+
+RESULT_NAME, PAGE_NAME = "evaluation.json", "evaluation.html"
+PAGE = "evaluation/evaluation.html.jinja"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was judged: words for the page, and ``document``, the JSON but for the warnings.
+
+    ``labelled`` names the tiles with a class, ``together`` says among which tiles a false-discovery rate is kept.
+    ``pictures`` are further ones, already written, by their titles; ``slides`` is the whole result for slides.
+    """
+
+    title: str
+    introduction: str
+    labelled: str
+    together: str
+    document: Mapping[str, Any]
+    pictures: Mapping[str, Path] = field(default_factory=dict)
+    slides: SlideResult | None = None
+
+
+def write_judgement(
+    output: Path, subject: Subject, judgement: Judgement, tiles: LabelledTiles, warnings: Sequence[str]
+) -> None:
+    """Write all of it into the folder ``output``."""
+    pictures = {"Scores by class": output / "classes.png", "ROC": output / "roc.png"}
+    by_class = {name: tiles.rules[SCORE][tiles.classes == name] for name in judgement.classes}
+    write_class_scores(pictures["Scores by class"], by_class, judgement.reference_classes)
+    write_roc(pictures["ROC"], tiles.rules, tiles.anomalous)
+    calibration = output / "calibration.png"
+    remove(calibration)  # an earlier judgement may have had p-values
+    if judgement.calibration:
+        pictures["p-values of reference tiles"] = calibration
+        write_calibration(calibration, judgement.calibration)
+    encoded = {title: path.read_bytes() for title, path in (pictures | dict(subject.pictures)).items()}
+    write_page(output / PAGE_NAME, PAGE, subject=subject, result=judgement, warnings=warnings, pictures=encoded)
+    document = {"warnings": list(warnings), **subject.document}
+    write_text(output / RESULT_NAME, json.dumps(document, indent=2) + "\n")
+
+
+def summary_line(judgement: Judgement) -> str:
+    """The figures of the score in one line."""
+    own = judgement.rules[SCORE]
+    low, high = own.auroc_interval.low, own.auroc_interval.high
+    words = f"AUROC {own.auroc:.3f} ({low:.3f}-{high:.3f}), average precision {own.average_precision:.3f}"
+    if judgement.called and judgement.called.dice is not None:
+        words += f", Dice {judgement.called.dice:.3f} at a {judgement.called.criterion}"
+    if judgement.false_calls:
+        words += f", {percent(judgement.false_calls.share)} of reference tiles at p ≤ {judgement.false_calls.level:g}"
+    return words
