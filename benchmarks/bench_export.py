@@ -16,7 +16,8 @@ from machine import print_row, seconds_in_turn
 
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.heatmap.assembly import assemble_heatmap
-from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore, TileScores
+from wsi_haloae.stores.score_header import ComputeRecord, ModelRecord, ScoreHeader
+from wsi_haloae.stores.score_store import ScoreStore, TileScores
 from wsi_haloae.stores.sharded import GridRecord, SlideRecord, TileIndex, TileState
 from wsi_haloae.tiles.grid import TileGrid
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.provenance.use import SlideUse
-from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
+from wsi_haloae.stores.score_header import ComputeRecord, ModelRecord, ScoreHeader
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import GridRecord, SlideRecord, TileIndex, TileState
 from wsi_haloae.tiles.grid import TileGrid
 

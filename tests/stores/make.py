@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from wsi_haloae.stores.gallery import Gallery, GalleryRole
-from wsi_haloae.stores.score_store import ComputeRecord, ModelRecord, ScoreHeader, ScoreStore
+from wsi_haloae.stores.score_header import ComputeRecord, ModelRecord, ScoreHeader
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import GridRecord, SlideRecord, StoreHeader, TileIndex
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.grid import TileGrid

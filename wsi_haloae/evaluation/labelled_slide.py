@@ -20,7 +20,8 @@ from wsi_haloae.evaluation.tile_labels import NO_CLASS, block_names, label_tiles
 from wsi_haloae.provenance.parts import UNUSED, Part, count_parts
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.slide.properties import Bounds
-from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
+from wsi_haloae.stores.score_header import ScoreHeader
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.tiles.known import known_tiles

@@ -19,7 +19,7 @@ from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.export.levels import SMALLEST, pyramid
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.heatmap.assembly import Heatmap
-from wsi_haloae.stores.score_store import ScoreHeader
+from wsi_haloae.stores.score_header import ScoreHeader
 
 
 def write_ome_tiff(path: Path, source: OpenStore) -> None:

@@ -16,7 +16,7 @@ from wsi_haloae.export.feature_collection import finite, polygon_geometry, write
 from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.heatmap.regions import Region
-from wsi_haloae.stores.score_store import ScoreHeader
+from wsi_haloae.stores.score_header import ScoreHeader
 
 REGION_CLASS, REGION_COLOUR = "Anomaly", (200, 30, 30)
 REGION_NAME = "Anomalous region"

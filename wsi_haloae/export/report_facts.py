@@ -8,7 +8,7 @@ from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, Selection, shar
 from wsi_haloae.calibration.true_rate import true_rate
 from wsi_haloae.config import autoencoder_words
 from wsi_haloae.pages import percent
-from wsi_haloae.stores.score_store import ScoreHeader
+from wsi_haloae.stores.score_header import ScoreHeader
 
 CALIBRATED_IN = "float32"
 """The arithmetic in which trainings score their calibration tiles, on every device."""

@@ -13,7 +13,7 @@ from wsi_haloae.model.device import resolve_device
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.options import ScoreOptions
-from wsi_haloae.stores.score_store import ComputeRecord
+from wsi_haloae.stores.score_header import ComputeRecord
 
 
 class Compute:

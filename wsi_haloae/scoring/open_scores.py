@@ -7,7 +7,8 @@ from pathlib import Path
 from wsi_haloae.atomic import refuse_link
 from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.stores.score_store import STORE_NAME, ScoreHeader, ScoreStore
+from wsi_haloae.stores.score_header import ScoreHeader
+from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.tiles.chosen import ChosenTiles
 from wsi_haloae.workspace.record import RunRecord, is_finished
 

@@ -16,7 +16,7 @@ from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import available_rules
 from wsi_haloae.slide.properties import Slide, SlideProperties
-from wsi_haloae.stores.score_store import ModelRecord, ScoreHeader
+from wsi_haloae.stores.score_header import ModelRecord, ScoreHeader
 from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.slide_inputs import SlideInput

@@ -26,7 +26,8 @@ from wsi_haloae.scoring.apply_rule import map_by, numbers_by, score_by
 from wsi_haloae.scoring.measured import Measured, Reference
 from wsi_haloae.scoring.pooling import moments_over_channels
 from wsi_haloae.scoring.rules.descriptor import descriptor, moments
-from wsi_haloae.stores.score_store import ComputeRecord, TileScores
+from wsi_haloae.stores.score_header import ComputeRecord
+from wsi_haloae.stores.score_store import TileScores
 
 HALF = float(np.finfo(np.float16).max)
 

@@ -34,15 +34,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from wsi_haloae.adaptation.adapt import Asked, adapt
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.artefacts.flags import FLAGS
-from wsi_haloae.artefacts.limits import ArtefactLimits
-from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.config import DESCRIPTOR, ScoringConfig, rule_words
-from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.adaptation import (
     ADAPTED,
     AdaptedRecord,
@@ -55,6 +51,7 @@ from wsi_haloae.stores.adaptation import (
 from wsi_haloae.stores.compaction import compact, is_compact
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
 from wsi_haloae.stores.layout import Column
+from wsi_haloae.stores.score_header import ScoreHeader
 from wsi_haloae.stores.sharded import (
     SHARD_TILES,
     ShardedStore,
@@ -66,64 +63,6 @@ from wsi_haloae.stores.sharded import (
 )
 
 STORE_NAME = "scores.zarr"
-
-
-class ModelRecord(BaseModel):
-    """Which model scored, and the fixed scale its scores are shown on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    sha256: str
-    rule: str  # in words
-    rule_name: str | None = None  # its name in the table of rules; None for stores from before it was kept
-    mpp: float
-    display_range: tuple[float, float]
-    map_range: tuple[float, float] | None = None  # the same for anomaly maps; None for models from before it was kept
-    calibration: CalibrationFacts | None
-    artefacts: ArtefactLimits | None
-
-    @property
-    def smallest_p(self) -> float | None:
-        """The p-value of a score above all calibration scores; None without calibration."""
-        return None if self.calibration is None else self.calibration.smallest_p
-
-
-class ComputeRecord(BaseModel):
-    """How the scores were computed. A resumed run uses the same values, so that it writes the same bytes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    batch_size: int
-    dtype: str
-    device: str
-    threads: int
-    lowered_from: int | None = None  # the batch size that did not fit into memory
-
-    def __str__(self) -> str:
-        """In words: "float32 on cpu, batches of 16 tiles, 2 threads"."""
-        return f"{self.dtype} on {self.device}, batches of {self.batch_size} tiles, {self.threads} threads"
-
-
-class ScoreHeader(StoreHeader):
-    """The attributes of a score store."""
-
-    model: ModelRecord
-    compute: ComputeRecord
-    layers: tuple[str, ...]
-    rules: tuple[str, ...]
-    map_size: int | None  # side of the kept anomaly maps, None without --maps
-    roi_sha256: str | None
-    descriptor_size: int | None = None  # numbers k of a descriptor, None for a model without
-    trained_on: SlideUse | None = None  # what training used of this slide; None for models that do not know it
-
-    def identity(self) -> dict[str, Any]:
-        """Everything except ``compute``, which a resumed run reads from the store, and what follows from the rest."""
-        return self.model_dump(mode="json", exclude={"compute": True, "trained_on": True, "model": {"rule_name"}})
-
-    def learns(self, header: ScoreHeader) -> bool:
-        """Whether ``header``, of a later run, knows more about the slide's patient, who may have been named since."""
-        named = header.trained_on is not None and header.trained_on.patient is not None
-        return named and self.trained_on != header.trained_on
 
 
 @dataclass(frozen=True)

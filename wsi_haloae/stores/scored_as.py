@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from wsi_haloae.atomic import read_own
-from wsi_haloae.stores.score_store import ScoreHeader
+from wsi_haloae.stores.score_header import ScoreHeader
 
 SHA_SHOWN = 8
 NAMES_SHOWN = 3

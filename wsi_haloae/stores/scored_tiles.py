@@ -13,7 +13,8 @@ from wsi_haloae.artefacts.flags import FLAGS, known_bits
 from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.calibration.selection import USUAL, Criterion, Selection
 from wsi_haloae.stores.adaptation import AdaptedRecord
-from wsi_haloae.stores.score_store import ScoreHeader, ScoreStore
+from wsi_haloae.stores.score_header import ScoreHeader
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileIndex, TileState
 
 STATE_WORDS = {
