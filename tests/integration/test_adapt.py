@@ -6,8 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
@@ -153,6 +156,32 @@ def test_a_notebook_adapts_too(tiny: Tiny, model: Path, out: Path, tmp_path: Pat
         marked.adapt("anchors")
     whole = score(tiny.slide, model, tmp_path / "again", anchors=file, quiet=True)
     np.testing.assert_array_equal(whole.store.read("score"), marked.store.read("score"))
+
+
+def test_evaluate_leaves_anchors_out_and_says_so(
+    tiny: Tiny, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zarr_store(out) as attributes:  # as of a slide that was not trained on
+        attributes["header"]["trained_on"] = None
+    command = ["evaluate", str(out), "--annotations", str(tiny.truth), "--reference", "Tumor"]
+    assert run([*command, "-o", str(tmp_path / "before")]) == 0
+    assert "--anchors" not in capsys.readouterr().err
+    assert run(["export", str(out), "--anchors", str(marks(tmp_path / "tiny.geojson", opened(out))), "-q"]) == 0
+    assert run([*command, "-o", str(tmp_path / "after")]) == 0
+    assert "3 tiles that were marked as reference tissue" in " ".join(capsys.readouterr().err.split())
+    judged = [
+        sum(one["tiles"] for one in json.loads((tmp_path / name / "evaluation.json").read_text())["classes"].values())
+        for name in ("before", "after")
+    ]
+    assert 0 < judged[0] - judged[1] <= 3
+
+
+@contextmanager
+def zarr_store(out: Path) -> Iterator[dict[str, Any]]:
+    path = out / "tiny/scores.zarr/zarr.json"
+    document = json.loads(path.read_text())
+    yield document["attributes"]
+    path.write_text(json.dumps(document))
 
 
 def test_descriptors_are_what_other_tools_cluster_by(out: Path) -> None:

@@ -58,6 +58,7 @@ class LabelledSlide:
     patient: str
     use: SlideUse | None
     left_out: Mapping[Part, int]
+    anchors: int
 
 
 def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str = "") -> LabelledSlide:
@@ -71,8 +72,10 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str =
     classes = label_tiles(annotations.by_class, index.location, index.size, outlines.min_coverage)
     use = store.header.trained_on
     used = np.full(len(index), UNUSED, np.uint8) if use is None else known_tiles(use, store.header.grid, index)
-    unused, outlined = used == UNUSED, done & (classes != NO_CLASS)
-    judged = outlined & unused
+    outlined, anchors = done & (classes != NO_CLASS), () if scored.adapted is None else scored.adapted.anchors
+    fair = used == UNUSED
+    fair[list(anchors)] = False  # somebody has judged these tiles already
+    judged = outlined & fair
     scores = store.scores()
     rules = {"score": scored.score, "paper": scored.score_paper}
     rules |= {name: scores.rules[:, place] for place, name in enumerate(store.header.rules)}
@@ -82,7 +85,7 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str =
     overlap = None
     if selection is not None:
         overlap = region_overlap(
-            chosen, done & unused, index.location, index.size,
+            chosen, done & fair, index.location, index.size,
             anomalous=_union(annotations.by_class, outlines.reference, inside=False),
             reference=_union(annotations.by_class, outlines.reference, inside=True),
             pixel_area=slide.mpp_x * slide.mpp_y / 1e6,
@@ -107,6 +110,7 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str =
         patient=patient,
         use=use,
         left_out=count_parts(used[outlined]),
+        anchors=len(anchors),
     )
 
 

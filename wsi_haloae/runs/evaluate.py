@@ -53,6 +53,9 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
     warnings += sorted({slide.why_none for slide in slides if slide.why_none})
     with reporter.timed("figures and their intervals"):
         result, tiles = judge_slides(slides, options.outlines.reference)
+    marked = sum(slide.anchors for slide in slides)
+    if marked:
+        warnings.append(f"{marked:,} tiles that were marked as reference tissue (--anchors) are left out.")
     warnings += [*training_warnings(slides, result), *too_few(slides, result)]
     write_evaluation(output, result, tiles, warnings)
     if output / PAGE_NAME == scored / EVALUATION:
