@@ -21,6 +21,7 @@ from wsi_haloae.model.anomaly_map import by_layer, smooth
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.training.choose_rule import choose_rule, describe_choice
 from wsi_haloae.training.descriptors import measure_spreads
 
@@ -53,22 +54,29 @@ def test_a_rule_is_known_to_all_by_its_row(
     _scores_as_its_code_says(checkpoint)
     _is_asked_by_auto(checkpoint)
 
-    assert run(["score", str(tiny.slide), "--model", str(model), "-o", str(output), "--maps", "-q"]) == 0
-    store = ScoreStore.open(output / "tiny/scores.zarr")
+    other = tmp_path / "other.tif"  # not trained on
+    write_synthetic_slide(other, width=1024, height=1024, seed=1).write_geojson(other.with_suffix(".geojson"))
+    assert run(["score", str(other), "--model", str(model), "-o", str(output), "--maps", "-q"]) == 0
+    store = ScoreStore.open(output / "other/scores.zarr")
     assert store.header.rules[-1] == "surprise"
     assert store.header.model.rule == WORDS
     np.testing.assert_array_equal(store.read("rules")[:, -1], store.read("score"))
 
-    assert run(["evaluate", str(output), "--annotations", str(tiny.truth), "--reference", "Tumor", "-q"]) == 0
+    assert (
+        run(
+            ["evaluate", str(output), "--annotations", str(other.with_suffix(".geojson")), "--reference", "Tumor", "-q"]
+        )
+        == 0
+    )
     found = json.loads((output / "evaluation/evaluation.json").read_text())
     assert found["rules"]["surprise"] == found["rules"]["score"] | {"name": "surprise"}
     assert run(["export", str(output), "--format", "anndata", "--format", "parquet", "--format", "report", "-q"]) == 0
-    table = anndata.read_h5ad(output / "tiny/tiles.h5ad")
+    table = anndata.read_h5ad(output / "other/tiles.h5ad")
     np.testing.assert_array_equal(
         table.obsm["rules"][:, table.uns["rules"].tolist().index("surprise")], table.obs["score"]
     )
-    assert WORDS in pq.read_schema(output / "tiny/tiles.parquet").metadata[b"rule"].decode()
-    assert WORDS in (output / "tiny/report.html").read_text()
+    assert WORDS in pq.read_schema(output / "other/tiles.parquet").metadata[b"rule"].decode()
+    assert WORDS in (output / "other/report.html").read_text()
     assert f"| `surprise` | {WORDS} | validation tiles |  |" in rule_list()
     assert "`surprise` or `descriptor` or `combined` or `content`" in rule_list()
 

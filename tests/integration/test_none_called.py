@@ -90,7 +90,10 @@ def _coarse(model: Path, coarse: Path) -> Any:
     assert checkpoint.calibration is not None
     facts = checkpoint.calibration.facts.model_copy(update={"effective_tiles": 18.88})
     calibration = replace(checkpoint.calibration, facts=facts)
-    replace(checkpoint, calibration=calibration).with_facts(calibration=facts).save(coarse)
+    config = checkpoint.facts.config
+    fixed = config.model_copy(update={"scoring": config.scoring.model_copy(update={"rule": "combined"})})
+    # A rule that does not adapt: adapted scores are calibrated anew.
+    replace(checkpoint, calibration=calibration).with_facts(calibration=facts, config=fixed).save(coarse)
     return facts
 
 

@@ -15,6 +15,7 @@ import pytest
 from tests.integration.conftest import TINY, Tiny
 from tests.integration.test_score import digests, score
 from wsi_haloae.cli.main import run
+from wsi_haloae.synthetic.slide import write_synthetic_slide
 
 HEX = "0123456789abcdef"
 UNFINISHED = (".partial", ".old", f".{HEX}.partial", f".{HEX}.old", ".tmp")
@@ -62,9 +63,9 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
 def quiet(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two slides scored one by one, judged, and exported in every format."""
     folder = tmp_path_factory.mktemp("quiet")
-    for name in ("one", "two"):
-        shutil.copy(tiny.slide, folder / f"{name}.tif")
-        shutil.copy(tiny.truth, folder / f"{name}.geojson")
+    for seed, name in enumerate(("one", "two")):
+        truth = write_synthetic_slide(folder / f"{name}.tif", width=1024, height=1024, seed=seed)
+        truth.write_geojson(folder / f"{name}.geojson")
         assert score(tiny, folder / "out", slide=folder / f"{name}.tif") == 0
     assert run(evaluation(folder / "out", folder)) == 0
     assert run(["export", str(folder / "out"), "-q"]) == 0

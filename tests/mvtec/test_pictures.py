@@ -14,7 +14,7 @@ from wsi_haloae.mvtec.category_pictures import SheetColumn, write_sheet
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
 def test_only_a_map_that_is_part_of_the_score_is_called_its_anomaly_map(rule: Rule) -> None:
-    assert ("not part of this score" in map_title(rule.name)) == (rule.name in {"content", "classifier"})
+    assert ("not part of this score" in map_title(rule.name)) == (rule.name in {"descriptor", "content", "classifier"})
     assert map_title(rule.name, "A_fm").startswith("A_fm")
 
 

@@ -59,7 +59,7 @@ def test_before_training_it_is_said_what_the_model_sees_and_what_p_values_take(p
     source = CombinedSource([MemorySource(40)])
     groups = [str(number // 4) for number in range(40)]
     split = split_by_group(groups, SHARES, 0)
-    lines = list(Reference(source, groups, split, None, None).describe(load_config(preset)))
+    lines = list(Reference(source, groups, split, None, None, [None] * len(groups)).describe(load_config(preset)))
     assert lines[0] == f"reference tiles: 40 of {source.tile_size} px at {source.mpp:g} µm/px"
     assert any("averages 2 x 2 pixels to one" in line for line in lines) == (seen is not None)
     assert seen is None or f"sees them at {seen}" in lines[1]
