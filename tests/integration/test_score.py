@@ -22,6 +22,7 @@ from tests.integration.conftest import Tiny
 from wsi_haloae.cli.main import run
 from wsi_haloae.export.formats import all_files
 from wsi_haloae.slide.readers import open_slide
+from wsi_haloae.stores.score_store import ScoreStore
 
 OUTPUTS = {
     "tiles.csv", "heatmap.png", "heatmap.overlay.png", "heatmap.ome.tif", "tiles.geojson", "preview.png",
