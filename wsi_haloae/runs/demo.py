@@ -57,7 +57,8 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     truth = read_annotations(second.with_suffix(".geojson"), None)
     write_truth_picture(output / "demo.png", scores, truth.region(REFERENCE), REFERENCE)
     lines = [f"AUROC of {ANOMALOUS.lower()} against {REFERENCE.lower()} on a slide that was not trained on:"]
-    lines += [f"  {name:<14}{value:.3f}" for name, value in rows.items()]
+    width = max(map(len, rows)) + 2
+    lines += [f"  {name:<{width}}{value:.3f}" for name, value in rows.items()]
     lines += [
         autoencoder_words(rule),
         f"Only tiles with at least {PURITY:.0%} of one class count here; 'evaluate' judges mixed tiles too.",
