@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.integration.test_export import ALONE, outputs
 from wsi_haloae import open_scored, score
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import UsageError
+from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 
@@ -134,6 +136,20 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
     assert run(["export", str(out), *more]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
     assert outputs(out) == before
+
+
+def test_mistakes_are_told_before_a_tile_is_scored(
+    tiny: Tiny, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing, old = tmp_path / "nothing.geojson", tmp_path / "old.safetensors"
+    nothing.write_text('{"type": "FeatureCollection", "features": []}')
+    command = ["score", str(tiny.slide), "-o", str(tmp_path / "out")]
+    assert run([*command, "-m", str(model), "--anchors", str(nothing)]) == 2
+    assert "marks no scored tile" in " ".join(capsys.readouterr().err.split())
+    replace(Checkpoint.load(tiny.model), descriptors=None).save(old)
+    assert run([*command, "-m", str(old), "--adapt", "slide"]) == 2
+    assert "cannot be adapted" in " ".join(capsys.readouterr().err.split())
+    assert not list((tmp_path / "out").rglob("scores.zarr"))
 
 
 def test_a_finished_slide_is_adapted_again_by_export(

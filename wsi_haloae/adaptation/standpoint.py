@@ -19,6 +19,8 @@ from wsi_haloae.adaptation.reference import ReferenceDescriptors
 Mode = Literal["none", "slide", "anchors"]
 ENOUGH_ANCHORS = 3
 """Fewer anchors do not say how varied the reference tissue is."""
+MOST_LEFT_OUT = 32
+"""Anchors that are compared with the others: each takes an inversion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +65,6 @@ def _scale_of(anchors: NDArray[np.float16], reference: ReferenceDescriptors) -> 
 def _from_the_others(anchors: NDArray[np.float16], metric: Metric) -> float:
     places = np.arange(len(anchors))[:MOST_LEFT_OUT]
     return float(np.mean([metric.level(np.delete(anchors, n, axis=0)).distance(anchors[n : n + 1])[0] for n in places]))
-
-
-MOST_LEFT_OUT = 32
-"""Anchors that are compared with the others: each takes an inversion."""
 
 
 def calibration_scores(

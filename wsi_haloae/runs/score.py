@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from wsi_haloae.atomic import remove
+from wsi_haloae.errors import UsageError
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.overview import write_overview
 from wsi_haloae.export.printed import scored_lines
 from wsi_haloae.export.removal import remove_outputs
 from wsi_haloae.export.run_facts import run_facts
 from wsi_haloae.progress import Reporter
-from wsi_haloae.scoring.adapt_slide import require_adaptable
+from wsi_haloae.scoring.adapt_slide import marked_tiles, require_adaptable
 from wsi_haloae.scoring.as_asked import require_as_asked
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.open_scores import finished_record, open_scores
@@ -62,6 +63,11 @@ class ScoreRun:
         """Load the model. Raises `CheckpointError` or `UsageError` for what would make every slide fail."""
         require_adaptable(options.adapt, options.anchors)
         checkpoint, mpp = load_slide_model(options.model)
+        if checkpoint.descriptors is None and (options.anchors is not None or options.adapt not in {None, "none"}):
+            raise UsageError(
+                f"{options.model}: trained by a version that did not describe tiles, so its scores cannot be adapted. "
+                "Leave out --adapt and --anchors, or train the model again."
+            )
         return cls(ScorePlanner(checkpoint, mpp, Compute(checkpoint, options), options), options)
 
     def score_one(self, source: SlideInput, folder: Path, record: RunRecorder) -> int:
@@ -75,6 +81,7 @@ class ScoreRun:
                     reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                     return finished.counts.unreadable
             chosen = plan.choose(slide, reporter)
+            marked_tiles(options.anchors or source.anchors, plan.header.slide, chosen.index)  # a mistake is told now
         if options.overwrite:  # only now: every error in the command has been reported
             remove_outputs(folder)
         record.lap("tissue")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.annotations.anchors import anchor_tiles
 from wsi_haloae.annotations.geojson import find_annotations
@@ -11,6 +14,7 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.sharded import SlideRecord, TileIndex
 
 
 def require_adaptable(asked: Asked | None, anchors: Path | None) -> None:
@@ -21,21 +25,30 @@ def require_adaptable(asked: Asked | None, anchors: Path | None) -> None:
         raise UsageError("--adapt anchors needs --anchors: a GeoJSON file with tiles of reference tissue marked.")
 
 
+def marked_tiles(anchors: Path | None, slide: SlideRecord, index: TileIndex) -> NDArray[np.int64] | None:
+    """Numbers of the tiles that the file ``anchors`` (or one in this folder) marks; None without a file.
+
+    Raises `AnnotationError` if there is no such file, or if it marks none.
+    """
+    if anchors is None:
+        return None
+    bounds = Bounds(*slide.bounds) if slide.bounds else None
+    return anchor_tiles(find_annotations(anchors, Path(slide.name)), bounds, index.location, index.size)
+
+
 def adapt_slide(store: ScoreStore, asked: Asked, anchors: Path | None, reporter: Reporter) -> None:
     """Adapt the scores in ``store``, with the tiles that the file ``anchors`` (or one in this folder) marks.
 
     Raises `UsageError` if the slide's model has no descriptors, or if it cannot be adapted in this way.
     """
-    slide, index = store.header.slide, store.index
+    slide = store.header.slide
     if store.header.descriptor_size is None:
+        if asked == "none":
+            return
         raise UsageError(
             f"{slide.name}: scored by a model without descriptors of tiles, so its scores cannot be adapted. Train the "
             "model again with this version, and score the slide again."
         )
-    marked = None
-    if anchors is not None:
-        bounds = Bounds(*slide.bounds) if slide.bounds else None
-        marked = anchor_tiles(find_annotations(anchors, Path(slide.name)), bounds, index.location, index.size)
-    note = store.adapt(asked, marked).note
+    note = store.adapt(asked, marked_tiles(anchors, slide, store.index)).note
     if note:
         reporter.warn(f"{slide.name}: {note}")
