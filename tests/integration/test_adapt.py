@@ -159,6 +159,12 @@ def test_a_finished_slide_is_adapted_again_by_export(
     assert run([*command, "--adapt", "none"]) == 2
     assert "'wsi-haloae export" in " ".join(capsys.readouterr().err.split())
     assert run([*command, "--adapt", "auto"]) == 0
+    file = str(marks(out / "marked.geojson", opened(out)))
+    assert run([*command, "--anchors", file]) == 2
+    assert run(["export", str(out), "--anchors", file, "-q"]) == 0
+    capsys.readouterr()
+    assert run([*command, "--anchors", file]) == 0
+    assert "nothing to do" in capsys.readouterr().err
 
 
 def test_a_notebook_adapts_too(tiny: Tiny, model: Path, out: Path, tmp_path: Path) -> None:

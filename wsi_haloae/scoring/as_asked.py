@@ -13,6 +13,7 @@ from wsi_haloae.atomic import refuse_link
 from wsi_haloae.engine.batch import LARGEST
 from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.adapt_slide import marked_tiles
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.stores.tile_store import STORE_NAME as TILES_NAME
@@ -40,11 +41,11 @@ def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) ->
             f"{folder}: --keep-tiles was given, but this slide was scored without keeping its pixels. "
             "'wsi-haloae tile' writes them into another folder, or pass --overwrite to score the slide again."
         )
-    adapted = store.adapted.record.asked if store.adapted is not None else None
-    if store.finished and (options.anchors is not None or options.adapt not in {None, adapted}):
+    if store.finished and not _adapted_as_asked(store, options):
+        adapted = "none" if store.adapted is None else store.adapted.record.asked
         raise OutputExistsError(
-            f"{path}: scored already, with --adapt {adapted or 'none'}. 'wsi-haloae export {folder}' with --adapt or "
-            "--anchors adapts the scores in seconds; --overwrite scores the slide again."
+            f"{path}: scored already, with --adapt {adapted} or other anchors. 'wsi-haloae export {folder}' with --adapt "
+            "or --anchors adapts the scores in seconds; --overwrite scores the slide again."
         )
     begun_with = {
         "--batch-size": compute.lowered_from or compute.batch_size,
@@ -62,3 +63,11 @@ def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) ->
                 f"{path}: {option} {value} has no effect here. The slide was begun with {begun_with[option]}, which "
                 "decides the last digits of its scores; --overwrite scores it again."
             )
+
+
+def _adapted_as_asked(store: ScoreStore, options: ScoreOptions) -> bool:
+    record = None if store.adapted is None else store.adapted.record
+    if options.anchors is not None:
+        marked = marked_tiles(options.anchors, store.header.slide, store.index)
+        return record is not None and marked is not None and record.anchors == tuple(marked.tolist())
+    return options.adapt in {None, "none" if record is None else record.asked}
