@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.annotations.anchors import anchor_tiles
 from wsi_haloae.annotations.geojson import find_annotations
@@ -26,16 +29,20 @@ def adapt_slide(store: ScoreStore, asked: Asked, anchors: Path | None, reporter:
 
     Raises `UsageError` if the slide's model has no descriptors, or if it cannot be adapted in this way.
     """
-    slide, index = store.header.slide, store.index
+    slide = store.header.slide
     if store.header.descriptor_size is None:
         raise UsageError(
             f"{slide.name}: scored by a model without descriptors of tiles, so its scores cannot be adapted. Train the "
             "model again with this version, and score the slide again."
         )
-    marked = None
-    if anchors is not None:
-        bounds = Bounds(*slide.bounds) if slide.bounds else None
-        marked = anchor_tiles(find_annotations(anchors, Path(slide.name)), bounds, index.location, index.size)
+    marked = None if anchors is None else marked_tiles(store, find_annotations(anchors, Path(slide.name)))
     note = store.adapt(asked, marked).note
     if note:
         reporter.warn(f"{slide.name}: {note}")
+
+
+def marked_tiles(store: ScoreStore, anchors: Path) -> NDArray[np.int64]:
+    """Numbers of the tiles that a GeoJSON file marks as reference tissue. Raises `AnnotationError` if it marks none."""
+    slide, index = store.header.slide, store.index
+    bounds = Bounds(*slide.bounds) if slide.bounds else None
+    return anchor_tiles(anchors, bounds, index.location, index.size)
