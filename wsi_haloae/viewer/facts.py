@@ -52,7 +52,7 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
     return {
         **list_entry(opened.scored),
         **shown_facts(opened.store, opened.criterion),
-        "message": " ".join(filter(None, [known, opened.picture.message, map_message, opened.not_exported])),
+        "message": " ".join(filter(None, [known, opened.picture.message, map_message])),
         "from_file": opened.picture.from_file,
         "pixels": opened.picture.version,
         "width": slide.width,
@@ -80,6 +80,7 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
             for place, flag in enumerate(FLAGS.values())
         ],
         "marks": {name.lower(): int(mark) for name, mark in TileMark.__members__.items()},
+        "not_exported": opened.not_exported,
         "why_no_marking": why_no_marking(opened.store),
         "maps": pixel_map is not None,
         "pixel_map": None if pixel_map is None else pixel_map.facts(),

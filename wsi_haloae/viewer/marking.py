@@ -55,8 +55,10 @@ class Marking:
 
     def numbers(self, places: object) -> NDArray[np.int64]:
         """Numbers of the scored tiles at these places, ascending. Raises `UsageError` for anything else."""
-        if not isinstance(places, list) or len(places) > MOST_MARKS:
-            raise UsageError(f"A list of at most {MOST_MARKS:,} places, [row, column], is needed.")
+        if not isinstance(places, list):
+            raise UsageError("A list of places, [row, column], is needed.")
+        if len(places) > MOST_MARKS:
+            raise UsageError(f"{len(places):,} tiles are marked; at most {MOST_MARKS:,} can be. A few are enough.")
         grid = grid_of(self._store.header)
         for place in places:
             if not (isinstance(place, list) and len(place) == 2 and all(type(part) is int for part in place)):

@@ -66,7 +66,7 @@ class _MarkingPages:
         slide.marking.save(slide.marking.numbers(places))
         self._slides.forget(slide.scored.name)
         slide = self._slide(request)
-        facts = shown_facts(slide.store, slide.criterion) | _saved_facts(slide) | {"message": slide.not_exported}
+        facts = shown_facts(slide.store, slide.criterion) | _saved_facts(slide) | {"not_exported": slide.not_exported}
         return _together(facts, slide.rasters)
 
     def _slide(self, request: Request) -> OpenedSlide:

@@ -1,10 +1,10 @@
 // Lines over the slide, as paths in level-0 pixels. They are made once for a slide and drawn again at every move.
 
-// The border between tiles with and without a mark; neighbouring edges are joined into long lines.
-export function contour(grid, mark) {
+// The border between the places for which `has` is true and the others; neighbouring edges are joined into long lines.
+export function contour(grid, has) {
   const { rows, columns } = grid;
   const inside = (row, column) =>
-    row >= 0 && column >= 0 && row < rows && column < columns && grid.is(row * columns + column, mark);
+    row >= 0 && column >= 0 && row < rows && column < columns && has(row * columns + column);
   const x = (column) => Math.min(grid.facts.width, grid.l0_offset_x + column * grid.l0_cell_width);
   const y = (row) => Math.min(grid.facts.height, grid.l0_offset_y + row * grid.l0_cell_height);
   const path = new Path2D();
