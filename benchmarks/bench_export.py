@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from machine import print_row, seconds_in_turn
 
+from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.stores.score_header import ComputeRecord, ModelRecord, ScoreHeader
@@ -24,8 +25,10 @@ from wsi_haloae.tiles.grid import TileGrid
 ROWS, COLUMNS, TILE = 250, 300, 256
 
 
-def scored_store(folder: Path, map_size: int | None = None) -> ScoreStore:
-    """A store in which every tile of the grid has a score, and a map if ``map_size`` is given."""
+def scored_store(
+    folder: Path, map_size: int | None = None, reference: ReferenceDescriptors | None = None
+) -> ScoreStore:
+    """A store in which every tile of the grid has a score, and a map and a descriptor if these are given."""
     grid = TileGrid(COLUMNS * TILE, ROWS * TILE, TILE, TILE, 1.0, 1.0)
     rows, columns = grid.all_indices()
     index = TileIndex(
@@ -47,10 +50,12 @@ def scored_store(folder: Path, map_size: int | None = None) -> ScoreStore:
         layers=("one",),
         rules=("one",),
         map_size=map_size,
+        descriptor_size=None if reference is None else reference.dimensions,
         roi_sha256=None,
     )
     thumbnail = np.full((ROWS * 4, COLUMNS * 4, 3), 240, np.uint8)
-    store = ScoreStore.create(folder / "scores.zarr", header, index, thumbnail, np.ones(thumbnail.shape[:2], bool))
+    tissue = np.ones(thumbnail.shape[:2], bool)
+    store = ScoreStore.create(folder / "scores.zarr", header, index, thumbnail, tissue, reference=reference)
     random = np.random.default_rng(0)
     for shard in range(store.shards):
         place = store.shard_slice(shard)
@@ -66,6 +71,7 @@ def scored_store(folder: Path, map_size: int | None = None) -> ScoreStore:
             np.zeros(len(score), np.uint8),
             np.ones(len(score), np.int32),
             None if map_size is None else random.random((len(score), map_size, map_size), np.float32),
+            None if reference is None else random.normal(size=(len(score), reference.dimensions)).astype(np.float16),
         )
         store.write_shard(shard, result, np.full(len(score), TileState.DONE, np.uint8))
     return store

@@ -104,7 +104,7 @@ def test_saved_marks_come_back_and_export_takes_them(app: ASGIApp, folder: Path)
     facts, (scores, _, _) = unpacked(send(app, MARKED, "PUT"), opened(folder))
     np.testing.assert_array_equal(scores, previewed)
     assert facts["marked"] == facts["adapted_by"] == MARKED, "though their outlines cover tiles between them"
-    command = f"wsi-haloae export {folder}"
+    command = f"wsi-haloae export {folder.parent}"
     assert facts["not_exported"].endswith(command)
     assert command in ask(app, "/api/slides/s").json()["not_exported"]
     assert ask(app, ADDRESS).json() == {"marked": MARKED, "adapted_by": MARKED, "trouble": ""}

@@ -124,5 +124,5 @@ class Marking:
 
 
 def export_command(scored: ScoredFolder) -> str:
-    """The command that writes the slide's report and tables again."""
-    return f"wsi-haloae export {shlex.quote(str(scored.folder))}"
+    """The command that writes reports, tables and the list of slides again."""
+    return f"wsi-haloae export {shlex.quote(str(scored.root))}"

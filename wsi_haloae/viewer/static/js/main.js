@@ -12,7 +12,7 @@ import { listenToKeys } from "./keyboard.js";
 import { Marking } from "./marking.js";
 import { Minimap } from "./minimap.js";
 import { Overlay, outlineColour } from "./overlay.js";
-import { contour, frames, rings } from "./paths.js";
+import { border, contour, frames, rings } from "./paths.js";
 import { Readout } from "./readout.js";
 import { ScaleBar } from "./scale_bar.js";
 import { Settings } from "./settings.js";
@@ -75,7 +75,7 @@ async function fill(grid, heat, current) {
   grid.marks = await fetchRaster(facts.name, "marks");
   if (!current()) return;
   heat.paintMissing();
-  overlay.scene.contour = contour(grid, (place) => grid.is(place, "anomalous"));
+  overlay.scene.contour = contour(grid, "anomalous");
   overlay.scene.flags = facts.flags.map(({ bit, colour, inset }) => ({ path: frames(grid, bit, inset), colour }));
   controls.showCounts(grid);
   overlay.draw();
@@ -113,7 +113,7 @@ function showAdapted({ facts, ...values }) {
   const { grid } = shown;
   Object.assign(grid.facts, facts);
   grid.replace(values);
-  overlay.scene.contour = contour(grid, (place) => grid.is(place, "anomalous"));
+  overlay.scene.contour = contour(grid, "anomalous");
   controls.showScale();
   controls.showCounts(grid);
   rescale();
@@ -154,7 +154,7 @@ marking.addEventListener("mode", () => {
   document.body.classList.toggle("marking", marking.active);
 });
 marking.addEventListener("change", ({ detail: marks }) => {
-  overlay.scene.marked = contour(shown.grid, (place) => marks.has(place));
+  overlay.scene.marked = border(shown.grid, marks.places);
   overlay.draw();
 });
 marking.addEventListener("answer", ({ detail }) => showAdapted(detail));

@@ -1,6 +1,6 @@
 // Marking reference tissue: the brush, its buttons, and the scores that follow.
 //
-// Every change of the marks is sent to the server, one request at a time. Marks that were not saved stay with the page
+// Every stroke is sent to the server, one request at a time. Marks that were not saved stay with the page
 // while other slides are looked at.
 
 import { sendMarked } from "./api.js";
@@ -50,6 +50,7 @@ export class Marking extends EventTarget {
     this.#marks = this.#drafts.get(name) ?? new Marks(this.#saved);
     this.#drafts.set(name, this.#marks);
     this.#changed();
+    this.#follow();
   }
 
   refuse(reason) {
@@ -83,22 +84,21 @@ export class Marking extends EventTarget {
   release() {
     if (this.#last === null) return;
     this.#last = null;
-    this.#marks.end();
-    this.#show();
+    this.#end();
   }
 
   // Mark one tile, or take its mark away.
   flip(place) {
     if (!this.active || place === null || !this.#grid.isScored(place)) return;
     this.#begin(place);
-    this.#marks.end();
-    this.#show();
+    this.#end();
   }
 
   undo() {
     if (!this.active || !this.#marks.canUndo) return;
     this.#marks.undo();
     this.#changed();
+    this.#follow();
   }
 
   #setActive(active) {
@@ -117,6 +117,12 @@ export class Marking extends EventTarget {
     this.#pass([place]);
   }
 
+  // The scores follow a stroke when it ends, so that they do not slow the brush down.
+  #end() {
+    if (this.#marks.end()) this.#follow();
+    this.#show();
+  }
+
   #pass(places) {
     const changes = places.filter((place) => place !== null && this.#marks.pass(place));
     if (changes.length) this.#changed();
@@ -125,7 +131,6 @@ export class Marking extends EventTarget {
   #changed() {
     this.#show();
     this.dispatchEvent(new CustomEvent("change", { detail: this.#marks }));
-    this.#follow();
   }
 
   // Show the scores that belong to the marks, or save them. While an answer is awaited, only the newest marks wait.

@@ -47,9 +47,11 @@ export class Marks {
     return true;
   }
 
-  // A stroke ended. One that changed nothing is nothing to take back.
+  // A stroke ended; returns whether it changed anything. Otherwise there is nothing to take back.
   end() {
-    if (this.#before.length && this.equals([...this.#before.at(-1)])) this.#before.pop();
+    const changed = !this.equals([...this.#before.at(-1)]);
+    if (!changed) this.#before.pop();
+    return changed;
   }
 
   undo() {
