@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from numpy.typing import NDArray
 from starlette.types import ASGIApp
 
@@ -91,11 +92,22 @@ def test_a_preview_is_what_adapting_the_store_gives_and_writes_nothing(app: ASGI
     assert ask(fresh, "/api/slides/s").json() | facts == ask(fresh, "/api/slides/s").json()
 
 
-def test_without_marks_the_preview_is_the_default(app: ASGIApp, folder: Path) -> None:
-    _, (scores, _, _) = unpacked(send(app, []), opened(folder))
-    store = opened(folder)
-    store.adapt("auto")
-    np.testing.assert_array_equal(scores, assemble_heatmap(store).values)
+@pytest.mark.parametrize("rule", ["content", "descriptor"])
+def test_without_marks_scores_are_what_score_would_give(rule: str, app: ASGIApp, folder: Path) -> None:
+    group = zarr.open_group(folder / "scores.zarr", mode="r+")
+    header = opened(folder).header
+    header = header.model_copy(update={"model": header.model.model_copy(update={"rule_name": rule})})
+    group.attrs["header"] = header.model_dump(mode="json")
+    plain = opened(shutil.copytree(folder, folder.parent.parent / "copy"))
+    if rule == "descriptor":  # the only rule that adapts by itself
+        plain.adapt("auto")
+    expected = assemble_heatmap(plain).values
+    assert send(app, MARKED, "PUT").status == 200
+    for method in ("POST", "PUT"):
+        facts, (scores, _, _) = unpacked(send(app, [], method), opened(folder))
+        np.testing.assert_array_equal(scores, expected)
+        assert (facts["adaptation"] is None) == (rule == "content")
+    assert opened(folder).shown.model.rule_name == rule
 
 
 def test_saved_marks_come_back_and_export_takes_them(app: ASGIApp, folder: Path) -> None:
@@ -124,7 +136,8 @@ def test_saving_no_marks_takes_the_file_away(app: ASGIApp, folder: Path) -> None
     facts, _ = unpacked(send(app, [], "PUT"), opened(folder))
     assert facts["marked"] == facts["adapted_by"] == []
     assert not (folder / "anchors.geojson").exists()
-    assert opened(folder).adapted is not None
+    assert opened(folder).adapted is None, "its model's rule does not adapt"
+    assert facts["not_exported"] == "", "report and tables are as they were"
 
 
 def test_a_broken_file_of_marks_is_told_and_can_be_replaced(app: ASGIApp, folder: Path) -> None:

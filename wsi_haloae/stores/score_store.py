@@ -39,9 +39,11 @@ from numpy.typing import NDArray
 from wsi_haloae.adaptation.adapt import Asked, adapt
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.artefacts.flags import FLAGS
+from wsi_haloae.atomic import remove
 from wsi_haloae.config import DESCRIPTOR, ScoringConfig, rule_words
 from wsi_haloae.stores.adaptation import (
     ADAPTED,
+    ADAPTED_NAME,
     AdaptedRecord,
     AdaptedScores,
     adapted_scores,
@@ -247,8 +249,13 @@ class ScoreStore(ShardedStore):
         assert self.adapted is not None
         return self.adapted.record
 
-    def adapted_to(self, adapted: AdaptedScores) -> Self:
-        """The same store as if its scores had been adapted in this way; nothing is written."""
+    def forget_adaptation(self) -> None:
+        """Go back to the scores that the store was made with."""
+        remove(self.path / ADAPTED_NAME)
+        self.__dict__.pop("adapted", None)
+
+    def adapted_to(self, adapted: AdaptedScores | None) -> Self:
+        """The same store as if its scores had been adapted in this way, or (None) never; nothing is written."""
         same = copy(self)
         same.__dict__["adapted"] = adapted
         return same

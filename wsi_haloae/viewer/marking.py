@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.adapt import Asked, adapt
+from wsi_haloae.config import DESCRIPTOR
 from wsi_haloae.errors import UsageError
 from wsi_haloae.export.anchor_geojson import ANCHORS_NAME, write_anchor_geojson
 from wsi_haloae.heatmap.assembly import grid_of
@@ -80,8 +81,10 @@ class Marking:
         return found
 
     def preview(self, numbers: NDArray[np.int64]) -> ScoreStore:
-        """The store with its scores adapted to these tiles, or, without any, as by default. Nothing is written."""
-        asked: Asked = "anchors" if len(numbers) else "auto"
+        """The store with its scores adapted to these tiles, or, without any, as `score` does. Nothing is written."""
+        asked = _asked(self._store, numbers)
+        if asked is None:
+            return self._store.adapted_to(None)
         with damage_told(self._store.path, self._store.kind):
             adapted = adapt(self._reference, self._descriptors, self._done, asked, numbers)
         return self._store.adapted_to(adapted_scores(adapted, asked, numbers))
@@ -102,7 +105,7 @@ class Marking:
         return self._scored_of(np.array(() if adapted is None else adapted.record.anchors, np.int64))
 
     def save(self, numbers: NDArray[np.int64]) -> None:
-        """Write `anchors.geojson` and adapt the scores on disk to it; without tiles, remove it and adapt as by default.
+        """Write `anchors.geojson` and adapt the scores on disk to it; without tiles, remove it and do as `score` does.
 
         Raises `OutputExistsError` while another run writes to the slide's folder.
         """
@@ -114,13 +117,23 @@ class Marking:
             if len(numbers):
                 write_anchor_geojson(path, store.header, store.index, numbers)
                 store.adapt("anchors", marked_tiles(store, path))
+                return
+            path.unlink(missing_ok=True)
+            if asked := _asked(store, numbers):
+                store.adapt(asked)
             else:
-                path.unlink(missing_ok=True)
-                store.adapt("auto")
+                store.forget_adaptation()
 
     def _scored_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         scored: NDArray[np.int64] = numbers[self._done[numbers]]
         return scored
+
+
+def _asked(store: ScoreStore, numbers: NDArray[np.int64]) -> Asked | None:
+    """How scores are adapted with these marks; None, without any, for a model whose own rule does not adapt."""
+    if len(numbers):
+        return "anchors"
+    return "auto" if store.header.model.rule_name == DESCRIPTOR else None
 
 
 def export_command(scored: ScoredFolder) -> str:

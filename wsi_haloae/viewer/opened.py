@@ -55,7 +55,7 @@ class OpenedSlide:
         """What to do if scores were adapted after the report and tables were written, as a sentence; else ""."""
         adapted = self.store.adapted
         exported = None if self.record is None else (self.record.model_extra or {}).get("adaptation")
-        if adapted is None or exported == adapted.record.model_dump(mode="json"):
+        if exported == (adapted and adapted.record.model_dump(mode="json")):
             return ""
         return (
             "The scores have been adapted after the report and tables of this slide were written. To write them again: "
