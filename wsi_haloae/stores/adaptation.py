@@ -59,7 +59,10 @@ class AdaptedRecord(BaseModel):
         """A phrase for people."""
         if self.mode == "none":
             return "not adapted to the slide"
-        source = "marked reference tiles" if self.mode == "anchors" else "tiles that are most like the reference"
+        if self.mode == "anchors":
+            source = f"marked reference {'tile' if self.tiles == 1 else 'tiles'}"
+        else:
+            source = "tiles that are most like the reference"
         return f"adapted to the level of this slide's {self.tiles:,} {source}"
 
 
