@@ -6,12 +6,14 @@ Tiles are named by their places in the grid, [row, column], as everywhere in the
 from __future__ import annotations
 
 import shlex
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.adapt import Asked, adapt
+from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.config import DESCRIPTOR
 from wsi_haloae.errors import UsageError
 from wsi_haloae.export.anchor_geojson import ANCHORS_NAME, write_anchor_geojson
@@ -40,17 +42,16 @@ def why_no_marking(store: ScoreStore) -> str | None:
 
 
 class Marking:
-    """Descriptors of a slide's tiles, kept in memory: 19 MB for 75,000 tiles.
+    """A slide's marks, and its descriptors, kept in memory from the first preview on: 19 MB for 75,000 tiles.
 
     Raises `UsageError` if the slide's tiles cannot be marked.
     """
 
     def __init__(self, scored: ScoredFolder, store: ScoreStore) -> None:
-        reason, descriptors = why_no_marking(store), store.descriptors()
-        if reason is not None or descriptors is None:
+        reason = why_no_marking(store)
+        if reason is not None:
             raise UsageError(f"{scored.name}: {reason}")
         self._scored, self._store = scored, store
-        self._descriptors, self._reference = descriptors, store.reference()
         self._done = store.states() == TileState.DONE
         self._places = store.index.row * grid_of(store.header).columns + store.index.column  # ascending
 
@@ -123,6 +124,16 @@ class Marking:
                 store.adapt(asked)
             else:
                 store.forget_adaptation()
+
+    @cached_property
+    def _descriptors(self) -> NDArray[np.float16]:
+        descriptors = self._store.descriptors()
+        assert descriptors is not None, "else there is no marking"
+        return descriptors
+
+    @cached_property
+    def _reference(self) -> ReferenceDescriptors:
+        return self._store.reference()
 
     def _scored_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         scored: NDArray[np.int64] = numbers[self._done[numbers]]

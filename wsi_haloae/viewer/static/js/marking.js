@@ -1,7 +1,7 @@
 // Marking reference tissue: the brush, its buttons, and the scores that follow.
 //
-// Every stroke is sent to the server, one request at a time. Marks that were not saved stay with the page
-// while other slides are looked at.
+// Every stroke is sent to the server, one request at a time. Marks that were not saved are kept while other slides are
+// looked at.
 
 import { sendMarked } from "./api.js";
 import { count } from "./format.js";
