@@ -24,7 +24,9 @@ class Answer:
         return json.loads(self.body)
 
 
-def ask(app: ASGIApp, address: str, method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
+def ask(
+    app: ASGIApp, address: str, method: str = "GET", headers: dict[str, str] | None = None, body: bytes = b""
+) -> Answer:
     """The answer to one request; a server decodes an address once, and so does this."""
     path, _, query = address.partition("?")
     spelled = OWN_HOST if headers is None else headers
@@ -45,7 +47,7 @@ def ask(app: ASGIApp, address: str, method: str = "GET", headers: dict[str, str]
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
         sent.append(message)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from starlette.types import ASGIApp
 
 from tests.data_paths import real_data
+from tests.missing import missing
 from tests.viewer.asking import PORT
+from tests.viewer.browsing import FLAGS
 from tests.viewer.process import running_viewer
 from tests.viewer.scored import DRAWN, Scored, rectangle, score_slide, write_slide
 from wsi_haloae.viewer.catalogue import find_scored
@@ -69,3 +73,14 @@ def slides(out: Path, scored: Scored) -> Iterator[OpenedSlides]:
 @pytest.fixture(scope="session")
 def app(slides: OpenedSlides) -> ASGIApp:
     return viewer_app(slides, PORT)
+
+
+@pytest.fixture(scope="module")  # while Playwright runs, asyncio cannot be used by other tests
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        missing("no Chromium is installed: 'make test-tools', or install your system's package")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield running
+        running.close()

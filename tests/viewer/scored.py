@@ -13,6 +13,8 @@ import zarr
 from numpy.typing import NDArray
 
 from tests.export.stores import Scene, make_index
+from tests.model.tiny import tiny_descriptors
+from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.provenance.use import SlideUse
@@ -65,8 +67,12 @@ def score_slide(
     name: str | None = None,
     calibration: CalibrationFacts = CALIBRATED,
     trained_on: SlideUse | None = None,
+    described: bool = False,
 ) -> Scored:
-    """Score ``slide`` into ``out/<stem>/``: every tile, by its place, with maps, flags and calibration."""
+    """Score ``slide`` into ``out/<stem>/``: every tile, by its place, with maps, flags and calibration.
+
+    ``described``: no tile is waiting, and every one has a descriptor.
+    """
     folder = out / (name or slide.stem)
     opened = open_slide(slide, mpp=0.5)
     properties = opened.properties
@@ -82,9 +88,12 @@ def score_slide(
     index = make_index(scene)
     thumbnail = read_thumbnail(opened, 8.0).rgb
     mask = np.ones(thumbnail.shape[:2], np.bool_)
-    store = ScoreStore.create(folder / "scores.zarr", header, index, thumbnail, mask, REFERENCE)
+    reference = tiny_descriptors(20).reference if described else None
+    if reference is not None:
+        header = header.model_copy(update={"descriptor_size": reference.dimensions})
+    store = ScoreStore.create(folder / "scores.zarr", header, index, thumbnail, mask, REFERENCE, reference)
     opened.close()
-    _fill(folder / "scores.zarr", len(index))
+    _fill(folder / "scores.zarr", len(index), reference)
     store = ScoreStore.open(folder / "scores.zarr")
     write_run_record(folder, slide, header.slide, len(index))
     write_exports(store, folder, formats=("csv", "overlay", "map"))
@@ -101,10 +110,10 @@ def write_run_record(folder: Path, slide: Path, record: SlideRecord, tiles: int,
     (folder / "run.json").write_text(json.dumps(document | more))
 
 
-def _fill(path: Path, tiles: int) -> None:
+def _fill(path: Path, tiles: int, reference: ReferenceDescriptors | None) -> None:
     rng = np.random.default_rng(0)
     state = np.full(tiles, TileState.DONE, np.uint8)
-    state[LOST], state[WAITING] = TileState.UNREADABLE, TileState.PENDING
+    state[LOST], state[WAITING] = TileState.UNREADABLE, TileState.PENDING if reference is None else TileState.DONE
     score = rng.permutation(np.linspace(-1.2, 3.2, tiles)).astype(np.float32)
     columns = {
         "score": score,
@@ -113,6 +122,8 @@ def _fill(path: Path, tiles: int) -> None:
         "anomaly_map": rng.random((tiles, 8, 8)).astype(np.float32),
         "state": state,
     }
+    if reference is not None:
+        columns["descriptor"] = rng.normal(size=(tiles, reference.dimensions)).astype(np.float16)
     group = zarr.open_group(path, mode="r+")
     for name, values in columns.items():
         column = group[name]

@@ -8,19 +8,17 @@ from __future__ import annotations
 import csv
 import io
 import re
-import shutil
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.missing import missing
+from tests.viewer.browsing import ASIDE, HEIGHT, WIDTH, Opened, Placing, bare_slide, field_of, hover, shot
 from tests.viewer.process import running_viewer
 from tests.viewer.scored import CALIBRATED, DRAWN, LOST, RANGE, Scored, score_slide, write_run_record, write_slide
 from wsi_haloae.calibration.reach import why_none
@@ -30,40 +28,9 @@ from wsi_haloae.provenance.use import SlideUse, Use
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.scored_tiles import ScoredTiles
+from wsi_haloae.stores.sharded import TileState
 
 NAME = "cmu-1-small-region"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-WIDTH, HEIGHT = 1360, 860
-ASIDE = (WIDTH - 60, 12)
-"""A place of the page where the pointer is over no slide."""
-
-
-@dataclass
-class Opened:
-    """A page, and what it said and asked for since it was opened."""
-
-    page: Page
-    told: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    def watch(self) -> None:
-        self.page.on("console", lambda message: self.told.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.told.append(f"error: {error}"))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        missing("no Chromium is installed: 'make test-tools', or install your system's package")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -90,47 +57,9 @@ def page(opened: Opened) -> Iterator[Page]:
     assert all(url.startswith(opened.asked[0]) for url in opened.asked if url != "about:blank")
 
 
-def shot(page: Page) -> NDArray[np.int64]:
-    page.wait_for_timeout(150)  # two frames, on a slow machine
-    with Image.open(io.BytesIO(page.screenshot())) as image:
-        return np.asarray(image.convert("RGB")).astype(int)
-
-
-def field_of(page: Page, name: str) -> Locator:
-    return page.locator(f"#readout [data-field={name}]")
-
-
-def hover(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Level-0 position under a place of the page, as the readout tells it, in micrometres."""
-    page.mouse.move(x, y)
-    words = field_of(page, "place").inner_text()
-    found = re.fullmatch(r"([\d.]+), ([\d.]+) mm", words)
-    assert found, words
-    return float(found[1]) * 1000, float(found[2]) * 1000
-
-
-@dataclass(frozen=True)
-class Placing:
-    """Level 0 of the slide on the page: page = corner + l0 * scale."""
-
-    x: float
-    y: float
-    scale: float
-
-    @classmethod
-    def of(cls, page: Page, mpp: float) -> Placing:
-        (left, top), (right, bottom) = (500, 150), (740, 780)
-        (um_left, um_top), (um_right, um_bottom) = hover(page, left, top), hover(page, right, bottom)
-        scale = (bottom - top) / (um_bottom - um_top) * mpp
-        assert (right - left) / (um_right - um_left) * mpp == pytest.approx(scale, rel=0.01)
-        page.mouse.move(*ASIDE)
-        return cls(left - um_left / mpp * scale, top - um_top / mpp * scale, scale)
-
-    def at(self, l0_x: float, l0_y: float) -> tuple[float, float]:
-        return self.x + l0_x * self.scale, self.y + l0_y * self.scale
-
-
-def expected_colours(store: ScoreStore, placing: Placing) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def expected_colours(
+    store: ScoreStore, placing: Placing, ends: tuple[float, float] = RANGE
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Of the whole page under an opaque heatmap (h, w, 3), and where it is known: inside of scored cells."""
     heatmap = assemble_heatmap(store)
     y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
@@ -144,20 +73,13 @@ def expected_colours(store: ScoreStore, placing: Placing) -> tuple[NDArray[np.in
     inside &= (l0_x > 8) & (l0_y > 8) & (l0_x < slide.width - 8) & (l0_y < slide.height - 8)
     inside &= (rows >= 0) & (columns >= 0) & (rows < heatmap.grid.rows) & (columns < heatmap.grid.columns)
     cells = np.floor(np.where(inside, rows, 0)).astype(int), np.floor(np.where(inside, columns, 0)).astype(int)
-    rgba = ColourScale(*RANGE).rgba(heatmap.values)[cells].astype(int)
+    rgba = ColourScale(*ends).rgba(heatmap.values)[cells].astype(int)
     return rgba[..., :3], inside & (rgba[..., 3] == 255)
 
 
 def set_slider(page: Page, selector: str, key: str) -> None:
     page.focus(selector)
     page.keyboard.press(key)
-
-
-def bare_slide(page: Page) -> NDArray[np.bool_]:
-    """Where nothing but the slide is: no card lies there."""
-    free = np.zeros((HEIGHT, WIDTH), bool)
-    free[130 : HEIGHT - 170, 330 : WIDTH - 310] = True
-    return free
 
 
 def test_the_slide_is_there_and_its_list(page: Page, real: Scored) -> None:
@@ -413,6 +335,31 @@ def test_a_slide_that_training_used_says_so_in_the_list_and_over_the_picture(bro
         page.close()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
+
+
+def test_a_slide_without_descriptors_offers_no_marking(page: Page) -> None:
+    expect(page.locator("#mark")).to_be_disabled()
+    expect(page.locator("#mark-words")).to_contain_text("without descriptors")
+    page.keyboard.press("r")
+    expect(page.locator("#mark-tools")).to_be_hidden()
+
+
+def test_colours_can_be_stretched_to_the_slide_and_the_colour_bar_says_so(page: Page, real: Scored) -> None:
+    placing, words = Placing.of(page, real.scene.mpp_x), page.locator("#stretch-words")
+    for key in "ao":
+        page.keyboard.press(key)
+    set_slider(page, "#opacity", "End")
+    expect(words).to_be_hidden()
+    page.get_by_role("checkbox", name="Stretch colours").check()
+    expect(words).to_contain_text("not to be compared with other slides")
+    page.mouse.move(*ASIDE)
+    scores = np.sort(real.store.read("score")[real.store.states() == TileState.DONE])[::-1]
+    low, high = (float(scores[int(share * (len(scores) - 1))]) for share in (0.99, 0.005))
+    for ends in ((low, high), RANGE):
+        expected, known = expected_colours(real.store, placing, ends)
+        assert (np.abs(shot(page) - expected).max(axis=2)[known & bare_slide(page)] <= 2).mean() > 0.99
+        page.get_by_role("checkbox", name="Stretch colours").uncheck()
+        page.mouse.move(*ASIDE)
 
 
 def test_it_can_be_read_in_the_dark(browser: Browser, viewer: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from wsi_haloae.annotations.geojson import coverage, read_annotations
@@ -21,12 +22,18 @@ def anchor_tiles(
 ) -> NDArray[np.int64]:
     """Numbers of the tiles, with ``locations`` and ``sizes`` (n, 2) at level 0, that a GeoJSON file marks.
 
-    Raises `AnnotationError` if it marks none.
+    A polygon that is the outline of one tile marks this tile only, not those that overlap it. Raises `AnnotationError`
+    if the file marks none.
     """
     annotations = read_annotations(path, bounds)
     chosen = np.zeros(len(locations), np.bool_)
-    if REFERENCE_CLASS in annotations.by_class:
-        chosen |= coverage(annotations.by_class[REFERENCE_CLASS], locations, sizes) >= COVERED
+    if REFERENCE_CLASS in annotations.parts:
+        drawn = annotations.parts[REFERENCE_CLASS]
+        outlined = _outlined(drawn, _corners(bounds, locations, sizes))
+        chosen[outlined[outlined >= 0]] = True
+        freehand = drawn[outlined < 0]
+        if len(freehand):
+            chosen |= coverage(shapely.union_all(freehand), locations, sizes) >= COVERED
     for point in annotations.points.get(REFERENCE_CLASS, np.empty((0, 2))):
         chosen |= ((locations <= point) & (point < locations + sizes)).all(axis=1)
     if not chosen.any():
@@ -36,3 +43,26 @@ def anchor_tiles(
             f"the class {REFERENCE_CLASS}. Classes in this file: {known}."
         )
     return np.flatnonzero(chosen)
+
+
+def _corners(bounds: Bounds | None, locations: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Left, top, right and bottom of each tile (n, 4), clipped to the bounds as in every file for QuPath."""
+    corners = np.concatenate([locations, locations + sizes], axis=1)
+    if bounds is not None:
+        least = np.array([bounds.l0_x, bounds.l0_y] * 2)
+        corners = np.clip(corners, least, least + [bounds.width, bounds.height] * 2)
+    return corners
+
+
+def _outlined(polygons: NDArray[np.object_], corners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The number of the tile, of those with ``corners`` (n, 4), that each polygon outlines exactly; -1 for none."""
+    tiles = {tuple(place): number for number, place in enumerate(corners.tolist())}
+    boxes = shapely.bounds(polygons)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return np.array(
+        [
+            tiles.get(tuple(box), -1) if is_box else -1
+            for box, is_box in zip(boxes.tolist(), (shapely.area(polygons) == areas).tolist(), strict=True)
+        ],
+        np.int64,
+    )

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.affinity import translate
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
@@ -34,11 +33,15 @@ MOST_CHARACTERS = 1 << 30
 
 @dataclass(frozen=True)
 class Annotations:
-    """Regions in pixels of level 0, one geometry per class, and the points (n, 2) of each class that has some."""
+    """Regions in pixels of level 0, one geometry per class, and the points (n, 2) of each class that has some.
+
+    ``parts`` are the polygons as they were drawn, of which the region of a class is the union.
+    """
 
     path: Path
     by_class: dict[str, BaseGeometry]
     points: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    parts: dict[str, NDArray[np.object_]] = field(default_factory=dict)
 
     def region(self, name: str) -> BaseGeometry:
         """The region of one class. Raises `AnnotationError`, which lists the known classes, if it is missing."""
@@ -78,10 +81,12 @@ def read_annotations(path: Path, bounds: Bounds | None) -> Annotations:
         else:
             found[name].append(geometry)
     shift = (bounds.l0_x, bounds.l0_y) if bounds else (0, 0)
+    drawn = {name: shapely.transform(np.array(parts), lambda xy: xy + shift) for name, parts in found.items()}
     return Annotations(
         path,
-        {name: translate(shapely.union_all(parts), *shift) for name, parts in found.items()},
+        {name: shapely.union_all(parts) for name, parts in drawn.items()},
         {name: np.concatenate(parts) + shift for name, parts in points.items()},
+        drawn,
     )
 
 

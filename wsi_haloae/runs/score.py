@@ -81,7 +81,8 @@ class ScoreRun:
                     reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                     return finished.counts.unreadable
             chosen = plan.choose(slide, reporter)
-            marked_tiles(options.anchors or source.anchors, plan.header.slide, chosen.index)  # a mistake is told now
+            if anchors := options.anchors or source.anchors:  # a mistake in the file is told now
+                marked_tiles(anchors, plan.header.slide, chosen.index)
         if options.overwrite:  # only now: every error in the command has been reported
             remove_outputs(folder)
         record.lap("tissue")

@@ -25,13 +25,11 @@ def require_adaptable(asked: Asked | None, anchors: Path | None) -> None:
         raise UsageError("--adapt anchors needs --anchors: a GeoJSON file with tiles of reference tissue marked.")
 
 
-def marked_tiles(anchors: Path | None, slide: SlideRecord, index: TileIndex) -> NDArray[np.int64] | None:
-    """Numbers of the tiles that the file ``anchors`` (or one in this folder) marks; None without a file.
+def marked_tiles(anchors: Path, slide: SlideRecord, index: TileIndex) -> NDArray[np.int64]:
+    """Numbers of the tiles that the file ``anchors`` (or one in this folder) marks as reference tissue.
 
     Raises `AnnotationError` if there is no such file, or if it marks none.
     """
-    if anchors is None:
-        return None
     bounds = Bounds(*slide.bounds) if slide.bounds else None
     return anchor_tiles(find_annotations(anchors, Path(slide.name)), bounds, index.location, index.size)
 
@@ -49,6 +47,7 @@ def adapt_slide(store: ScoreStore, asked: Asked, anchors: Path | None, reporter:
             f"{slide.name}: scored by a model without descriptors of tiles, so its scores cannot be adapted. Train the "
             "model again with this version, and score the slide again."
         )
-    note = store.adapt(asked, marked_tiles(anchors, slide, store.index)).note
+    marked = None if anchors is None else marked_tiles(anchors, slide, store.index)
+    note = store.adapt(asked, marked).note
     if note:
         reporter.warn(f"{slide.name}: {note}")

@@ -69,5 +69,5 @@ def _adapted_as_asked(store: ScoreStore, options: ScoreOptions) -> bool:
     record = None if store.adapted is None else store.adapted.record
     if options.anchors is not None:
         marked = marked_tiles(options.anchors, store.header.slide, store.index)
-        return record is not None and marked is not None and record.anchors == tuple(marked.tolist())
+        return record is not None and record.anchors == tuple(marked.tolist())
     return options.adapt in {None, "none" if record is None else record.asked}

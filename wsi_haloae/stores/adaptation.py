@@ -59,7 +59,10 @@ class AdaptedRecord(BaseModel):
         """A phrase for people."""
         if self.mode == "none":
             return "not adapted to the slide"
-        source = "marked reference tiles" if self.mode == "anchors" else "tiles that are most like the reference"
+        if self.mode == "anchors":
+            source = f"marked reference {'tile' if self.tiles == 1 else 'tiles'}"
+        else:
+            source = "tiles that are most like the reference"
         return f"adapted to the level of this slide's {self.tiles:,} {source}"
 
 
@@ -84,12 +87,8 @@ def read_reference(store: Path) -> ReferenceDescriptors:
     return ReferenceDescriptors.of({name: np.asarray(array[:]) for name, array in group.arrays()})
 
 
-def write_adapted(store: Path, adapted: Adapted, asked: Asked, anchors: NDArray[np.int64]) -> None:
-    """Replace the adapted scores of the store at this path.
-
-    If the process is killed, the old ones are there, or the new ones, or, for a moment, none: then the scores count as
-    not adapted, and the next `score` or `export` adapts them.
-    """
+def adapted_scores(adapted: Adapted, asked: Asked, anchors: NDArray[np.int64]) -> AdaptedScores:
+    """Scores, p-values and record as a store keeps them; ``anchors`` are the numbers of the marked tiles."""
     stand = adapted.standpoint
     record = AdaptedRecord(
         asked=asked,
@@ -106,10 +105,19 @@ def write_adapted(store: Path, adapted: Adapted, asked: Asked, anchors: NDArray[
         "p_value": adapted.calibration.p_values(adapted.scores),
         "reference_scores": adapted.calibration.quantiles(QUANTILES),
     }
+    return AdaptedScores(record, arrays)
+
+
+def write_adapted(store: Path, adapted: AdaptedScores) -> None:
+    """Replace the adapted scores of the store at this path.
+
+    If the process is killed, the old ones are there, or the new ones, or, for a moment, none: then the scores count as
+    not adapted, and the next `score` or `export` adapts them.
+    """
     with new_tree(store / ADAPTED_NAME, beside=store) as partial:
         group = zarr.create_group(partial, zarr_format=3)
-        group.attrs.update(record.model_dump(mode="json"))
-        for name, values in arrays.items():
+        group.attrs.update(adapted.record.model_dump(mode="json"))
+        for name, values in adapted.arrays.items():
             group.create_array(name, data=values, chunks=(max(1, len(values)),))
         remove(store / ADAPTED_NAME)
 

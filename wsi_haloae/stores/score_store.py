@@ -27,10 +27,11 @@ The score, p-value and reference scores that are shown are the adapted ones, if 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +39,14 @@ from numpy.typing import NDArray
 from wsi_haloae.adaptation.adapt import Asked, adapt
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.artefacts.flags import FLAGS
+from wsi_haloae.atomic import remove
 from wsi_haloae.config import DESCRIPTOR, ScoringConfig, rule_words
 from wsi_haloae.stores.adaptation import (
     ADAPTED,
+    ADAPTED_NAME,
     AdaptedRecord,
     AdaptedScores,
+    adapted_scores,
     read_adapted,
     read_reference,
     write_adapted,
@@ -237,13 +241,29 @@ class ScoreStore(ShardedStore):
         """
         marked = np.empty(0, np.int64) if anchors is None else anchors
         with damage_told(self.path, self.kind):
-            reference, descriptors = read_reference(self.path), self.descriptors()
+            descriptors = self.descriptors()
             assert descriptors is not None, "asked for only where there are descriptors"
-            adapted = adapt(reference, descriptors, self.states() == TileState.DONE, asked, marked)
-            write_adapted(self.path, adapted, asked, marked)
+            adapted = adapt(self.reference(), descriptors, self.states() == TileState.DONE, asked, marked)
+            write_adapted(self.path, adapted_scores(adapted, asked, marked))
         self.__dict__.pop("adapted", None)
         assert self.adapted is not None
         return self.adapted.record
+
+    def forget_adaptation(self) -> None:
+        """Go back to the scores that the store was made with."""
+        remove(self.path / ADAPTED_NAME)
+        self.__dict__.pop("adapted", None)
+
+    def adapted_to(self, adapted: AdaptedScores | None) -> Self:
+        """The same store as if its scores had been adapted in this way, or (None) never; nothing is written."""
+        same = copy(self)
+        same.__dict__["adapted"] = adapted
+        return same
+
+    def reference(self) -> ReferenceDescriptors:
+        """What descriptors are compared with. Raises `StoreError` if it is damaged."""
+        with damage_told(self.path, self.kind):
+            return read_reference(self.path)
 
     def anomaly_map(self, number: int) -> NDArray[np.float32]:
         """The kept anomaly map (m, m) of one tile."""

@@ -20,10 +20,11 @@ OVERLAY_NAME, MAP_NAME, REGIONS_NAME = (FORMATS[name].file for name in ("overlay
 
 @dataclass(frozen=True)
 class ScoredFolder:
-    """One slide's folder. ``folder`` is resolved and lies inside the folder that the user named."""
+    """One slide's folder. ``folder`` is resolved and lies inside ``root``, the folder that the user named."""
 
     name: str
     folder: Path
+    root: Path
 
     @property
     def store(self) -> Path:
@@ -51,7 +52,7 @@ def find_scored(place: Path, warn: Callable[[str], None]) -> dict[str, ScoredFol
         if store.resolve() != folder.resolve() / STORE_NAME or not folder.resolve().is_relative_to(root):
             warn(f"{folder} was left out: it is a link to outside {place}. Name the folder that it points to.")
             continue
-        found[folder.name] = ScoredFolder(folder.name, folder.resolve())
+        found[folder.name] = ScoredFolder(folder.name, folder.resolve(), root)
     if not found:
         raise UsageError(
             f"{place}: no scored slide here. Name the folder that 'wsi-haloae score -o' wrote, or the folder of one "

@@ -9,10 +9,13 @@ import numpy as np
 from wsi_haloae.artefacts.flags import FLAGS, frame_inset
 from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.calibration.reference_scale import usual_scores
+from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.config import autoencoder_words, map_words
 from wsi_haloae.heatmap.assembly import Heatmap, grid_of
 from wsi_haloae.slide.deep_zoom import OVERLAP, TILE_SIZE
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.viewer.catalogue import ScoredFolder
+from wsi_haloae.viewer.marking import why_no_marking
 from wsi_haloae.viewer.opened import OpenedSlide
 from wsi_haloae.viewer.rasters import TileMark
 
@@ -45,13 +48,11 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
     known = None if header.trained_on is None else header.trained_on.notice
     grid, slide = grid_of(header), header.slide
     cells = Heatmap(np.empty((0, 0), np.float32), grid)
-    nothing, smallest_p = np.empty(0, np.float32), header.model.smallest_p
-    selection = opened.criterion.select(nothing, nothing, smallest_p)
+    map_message = None if pixel_map is None else pixel_map.message
     return {
         **list_entry(opened.scored),
-        "message": " ".join(
-            filter(None, [known, opened.picture.message, None if pixel_map is None else pixel_map.message])
-        ),
+        **shown_facts(opened.store, opened.criterion),
+        "message": " ".join(filter(None, [known, opened.picture.message, map_message])),
         "from_file": opened.picture.from_file,
         "pixels": opened.picture.version,
         "width": slide.width,
@@ -71,24 +72,35 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
             "tile_size": grid.tile_size,
             "stride": grid.stride,
         },
-        "display_range": header.model.display_range,
-        "rule": header.model.rule,
-        "scale_words": " ".join(
-            filter(None, [usual_scores(opened.store.reference_scores()), autoencoder_words(header.model.rule_name)])
-        ),
         "map_words": map_words(header.model.rule_name),
         "model": header.model.sha256,
         "tile_mpp": slide.mpp_x * grid.l0_scale_x,
-        "criterion": None if selection is None else selection.phrase,
-        "criterion_words": None if selection is None else selection.words,
-        "why_none": why_none(smallest_p) if selection is None else None,
         "flags": [
             {"bit": flag.bit, "words": flag.words, "colour": flag.colour, "inset": frame_inset(place)}
             for place, flag in enumerate(FLAGS.values())
         ],
         "marks": {name.lower(): int(mark) for name, mark in TileMark.__members__.items()},
+        "not_exported": opened.not_exported,
+        "why_no_marking": why_no_marking(opened.store),
         "maps": pixel_map is not None,
         "pixel_map": None if pixel_map is None else pixel_map.facts(),
+    }
+
+
+def shown_facts(store: ScoreStore, criterion: Criterion) -> dict[str, Any]:
+    """What is true of the scores that are shown: another adaptation changes it."""
+    header, adapted = store.shown, store.adapted
+    nothing, smallest_p = np.empty(0, np.float32), header.model.smallest_p
+    selection = criterion.select(nothing, nothing, smallest_p)
+    words = [usual_scores(store.reference_scores()), autoencoder_words(header.model.rule_name)]
+    return {
+        "display_range": header.model.display_range,
+        "rule": header.model.rule,
+        "adaptation": None if adapted is None else " ".join([f"Scores {adapted.record.words}.", adapted.record.note]),
+        "scale_words": " ".join(filter(None, words)),
+        "criterion": None if selection is None else selection.phrase,
+        "criterion_words": None if selection is None else selection.words,
+        "why_none": why_none(smallest_p) if selection is None else None,
     }
 
 

@@ -2,7 +2,8 @@
 
 A page on the internet can make a browser send requests to 127.0.0.1. If its owner points a host name there (DNS
 rebinding), the page can also read the answers. So a request must name this server as its host and must not come from
-another site. The headers of the answers forbid everything that the viewer's page does not need.
+another site. Marked tiles can be sent; such a request must say that it comes from this very page, and be JSON, which no
+form of another site can send. The headers of the answers forbid everything that the viewer's page does not need.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+WRITING, WRITTEN = frozenset({"POST", "PUT"}), "/anchors"
+"""Methods besides GET and HEAD, and the end of the only paths that they may be used with."""
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
 OPENSEADRAGON_STYLE = "'sha256-9xTiqzfwFaL2SGb1rmr8gysEwVVjIvqWAgmZgqFqpEE='"
 """Hash of the one style element that OpenSeadragon adds to the page."""
@@ -51,11 +54,22 @@ class Guard:
         headers = Headers(scope=scope)
         if headers.getlist("host") == [] or any(host.lower() not in self._hosts for host in headers.getlist("host")):
             return PlainTextResponse("This server answers to 127.0.0.1 and localhost only.\n", 421)
+        if scope["method"] in WRITING and scope["path"].endswith(WRITTEN):
+            return self._refusal_to_write(headers)
         if scope["method"] not in {"GET", "HEAD"}:
             return PlainTextResponse("Only GET and HEAD.\n", 405, {"Allow": "GET, HEAD"})
         origin = headers.get("origin")
         if (origin is not None and origin not in self._origins) or self._from_another_site(scope, headers):
             return PlainTextResponse("Requests from other sites are refused.\n", 403)
+        return None
+
+    @staticmethod
+    def _refusal_to_write(headers: Headers) -> PlainTextResponse | None:
+        own = f"http://{headers['host'].lower()}"
+        if headers.getlist("origin") != [own] or headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return PlainTextResponse("Only the viewer's own page may mark tiles.\n", 403)
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return PlainTextResponse("JSON is needed.\n", 415)
         return None
 
     @staticmethod

@@ -14,6 +14,7 @@ from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.viewer.catalogue import MAP_NAME, REGIONS_NAME, ScoredFolder
+from wsi_haloae.viewer.marking import Marking, export_command
 from wsi_haloae.viewer.outlines import outlines_of
 from wsi_haloae.viewer.picture import SlidePicture
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
@@ -43,6 +44,23 @@ class OpenedSlide:
         """The criterion by which the report calls tiles anomalous."""
         called = None if self.record is None else self.record.called
         return Criterion.recorded(None if called is None else called.criterion)
+
+    @cached_property
+    def marking(self) -> Marking:
+        """For marking reference tissue. Raises `UsageError` if that cannot be done on this slide."""
+        return Marking(self.scored, self.store)
+
+    @property
+    def not_exported(self) -> str:
+        """What to do if scores were adapted after the report and tables were written, as a sentence; else ""."""
+        adapted = self.store.adapted
+        exported = None if self.record is None else (self.record.model_extra or {}).get("adaptation")
+        if exported == (adapted and adapted.record.model_dump(mode="json")):
+            return ""
+        return (
+            "The scores have been adapted after the report and tables of this slide were written. To write them again: "
+            f"{export_command(self.scored)}"
+        )
 
     @cached_property
     def pixel_map(self) -> PixelMapPicture | None:

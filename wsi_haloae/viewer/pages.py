@@ -10,6 +10,7 @@
     /api/slides/NAME/zoom/LEVEL/COLUMN_ROW.jpg          Deep Zoom tiles of the slide
     /api/slides/NAME/map/LEVEL/COLUMN_ROW.png           Deep Zoom tiles of the anomaly map
     /api/slides/NAME/tiles/ROW_COLUMN.jpg | .png        a scored tile, and its anomaly map
+    /api/slides/NAME/anchors                            tiles marked as reference tissue, see `marking_pages`
 
 NAME is looked up in the catalogue; no part of a URL is ever used as a path. Handlers are plain functions, which
 Starlette runs in threads.
@@ -37,6 +38,7 @@ from wsi_haloae.viewer.catalogue import OVERLAY_NAME
 from wsi_haloae.viewer.facts import list_entry, slide_facts
 from wsi_haloae.viewer.guard import Guard
 from wsi_haloae.viewer.icon import draw_icon
+from wsi_haloae.viewer.marking_pages import marking_route
 from wsi_haloae.viewer.opened import OpenedSlide, OpenedSlides
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
 from wsi_haloae.viewer.rasters import tile_number
@@ -64,6 +66,7 @@ def viewer_app(slides: OpenedSlides, port: int) -> ASGIApp:
         Route(f"{one}/map/{zoom}.png", pages.map_tile),
         Route(f"{one}/tiles/{{row:int}}_{{column:int}}.jpg", pages.tile),
         Route(f"{one}/tiles/{{row:int}}_{{column:int}}.png", pages.tile_map),
+        *marking_route(f"{one}/anchors", slides),
         *static_files(),
     ]
     app = Starlette(routes=routes, exception_handlers={WsiHaloaeError: _error})

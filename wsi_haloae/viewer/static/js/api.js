@@ -1,9 +1,9 @@
 // Requests to the server. Every failure is an Error whose message can be shown to the user.
 
-async function answered(address) {
+async function answered(address, options) {
   let response;
   try {
-    response = await fetch(address);
+    response = await fetch(address, options);
   } catch {
     throw new Error("The viewer does not answer. If it was stopped with Ctrl-C, start it again and reload this page.");
   }
@@ -22,6 +22,25 @@ export const fetchOutlines = async (name) => (await answered(`${slideAddress(nam
 export async function fetchRaster(name, plane) {
   const buffer = await (await answered(`${slideAddress(name)}/${plane}`)).arrayBuffer();
   return plane === "marks" ? littleEndian(buffer, Uint16Array, "getUint16") : littleEndian(buffer, Float32Array, "getFloat32");
+}
+
+// The places, [row, column], of tiles that are marked as reference tissue.
+export const fetchMarked = async (name) => (await answered(`${slideAddress(name)}/anchors`)).json();
+
+// Facts and values of all tiles after adaptation to the tiles at these places: "POST" only computes, "PUT" also saves.
+export async function sendMarked(name, method, places) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await answered(`${slideAddress(name)}/anchors`, { method, headers, body: JSON.stringify(places) });
+  const buffer = await answer.arrayBuffer();
+  const start = new Uint8Array(buffer).indexOf(10) + 1; // after the line of JSON
+  const cells = (buffer.byteLength - start) / 10;
+  const part = (from, to, ...kind) => littleEndian(buffer.slice(start + from * cells, start + to * cells), ...kind);
+  return {
+    facts: JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 0, start))),
+    scores: part(0, 4, Float32Array, "getFloat32"),
+    pValues: part(4, 8, Float32Array, "getFloat32"),
+    marks: part(8, 10, Uint16Array, "getUint16"),
+  };
 }
 
 function littleEndian(buffer, Numbers, get) {

@@ -1,8 +1,13 @@
 // Maps scores to colours as in heatmap.png: the server's colour table over the model's display range.
 
 export class ColourScale {
-  constructor(table, [low, high]) {
+  constructor(table, range) {
     this.table = table;
+    this.range = range;
+  }
+
+  // Everybody who has this scale sees the new range.
+  set range([low, high]) {
     this.low = low;
     this.high = high;
   }

@@ -10,7 +10,7 @@ export class Controls {
 
   constructor(settings) {
     this.settings = settings;
-    for (const name of ["heat", "anomalous", "flags"]) {
+    for (const name of ["heat", "stretch", "anomalous", "flags"]) {
       byId(name).addEventListener("change", (event) => settings.change({ [name]: event.target.checked }));
     }
     byId("opacity").addEventListener("input", (event) => settings.change({ opacity: Number(event.target.value) / 100 }));
@@ -25,13 +25,20 @@ export class Controls {
     this.#facts = facts;
     byId("kind").hidden = facts.pixel_map === null;
     if (facts.pixel_map === null) this.settings.change({ kind: "tiles" });
-    byId("criterion").textContent = facts.criterion ?? facts.why_none;
-    byId("criterion").title = facts.criterion_words ?? "";
-    byId("anomalous").disabled = facts.criterion === null;
     byId("outlines").hidden = true;
     byId("flag-count").textContent = "";
     byId("unscored").hidden = true;
     byId("flag-kinds").replaceChildren();
+    this.showScale();
+  }
+
+  // What the scores mean, and how tiles are called: the slide was opened, or its scores adapted.
+  showScale() {
+    const facts = this.#facts;
+    byId("criterion").textContent = facts.criterion ?? facts.why_none;
+    byId("criterion").title = facts.criterion_words ?? "";
+    byId("anomalous").disabled = facts.criterion === null;
+    byId("adaptation").textContent = facts.adaptation ?? "";
     this.#showKind(this.settings.values.kind);
   }
 
@@ -73,8 +80,10 @@ export class Controls {
   }
 
   #show() {
-    const { heat, kind, opacity, anomalous, flags, hidden } = this.settings.values;
+    const { heat, kind, opacity, stretch, anomalous, flags, hidden } = this.settings.values;
     byId("heat").checked = heat;
+    byId("stretch").checked = stretch;
+    byId("stretch-words").hidden = !stretch;
     byId("anomalous").checked = anomalous;
     byId("flags").checked = flags;
     byId("opacity").value = Math.round(opacity * 100);

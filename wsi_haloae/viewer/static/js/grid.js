@@ -12,6 +12,24 @@ export class Grid {
     this.marks = null; // Uint16Array, bits of facts.marks
   }
 
+  // Values of tiles after another adaptation to the slide.
+  replace({ scores, pValues, marks }) {
+    Object.assign(this, { scores, pValues, marks, ranked: undefined });
+  }
+
+  isScored(place) {
+    return !Number.isNaN(this.scores?.[place] ?? NaN);
+  }
+
+  // The nearest scored place from this one on in a direction (-1, 0 or 1 down and right); null if there is none.
+  neighbour(place, down, right) {
+    let [row, column] = [this.row(place) + down, this.column(place) + right];
+    for (; row >= 0 && row < this.rows && column >= 0 && column < this.columns; row += down, column += right) {
+      if (this.isScored(row * this.columns + column)) return row * this.columns + column;
+    }
+    return null;
+  }
+
   // The place in the grid at a level-0 point; null outside the grid or the slide.
   placeAt(x, y) {
     if (x < 0 || y < 0 || x >= this.facts.width || y >= this.facts.height) return null;
@@ -43,7 +61,7 @@ export class Grid {
   }
 
   hasTile(place) {
-    return this.marks === null ? !Number.isNaN(this.scores?.[place] ?? NaN) : this.is(place, "tile");
+    return this.marks === null ? this.isScored(place) : this.is(place, "tile");
   }
 
   // The names of the quality-control flags of a tile.
@@ -63,6 +81,15 @@ export class Grid {
     return this.ranked;
   }
 
+  // Nearly all of the slide's scores lie in this range; null without scores.
+  get ownRange() {
+    const { ranking } = this;
+    if (!ranking.length) return null;
+    const score = (share) => this.scores[ranking[Math.floor(share * (ranking.length - 1))]];
+    const [low, high] = [score(0.99), score(0.005)];
+    return [low, high > low ? high : low + 1];
+  }
+
   // The number of tiles with at least this score.
   countFrom(threshold) {
     let [low, high] = [0, this.ranking.length];
@@ -75,6 +102,6 @@ export class Grid {
   }
 
   *#scoredPlaces() {
-    for (let place = 0; place < this.scores.length; place++) if (!Number.isNaN(this.scores[place])) yield place;
+    for (let place = 0; place < this.scores.length; place++) if (this.isScored(place)) yield place;
   }
 }

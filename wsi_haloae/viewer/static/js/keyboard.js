@@ -3,9 +3,9 @@
 export function listenToKeys(actions) {
   showFocusOfTheSlide();
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || document.getElementById("help").open) return;
+    if (event.altKey || document.getElementById("help").open) return;
     if (event.key.startsWith("Arrow") && event.target instanceof HTMLInputElement) return; // sliders and radio buttons use the arrow keys themselves
-    const action = actions[event.key];
+    const action = actions[event.ctrlKey || event.metaKey ? `Ctrl+${event.key}` : event.key];
     if (action === undefined) return;
     event.preventDefault();
     action();

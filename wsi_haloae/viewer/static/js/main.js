@@ -1,7 +1,7 @@
 // The page: opens slides and connects the parts. Everything is drawn as soon as its data is there: first the slide, then
 // the scores, then the other values of tiles.
 
-import { fetchFacts, fetchList, fetchOutlines, fetchRaster } from "./api.js";
+import { fetchFacts, fetchList, fetchMarked, fetchOutlines, fetchRaster } from "./api.js";
 import { ColourBar } from "./colour_bar.js";
 import { ColourScale } from "./colours.js";
 import { Controls } from "./controls.js";
@@ -9,9 +9,10 @@ import { count } from "./format.js";
 import { Grid } from "./grid.js";
 import { Heat } from "./heat.js";
 import { listenToKeys } from "./keyboard.js";
+import { Marking } from "./marking.js";
 import { Minimap } from "./minimap.js";
 import { Overlay, outlineColour } from "./overlay.js";
-import { contour, frames, rings } from "./paths.js";
+import { border, contour, frames, rings } from "./paths.js";
 import { Readout } from "./readout.js";
 import { ScaleBar } from "./scale_bar.js";
 import { Settings } from "./settings.js";
@@ -30,6 +31,7 @@ const readout = new Readout();
 const card = new TileCard();
 const scaleBar = new ScaleBar();
 const minimap = new Minimap(stage);
+const marking = new Marking();
 
 let table = null;
 let wanted = null; // name of the slide that was requested last
@@ -44,6 +46,7 @@ async function openSlide(name) {
   wanted = name;
   list.mark(name);
   showNotice(null);
+  marking.close();
   delete document.body.dataset.ready;
   const facts = await fetchFacts(name);
   if (wanted !== name) return;
@@ -51,7 +54,7 @@ async function openSlide(name) {
   const heat = new Heat(grid, scale);
   shown = { grid, scale };
   stage.open(facts);
-  overlay.scene = { heat, contour: null, flags: [], outlines: [], hovered: null, chosen: null };
+  overlay.scene = { heat, contour: null, flags: [], outlines: [], marked: null, hovered: null, chosen: null };
   location.replace(`#${encodeURIComponent(name)}`);
   showTitle(facts);
   showNotice(facts.message);
@@ -68,9 +71,7 @@ async function fill(grid, heat, current) {
   const { facts } = grid;
   grid.scores = await fetchRaster(facts.name, "scores");
   if (!current()) return;
-  heat.paint(threshold());
-  colourBar.draw();
-  overlay.draw();
+  rescale();
   grid.marks = await fetchRaster(facts.name, "marks");
   if (!current()) return;
   heat.paintMissing();
@@ -81,6 +82,13 @@ async function fill(grid, heat, current) {
   grid.pValues = await fetchRaster(facts.name, "p_values");
   if (!current()) return;
   card.refresh();
+  if (facts.why_no_marking === null) {
+    const saved = await fetchMarked(facts.name);
+    if (!current()) return;
+    marking.open(grid, saved);
+  } else {
+    marking.refuse(facts.why_no_marking);
+  }
   const { layers, messages } = await fetchOutlines(facts.name);
   if (!current()) return;
   const keyed = layers.map((layer) => ({ ...layer, key: `${layer.title}: ${layer.name}` }));
@@ -88,6 +96,27 @@ async function fill(grid, heat, current) {
   controls.showOutlines(keyed, messages);
   overlay.draw();
   document.body.dataset.ready = facts.name;
+}
+
+// Colour the tiles by the range of the model or, if the user wants that, of the slide.
+function rescale() {
+  const { grid, scale } = shown;
+  scale.range = (settings.values.stretch && grid.ownRange) || grid.facts.display_range;
+  overlay.scene.heat.paint(threshold());
+  colourBar.open(grid, scale);
+  card.refresh();
+  overlay.draw();
+}
+
+// Scores after another adaptation to the slide.
+function showAdapted({ facts, ...values }) {
+  const { grid } = shown;
+  Object.assign(grid.facts, facts);
+  grid.replace(values);
+  overlay.scene.contour = contour(grid, "anomalous");
+  controls.showScale();
+  controls.showCounts(grid);
+  rescale();
 }
 
 function showTitle(facts) {
@@ -120,12 +149,28 @@ card.addEventListener("choose", ({ detail }) => {
 });
 card.addEventListener("jump", ({ detail }) => stage.showTile(shown.grid.tileRectangle(detail)));
 
+marking.addEventListener("mode", () => {
+  stage.painting = marking.active;
+  document.body.classList.toggle("marking", marking.active);
+});
+marking.addEventListener("change", ({ detail: marks }) => {
+  overlay.scene.marked = border(shown.grid, marks.places);
+  overlay.draw();
+});
+marking.addEventListener("answer", ({ detail }) => showAdapted(detail));
+for (const name of ["press", "drag", "release"]) stage.addEventListener(name, ({ detail }) => marking[name](detail));
+
 // The threshold applies to tiles only: pixels have no scores.
 const threshold = () => (settings.values.kind === "pixels" ? null : settings.values.threshold);
 const showMap = () => stage.showMap(settings.values.heat && settings.values.kind === "pixels", settings.values.opacity);
 let painted = threshold();
+let stretched = settings.values.stretch;
 settings.addEventListener("change", () => {
   showMap();
+  if (settings.values.stretch !== stretched && shown !== null) {
+    stretched = settings.values.stretch;
+    rescale();
+  }
   if (threshold() === painted) return;
   painted = threshold();
   overlay.scene.heat?.paint(painted);
@@ -147,11 +192,21 @@ function switchKind() {
   if (shown?.grid.facts.pixel_map) settings.change({ kind: settings.values.kind === "tiles" ? "pixels" : "tiles" });
 }
 
+// The arrow keys move the slide or, while marking, go from tile to tile, first from the one most like the reference.
+function move(right, down) {
+  if (!marking.active) return stage.panBy(0.15 * right, 0.15 * down);
+  const { grid } = shown;
+  const place = card.place === null ? grid.ranking.at(-1) : grid.neighbour(card.place, down, right);
+  if (place === null || place === undefined) return;
+  card.choose(place);
+  stage.keepInSight(grid.tileRectangle(place));
+}
+
 listenToKeys({
-  ArrowLeft: () => stage.panBy(-0.15, 0),
-  ArrowRight: () => stage.panBy(0.15, 0),
-  ArrowUp: () => stage.panBy(0, -0.15),
-  ArrowDown: () => stage.panBy(0, 0.15),
+  ArrowLeft: () => move(-1, 0),
+  ArrowRight: () => move(1, 0),
+  ArrowUp: () => move(0, -1),
+  ArrowDown: () => move(0, 1),
   "+": () => stage.zoomBy(1.5),
   "=": () => stage.zoomBy(1.5),
   "-": () => stage.zoomBy(1 / 1.5),
@@ -171,7 +226,11 @@ listenToKeys({
   p: () => list.step(-1),
   s: toggleList,
   "?": () => help.showModal(),
-  Escape: () => card.choose(null),
+  r: () => marking.toggle(),
+  x: () => marking.flip(card.place),
+  u: () => marking.undo(),
+  "Ctrl+z": () => marking.undo(),
+  Escape: () => (marking.active ? marking.leave() : card.choose(null)),
 });
 byId("zoom-in").addEventListener("click", () => stage.zoomBy(1.5));
 byId("zoom-out").addEventListener("click", () => stage.zoomBy(1 / 1.5));

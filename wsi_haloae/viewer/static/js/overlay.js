@@ -6,6 +6,7 @@
 import { rectangle } from "./paths.js";
 
 const OUTLINE_COLOURS = ["#0b7a3e", "#6a1fb0", "#0077b6", "#c2008b", "#4a4e57", "#7a4a00"];
+const MARKED_COLOUR = "#00a050"; // not in the heatmap; as in anchors.geojson
 const FULL_GREY = 0.4; // from this opacity on, the tissue under the heatmap is grey
 
 export const outlineColour = (number) => OUTLINE_COLOURS[number % OUTLINE_COLOURS.length];
@@ -16,7 +17,7 @@ export class Overlay {
   #stage;
 
   // What is drawn; main.js fills it as data is loaded.
-  scene = { heat: null, contour: null, flags: [], outlines: [], hovered: null, chosen: null };
+  scene = { heat: null, contour: null, flags: [], outlines: [], marked: null, hovered: null, chosen: null };
 
   constructor(canvas, greyCanvas, stage, settings) {
     this.#context = canvas.getContext("2d");
@@ -28,7 +29,7 @@ export class Overlay {
   }
 
   draw() {
-    const { heat, contour, flags, outlines, hovered, chosen } = this.scene;
+    const { heat, contour, flags, outlines, marked, hovered, chosen } = this.scene;
     const [context, grey] = [cleared(this.#context), cleared(this.#grey)];
     if (heat === null) return;
     const { values } = this.settings;
@@ -48,6 +49,7 @@ export class Overlay {
     for (const { key, path, colour } of outlines) {
       if (!values.hidden.has(key)) this.#stroke(path, transform, colour, 2);
     }
+    if (marked) this.#stroke(marked, transform, MARKED_COLOUR, 3);
     if (hovered) this.#stroke(rectangle(hovered), transform, "#111", 1);
     if (chosen) this.#stroke(rectangle(chosen), transform, "#1f57c3", 3);
   }

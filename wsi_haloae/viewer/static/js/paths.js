@@ -5,8 +5,7 @@ export function contour(grid, mark) {
   const { rows, columns } = grid;
   const inside = (row, column) =>
     row >= 0 && column >= 0 && row < rows && column < columns && grid.is(row * columns + column, mark);
-  const x = (column) => Math.min(grid.facts.width, grid.l0_offset_x + column * grid.l0_cell_width);
-  const y = (row) => Math.min(grid.facts.height, grid.l0_offset_y + row * grid.l0_cell_height);
+  const { x, y } = edges(grid);
   const path = new Path2D();
   for (let row = 0; row <= rows; row++)
     runs(columns, (column) => inside(row - 1, column) !== inside(row, column), (start, end) => {
@@ -19,6 +18,32 @@ export function contour(grid, mark) {
       path.lineTo(x(column), y(end));
     });
   return path;
+}
+
+// The border around some of the places, of which `places` has few: the brush must not wait for the whole grid.
+export function border(grid, places) {
+  const [few, { x, y }] = [new Set(places), edges(grid)];
+  const path = new Path2D();
+  const line = (column, row, toColumn, toRow) => {
+    path.moveTo(x(column), y(row));
+    path.lineTo(x(toColumn), y(toRow));
+  };
+  for (const place of few) {
+    const [row, column] = [grid.row(place), grid.column(place)];
+    if (!few.has(place - grid.columns)) line(column, row, column + 1, row);
+    if (!few.has(place + grid.columns)) line(column, row + 1, column + 1, row + 1);
+    if (column === 0 || !few.has(place - 1)) line(column, row, column, row + 1);
+    if (column === grid.columns - 1 || !few.has(place + 1)) line(column + 1, row, column + 1, row + 1);
+  }
+  return path;
+}
+
+// Where the edges of rows and columns of cells lie.
+function edges(grid) {
+  return {
+    x: (column) => Math.min(grid.facts.width, grid.l0_offset_x + column * grid.l0_cell_width),
+    y: (row) => Math.min(grid.facts.height, grid.l0_offset_y + row * grid.l0_cell_height),
+  };
 }
 
 function runs(length, holds, found) {

@@ -10,6 +10,9 @@ export class Stage extends EventTarget {
   #facts = null;
   #map = null;
 
+  // While painting, a drag is a stroke of the brush ("press", "drag", "release") and does not move the slide.
+  painting = false;
+
   constructor(element) {
     super();
     this.#viewer = OpenSeadragon({
@@ -33,8 +36,14 @@ export class Stage extends EventTarget {
       if (this.#facts !== null) this.dispatchEvent(new Event("move"));
     });
     this.#viewer.addHandler("canvas-click", (event) => {
-      if (event.quick) this.dispatchEvent(new CustomEvent("pick", { detail: this.#toLevel0(event.position) }));
+      if (event.quick && !this.painting) this.dispatchEvent(new CustomEvent("pick", { detail: this.#toLevel0(event.position) }));
     });
+    this.#viewer.addHandler("canvas-press", (event) => this.#paint("press", event));
+    this.#viewer.addHandler("canvas-drag", (event) => this.#paint("drag", event));
+    this.#viewer.addHandler("canvas-release", (event) => this.#paint("release", event));
+    for (const name of ["canvas-drag-end", "canvas-double-click"]) {
+      this.#viewer.addHandler(name, (event) => (event.preventDefaultAction = this.painting));
+    }
     new OpenSeadragon.MouseTracker({
       element,
       moveHandler: (event) => this.dispatchEvent(new CustomEvent("hover", { detail: this.#toLevel0(event.position) })),
@@ -126,6 +135,14 @@ export class Stage extends EventTarget {
     this.#viewer.viewport.panTo(new OpenSeadragon.Point(x / one, y / one)).applyConstraints();
   }
 
+  // Move to a tile if it is not visible.
+  keepInSight({ x, y, width, height }) {
+    const sight = this.sight;
+    const [middleX, middleY] = [x + width / 2, y + height / 2];
+    const visible = (at, from, length) => at > from + 0.1 * length && at < from + 0.9 * length;
+    if (!visible(middleX, sight.x, sight.width) || !visible(middleY, sight.y, sight.height)) this.panTo(middleX, middleY);
+  }
+
   // Centre a tile, zoomed so that its surroundings are visible.
   showTile({ x, y, width, height }) {
     const one = this.#facts.width;
@@ -133,6 +150,12 @@ export class Stage extends EventTarget {
     const [middleX, middleY] = [x + width / 2, y + height / 2];
     const around = new OpenSeadragon.Rect((middleX - room / 2) / one, (middleY - room / 2) / one, room / one, room / one);
     this.#viewer.viewport.fitBoundsWithConstraints(around);
+  }
+
+  #paint(name, event) {
+    if (!this.painting) return;
+    event.preventDefaultAction = true;
+    this.dispatchEvent(new CustomEvent(name, { detail: this.#toLevel0(event.position) }));
   }
 
   // The list of slides may just have been shown or hidden; OpenSeadragon itself notices this only later.

@@ -24,6 +24,10 @@ export class TileCard extends EventTarget {
     this.choose(null);
   }
 
+  get place() {
+    return this.#place;
+  }
+
   // The tile at a place; null closes the card.
   choose(place) {
     this.#place = place;
