@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from wsi_haloae.adaptation.adapt import Adapted, adapt
 from wsi_haloae.adaptation.core import FEWEST, SHARE, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
 from wsi_haloae.adaptation.reference import LOOSEST, ReferenceDescriptors
-from wsi_haloae.adaptation.standpoint import calibration_scores
+from wsi_haloae.adaptation.standpoint import Mode, calibration_scores
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.metrics import auroc
 
@@ -141,15 +143,15 @@ def test_tiles_without_a_score_have_none_and_decide_nothing() -> None:
         adapt(reference(), broken, scored, "anchors", np.array([0, 3]))
 
 
-@pytest.mark.parametrize("mode", ["none", "slide", "anchors"])
-def test_calibration_repeats_the_adaptation_on_held_out_groups(mode: str) -> None:
+@pytest.mark.parametrize("mode", get_args(Mode))
+def test_calibration_repeats_the_adaptation_on_held_out_groups(mode: Mode) -> None:
     """So p-values of a slide of the same kind are uniform; with one level for all they would not be."""
     known = reference(groups=12, tiles=100)
-    held_out, groups = calibration_scores(known, mode, 5)  # type: ignore[arg-type]  # one of three words
+    held_out, groups = calibration_scores(known, mode, 5)
     assert len(np.unique(groups)) == 12
     assert len(held_out) == 12 * (95 if mode == "anchors" else 100)
     tiles, _ = slide(1000, 0, offset=3)
-    adapted = adapt(known, tiles, np.ones(1000, np.bool_), mode, np.arange(5))  # type: ignore[arg-type]
+    adapted = adapt(known, tiles, np.ones(1000, np.bool_), mode, np.arange(5))
     if mode != "none":
         assert 0.02 < np.mean(adapted.calibration.p_values(adapted.scores) <= 0.05) < 0.09
 

@@ -11,19 +11,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.adaptation.core import FEWEST, find_core
+from wsi_haloae.adaptation.core import FEWEST, Core, find_core
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.adaptation.standpoint import Mode, Standpoint, calibration_scores, standpoint
 from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.errors import UsageError
 
 Asked = Literal["auto", "none", "slide", "anchors"]
-MODES: Final[tuple[Asked, ...]] = get_args(Asked)
 DISPLAY_PERCENTILES = (1.0, 99.5)
 """Percentiles of held-out reference tiles' scores: the ends of the colour bar."""
 
@@ -56,8 +55,10 @@ def adapt(
     known = np.flatnonzero(scored)
     marked = np.flatnonzero(np.isin(known, [] if anchors is None else anchors))
     values = descriptors[known]
-    mode, note = _mode(reference, values, asked, len(marked))
-    stand = standpoint(reference, values, mode, marked)
+    own = asked == "slide" or (asked == "auto" and not len(marked))
+    core = find_core(values, reference.metric) if own and len(values) >= FEWEST else None
+    mode, note = _mode(reference, len(values), core, asked, len(marked))
+    stand = standpoint(reference, values, mode, marked, core)
     scores = np.full(len(descriptors), np.nan, np.float32)
     scores[known] = stand.distance(values)
     held_out, groups = calibration_scores(reference, mode, stand.tiles)
@@ -67,23 +68,23 @@ def adapt(
 
 
 def _mode(
-    reference: ReferenceDescriptors, descriptors: NDArray[np.float16], asked: Asked, anchors: int
+    reference: ReferenceDescriptors, tiles: int, core: Core | None, asked: Asked, anchors: int
 ) -> tuple[Mode, str]:
-    """What is done, and a note if that is less than a user might expect."""
+    """What is done, and a note if that is less than a user might expect; ``core`` None: too few tiles for one."""
     if asked == "anchors" or (asked == "auto" and anchors):
         if not anchors:
             raise UsageError("no anchor lies on a scored tile. Mark some tiles of reference tissue on this slide.")
         return "anchors", ""
     if asked == "none":
         return "none", ""
-    if len(descriptors) < FEWEST:
+    if core is None:
         if asked == "slide":
             raise UsageError(
-                f"{len(descriptors)} tiles are too few to find the slide's own level; {FEWEST} are needed. Use "
+                f"{tiles} tiles are too few to find the slide's own level; {FEWEST} are needed. Use "
                 "--adapt none, or mark some tiles of reference tissue (--anchors)."
             )
         return "none", f"Not adapted to the slide, which has fewer than {FEWEST} scored tiles."
-    spread, most = find_core(descriptors, reference.metric).spread, reference.largest_spread
+    spread, most = core.spread, reference.largest_spread
     if most is None or spread <= most:
         return "slide", ""
     if asked == "slide":

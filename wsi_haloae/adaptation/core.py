@@ -4,7 +4,7 @@ The nearest tiles around the reference's mean give a first centre, the nearest t
 and so on (the concentration steps of the minimum covariance determinant; Rousseeuw and Van Driessen 1999). Unlike a
 median, the centre is right as long as a small share of the slide is reference tissue.
 
-Where no tile is, the core consists of anomalous tiles. It is recognised by its *spread*: tiles of another tissue differ
+On a slide without any, the core consists of anomalous tiles. Its *spread* shows that: tiles of another tissue differ
 from each other in other ways than reference tiles do, so in the reference's metric they lie further apart. That fails
 for tissue that is more uniform than the reference, such as liver if a tumour is the reference.
 """

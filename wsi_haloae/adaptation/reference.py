@@ -19,14 +19,14 @@ from wsi_haloae.adaptation.metric import Metric
 MOST_TILES = 1024
 """Calibration tiles that are kept; with 128 numbers each they take 256 KiB."""
 LOOSEST = 1.7
-"""How much more than usual a core may spread."""
+"""How many times as far as usual a core may spread. Chosen while looking at three tissues (docs/adaptation.md)."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceDescriptors:
     """The metric; descriptors (m, k) of calibration tiles, and the number of each tile's group (m,).
 
-    ``usual_spread`` is the largest spread of a core (`core`) of held-out reference tiles; None if they are too few.
+    ``usual_spread`` is the spread of the core (`core`) of held-out reference tiles; None if they are too few.
     """
 
     metric: Metric

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.adaptation.core import FEWEST, find_core
+from wsi_haloae.adaptation.core import FEWEST, Core, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 
@@ -38,11 +38,15 @@ class Standpoint:
 
 
 def standpoint(
-    reference: ReferenceDescriptors, descriptors: NDArray[np.float16], mode: Mode, anchors: NDArray[np.int64]
+    reference: ReferenceDescriptors,
+    descriptors: NDArray[np.float16],
+    mode: Mode,
+    anchors: NDArray[np.int64],
+    core: Core | None = None,
 ) -> Standpoint:
     """The standpoint of a slide with these ``descriptors`` (n, k); ``anchors`` are numbers among them.
 
-    For *slide*, n is at least `FEWEST`.
+    For *slide*, n is at least `FEWEST`, and ``core`` the slide's core, if it is known already.
     """
     metric = reference.metric
     if mode == "none":
@@ -50,7 +54,7 @@ def standpoint(
     if mode == "anchors":
         marked = descriptors[anchors]
         return Standpoint(mode, metric.level(marked), len(marked), _scale_of(marked, reference))
-    core = find_core(descriptors, metric)
+    core = core or find_core(descriptors, metric)
     scale = 1.0 if reference.usual_spread is None else max(1.0, core.spread / reference.usual_spread)
     return Standpoint(mode, metric.level(descriptors[core.numbers]), len(core.numbers), scale)
 
