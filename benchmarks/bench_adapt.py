@@ -14,19 +14,20 @@ from machine import print_row, seconds_in_turn
 
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.adaptation.metric import Metric
-from wsi_haloae.adaptation.reference import ReferenceDescriptors
+from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 
-SIZE, CALIBRATION, GROUPS, ANCHORS = 128, 1024, 16, 10
+SIZE, HELD_OUT, GROUPS, FOLDS, ANCHORS = 128, 1024, 16, 4, 10
 
 
 def main() -> None:
     """Print a row for each mode."""
     random = np.random.default_rng(0)
     metric = Metric(np.zeros(SIZE), np.eye(SIZE), 2 * np.eye(SIZE))
-    held_out = random.normal(size=(CALIBRATION, SIZE)).astype(np.float16)
-    groups = np.repeat(np.arange(GROUPS, dtype=np.int32), CALIBRATION // GROUPS)
+    groups = np.repeat(np.arange(GROUPS, dtype=np.int32), HELD_OUT // GROUPS)
+    folds = np.split(np.arange(HELD_OUT), FOLDS)
+    held_out = [HeldOut(metric, random.normal(size=(len(one), SIZE)).astype(np.float16), groups[one]) for one in folds]
     with tempfile.TemporaryDirectory() as name:
-        store = scored_store(Path(name), reference=ReferenceDescriptors(metric, held_out, groups, 1.0)).compacted()
+        store = scored_store(Path(name), reference=ReferenceDescriptors(metric, tuple(held_out))).compacted()
         size = sum(file.stat().st_size for file in (store.path / "descriptor").rglob("*") if file.is_file())
         modes: dict[Asked, int] = {"none": 0, "slide": 0, "anchors": ANCHORS}
         for mode, anchors in modes.items():

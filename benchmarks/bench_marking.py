@@ -19,9 +19,9 @@ from bench_export import COLUMNS, ROWS, scored_store
 from machine import print_row
 
 from wsi_haloae.adaptation.metric import Metric
-from wsi_haloae.adaptation.reference import MOST_TILES, ReferenceDescriptors
+from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 
-DIMENSIONS, GROUPS, RUNS = 128, 16, 5
+DIMENSIONS, HELD_OUT, GROUPS, FOLDS, RUNS = 128, 1024, 16, 4, 5
 MARKS = (1, 3, 10, 100)
 
 
@@ -29,9 +29,12 @@ def reference() -> ReferenceDescriptors:
     """As many calibration tiles as a model keeps, in groups that are just large enough to count as slides."""
     random = np.random.default_rng(0)
     metric = Metric(np.zeros(DIMENSIONS), np.eye(DIMENSIONS) + 0.2, 2 * np.eye(DIMENSIONS) + 0.1)
-    held_out = random.normal(size=(MOST_TILES, DIMENSIONS)).astype(np.float16)
-    groups = np.repeat(np.arange(GROUPS, dtype=np.int32), MOST_TILES // GROUPS)
-    return ReferenceDescriptors(metric, held_out, groups, 0.5)
+    groups = np.repeat(np.arange(GROUPS, dtype=np.int32), HELD_OUT // GROUPS)
+    folds = np.split(np.arange(HELD_OUT), FOLDS)
+    held_out = [
+        HeldOut(metric, random.normal(size=(len(one), DIMENSIONS)).astype(np.float16), groups[one]) for one in folds
+    ]
+    return ReferenceDescriptors(metric, tuple(held_out))
 
 
 def seconds(server: str, marks: int) -> float:

@@ -15,7 +15,7 @@ from scipy.stats import multivariate_normal
 from wsi_haloae.adaptation.adapt import Adapted, adapt
 from wsi_haloae.adaptation.core import FEWEST, SHARE, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
-from wsi_haloae.adaptation.reference import LOOSEST, ReferenceDescriptors
+from wsi_haloae.adaptation.reference import LOOSEST, HeldOut, ReferenceDescriptors
 from wsi_haloae.adaptation.standpoint import Mode, calibration_scores
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.metrics import auroc
@@ -30,16 +30,16 @@ def covariance(random: np.random.Generator, size: int = SIZE) -> NDArray[np.floa
     return root @ root.T / (2 * size) + 0.1 * np.eye(size)
 
 
-def reference(groups: int = 4, tiles: int = 100, spread: float | None = None) -> ReferenceDescriptors:
-    """Tiles of slides that differ in the first two numbers by 5, and within one by 1."""
+def reference(groups: int = 4, tiles: int = 100, folds: int = 2) -> ReferenceDescriptors:
+    """Tiles of slides that differ in the first two numbers by 5, and within one by 1; all folds have one metric."""
     random = np.random.default_rng(0)
     across = np.diag(np.where(NUISANCE, 25.0, 0.0)) + np.eye(SIZE)
     metric = Metric(np.zeros(SIZE), np.eye(SIZE), across)
     offsets = np.repeat(random.normal(size=(groups, SIZE)) * np.where(NUISANCE, 5, 0), tiles, axis=0)
     held_out = (offsets + random.normal(size=offsets.shape)).astype(np.float16)
     numbers = np.repeat(np.arange(groups, dtype=np.int32), tiles)
-    usual = find_core(held_out[:tiles], metric).spread if spread is None else spread
-    return ReferenceDescriptors(metric, held_out, numbers, usual)
+    parts = [numbers % folds == fold for fold in range(folds)]
+    return ReferenceDescriptors(metric, tuple(HeldOut(metric, held_out[own], numbers[own]) for own in parts))
 
 
 def slide(
@@ -156,27 +156,64 @@ def test_calibration_repeats_the_adaptation_on_held_out_groups(mode: Mode) -> No
         assert 0.02 < np.mean(adapted.calibration.p_values(adapted.scores) <= 0.05) < 0.09
 
 
-def test_small_groups_are_calibrated_as_one_slide() -> None:
+def test_small_groups_of_a_fold_are_calibrated_as_one_slide() -> None:
     known = reference(groups=50, tiles=4)
     held_out, groups = calibration_scores(known, "slide", 20)
     assert len(held_out) == 200
     assert len(np.unique(groups)) == 50
 
 
+def test_no_group_is_lost_beside_a_large_one() -> None:
+    """A patient with many tiles is a slide; those with few count together."""
+    metric, random = Metric(np.zeros(3), np.eye(3), np.eye(3)), np.random.default_rng(0)
+    groups = np.repeat(np.arange(4, dtype=np.int32), [FEWEST, 3, 3, 2])
+    fold = HeldOut(metric, random.normal(size=(len(groups), 3)).astype(np.float16), groups)
+    assert [tiles.tolist() for tiles in fold.slides()] == [[*range(FEWEST)], [*range(FEWEST, FEWEST + 8)]]
+    for mode in get_args(Mode):
+        _, calibrated = calibration_scores(ReferenceDescriptors(metric, (fold,)), mode, 2)
+        assert set(calibrated.tolist()) == {0, 1, 2, 3}, mode
+
+
+def test_a_single_tile_is_calibrated_as_if_nothing_were_known() -> None:
+    metric = Metric(np.zeros(3), np.eye(3), np.eye(3))
+    alone = HeldOut(metric, np.ones((1, 3), np.float16), np.zeros(1, np.int32))
+    for mode in get_args(Mode):
+        found, _ = calibration_scores(ReferenceDescriptors(metric, (alone,)), mode, 5)
+        assert np.allclose(found, metric.unknown.distance(alone.descriptors))
+
+
+def test_each_fold_is_scored_in_its_own_metric() -> None:
+    metric, wide = (Metric(np.zeros(3), size * np.eye(3), 0.01 * np.eye(3)) for size in (1.0, 4.0))
+    tiles, groups = np.random.default_rng(0).normal(size=(80, 3)).astype(np.float16), np.zeros(80, np.int32)
+    known = ReferenceDescriptors(metric, (HeldOut(wide, tiles, groups), HeldOut(metric, tiles, groups + 1)))
+    found, owners = calibration_scores(known, "none", 0)
+    assert np.allclose(found[owners == 0], wide.unknown.distance(tiles))
+    assert np.allclose(found[owners == 1], metric.unknown.distance(tiles))
+
+
 def test_a_reference_comes_back_from_its_arrays() -> None:
-    for known in (reference(), reference(spread=0.5)):
-        again = ReferenceDescriptors.of(known.arrays())
-        assert np.array_equal(again.calibration, known.calibration)
-        assert again.largest_spread == pytest.approx(LOOSEST * (known.usual_spread or 0))
-        assert np.allclose(again.metric.across, known.metric.across)
+    known = reference()
+    again = ReferenceDescriptors.of(known.arrays())
+    for before, after in zip(known.held_out, again.held_out, strict=True):
+        assert np.array_equal(before.descriptors, after.descriptors)
+        assert np.array_equal(before.groups, after.groups)
+        assert np.allclose(before.metric.across, after.metric.across)
+    assert again.largest_spread == pytest.approx(LOOSEST * known.usual_spread)
+    assert np.allclose(again.metric.across, known.metric.across)
 
 
-@pytest.mark.parametrize("name", ["mean", "within", "across", "calibration", "groups", "usual_spread"])
+@pytest.mark.parametrize("name", reference().arrays())
 def test_damaged_arrays_are_refused(name: str) -> None:
     arrays = reference().arrays()
     with pytest.raises(KeyError):
         ReferenceDescriptors.of({key: values for key, values in arrays.items() if key != name})
     with pytest.raises(ValueError, match="array"):
-        ReferenceDescriptors.of(arrays | {name: arrays[name].astype(np.float64)})
+        ReferenceDescriptors.of(arrays | {name: arrays[name].astype(np.int8)})
     with pytest.raises(ValueError, match="array"):
         ReferenceDescriptors.of(arrays | {name: np.concatenate([arrays[name]] * 2)})
+
+
+def test_folds_without_tiles_are_refused() -> None:
+    arrays = reference().arrays()
+    with pytest.raises(ValueError, match="no fold"):
+        ReferenceDescriptors.of(arrays | {"fold": np.zeros_like(arrays["fold"])})

@@ -22,8 +22,9 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.synthetic.slide import write_synthetic_slide
-from wsi_haloae.training.choose_rule import choose_rule, describe_choice
-from wsi_haloae.training.descriptors import measure_spreads
+from wsi_haloae.training.choose_rule import choose_rule
+from wsi_haloae.training.descriptors import cross_fit
+from wsi_haloae.training.moments import measure_moments
 
 CODE = "tests.scoring.made_up_rule"
 MADE_UP = Rule(
@@ -100,10 +101,12 @@ def _scores_as_its_code_says(checkpoint: Checkpoint) -> None:
 def _is_asked_by_auto(checkpoint: Checkpoint) -> None:
     source = MemorySource(6, size=64)
     asking, device = _with_rule(checkpoint, "auto"), torch.device("cpu")
-    measured = measure_spreads(asking, source, np.arange(6), device, lambda _count: None)
-    chosen = choose_rule(asking, source, np.arange(6), measured, device, lambda _count: None)
+    groups = np.array(list("aabbcc"))
+    learned = cross_fit(measure_moments(asking, source, groups, device, lambda _count: None), seed=0)
+    chosen, choice = choose_rule(asking, source, np.arange(6), groups, learned, device, lambda _count: None)
     assert list(chosen.facts.rule_marks) == ["surprise", "descriptor", "combined", "content"]
-    assert describe_choice(chosen.facts.rule_marks, "surprise").endswith("; surprisingly")
+    assert choice.rule == "surprise"  # the last row of the table comes first, and 6 tiles tell nothing else
+    assert choice.describe().endswith("; surprisingly")
 
 
 def _with_rule(checkpoint: Checkpoint, name: str) -> Checkpoint:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from wsi_haloae.adaptation.metric import Metric
-from wsi_haloae.adaptation.reference import ReferenceDescriptors
+from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.config import Config, ModelConfig, load_config
@@ -94,7 +94,9 @@ def tiny_descriptors(numbers: int, size: int = 5) -> DescriptorModel:
     basis = Basis(torch.rand(numbers), torch.rand(numbers) + 0.5, axes)
     metric = Metric(random.normal(size=size), np.eye(size) + 0.2, 2 * np.eye(size) + 0.1)
     held_out = random.normal(size=(60, size)).astype(np.float16)
-    reference = ReferenceDescriptors(metric, held_out, np.repeat(np.arange(6, dtype=np.int32), 10), 0.5)
+    groups = np.repeat(np.arange(6, dtype=np.int32), 10)
+    folds = tuple(HeldOut(metric, held_out[own], groups[own]) for own in (groups < 3, groups >= 3))
+    reference = ReferenceDescriptors(metric, folds)
     return DescriptorModel(basis, ReferenceDescriptors.of(reference.arrays()))
 
 

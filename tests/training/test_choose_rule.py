@@ -10,17 +10,21 @@ import pytest
 import torch
 
 from tests.model.tiny import tiny_checkpoint
+from tests.training.test_leads import mark_by_hand
 from tests.training.tiles import MemorySource
+from wsi_haloae.adaptation.standpoint import calibration_scores
 from wsi_haloae.config import candidates
 from wsi_haloae.errors import CheckpointError
-from wsi_haloae.model.basis import Basis
+from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.synthetic.imaging_changes import PERTURBATIONS
 from wsi_haloae.training import choose_rule as choosing
 from wsi_haloae.training.calibrate import calibrate
-from wsi_haloae.training.descriptors import Spreads, measure_spreads
+from wsi_haloae.training.descriptors import CrossFitted, cross_fit
+from wsi_haloae.training.leads import Lead, Marks
+from wsi_haloae.training.moments import measure_moments
 from wsi_haloae.training.split import Split
 from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
@@ -51,90 +55,88 @@ class Watched(MemorySource):
         return super().read(number)
 
 
-def areas_by_hand(usual: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """How often a synthetic anomaly scores above a usual tile, pair by pair: scores (n, rules) -> (rules,)."""
-    above = (others[:, None] > usual[None]) + 0.5 * (others[:, None] == usual[None])  # (n, n, rules)
-    return above.mean(axis=(0, 1))
+GROUPS = np.array([str(number // 2) for number in range(40)])
 
 
-def marks_by_hand(checkpoint: Checkpoint, source: MemorySource, tiles: np.ndarray) -> dict[str, float]:
-    """The worst kind of synthetic anomaly against tiles of which each has other imaging."""
+@pytest.fixture(scope="module")
+def learned() -> CrossFitted:
+    return cross_fit(measure_moments(asking(), MemorySource(40), GROUPS, CPU, lambda _count: None), seed=0)
+
+
+def marks_by_hand(checkpoint: Checkpoint, learned: CrossFitted, source: MemorySource) -> dict[str, float]:
+    """The worst kind of synthetic anomaly against tiles of which each has other imaging, in other groups."""
+    tiles = PARTS["validation"]
     scorer = Scorer(choosing._scoring_by(checkpoint, "combined"), CPU, 4)
+    own = GROUPS[tiles]
 
-    def scores(images: list[np.ndarray]) -> np.ndarray:
-        found = scorer.score(np.stack(images))
-        unknown = checkpoint.descriptors.reference.metric.unknown
-        return np.column_stack([found.rules, unknown.distance(found.descriptor)])
+    def scores(images: list[np.ndarray]) -> dict[str, np.ndarray]:
+        pixels = np.stack(images)
+        moments = np.concatenate([scorer.moments(pixels[start : start + 4]) for start in range(0, len(pixels), 4)])
+        found = dict(zip(scorer.rules, scorer.score(pixels).rules.T, strict=True))
+        folds = [learned.without[learned.fold_of[group]] for group in own]
+        unknown = [fold.metric(1.0).unknown.distance(fold.describe(moments[n : n + 1])) for n, fold in enumerate(folds)]
+        return found | {"descriptor": np.concatenate(unknown)}
 
     plain = [source.read(int(number)) for number in tiles]
     changes = list(PERTURBATIONS.values())
     usual = scores([changes[number % len(changes)](tile) for number, tile in enumerate(plain)])
-    areas = []
+    kinds = []
     for kind, change in enumerate(SYNTHETIC_ANOMALIES.values()):
         seeds = [(checkpoint.facts.config.training.seed, 4, kind, number) for number in range(len(tiles))]
-        others = [change(tile, np.random.default_rng(seed)) for tile, seed in zip(plain, seeds, strict=True)]
-        areas.append(areas_by_hand(usual, scores(others)))
-    names = [*scorer.rules, "descriptor"]
-    worst = dict(zip(names, np.min(areas, axis=0).tolist(), strict=True))
-    return {name: worst[name] for name in candidates()}
+        kinds.append(
+            scores([change(tile, np.random.default_rng(seed)) for tile, seed in zip(plain, seeds, strict=True)])
+        )
+    return {name: mark_by_hand(usual[name], [kind[name] for kind in kinds], own) for name in candidates()}
 
 
-def measured(source: MemorySource) -> tuple[Basis, Spreads]:
-    return measure_spreads(asking(), source, PARTS["train"], CPU, lambda _count: None)
+def chosen_on(source: MemorySource, learned: CrossFitted) -> tuple[Checkpoint, choosing.Choice]:
+    return choosing.choose_rule(asking(), source, PARTS["validation"], GROUPS, learned, CPU, lambda _count: None)
 
 
-def test_marks_are_those_of_the_definition_and_only_validation_tiles_are_read() -> None:
-    source, checkpoint = Watched(40), asking()
-    spreads = measured(MemorySource(40))
-    chosen = choosing.choose_rule(checkpoint, source, PARTS["validation"], spreads, CPU, lambda _count: None)
-    expected = marks_by_hand(chosen, MemorySource(40), PARTS["validation"])
-    assert chosen.facts.rule_marks == pytest.approx(expected)
+def test_marks_are_those_of_the_definition_and_only_validation_tiles_are_read(learned: CrossFitted) -> None:
+    source = Watched(40)
+    chosen, choice = chosen_on(source, learned)
+    assert chosen.facts.rule_marks == pytest.approx(marks_by_hand(chosen, learned, MemorySource(40)), abs=1e-6)
+    assert choice.marks == chosen.facts.rule_marks
     assert set(source.asked) == set(PARTS["validation"].tolist()), "calibration tiles stay unseen"
 
 
+def lead(by: float, low: float) -> Lead:
+    return Lead(by, Interval(low, by + 0.1))
+
+
 @pytest.mark.parametrize(
-    ("descriptor", "combined", "content", "chosen"),
+    ("leads", "chosen", "said"),
     [
-        (0.9, 0.8, 0.8, "descriptor"),
-        (0.9, 0.915, 0.8, "descriptor"),  # a toss-up
-        (0.9, 0.93, 0.92, "combined"),
-        (0.8, 0.85, 0.9, "content"),
+        ({"combined": lead(-0.1, -0.2), "content": lead(-0.2, -0.3)}, "descriptor", "a toss-up or worse"),
+        ({"combined": lead(0.1, -0.02), "content": lead(0.01, 0.001)}, "descriptor", "combined leads by +0.100"),
+        ({"combined": lead(0.1, 0.05), "content": lead(0.05, 0.01)}, "combined", "combined leads by +0.100"),
+        ({"combined": lead(0.1, 0.05), "content": lead(0.2, 0.01)}, "content", "content leads by +0.200"),
+        ({}, "descriptor", "10 held-out tiles of 5 groups are too few"),
     ],
 )
-def test_a_rule_must_be_better_by_a_margin(
-    descriptor: float, combined: float, content: float, chosen: str, monkeypatch: pytest.MonkeyPatch
+def test_a_rule_is_used_that_surely_leads(
+    leads: dict[str, Lead], chosen: str, said: str, learned: CrossFitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = {"descriptor": descriptor, "combined": combined, "content": content}
-    spreads = measured(MemorySource(40))
-    monkeypatch.setattr(
-        choosing, "_marks", lambda scores: told if "descriptor" in scores else dict.fromkeys(scores, 0.5)
-    )
-    found = choosing.choose_rule(asking(), MemorySource(40), PARTS["validation"], spreads, CPU, lambda _count: None)
-    assert found.facts.config.scoring.rule == chosen
-    assert found.facts.rule_marks == told
-    assert chosen in choosing.describe_choice(found.facts.rule_marks, chosen)
+    monkeypatch.setattr(Marks, "leads", lambda _self, usual: leads if usual == "descriptor" else {})
+    found, choice = chosen_on(MemorySource(40), learned)
+    assert found.facts.config.scoring.rule == choice.rule == chosen
+    assert f"score: {chosen}" in choice.describe()
+    assert said in choice.describe()
 
 
-def test_the_weight_with_the_best_mark_makes_the_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    spreads = measured(MemorySource(40))
-    plain = choosing._marks
-
-    def marks(scores: dict[str, np.ndarray]) -> dict[str, float]:
-        return plain(scores) if "descriptor" in scores else {weight: float(weight == "10") for weight in scores}
-
-    monkeypatch.setattr(choosing, "_marks", marks)
-    found = choosing.choose_rule(asking(), MemorySource(40), PARTS["validation"], spreads, CPU, lambda _count: None)
+def test_the_weight_that_surely_leads_makes_the_metric(learned: CrossFitted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Marks, "leads", lambda _self, usual: {} if usual == "descriptor" else {"10": lead(0.1, 0.05)})
+    found, _ = chosen_on(MemorySource(40), learned)
     across = found.descriptors.reference.metric.across
-    np.testing.assert_allclose(across, spreads[1].metric(10).across, rtol=1e-5)
+    np.testing.assert_allclose(across, learned.whole.metric(10).across, rtol=1e-5)
 
 
 def test_calibration_chooses_and_p_values_are_those_of_the_chosen_rule(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = MemorySource(40)
-    groups = [str(number // 2) for number in range(40)]
-    split = Split(PARTS, {})
-    done = calibrate(asking(), source, split, groups, CPU, Reporter())
+    done = calibrate(asking(), source, Split(PARTS, {}), GROUPS.tolist(), CPU, Reporter())
     rule = done.facts.config.scoring.rule
     assert f"score: {rule}" in capsys.readouterr().err
     scores = Scorer(done, CPU, 4).score(np.stack([source.read(int(number)) for number in PARTS["calibration"]]))
@@ -142,9 +144,10 @@ def test_calibration_chooses_and_p_values_are_those_of_the_chosen_rule(
     np.testing.assert_allclose(scores.score, scores.rules[:, named])
     if rule != "descriptor":
         np.testing.assert_allclose(np.sort(scores.score), np.sort(done.calibration.scores), rtol=1e-5)
-    else:  # which learns nothing from validation tiles
-        assert np.isin(scores.score.round(4), done.calibration.scores.round(4)).all()
-        assert len(done.calibration.scores) == len(PARTS["validation"]) + len(PARTS["calibration"])
+    else:  # all tiles calibrate it, each scored by what other groups taught
+        expected, _ = calibration_scores(done.descriptors.reference, "none", 0)
+        np.testing.assert_allclose(np.sort(expected), done.calibration.scores)
+        assert len(expected) == 40
     done.save(tmp_path / "m.safetensors")
     assert Checkpoint.load(tmp_path / "m.safetensors").facts == done.facts
 
@@ -157,5 +160,5 @@ def test_a_checkpoint_that_was_never_calibrated_does_not_score(tmp_path: Path) -
 
 def test_a_rule_that_the_configuration_names_is_not_asked_about() -> None:
     named = choosing._scoring_by(asking(), "structure")
-    done = calibrate(named, MemorySource(40), Split(PARTS, {}), [str(n // 2) for n in range(40)], CPU, Reporter())
+    done = calibrate(named, MemorySource(40), Split(PARTS, {}), GROUPS.tolist(), CPU, Reporter())
     assert (done.facts.config.scoring.rule, done.facts.rule_marks) == ("structure", None)

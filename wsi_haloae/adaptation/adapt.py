@@ -58,7 +58,7 @@ def adapt(
     own = asked == "slide" or (asked == "auto" and not len(marked))
     core = find_core(values, reference.metric) if own and len(values) >= FEWEST else None
     mode, note = _mode(reference, len(values), core, asked, len(marked))
-    stand = standpoint(reference, values, mode, marked, core)
+    stand = standpoint(reference, reference.metric, values, mode, marked, core)
     scores = np.full(len(descriptors), np.nan, np.float32)
     scores[known] = stand.distance(values)
     held_out, groups = calibration_scores(reference, mode, stand.tiles)

@@ -1,11 +1,16 @@
 """What a model knows of reference tiles' descriptors: enough to adapt scores and to calibrate them again.
 
 It is kept in the checkpoint and in every score store, so that another adaptation needs neither slide nor model.
+
+p-values need scores of tiles that the metric was not taught by. So the reference tiles' groups are divided into a few
+folds, and each fold is scored in a metric that the other folds taught (`HeldOut`). Every tile teaches the metric that
+scores slides, and every tile calibrates it: cross-conformal prediction (Vovk 2015, Annals of Mathematics and Artificial
+Intelligence 74:9). The folds' metrics know a little less, so their scores are a little higher, and p-values larger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
@@ -13,83 +18,115 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.adaptation.core import FEWEST
+from wsi_haloae.adaptation.core import FEWEST, find_core
 from wsi_haloae.adaptation.metric import Metric
 
-MOST_TILES = 1024
-"""Calibration tiles that are kept; with 128 numbers each they take 256 KiB."""
 LOOSEST = 1.7
 """How many times as far as usual a core may spread. Chosen while looking at three tissues (docs/adaptation.md)."""
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceDescriptors:
-    """The metric; descriptors (m, k) of calibration tiles, and the number of each tile's group (m,).
-
-    ``usual_spread`` is the spread of the core (`core`) of held-out reference tiles; None if they are too few.
-    """
+class HeldOut:
+    """One fold: descriptors (m, k) of tiles that did not teach ``metric``, and the number of each tile's group (m,)."""
 
     metric: Metric
-    calibration: NDArray[np.float16]
+    descriptors: NDArray[np.float16]
     groups: NDArray[np.int32]
-    usual_spread: float | None
+
+    def slides(self) -> list[NDArray[np.int64]]:
+        """Its tiles as if of slides: those of each group that is large enough, and all others in one."""
+        names, numbers, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
+        large = [np.flatnonzero(numbers == number) for number in range(len(names)) if sizes[number] >= FEWEST]
+        others = np.flatnonzero(sizes[numbers] < FEWEST)
+        return [*large, others] if len(others) else large
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceDescriptors:
+    """The metric that all reference tiles taught, and the folds that calibrate it."""
+
+    metric: Metric
+    held_out: tuple[HeldOut, ...]
 
     @property
     def dimensions(self) -> int:
         """How many numbers k a descriptor has."""
         return len(self.metric.mean)
 
-    def slides(self) -> list[NDArray[np.int64]]:
-        """Calibration tiles as if of slides: those of each group that is large enough, or else all in one."""
-        found = [np.flatnonzero(self.groups == group) for group in np.unique(self.groups)]
-        large = [tiles for tiles in found if len(tiles) >= FEWEST]
-        return large or [np.arange(len(self.groups))]
-
     @cached_property
     def usual_distance(self) -> float:
-        """Mean distance of calibration tiles from the level that the tiles of their group tell."""
-        slides = [self.calibration[tiles] for tiles in self.slides()]
-        return float(np.mean([self.metric.level(tiles).distance(tiles).mean() for tiles in slides]))
+        """Mean distance of held-out tiles from the level that the tiles of their slide tell."""
+        return float(np.mean([metric.level(tiles).distance(tiles).mean() for metric, tiles in self._slides()]))
+
+    @cached_property
+    def usual_spread(self) -> float | None:
+        """Mean spread of the cores (`core`) of held-out tiles' slides; None if all have too few tiles for a core."""
+        spreads = [find_core(tiles, metric).spread for metric, tiles in self._slides() if len(tiles) >= FEWEST]
+        return float(np.mean(spreads)) if spreads else None
 
     @property
     def largest_spread(self) -> float | None:
         """The largest spread of a slide's core for which it counts as reference tissue; None if that is unknown."""
         return None if self.usual_spread is None else LOOSEST * self.usual_spread
 
+    def _slides(self) -> Iterator[tuple[Metric, NDArray[np.float16]]]:
+        for fold in self.held_out:
+            yield from ((fold.metric, fold.descriptors[tiles]) for tiles in fold.slides())
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As named arrays, to be stored."""
-        metric = self.metric
+        folds = self.held_out
+        whole = {name: values.astype(np.float32) for name, values in vars(self.metric).items()}
+        taught = {
+            f"fold_{name}": np.stack([vars(fold.metric)[name] for fold in folds]).astype(np.float32) for name in whole
+        }
         return {
-            "mean": metric.mean.astype(np.float32),
-            "within": metric.within.astype(np.float32),
-            "across": metric.across.astype(np.float32),
-            "calibration": self.calibration,
-            "groups": self.groups,
-            "usual_spread": np.array([] if self.usual_spread is None else [self.usual_spread], np.float32),
+            **whole,
+            **taught,
+            "fold": np.repeat(np.arange(len(folds), dtype=np.int32), [len(fold.groups) for fold in folds]),
+            "descriptors": np.concatenate([fold.descriptors for fold in folds]),
+            "groups": np.concatenate([fold.groups for fold in folds]),
         }
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """From `arrays`. Raises `ValueError` for arrays that do not fit together, `KeyError` for a missing one."""
         found = {name: np.asarray(arrays[name]) for name in _TYPES}
-        tiles, size = found["calibration"].shape
-        shapes = {"mean": (size,), "within": (size, size), "across": (size, size), "groups": (tiles,)}
-        shapes["usual_spread"] = (min(1, found["usual_spread"].size),)
+        size, folds, tiles = found["mean"].size, len(found["fold_mean"]), len(found["descriptors"])
         for name, values in found.items():
-            if values.dtype != _TYPES[name] or values.shape != shapes.get(name, values.shape):
+            shape = tuple({"k": size, "F": folds, "m": tiles}[letter] for letter in _SHAPES[name])
+            if values.dtype != _TYPES[name] or values.shape != shape:
                 raise ValueError(f"its array {name} is {values.dtype} of shape {values.shape}")
             if not np.isfinite(values).all():
                 raise ValueError(f"its array {name} holds numbers that are not finite")
-        metric = Metric(*(found[name].astype(np.float64) for name in ("mean", "within", "across")))
-        spread = found["usual_spread"].tolist()
-        return cls(metric, found["calibration"], found["groups"], spread[0] if spread else None)
+        if not np.array_equal(np.unique(found["fold"]), np.arange(folds)):
+            raise ValueError("its folds have no tiles, or tiles no fold")
+        return cls(_metric(found, "", ...), tuple(_held_out(found, fold) for fold in range(folds)))
 
 
-_TYPES: Final = {
-    "mean": np.dtype(np.float32),
-    "within": np.dtype(np.float32),
-    "across": np.dtype(np.float32),
-    "calibration": np.dtype(np.float16),
-    "groups": np.dtype(np.int32),
-    "usual_spread": np.dtype(np.float32),
+_SHAPES: Final = {
+    "mean": "k",
+    "within": "kk",
+    "across": "kk",
+    "fold_mean": "Fk",
+    "fold_within": "Fkk",
+    "fold_across": "Fkk",
+    "fold": "m",
+    "descriptors": "mk",
+    "groups": "m",
 }
+"""k dimensions, F folds, m tiles."""
+_TYPES: Final = {name: np.dtype(np.float32) for name in _SHAPES} | {
+    "fold": np.dtype(np.int32),
+    "descriptors": np.dtype(np.float16),
+    "groups": np.dtype(np.int32),
+}
+
+
+def _held_out(found: Mapping[str, NDArray[Any]], fold: int) -> HeldOut:
+    own = found["fold"] == fold
+    return HeldOut(_metric(found, "fold_", fold), found["descriptors"][own], found["groups"][own])
+
+
+def _metric(found: Mapping[str, NDArray[Any]], prefix: str, place: Any) -> Metric:
+    return Metric(*(found[f"{prefix}{name}"][place].astype(np.float64) for name in ("mean", "within", "across")))

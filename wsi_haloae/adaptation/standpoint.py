@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.core import FEWEST, Core, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
-from wsi_haloae.adaptation.reference import ReferenceDescriptors
+from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 
 Mode = Literal["none", "slide", "anchors"]
 ENOUGH_ANCHORS = 3
@@ -39,6 +39,7 @@ class Standpoint:
 
 def standpoint(
     reference: ReferenceDescriptors,
+    metric: Metric,
     descriptors: NDArray[np.float16],
     mode: Mode,
     anchors: NDArray[np.int64],
@@ -46,24 +47,24 @@ def standpoint(
 ) -> Standpoint:
     """The standpoint of a slide with these ``descriptors`` (n, k); ``anchors`` are numbers among them.
 
-    For *slide*, n is at least `FEWEST`, and ``core`` the slide's core, if it is known already.
+    ``metric`` is that of ``reference``, or of one of its folds. For *slide*, n is at least `FEWEST`, and ``core`` the
+    slide's core, if it is known already.
     """
-    metric = reference.metric
     if mode == "none":
         return Standpoint(mode, metric.unknown)
     if mode == "anchors":
         marked = descriptors[anchors]
-        return Standpoint(mode, metric.level(marked), len(marked), _scale_of(marked, reference))
+        return Standpoint(mode, metric.level(marked), len(marked), _scale_of(marked, reference, metric))
     core = core or find_core(descriptors, metric)
     scale = 1.0 if reference.usual_spread is None else max(1.0, core.spread / reference.usual_spread)
     return Standpoint(mode, metric.level(descriptors[core.numbers]), len(core.numbers), scale)
 
 
-def _scale_of(anchors: NDArray[np.float16], reference: ReferenceDescriptors) -> float:
+def _scale_of(anchors: NDArray[np.float16], reference: ReferenceDescriptors, metric: Metric) -> float:
     """How much further than held-out tiles anchors (n, k) lie from the level that the other anchors tell."""
     if len(anchors) < ENOUGH_ANCHORS:
         return 1.0
-    return max(1.0, _from_the_others(anchors, reference.metric) / reference.usual_distance)
+    return max(1.0, _from_the_others(anchors, metric) / reference.usual_distance)
 
 
 def _from_the_others(anchors: NDArray[np.float16], metric: Metric) -> float:
@@ -74,20 +75,25 @@ def _from_the_others(anchors: NDArray[np.float16], metric: Metric) -> float:
 def calibration_scores(
     reference: ReferenceDescriptors, mode: Mode, anchors: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Scores (m,) of calibration tiles after the same adaptation of each group, and the group of each (m,).
+    """Scores (m,) of held-out tiles after the same adaptation of each slide, and the group of each (m,).
 
-    For *anchors*, that many tiles of a group, evenly spread, are its anchors; the others are scored. If no group has
-    enough tiles, all tiles count as one slide.
+    For *anchors*, that many tiles of a slide, evenly spread, are its anchors; the others are scored.
     """
-    held_out = reference.calibration
-    scores, groups = [], []
-    for tiles in reference.slides():
-        values, rest, marked = held_out[tiles], np.arange(len(tiles)), np.empty(0, np.int64)
-        as_asked: Mode = "anchors" if mode == "slide" and len(tiles) < FEWEST else mode
-        if as_asked == "anchors":
-            few = max(1, min(anchors, len(tiles) // 2))
-            marked = np.linspace(0, len(tiles) - 1, few).round().astype(np.int64)
-            rest = np.delete(rest, marked)
-        scores.append(standpoint(reference, values, as_asked, marked).distance(values[rest]))
-        groups.append(reference.groups[tiles[rest]])
-    return np.concatenate(scores), np.concatenate(groups)
+    parts = [
+        _calibrated(reference, fold, tiles, mode, anchors) for fold in reference.held_out for tiles in fold.slides()
+    ]
+    return np.concatenate([scores for scores, _ in parts]), np.concatenate([groups for _, groups in parts])
+
+
+def _calibrated(
+    reference: ReferenceDescriptors, fold: HeldOut, tiles: NDArray[np.int64], mode: Mode, anchors: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """The same for one slide, ``tiles`` of a fold, in the metric that the other folds taught."""
+    values, rest, marked = fold.descriptors[tiles], np.arange(len(tiles)), np.empty(0, np.int64)
+    as_asked: Mode = "anchors" if mode == "slide" and len(tiles) < FEWEST else mode
+    if as_asked == "anchors":
+        few = min(anchors, len(tiles) // 2)
+        marked = np.linspace(0, len(tiles) - 1, few).round().astype(np.int64)
+        rest = np.delete(rest, marked)
+    stand = standpoint(reference, fold.metric, values, as_asked, marked)
+    return stand.distance(values[rest]), fold.groups[tiles[rest]]

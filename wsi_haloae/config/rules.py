@@ -52,8 +52,8 @@ class Rule:
     after: tuple[str, ...] = ()
     """Rules whose statistics ``numbers`` uses; they are learned first."""
     in_metric: bool = False
-    """True: the distance is in the metric of tiles' descriptors (`wsi_haloae.adaptation`), which the training learns by
-    itself, and scores can be adapted to a slide. False: the rule learns a distribution of its own."""
+    """True: the distance is in the metric of tiles' descriptors (`wsi_haloae.adaptation`), which all reference tiles
+    teach and calibrate, and scores can be adapted to a slide. False: the rule learns a distribution of its own."""
     uses_autoencoder: bool = True
     """Whether the score depends on what the auto-encoder reconstructs. The pages take their sentences from here
     (`rule_words.autoencoder_words`)."""
@@ -88,6 +88,14 @@ class Rule:
     def explained_by_map(self) -> bool:
         """Whether the score measures what the map shows: what the auto-encoder does not reconstruct."""
         return self.uses_autoencoder and self.trained_by is None
+
+    @property
+    def spares_validation(self) -> bool:
+        """Whether the score does not depend on *validation* tiles, so that they may calibrate it.
+
+        The auto-encoder depends on them: they tell when its training stops.
+        """
+        return not self.uses_autoencoder and self.taught_by != "validation"
 
     @property
     def for_images(self) -> bool:

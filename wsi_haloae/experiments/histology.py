@@ -35,14 +35,13 @@ from wsi_haloae.scoring.stain_matching import match_stains, stain_target
 from wsi_haloae.stain.facts import StainFacts
 from wsi_haloae.tiles.sources import CombinedSource, ImageFolderSource, TileSource
 from wsi_haloae.tiles.views import Changed, Chosen
+from wsi_haloae.training.anomaly_scores import areas_by_kind, scored_anomalies, tested_tiles
 from wsi_haloae.training.calibrate import calibrate
-from wsi_haloae.training.choose_rule import areas_by_kind, scored_anomalies
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.identity import Identity, identity_of, require_same
 from wsi_haloae.training.job import STATE_NAME, TrainingData, TrainingJob
 from wsi_haloae.training.rule_marks import mark_rules, markdown_rules
 from wsi_haloae.training.split import Split, split_by_group
-from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 from wsi_haloae.workspace.lock import locked
 
 SCORES_NAME = "scores.json"
@@ -234,9 +233,9 @@ def _held_out(source: TileSource, split: Split) -> Chosen:
 def _synthetic_anomaly_auroc(
     checkpoint: Checkpoint, reference: TileSource, device: torch.device, reporter: Reporter
 ) -> dict[str, dict[str, float]]:
-    count = len(reference.groups) * (1 + len(SYNTHETIC_ANOMALIES))
-    with reporter.track("Comparing rules on synthetic anomalies", count, "tiles") as advance:
-        return areas_by_kind(scored_anomalies(checkpoint, reference, reference, device, advance)[1])
+    tested = tested_tiles(checkpoint, reference, reference)
+    with reporter.track("Comparing rules on synthetic anomalies", len(tested.groups), "tiles") as advance:
+        return areas_by_kind(scored_anomalies(checkpoint, tested, device, advance))
 
 
 def _train(

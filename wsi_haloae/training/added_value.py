@@ -26,7 +26,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.stain_matching import as_trained
 from wsi_haloae.tiles.sources import CombinedSource, TileSource
 from wsi_haloae.tiles.views import Chosen
-from wsi_haloae.training.choose_rule import synthetic_anomalies_of
+from wsi_haloae.training.anomaly_scores import synthetic_anomalies_of
 from wsi_haloae.training.reference import Reference
 from wsi_haloae.training.split import Split
 

@@ -1,8 +1,9 @@
 """Completes a trained model, so that it can score: statistics for the rules, a colour scale, p-values.
 
-The rules learn what is usual from *validation* tiles, or from *train* tiles if they have many numbers. Validation
-tiles also set the colour scale. *Calibration* tiles, which nothing else has seen, give the p-values. Descriptors learn
-nothing from validation tiles but which of few weights to use, so for them both parts give the p-values.
+The rules learn what is usual from *validation* tiles, or from *train* tiles if they have many numbers. *Calibration*
+tiles, which nothing else has seen, give the colour scale and the p-values; so do validation tiles for a rule that has
+not learned from them. Descriptors do not depend on the auto-encoder: all tiles teach them, and all calibrate them
+(`descriptors`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.adapt import DISPLAY_PERCENTILES
+from wsi_haloae.adaptation.standpoint import calibration_scores
 from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.artefacts.limits import calibrate as calibrate_limits
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
@@ -30,14 +32,14 @@ from wsi_haloae.scoring.learning import learn, rounds
 from wsi_haloae.scoring.open_scores import REFERENCE_QUANTILES
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
-from wsi_haloae.stores.score_store import TileScores
 from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
-from wsi_haloae.training.choose_rule import choose_rule, describe_choice, drawn
-from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, measure_spreads, with_calibration, with_weight
-from wsi_haloae.training.descriptors import passes as descriptor_passes
+from wsi_haloae.training.choose_rule import choose_rule
+from wsi_haloae.training.choose_rule import passes as choice_passes
+from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, CrossFitted, cross_fit, with_weight
+from wsi_haloae.training.moments import measure_moments
+from wsi_haloae.training.moments import passes as moment_passes
 from wsi_haloae.training.split import Split
 from wsi_haloae.training.statistics import draw
-from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 MAP_TILES = 128
 """How many validation tiles are used for the range of maps: each map has thousands of cells."""
@@ -53,38 +55,62 @@ def calibrate(
     reporter: Reporter,
 ) -> Checkpoint:
     """Learn the rules, choose one if asked to, set the ranges, calibrate; ``groups`` has the group of each tile."""
-    validation, held_back = split.tiles["validation"], split.tiles["calibration"]
-    teachers = {"validation": validation, "train": draw(split.tiles["train"], checkpoint.facts.config)}
-    named = checkpoint.facts.config.scoring.rule
-    passes = sum(len(_taught_by(rules, teachers)) for rules in rounds(named))
-    passes += descriptor_passes(teachers["train"])
-    auto = named == AUTO
-    if auto:
-        passes += len(drawn(validation)) * (1 + len(SYNTHETIC_ANOMALIES))
+    named_groups, validation = np.asarray(groups), split.tiles["validation"]
+    learned = _learn_descriptors(checkpoint, source, groups, device, reporter)
+    described = with_weight(checkpoint, learned, DEFAULT_WEIGHT)
+    with_rules = _learn_rules(described, source, split, device, reporter)
+    if with_rules.facts.config.scoring.rule == AUTO:
+        with reporter.track("Choosing the rule", choice_passes(validation), "tiles") as advance:
+            with_rules, choice = choose_rule(with_rules, source, validation, named_groups, learned, device, advance)
+        reporter.line(choice.describe())
+    scores, units = _held_out_scores(with_rules, source, split, named_groups, device, reporter)
+    calibration = ConformalCalibration.fit(scores, units)
     mapped = evenly(validation, MAP_TILES)
-    with reporter.track("Calibrating", passes + len(validation) + len(mapped) + len(held_back), "tiles") as advance:
-        measured = measure_spreads(checkpoint, source, teachers["train"], device, advance)
-        described = with_weight(checkpoint, *measured, DEFAULT_WEIGHT)
-        with_rules = learn_rules(described, source, teachers, device, advance)
-        if auto:
-            with_rules = choose_rule(with_rules, source, validation, measured, device, advance)
-        others = score_source(Scorer(with_rules, device, BATCH), source, validation, advance)
-        with_scale = set_display_range(with_rules, others.score)
-        with_range = set_map_range(with_scale, source, mapped, device, advance)
-        found = score_source(Scorer(with_range, device, BATCH), source, held_back, advance)
-    if with_range.facts.rule_marks is not None:
-        reporter.line(describe_choice(with_range.facts.rule_marks, with_range.facts.config.scoring.rule))
-    named_groups = np.asarray(groups)
-    held_out = TileScores.joined([others, found])
-    units = np.concatenate([named_groups[validation], named_groups[held_back]])
-    described = with_calibration(with_range, held_out, units)
-    if RULES[described.facts.config.scoring.rule].in_metric:
-        calibration = ConformalCalibration.fit(held_out.score, units)
-    else:
-        calibration = ConformalCalibration.fit(found.score, named_groups[held_back])
+    with reporter.track("Measuring the range of maps", len(mapped), "tiles") as advance:
+        with_ranges = set_map_range(set_display_range(with_rules, scores), source, mapped, device, advance)
     reporter.line(describe(calibration.facts))
     reporter.line(usual_scores(calibration.quantiles(REFERENCE_QUANTILES)))
-    return replace(described, calibration=calibration).with_facts(calibration=calibration.facts)
+    return replace(with_ranges, calibration=calibration).with_facts(calibration=calibration.facts)
+
+
+def _learn_descriptors(
+    checkpoint: Checkpoint, source: TileSource, groups: Sequence[str], device: torch.device, reporter: Reporter
+) -> CrossFitted:
+    with reporter.track("Describing reference tiles", moment_passes(groups), "tiles") as advance:
+        moments = measure_moments(checkpoint, source, groups, device, advance)
+    return cross_fit(moments, checkpoint.facts.config.training.seed)
+
+
+def _learn_rules(
+    checkpoint: Checkpoint, source: TileSource, split: Split, device: torch.device, reporter: Reporter
+) -> Checkpoint:
+    """Let the rules learn from *validation* tiles and from a draw of *train* tiles."""
+    train = draw(split.tiles["train"], checkpoint.facts.config)
+    teachers = {"validation": split.tiles["validation"], "train": train}
+    passes = sum(len(_taught_by(rules, teachers)) for rules in rounds(checkpoint.facts.config.scoring.rule))
+    with reporter.track("Learning the rules", passes, "tiles") as advance:
+        return learn_rules(checkpoint, source, teachers, device, advance)
+
+
+def _held_out_scores(
+    checkpoint: Checkpoint,
+    source: TileSource,
+    split: Split,
+    groups: NDArray[np.str_],
+    device: torch.device,
+    reporter: Reporter,
+) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    """Scores (m,) of reference tiles from which the checkpoint's rule has not learned, and their groups (m,)."""
+    rule = RULES[checkpoint.facts.config.scoring.rule]
+    if rule.in_metric:
+        assert checkpoint.descriptors is not None, "the metric is learned before a rule is chosen"
+        scores, units = calibration_scores(checkpoint.descriptors.reference, "none", 0)
+        return scores, units.astype(np.str_)
+    parts = ["calibration", "validation"] if rule.spares_validation else ["calibration"]
+    tiles = np.sort(np.concatenate([split.tiles[part] for part in parts]))
+    with reporter.track("Calibrating", len(tiles), "tiles") as advance:
+        found = score_source(Scorer(checkpoint, device, BATCH), source, tiles, advance)
+    return found.score, groups[tiles]
 
 
 def learn_rules(
@@ -153,12 +179,6 @@ def describe(facts: CalibrationFacts) -> str:
         f"{share_told_apart(facts.smallest_p / FDR)}% of a slide, so tiles are called at a per-tile error rate of "
         f"{TILE_RATE:.0%}. {true_share(facts)}"
     )
-
-
-def _scores(
-    checkpoint: Checkpoint, source: TileSource, tiles: NDArray[np.int64], device: torch.device, advance: Advance
-) -> NDArray[np.float32]:
-    return score_source(Scorer(checkpoint, device, BATCH), source, tiles, advance).score
 
 
 def _taught_by(rules: Sequence[Rule], teachers: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -1,87 +1,109 @@
 """Chooses the scoring rule if ``scoring.rule`` is *auto*: the one that works best on the reference tiles at hand.
 
-The mark of a rule is its AUROC of synthetic anomalies against reference tiles *whose imaging was changed*: another
-stain, scanner, focus or compression. It needs no anomaly, and sees whether a rule takes another slide for an anomaly,
-which a comparison with unchanged tiles of the same slides cannot see. The worst kind of synthetic anomaly decides.
-
     descriptor   adapts to slides; without the auto-encoder
     combined     the auto-encoder's residuals and the features
     content      only the features' means
 
-The weight of simulated changes in the metric of `descriptor` is chosen by the same mark. Less than `MARGIN` is a
-toss-up, which the default weight and the first of these rules win. Only *validation* tiles are used, so p-values,
-which come from *calibration* tiles, are valid for any choice.
+The procedure: rules are marked by how well they tell synthetic anomalies from reference tiles of other groups with
+other imaging (`leads`). The first rule is used unless another leads it by more than `leads.MARGIN`, and surely: the
+95 % interval of the lead over groups is above 0. With too few tiles or groups nothing leads. The weight of simulated
+changes in the metric of `descriptor` is chosen in the same way, against `DEFAULT_WEIGHT`.
+
+Only *validation* tiles are used, which the auto-encoder has not been trained on. `descriptor` is marked in the metrics
+that their groups did not teach.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wsi_haloae.adaptation.metric import Level
 from wsi_haloae.config import DESCRIPTOR, RULES, candidates
-from wsi_haloae.evaluation.metrics import auroc
-from wsi_haloae.model.basis import Basis
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.scoring.source_scores import score_source
-from wsi_haloae.stores.score_store import TileScores
-from wsi_haloae.synthetic.imaging_changes import PERTURBATIONS
-from wsi_haloae.tiles.sources import CombinedSource, TileSource, evenly
-from wsi_haloae.tiles.views import Changed, Chosen
-from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, WEIGHTS, Spreads, with_weight
-from wsi_haloae.training.rule_marks import mark_rules
+from wsi_haloae.tiles.sources import TileSource, evenly
+from wsi_haloae.tiles.views import Chosen
+from wsi_haloae.training.anomaly_scores import Scores, imaged_otherwise, scored_anomalies, tested_tiles
+from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, WEIGHTS, CrossFitted, with_weight
+from wsi_haloae.training.leads import FEWEST_GROUPS, FEWEST_TILES, Lead, Marks
+from wsi_haloae.training.moments import moments_of
 from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 MOST_TILES = 64
-"""How many validation tiles are used; each is scored once unchanged, and once per kind of synthetic anomaly."""
+"""How many validation tiles are used; each is scored once with other imaging, and once per synthetic anomaly."""
 BATCH = 16
-MARGIN = 0.02
-"""Marks of so few tiles differ by this much by chance."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen rule, the marks of the candidates, and their leads over the first (empty: too few to say)."""
+
+    rule: str
+    marks: Mapping[str, float]
+    leads: Mapping[str, Lead]
+    tiles: int
+    groups: int
+
+    def describe(self) -> str:
+        """One line about the choice, for people."""
+        listed = ", ".join(f"{name} {mark:.3f}" for name, mark in self.marks.items())
+        why = RULES[self.rule].auto_says
+        kinds = f"worst of {len(SYNTHETIC_ANOMALIES)} kinds"
+        return (
+            f"score: {self.rule}; AUROC of synthetic anomalies against held-out tiles with other imaging ({kinds}): "
+            f"{listed}. {self._reason()}{f'; {why}' if why else ''}"
+        )
+
+    def _reason(self) -> str:
+        if not self.leads:
+            return (
+                f"{self.tiles} held-out tiles of {self.groups} groups are too few to choose by ({FEWEST_TILES} of "
+                f"{FEWEST_GROUPS} are needed), so the usual rule is used"
+            )
+        name = self.rule if self.rule in self.leads else max(self.leads, key=lambda one: self.leads[one].lead)
+        lead, interval = self.leads[name].lead, self.leads[name].interval
+        words = f"{name} leads by {lead:+.3f} ({interval.low:+.3f} to {interval.high:+.3f} over groups)"
+        return words if self.rule == name else f"{words}: a toss-up or worse, so the usual rule is used"
 
 
 def choose_rule(
     checkpoint: Checkpoint,
     source: TileSource,
     validation: NDArray[np.int64],
-    measured: tuple[Basis, Spreads],
+    groups: NDArray[np.str_],
+    learned: CrossFitted,
     device: torch.device,
     advance: Advance,
-) -> Checkpoint:
-    """Choose the candidate with the best mark, and the weight of the metric; `checkpoint` must have learned its rules.
+) -> tuple[Checkpoint, Choice]:
+    """Choose a rule, and the weight of the metric; `checkpoint` must have learned its rules.
 
-    ``measured`` is what the metric is made of. The returned checkpoint records the chosen rule and the marks.
+    ``groups`` has the group of each tile of the source. The returned checkpoint records the rule and the marks.
     """
-    sample = Chosen(source, drawn(validation))
-    weighted = {f"{weight:g}": with_weight(checkpoint, *measured, weight) for weight in WEIGHTS}
-    asking = _scoring_by(weighted[f"{DEFAULT_WEIGHT:g}"], candidates()[0])
-    found, rules = scored_anomalies(asking, imaged_otherwise(sample), sample, device, advance)
-    assert found.descriptor is not None, "the metric has been learned"
-    distances = {weight: _unknown(one).distance(found.descriptor) for weight, one in weighted.items()}
-    weight = _best(_marks(distances), f"{DEFAULT_WEIGHT:g}")
-    marks = _marks(rules | {DESCRIPTOR: distances[weight]})
-    candidate_marks = {name: marks[name] for name in candidates()}
-    chosen = _scoring_by(weighted[weight], _best(candidate_marks, candidates()[0]))
-    return chosen.with_facts(rule_marks=candidate_marks)
+    numbers = drawn(validation)
+    sample, own = Chosen(source, numbers), groups[numbers]
+    asking = _scoring_by(checkpoint, candidates()[0])
+    tested = tested_tiles(asking, imaged_otherwise(sample), sample)
+    moments = moments_of(Scorer(checkpoint, device, BATCH), tested, np.arange(len(tested.groups)), advance)
+    everyone = np.tile(own, 1 + len(SYNTHETIC_ANOMALIES))
+    distances = {f"{one:g}": learned.held_out_distances(moments, everyone, one) for one in WEIGHTS}
+    weight, _ = _chosen(_marks(distances, own), f"{DEFAULT_WEIGHT:g}")
+    rules = scored_anomalies(asking, tested, device, advance)
+    scores = {name: distances[weight] if name == DESCRIPTOR else rules[name] for name in candidates()}
+    marks = _marks(scores, own)
+    rule, leads = _chosen(marks, candidates()[0])
+    choice = Choice(rule, marks.marks(), leads, len(own), len(set(own.tolist())))
+    chosen = with_weight(_scoring_by(checkpoint, rule), learned, float(weight))
+    return chosen.with_facts(rule_marks=dict(choice.marks)), choice
 
 
-def _marks(scores: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
-    return {one.rule: one.mark for one in mark_rules([areas_by_kind(scores)])}
-
-
-def _best(marks: Mapping[str, float], usual: str) -> str:
-    """The name with the best mark, or ``usual`` if that is not better by `MARGIN`."""
-    best = max(marks, key=marks.__getitem__)
-    return best if marks[best] > marks[usual] + MARGIN else usual
-
-
-def _unknown(checkpoint: Checkpoint) -> Level:
-    assert checkpoint.descriptors is not None, "it was given a weight"
-    return checkpoint.descriptors.reference.metric.unknown
+def passes(validation: NDArray[np.int64]) -> int:
+    """How many tiles `choose_rule` scores or measures."""
+    return 2 * len(drawn(validation)) * (1 + len(SYNTHETIC_ANOMALIES))
 
 
 def drawn(validation: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -89,61 +111,20 @@ def drawn(validation: NDArray[np.int64]) -> NDArray[np.int64]:
     return evenly(validation, MOST_TILES)
 
 
-def imaged_otherwise(source: TileSource) -> TileSource:
-    """The source's tiles, as another stain, scanner or compression would show them: each kind of change in turn."""
-    changes = list(PERTURBATIONS.values())
-    return Changed(source, lambda tile, number: changes[number % len(changes)](tile), "imaged otherwise")
+def _chosen(marks: Marks, usual: str) -> tuple[str, dict[str, Lead]]:
+    """The name with the largest lead over ``usual`` that is enough, or ``usual``; and all leads."""
+    leads = marks.leads(usual)
+    enough = [name for name, lead in leads.items() if lead.enough]
+    return max(enough, key=lambda name: leads[name].lead, default=usual), leads
 
 
-def scored_anomalies(
-    checkpoint: Checkpoint, usual: TileSource, reference: TileSource, device: torch.device, advance: Advance
-) -> tuple[TileScores, dict[str, NDArray[np.float32]]]:
-    """Scores of n ``usual`` tiles, then of each kind of synthetic anomaly made from the n tiles of ``reference``.
-
-    Also by rule, the paper's among them: (n + kinds x n,) each.
-    """
-    others = synthetic_anomalies_of(reference, checkpoint.facts.config.training.seed)
-    tested = CombinedSource([usual, *others.values()])
-    scorer = Scorer(checkpoint, device, BATCH)
-    found = score_source(scorer, tested, np.arange(len(tested.groups)), advance)
-    return found, {"paper": found.score_paper, **dict(zip(scorer.rules, found.rules.T, strict=True))}
-
-
-def areas_by_kind(scores: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, float]]:
-    """AUROC of each kind of synthetic anomaly against the usual tiles, from scores as `scored_anomalies` gives them."""
-    areas: dict[str, dict[str, float]] = {}
-    count = len(next(iter(scores.values()))) // (1 + len(SYNTHETIC_ANOMALIES))
-    labels = np.repeat([False, True], count)
-    for number, kind in enumerate(SYNTHETIC_ANOMALIES, start=1):
-        judged = np.r_[:count, number * count : (number + 1) * count]
-        areas[kind] = {name: auroc(values[judged], labels) for name, values in scores.items()}
-    return areas
-
-
-def synthetic_anomalies_of(source: TileSource, seed: int) -> dict[str, TileSource]:
-    """The source's tiles, turned into each kind of synthetic anomaly.
-
-    How a tile changes depends only on ``seed`` and its number.
-    """
-
-    def view(kind: int, name: str) -> TileSource:
-        def change(tile: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
-            return SYNTHETIC_ANOMALIES[name](tile, np.random.default_rng((seed, 4, kind, number)))
-
-        return Changed(source, change, name)
-
-    return {name: view(kind, name) for kind, name in enumerate(SYNTHETIC_ANOMALIES)}
-
-
-def describe_choice(marks: Mapping[str, float], chosen: str) -> str:
-    """One line about the choice, for people."""
-    listed = ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
-    why = RULES[chosen].auto_says
-    kinds = f"worst of {len(SYNTHETIC_ANOMALIES)} kinds"
-    return (
-        f"score: {chosen}; AUROC of synthetic anomalies against held-out tiles with other imaging ({kinds}): {listed}"
-        f"{f'; {why}' if why else ''}"
+def _marks(scores: Scores, groups: NDArray[np.str_]) -> Marks:
+    """Marks from scores of usual tiles (n,), then of each kind of synthetic anomaly: (n + kinds x n,) each."""
+    parts = {name: np.split(values, 1 + len(SYNTHETIC_ANOMALIES)) for name, values in scores.items()}
+    usual, *anomalies = (
+        {name: part[place] for name, part in parts.items()} for place in range(1 + len(SYNTHETIC_ANOMALIES))
     )
+    return Marks(usual, anomalies, groups)
 
 
 def _scoring_by(checkpoint: Checkpoint, rule: str) -> Checkpoint:

@@ -4,10 +4,13 @@
     within   covariance of descriptors within a slide, shrunk (Ledoit and Wolf 2004)
     across   weight x N + B + within
 
-N is the covariance of what simulated changes of stain, scanner, focus and compression do to training tiles' descriptors
-(within-class covariance normalisation: Hatch, Kajarekar and Stolcke 2006, Interspeech). B is the covariance of slides'
-or patients' means, if there are several. ``within`` stands for what nobody can know: patients also differ in ways that
-no simulation shows. The weight is chosen by `choose_weight`.
+N is the covariance of what simulated changes of stain, scanner, focus and compression do to tiles' descriptors
+(within-class covariance normalisation: Hatch, Kajarekar and Stolcke 2006, Interspeech). B is the covariance of groups'
+means (patients, slides or blocks of tiles). ``within`` stands for what nobody can know: patients also differ in ways
+that no simulation shows.
+
+All groups teach the metric that scores slides. For p-values, all of this is learned again without each fold of groups
+in turn, also the basis: a basis of few tiles fits these tiles better than others.
 """
 
 from __future__ import annotations
@@ -19,36 +22,30 @@ import torch
 from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
-from wsi_haloae.adaptation.core import FEWEST, find_core
+from wsi_haloae.adaptation.core import FEWEST
 from wsi_haloae.adaptation.metric import Metric
-from wsi_haloae.adaptation.reference import MOST_TILES, ReferenceDescriptors
+from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 from wsi_haloae.config import DESCRIPTOR
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.basis import Basis
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.descriptor_tensors import DescriptorModel
 from wsi_haloae.model.gaussian import Gaussian
-from wsi_haloae.progress import Advance
-from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.stores.score_store import TileScores
-from wsi_haloae.synthetic.imaging_changes import NUISANCES
-from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
-from wsi_haloae.tiles.views import Changed
+from wsi_haloae.training.moments import Moments
 
 DIMENSIONS = 128
-"""Numbers of a descriptor; fewer if there are fewer training tiles. docs/scoring.md shows what fewer cost."""
-NUISANCE_TILES = 128
-"""Training tiles that are changed once by each of the `NUISANCES`."""
+"""Numbers of a descriptor; fewer if there are fewer tiles. docs/adaptation.md shows what fewer cost."""
+MOST_FOLDS = 5
 DEFAULT_WEIGHT, WEIGHTS = 1.0, (0.3, 1.0, 3.0, 10.0)
 SCALE_FLOOR = 0.1
 """Least scale of a number, as a share of the median: keeps nearly dead channels from being amplified."""
-BATCH = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Spreads:
-    """Covariances (k, k) of reference descriptors with this ``mean`` (k,), and of simulated changes of them."""
+class Learned:
+    """A basis, and covariances (k, k) of descriptors with this ``mean`` (k,), and of simulated changes of them."""
 
+    basis: Basis
     mean: NDArray[np.float64]
     within: NDArray[np.float64]
     nuisance: NDArray[np.float64]
@@ -58,42 +55,108 @@ class Spreads:
         """The metric with this weight of the simulated changes."""
         return Metric(self.mean, self.within, weight * self.nuisance + self.between + self.within)
 
-
-def passes(train: NDArray[np.int64]) -> int:
-    """How many tiles `measure_spreads` reads."""
-    return len(train) + len(evenly(train, NUISANCE_TILES)) * len(NUISANCES)
-
-
-def measure_spreads(
-    checkpoint: Checkpoint, source: TileSource, train: NDArray[np.int64], device: torch.device, advance: Advance
-) -> tuple[Basis, Spreads]:
-    """The basis and the spreads of the training tiles ``train`` (n,). Raises `UsageError` if they are all alike."""
-    scorer, seed = Scorer(checkpoint, device, BATCH), checkpoint.facts.config.training.seed
-    moments = _moments(scorer, source, train, advance)  # (n, D)
-    basis = fit_basis(moments)
-    described = _project(basis, moments)
-    shown = evenly(train, NUISANCE_TILES)
-    plain = described[np.searchsorted(train, shown)]
-    nuisance = np.zeros((described.shape[1],) * 2)
-    for view in _nuisances_of(source, seed):
-        moved = _project(basis, _moments(scorer, view, shown, advance)) - plain
-        nuisance += moved.T @ moved / len(moved)
-    within, between = _within_and_between(described, np.asarray(source.groups)[train])
-    return basis, Spreads(described.mean(axis=0), within, nuisance, between)
+    def describe(self, moments: NDArray[np.float32]) -> NDArray[np.float16]:
+        """Descriptors (n, k) of tiles with moments (n, D), as stores keep them."""
+        return _project(self.basis, moments).astype(np.float16)
 
 
-def fit_basis(moments: NDArray[np.float32]) -> Basis:
-    """The main components of moments (n, D), scaled: at most `DIMENSIONS`, and fewer than n."""
+@dataclass(frozen=True, eq=False)
+class CrossFitted:
+    """What all groups taught (``whole``), and what was learned without each fold; ``fold`` (n,) is that of each tile.
+
+    ``fold_of`` has the fold of each group's name.
+    """
+
+    moments: Moments
+    whole: Learned
+    without: tuple[Learned, ...]
+    fold_of: dict[str, int]
+
+    def reference(self, weight: float) -> ReferenceDescriptors:
+        """What a checkpoint keeps of it, rounded as it will be when it is loaded."""
+        numbers = np.unique(self.moments.groups, return_inverse=True)[1].astype(np.int32)
+        fold = self.folds(self.moments.groups)
+        held_out = []
+        for place, learned in enumerate(self.without):
+            own = fold == place
+            held_out.append(HeldOut(learned.metric(weight), learned.describe(self.moments.values[own]), numbers[own]))
+        return ReferenceDescriptors.of(ReferenceDescriptors(self.whole.metric(weight), tuple(held_out)).arrays())
+
+    def held_out_distances(
+        self, moments: NDArray[np.float32], groups: NDArray[np.str_], weight: float
+    ) -> NDArray[np.float32]:
+        """Scores (m,) of tiles with moments (m, D), in the metric that the groups (m,) of each did not teach."""
+        fold, found = self.folds(groups), np.empty(len(moments), np.float32)
+        for place, learned in enumerate(self.without):
+            own = fold == place
+            found[own] = learned.metric(weight).unknown.distance(learned.describe(moments[own]))
+        return found
+
+    def folds(self, groups: NDArray[np.str_]) -> NDArray[np.int64]:
+        """The fold of each tile by its group (n,); a group that was not measured has taught none."""
+        return np.array([self.fold_of.get(group, 0) for group in groups.tolist()], np.int64)
+
+
+def cross_fit(moments: Moments, seed: int) -> CrossFitted:
+    """Learn from all tiles, and without each fold. Raises `UsageError` if they are too few, or all alike."""
+    fold_of = divide(moments.groups, seed)
+    fold = np.array([fold_of[group] for group in moments.groups.tolist()])
+    parts = [moments.of(fold != place) for place in range(len(set(fold_of.values())))]
+    size = min(DIMENSIONS, min(len(part.values) for part in parts) - 1)
+    without = tuple(_learn(part, size) for part in parts)
+    return CrossFitted(moments, _learn(moments, size), without, fold_of)
+
+
+def divide(groups: NDArray[np.str_], seed: int) -> dict[str, int]:
+    """The fold of each group: folds of about equal size, at most `MOST_FOLDS`, each large enough to have a core.
+
+    Large groups are placed first, each into the smallest fold; groups of equal size in an order drawn by ``seed``.
+    """
+    names, sizes = np.unique(groups, return_counts=True)
+    count = min(len(names), max(2, min(MOST_FOLDS, len(groups) // FEWEST)))
+    order = np.random.default_rng((seed, 6)).permutation(len(names))
+    filled, fold_of = np.zeros(count, np.int64), {}
+    for place in order[np.argsort(-sizes[order], kind="stable")].tolist():
+        smallest = int(filled.argmin())
+        fold_of[str(names[place])] = smallest
+        filled[smallest] += sizes[place]
+    return fold_of
+
+
+def with_weight(checkpoint: Checkpoint, learned: CrossFitted, weight: float) -> Checkpoint:
+    """The checkpoint with descriptors in the metric of this weight."""
+    reference = learned.reference(weight)
+    unknown = reference.metric.unknown
+    gaussian = Gaussian(*(torch.from_numpy(part.astype(np.float32)) for part in (unknown.centre, unknown.precision)))
+    return replace(
+        checkpoint,
+        descriptors=DescriptorModel(learned.whole.basis, reference),
+        gaussians={**checkpoint.gaussians, DESCRIPTOR: gaussian},
+    )
+
+
+def _learn(moments: Moments, size: int) -> Learned:
+    basis = fit_basis(moments.values, size)
+    described = _project(basis, moments.values)
+    plain, nuisance = described[moments.places], np.zeros((described.shape[1],) * 2)
+    for changed in moments.changed:
+        moved = _project(basis, changed) - plain
+        nuisance += moved.T @ moved / max(1, len(moved))
+    within, between = _within_and_between(described, moments.groups)
+    return Learned(basis, described.mean(axis=0), within, nuisance, between)
+
+
+def fit_basis(moments: NDArray[np.float32], size: int) -> Basis:
+    """The ``size`` main components, fewer than n, of moments (n, D), scaled."""
     deviation = moments.std(axis=0, dtype=np.float64)
-    if len(moments) < 2 or not deviation.max() > 0:
+    if size < 1 or not deviation.max() > 0:
         raise UsageError(
-            f"{len(moments)} training tiles were given, but at least two different ones are needed to learn how tiles "
-            "vary; add more groups or images."
+            f"{len(moments)} reference tiles were given, but at least two different ones, of two groups, are needed to "
+            "learn how tiles vary; add more groups or images."
         )
     centre, scale = moments.mean(axis=0, dtype=np.float64), np.maximum(deviation, SCALE_FLOOR * np.median(deviation))
     scale = np.maximum(scale, np.finfo(np.float32).eps)
     _, _, axes = np.linalg.svd((moments - centre) / scale, full_matrices=False)
-    size = min(DIMENSIONS, len(moments) - 1)
     return Basis(*(torch.from_numpy(part.astype(np.float32)) for part in (centre, scale, axes[:size].T.copy())))
 
 
@@ -108,53 +171,6 @@ def _within_and_between(
     inside = sizes[numbers] >= 2
     within, _ = ledoit_wolf((described - means[numbers])[inside], assume_centered=True)
     return within, np.cov(means.T)
-
-
-def with_weight(checkpoint: Checkpoint, basis: Basis, spreads: Spreads, weight: float) -> Checkpoint:
-    """The checkpoint with descriptors in the metric of this weight; its calibration tiles are still to come."""
-    empty = np.empty((0, basis.axes.shape[1]), np.float16)
-    reference = ReferenceDescriptors(spreads.metric(weight), empty, np.empty(0, np.int32), None)
-    reference = ReferenceDescriptors.of(reference.arrays())  # rounded as it will be when it is loaded
-    unknown = reference.metric.unknown
-    gaussian = Gaussian(*(torch.from_numpy(part.astype(np.float32)) for part in (unknown.centre, unknown.precision)))
-    return replace(
-        checkpoint,
-        descriptors=DescriptorModel(basis, reference),
-        gaussians={**checkpoint.gaussians, DESCRIPTOR: gaussian},
-    )
-
-
-def with_calibration(checkpoint: Checkpoint, held_out: TileScores, groups: NDArray[np.str_]) -> Checkpoint:
-    """Add the descriptors of held-out tiles (m, k), with their ``groups`` (m,), and the usual spread of a core."""
-    model, descriptors = checkpoint.descriptors, held_out.descriptor
-    assert model is not None, "the metric is learned before anything is calibrated"
-    assert descriptors is not None, "what has a metric makes descriptors"
-    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int32)
-    kept = evenly(np.arange(len(descriptors)), MOST_TILES)
-    spread = find_core(descriptors, model.reference.metric).spread if len(descriptors) >= FEWEST else None
-    reference = replace(model.reference, calibration=descriptors[kept], groups=numbers[kept], usual_spread=spread)
-    reference = ReferenceDescriptors.of(reference.arrays())
-    return replace(checkpoint, descriptors=replace(model, reference=reference))
-
-
-def _nuisances_of(source: TileSource, seed: int) -> list[TileSource]:
-    """The source's tiles, each changed by every kind of nuisance; how depends only on ``seed`` and its number."""
-
-    def view(kind: int, name: str) -> TileSource:
-        def change(tile: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
-            return NUISANCES[name](tile, np.random.default_rng((seed, 5, kind, number)))
-
-        return Changed(source, change, name)
-
-    return [view(kind, name) for kind, name in enumerate(NUISANCES)]
-
-
-def _moments(scorer: Scorer, source: TileSource, tiles: NDArray[np.int64], advance: Advance) -> NDArray[np.float32]:
-    parts = []
-    for start in range(0, len(tiles), BATCH):
-        parts.append(scorer.moments(read_tiles(source, tiles[start : start + BATCH])))
-        advance(len(parts[-1]))
-    return np.concatenate(parts)
 
 
 def _project(basis: Basis, moments: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,0 +1,96 @@
+"""Measures what descriptors are made of: means and deviations of the features, of reference tiles and changed copies.
+
+The copies show what another stain, scanner, focus or compression does to a tile (`synthetic.imaging_changes`). All
+parts of the split are measured, because nothing here depends on the auto-encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Advance
+from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.synthetic.imaging_changes import NUISANCES
+from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
+from wsi_haloae.tiles.views import Changed
+
+MOST_TILES = 1024
+"""Reference tiles that are measured."""
+CHANGED_TILES = 128
+"""How many of them are also changed, once by each of the `NUISANCES`."""
+BATCH = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Moments (n, D) of tiles, and the group of each (n,).
+
+    ``changed`` (kinds, q, D) are those of the tiles at the ``places`` (q,) among them after each kind of change.
+    """
+
+    values: NDArray[np.float32]
+    groups: NDArray[np.str_]
+    places: NDArray[np.int64]
+    changed: NDArray[np.float32]
+
+    def of(self, chosen: NDArray[np.bool_]) -> Moments:
+        """Those of the ``chosen`` (n,) tiles alone."""
+        kept = chosen[self.places]
+        places = (np.cumsum(chosen) - 1)[self.places[kept]]
+        return Moments(self.values[chosen], self.groups[chosen], places, self.changed[:, kept])
+
+
+def passes(groups: Sequence[str]) -> int:
+    """How many tiles `measure_moments` reads."""
+    tiles = len(drawn(groups))
+    return tiles + min(tiles, CHANGED_TILES) * len(NUISANCES)
+
+
+def measure_moments(
+    checkpoint: Checkpoint, source: TileSource, groups: Sequence[str], device: torch.device, advance: Advance
+) -> Moments:
+    """Moments of tiles of a source, whose groups are ``groups``; at most `MOST_TILES`."""
+    scorer, seed = Scorer(checkpoint, device, BATCH), checkpoint.facts.config.training.seed
+    tiles = drawn(groups)
+    shown = evenly(tiles, CHANGED_TILES)
+    values = moments_of(scorer, source, tiles, advance)
+    changed = [moments_of(scorer, view, shown, advance) for view in _changed(source, seed)]
+    return Moments(values, np.asarray(groups)[tiles], np.searchsorted(tiles, shown), np.stack(changed))
+
+
+def drawn(groups: Sequence[str]) -> NDArray[np.int64]:
+    """Numbers of at most `MOST_TILES` tiles, ascending: each group gives all it has, or as many as other large ones."""
+    names, numbers, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    if len(numbers) <= MOST_TILES:
+        return np.arange(len(numbers))
+    if len(names) > MOST_TILES:
+        return evenly(np.arange(len(numbers)), MOST_TILES)
+    share = max(size for size in range(1, MOST_TILES + 1) if np.minimum(sizes, size).sum() <= MOST_TILES)
+    return np.sort(np.concatenate([evenly(np.flatnonzero(numbers == one), share) for one in range(len(names))]))
+
+
+def moments_of(scorer: Scorer, source: TileSource, tiles: NDArray[np.int64], advance: Advance) -> NDArray[np.float32]:
+    """Moments (n, D) of the source's ``tiles`` (n,)."""
+    parts = []
+    for start in range(0, len(tiles), BATCH):
+        parts.append(scorer.moments(read_tiles(source, tiles[start : start + BATCH])))
+        advance(len(parts[-1]))
+    return np.concatenate(parts)
+
+
+def _changed(source: TileSource, seed: int) -> list[TileSource]:
+    """The source's tiles, changed by each kind of nuisance; how depends only on ``seed`` and a tile's number."""
+
+    def view(kind: int, name: str) -> TileSource:
+        def change(tile: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+            return NUISANCES[name](tile, np.random.default_rng((seed, 5, kind, number)))
+
+        return Changed(source, change, name)
+
+    return [view(kind, name) for kind, name in enumerate(NUISANCES)]
