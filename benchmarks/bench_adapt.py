@@ -16,7 +16,7 @@ from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.adaptation.metric import Metric
 from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 
-SIZE, HELD_OUT, GROUPS, FOLDS, ANCHORS = 128, 1024, 16, 4, 10
+SIZE, HELD_OUT, GROUPS, FOLDS, ANCHORS = 128, 4000, 80, 5, 10
 
 
 def main() -> None:

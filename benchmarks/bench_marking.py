@@ -21,7 +21,7 @@ from machine import print_row
 from wsi_haloae.adaptation.metric import Metric
 from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 
-DIMENSIONS, HELD_OUT, GROUPS, FOLDS, RUNS = 128, 1024, 16, 4, 5
+DIMENSIONS, HELD_OUT, GROUPS, FOLDS, RUNS = 128, 4000, 80, 5, 5
 MARKS = (1, 3, 10, 100)
 
 

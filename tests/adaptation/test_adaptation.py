@@ -71,6 +71,16 @@ def test_the_level_is_the_posterior_of_the_slides_offset(seed: int, anchors: int
     assert np.allclose(level.distance(tile) * 3, expected, rtol=1e-4)
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+def test_each_anchor_is_compared_with_the_level_of_the_others(seed: int, anchors: int) -> None:
+    random = np.random.default_rng(seed)
+    metric = Metric(random.normal(size=3), covariance(random, 3), covariance(random, 3))
+    marked = random.normal(size=(anchors, 3))
+    slow = [metric.level(np.delete(marked, n, axis=0)).distance(marked[n : n + 1])[0] for n in range(anchors)]
+    assert np.allclose(metric.distances_from_others(marked), slow, rtol=1e-4)
+
+
 def test_distances_in_parts_are_those_of_the_whole() -> None:
     random = np.random.default_rng(0)
     tiles, spread = random.normal(size=(20_000, SIZE)), covariance(random)

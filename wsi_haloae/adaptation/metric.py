@@ -14,6 +14,7 @@ to be reference tissue, tells more about the level, and then small differences c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -53,7 +54,7 @@ class Metric:
     within: NDArray[np.float64]
     across: NDArray[np.float64]
 
-    @property
+    @cached_property
     def unknown(self) -> Level:
         """The level of a slide of which nothing is known."""
         return Level.of(self.mean, self.within + self.across)
@@ -63,9 +64,27 @@ class Metric:
 
         Without anchors it is `unknown`; many anchors leave only ``within``.
         """
-        count = len(anchors)
-        if not count:
+        if not len(anchors):
             return self.unknown
-        gain = np.linalg.solve(self.across + self.within / count, self.across).T  # across (across + within / n)^-1
-        offset = gain @ (anchors.astype(np.float64).mean(axis=0) - self.mean)
-        return Level.of(self.mean + offset, self.within + self.across - gain @ self.across)
+        gain, precision = self._posterior(len(anchors))
+        return Level(self.mean + gain @ (anchors.astype(np.float64).mean(axis=0) - self.mean), precision)
+
+    def distances_from_others(self, anchors: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Distance of each of at least two anchors (n, k) from the level that the others tell: (n,)."""
+        known = anchors.astype(np.float64) - self.mean
+        others = (known.sum(axis=0) - known) / (len(known) - 1)
+        gain, precision = self._posterior(len(known) - 1)
+        return Level(np.zeros_like(self.mean), precision).distance(known - others @ gain.T)
+
+    def _posterior(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What the mean of ``count`` anchors is multiplied by (k, k), and the precision (k, k) of tiles around it."""
+        if count not in self._posteriors:
+            gain = np.linalg.solve(self.across + self.within / count, self.across).T  # across (across + within / n)^-1
+            left = self.within + self.across - gain @ self.across
+            self._posteriors[count] = np.asarray(gain, np.float64), Level.of(self.mean, left).precision
+        return self._posteriors[count]
+
+    @cached_property
+    def _posteriors(self) -> dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """They depend on nothing but the number of anchors, and many slides have the same number."""
+        return {}

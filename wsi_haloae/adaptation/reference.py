@@ -76,9 +76,10 @@ class ReferenceDescriptors:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As named arrays, to be stored."""
         folds = self.held_out
-        whole = {name: values.astype(np.float32) for name, values in vars(self.metric).items()}
+        whole = {name: getattr(self.metric, name).astype(np.float32) for name in _METRIC}
         taught = {
-            f"fold_{name}": np.stack([vars(fold.metric)[name] for fold in folds]).astype(np.float32) for name in whole
+            f"fold_{name}": np.stack([getattr(fold.metric, name) for fold in folds]).astype(np.float32)
+            for name in _METRIC
         }
         return {
             **whole,
@@ -104,6 +105,7 @@ class ReferenceDescriptors:
         return cls(_metric(found, "", ...), tuple(_held_out(found, fold) for fold in range(folds)))
 
 
+_METRIC: Final = ("mean", "within", "across")
 _SHAPES: Final = {
     "mean": "k",
     "within": "kk",
@@ -129,4 +131,4 @@ def _held_out(found: Mapping[str, NDArray[Any]], fold: int) -> HeldOut:
 
 
 def _metric(found: Mapping[str, NDArray[Any]], prefix: str, place: Any) -> Metric:
-    return Metric(*(found[f"{prefix}{name}"][place].astype(np.float64) for name in ("mean", "within", "across")))
+    return Metric(*(found[f"{prefix}{name}"][place].astype(np.float64) for name in _METRIC))

@@ -19,8 +19,6 @@ from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 Mode = Literal["none", "slide", "anchors"]
 ENOUGH_ANCHORS = 3
 """Fewer anchors do not say how varied the reference tissue is."""
-MOST_LEFT_OUT = 32
-"""Anchors that are compared with the others: each takes an inversion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +62,7 @@ def _scale_of(anchors: NDArray[np.float16], reference: ReferenceDescriptors, met
     """How much further than held-out tiles anchors (n, k) lie from the level that the other anchors tell."""
     if len(anchors) < ENOUGH_ANCHORS:
         return 1.0
-    return max(1.0, _from_the_others(anchors, metric) / reference.usual_distance)
-
-
-def _from_the_others(anchors: NDArray[np.float16], metric: Metric) -> float:
-    places = np.arange(len(anchors))[:MOST_LEFT_OUT]
-    return float(np.mean([metric.level(np.delete(anchors, n, axis=0)).distance(anchors[n : n + 1])[0] for n in places]))
+    return max(1.0, float(metric.distances_from_others(anchors).mean()) / reference.usual_distance)
 
 
 def calibration_scores(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_haloae.adaptation.core import FEWEST
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Advance
 from wsi_haloae.scoring.scorer import Scorer
@@ -20,8 +21,8 @@ from wsi_haloae.synthetic.imaging_changes import NUISANCES
 from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
 from wsi_haloae.tiles.views import Changed
 
-MOST_TILES = 1024
-"""Reference tiles that are measured."""
+MOST_TILES = 4096
+"""Reference tiles that are measured. With 128 numbers each, a store's copy of their descriptors takes 1 MiB."""
 CHANGED_TILES = 128
 """How many of them are also changed, once by each of the `NUISANCES`."""
 BATCH = 16
@@ -65,14 +66,27 @@ def measure_moments(
 
 
 def drawn(groups: Sequence[str]) -> NDArray[np.int64]:
-    """Numbers of at most `MOST_TILES` tiles, ascending: each group gives all it has, or as many as other large ones."""
+    """Numbers of at most `MOST_TILES` tiles, ascending, evenly spaced within each group.
+
+    Each group gives all it has, or as many as other large ones. If these are too few for a core, some groups give
+    enough for one, because they calibrate scores that are adapted to a slide, and the others give one tile.
+    """
     names, numbers, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    if len(numbers) <= MOST_TILES:
-        return np.arange(len(numbers))
     if len(names) > MOST_TILES:
         return evenly(np.arange(len(numbers)), MOST_TILES)
+    taken = _shares(sizes)
+    return np.sort(np.concatenate([evenly(np.flatnonzero(numbers == one), taken[one]) for one in range(len(names))]))
+
+
+def _shares(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many tiles each group gives, of groups of these ``sizes`` (G,): (G,)."""
     share = max(size for size in range(1, MOST_TILES + 1) if np.minimum(sizes, size).sum() <= MOST_TILES)
-    return np.sort(np.concatenate([evenly(np.flatnonzero(numbers == one), share) for one in range(len(names))]))
+    large = np.flatnonzero(sizes >= FEWEST)
+    if share >= FEWEST or not len(large):
+        return np.minimum(sizes, share)
+    taken = np.ones_like(sizes)
+    taken[evenly(large, (MOST_TILES - len(sizes)) // (FEWEST - 1))] = FEWEST
+    return taken
 
 
 def moments_of(scorer: Scorer, source: TileSource, tiles: NDArray[np.int64], advance: Advance) -> NDArray[np.float32]:
