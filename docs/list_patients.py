@@ -11,8 +11,8 @@ from wsi_haloae.calibration.planning import ASSUMED, expected
 from wsi_haloae.calibration.reach import TILE_RATE, told_apart
 from wsi_haloae.calibration.selection import select_tiles
 from wsi_haloae.calibration.true_rate import true_rate
-from wsi_haloae.config import SplitConfig
-from wsi_haloae.training.outlook import describe_outlook
+from wsi_haloae.config import SLIDE_BASE, SplitConfig, load_config
+from wsi_haloae.training.outlook import describe_outlook, measured_sizes
 from wsi_haloae.training.split import Split, split_by_group
 
 PAGE = Path(__file__).parents[1] / "README.md"
@@ -26,7 +26,7 @@ TILES = 100
 def patient_list() -> str:
     """A Markdown table, and what training prints; where the two assumed correlations differ, a cell has both."""
     lines = [
-        f"| patients | for calibration | smallest p-value | tiles are called at | true share at p ≤ {TILE_RATE:g} |",
+        f"| patients | smallest p-value | tiles are called at | true share at p ≤ {TILE_RATE:g} | by other rules |",
         "|---|---|---|---|---|",
         *(_row(patients) for patients in PATIENTS),
     ]
@@ -46,19 +46,21 @@ def _split(patients: int) -> tuple[Split, list[str]]:
 
 
 def _outlook() -> list[str]:
-    return list(describe_outlook(*_split(SHOWN), SplitConfig()))
+    return list(describe_outlook(*_split(SHOWN), load_config([], [], base=SLIDE_BASE)))
 
 
 def _row(patients: int) -> str:
-    held_back = len(_split(patients)[0].groups["calibration"])
-    both = [expected(np.full(held_back, TILES, np.int64), correlation) for correlation in ASSUMED]
+    split, names = _split(patients)
+    held_back = np.full(len(split.groups["calibration"]), TILES, np.int64)
+    both = [expected(measured_sizes(names), correlation) for correlation in ASSUMED]
     cells = [
         [told_apart(one.smallest_p, TILE_RATE) for one in both],
         [_called_at(one) for one in both],
         [str(true_rate(one.effective_tiles) or "-") for one in both],
+        [_called_at(expected(held_back, correlation)) for correlation in ASSUMED],
     ]
     words = [" / ".join(dict.fromkeys(cell)) for cell in cells]
-    return f"| {patients:,} | {held_back} | {' | '.join(words)} |"
+    return f"| {patients:,} | {' | '.join(words)} |"
 
 
 def _called_at(calibration: CalibrationFacts) -> str:

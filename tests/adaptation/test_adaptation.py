@@ -173,15 +173,14 @@ def test_small_groups_of_a_fold_are_calibrated_as_one_slide() -> None:
     assert len(np.unique(groups)) == 50
 
 
-def test_no_group_is_lost_beside_a_large_one() -> None:
-    """A patient with many tiles is a slide; those with few count together."""
+def test_small_groups_calibrate_where_nothing_takes_more_tiles() -> None:
+    """Beside a large group they would look like a slide of many patients, so they do not calibrate adapted scores."""
     metric, random = Metric(np.zeros(3), np.eye(3), np.eye(3)), np.random.default_rng(0)
-    groups = np.repeat(np.arange(4, dtype=np.int32), [FEWEST, 3, 3, 2])
+    groups = np.repeat(np.arange(4, dtype=np.int32), [FEWEST, 6, 5, 1])
     fold = HeldOut(metric, random.normal(size=(len(groups), 3)).astype(np.float16), groups)
-    assert [tiles.tolist() for tiles in fold.slides()] == [[*range(FEWEST)], [*range(FEWEST, FEWEST + 8)]]
-    for mode in get_args(Mode):
-        _, calibrated = calibration_scores(ReferenceDescriptors(metric, (fold,)), mode, 2)
-        assert set(calibrated.tolist()) == {0, 1, 2, 3}, mode
+    known = ReferenceDescriptors(metric, (fold,))
+    used = {mode: set(calibration_scores(known, mode, 3)[1].tolist()) for mode in get_args(Mode)}
+    assert used == {"none": {0, 1, 2, 3}, "slide": {0}, "anchors": {0, 1}}
 
 
 def test_a_single_tile_is_calibrated_as_if_nothing_were_known() -> None:

@@ -11,19 +11,24 @@ from docs.list_patients import PAGE, with_patient_list
 from tests.training.tiles import MemorySource
 from wsi_haloae.calibration.planning import ASSUMED, expected
 from wsi_haloae.calibration.reach import TILE_RATE, reaches
-from wsi_haloae.config import SplitConfig, load_config
+from wsi_haloae.config import SLIDE_BASE, Config, load_config
 from wsi_haloae.tiles.sources import CombinedSource
 from wsi_haloae.training.outlook import describe_outlook
 from wsi_haloae.training.reference import Reference
 from wsi_haloae.training.split import split_by_group
 
-SHARES = SplitConfig()
+DESCRIPTOR, CONTENT, EITHER = (
+    load_config([], [f"scoring.rule={rule}"], base=SLIDE_BASE) for rule in ("descriptor", "content", "auto")
+)
 
 
-def outlook(patients: int, tiles: int = 100) -> tuple[str, str]:
+def outlook(patients: int, config: Config = CONTENT, tiles: int = 100) -> list[str]:
     names = [f"{patient:04d}" for patient in range(patients) for _ in range(tiles)]
-    first, second = describe_outlook(split_by_group(names, SHARES, 0), names, SHARES)
-    return first, second
+    return list(describe_outlook(split_by_group(names, config.split, 0), names, config))
+
+
+def smallest_told(line: str) -> list[float]:
+    return [float(number) for number in re.findall(r"0\.\d+", line)]
 
 
 @pytest.mark.parametrize(("patients", "held_back"), [(5, 1), (20, 3), (40, 6), (100, 15)])
@@ -33,9 +38,28 @@ def test_the_smallest_p_value_is_that_of_the_split(patients: int, held_back: int
     smallest = [expected(np.full(held_back, 100), correlation).smallest_p for correlation in (*ASSUMED, 1.0)]
     if held_back == 1:
         smallest = smallest[1:]  # both assumptions come to the same
-    told = [float(number) for number in re.findall(r"0\.\d+", said)]
+    told = smallest_told(said)
     assert told == pytest.approx(smallest, rel=0.06)
     assert [reaches(one, TILE_RATE) for one in told] == [reaches(one, TILE_RATE) for one in smallest]
+
+
+def test_all_patients_calibrate_descriptors() -> None:
+    said = outlook(20, DESCRIPTOR)
+    assert len(said) == 2
+    assert said[0].startswith("p-values: 20 groups")
+    smallest = [expected(np.full(20, 100), correlation).smallest_p for correlation in (*ASSUMED, 1.0)]
+    assert smallest_told(said[0]) == pytest.approx(smallest, rel=0.06)
+    assert "split.calibration" not in said[1]
+
+
+def test_where_training_chooses_both_are_told_and_too_few_tiles_to_choose_by() -> None:
+    few, many = outlook(20, EITHER), outlook(40, EITHER)
+    assert few[:2] == outlook(20, DESCRIPTOR)
+    assert few[2] == f"  by a rule with the auto-encoder, {outlook(20)[0]}"
+    assert few[3] == outlook(20)[1]
+    assert "300 validation tiles of 3 groups will be too few" in few[4]
+    assert "descriptor" in few[4]
+    assert len(many) == 4
 
 
 def test_that_many_patients_do_reach_the_rate() -> None:
@@ -45,7 +69,7 @@ def test_that_many_patients_do_reach_the_rate() -> None:
     )
     for patients, correlation in ((few, ASSUMED[0]), (many, ASSUMED[1])):
         names = [f"{patient:04d}" for patient in range(patients) for _ in range(100)]
-        held_back = len(split_by_group(names, SHARES, 0).groups["calibration"])
+        held_back = len(split_by_group(names, CONTENT.split, 0).groups["calibration"])
         assert reaches(expected(np.full(held_back, 100), correlation).smallest_p, TILE_RATE)
 
 
@@ -58,9 +82,11 @@ def test_the_readme_has_the_table_of_today() -> None:
 def test_before_training_it_is_said_what_the_model_sees_and_what_p_values_take(preset: str, seen: str | None) -> None:
     source = CombinedSource([MemorySource(40)])
     groups = [str(number // 4) for number in range(40)]
-    split = split_by_group(groups, SHARES, 0)
-    lines = list(Reference(source, groups, split, None, None, [None] * len(groups)).describe(load_config(preset)))
+    config = load_config(preset)
+    split = split_by_group(groups, config.split, 0)
+    lines = list(Reference(source, groups, split, None, None, [None] * len(groups)).describe(config))
     assert lines[0] == f"reference tiles: 40 of {source.tile_size} px at {source.mpp:g} µm/px"
     assert any("averages 2 x 2 pixels to one" in line for line in lines) == (seen is not None)
     assert seen is None or f"sees them at {seen}" in lines[1]
-    assert [line for line in describe_outlook(split, groups, SHARES) if line in lines] == lines[-3:-1]
+    told = list(describe_outlook(split, groups, config))
+    assert told == lines[-1 - len(told) : -1]

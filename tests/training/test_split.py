@@ -96,3 +96,14 @@ def test_huge_patients_train_wherever_small_ones_can_be_held_out(seed: int) -> N
     groups = [name for name, count in sizes.items() for _ in range(count)]
     split = split_by_group(groups, SplitConfig(), seed)
     assert {"a", "b"} <= set(split.groups["train"])
+
+
+@pytest.mark.parametrize(("patients", "held_out"), [(5, 1), (8, 2), (10, 2), (20, 3)])
+def test_each_part_that_is_held_out_has_two_patients_as_long_as_half_of_them_train(
+    patients: int, held_out: int
+) -> None:
+    """One patient does not show how patients differ."""
+    groups = [f"g{number // 50}" for number in range(50 * patients)]
+    for seed in range(5):
+        split = split_by_group(groups, SHARES, seed)
+        assert [len(split.groups[part]) for part in ("validation", "calibration")] == [held_out, held_out]

@@ -10,7 +10,7 @@ Intelligence 74:9). The folds' metrics know a little less, so their scores are a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
@@ -33,13 +33,6 @@ class HeldOut:
     descriptors: NDArray[np.float16]
     groups: NDArray[np.int32]
 
-    def slides(self) -> list[NDArray[np.int64]]:
-        """Its tiles as if of slides: those of each group that is large enough, and all others in one."""
-        names, numbers, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
-        large = [np.flatnonzero(numbers == number) for number in range(len(names)) if sizes[number] >= FEWEST]
-        others = np.flatnonzero(sizes[numbers] < FEWEST)
-        return [*large, others] if len(others) else large
-
 
 @dataclass(frozen=True, eq=False)
 class ReferenceDescriptors:
@@ -53,25 +46,37 @@ class ReferenceDescriptors:
         """How many numbers k a descriptor has."""
         return len(self.metric.mean)
 
+    def slides(self, fewest: int) -> list[tuple[HeldOut, NDArray[np.int64]]]:
+        """Held-out tiles as if of slides: numbers of the tiles in each group of at least ``fewest``, with their fold.
+
+        If all groups are smaller, each fold counts as one slide. Its tiles differ as patients do, so that scores are
+        higher than on a slide, and p-values larger.
+        """
+        large = [
+            (fold, np.flatnonzero(fold.groups == group))
+            for fold in self.held_out
+            for group, size in zip(*np.unique(fold.groups, return_counts=True), strict=True)
+            if size >= fewest
+        ]
+        return large or [(fold, np.arange(len(fold.groups))) for fold in self.held_out]
+
     @cached_property
     def usual_distance(self) -> float:
         """Mean distance of held-out tiles from the level that the tiles of their slide tell."""
-        return float(np.mean([metric.level(tiles).distance(tiles).mean() for metric, tiles in self._slides()]))
+        slides = [(fold.metric, fold.descriptors[tiles]) for fold, tiles in self.slides(FEWEST)]
+        return float(np.mean([metric.level(tiles).distance(tiles).mean() for metric, tiles in slides]))
 
     @cached_property
     def usual_spread(self) -> float | None:
         """Mean spread of the cores (`core`) of held-out tiles' slides; None if all have too few tiles for a core."""
-        spreads = [find_core(tiles, metric).spread for metric, tiles in self._slides() if len(tiles) >= FEWEST]
+        slides = [(fold.metric, fold.descriptors[tiles]) for fold, tiles in self.slides(FEWEST)]
+        spreads = [find_core(tiles, metric).spread for metric, tiles in slides if len(tiles) >= FEWEST]
         return float(np.mean(spreads)) if spreads else None
 
     @property
     def largest_spread(self) -> float | None:
         """The largest spread of a slide's core for which it counts as reference tissue; None if that is unknown."""
         return None if self.usual_spread is None else LOOSEST * self.usual_spread
-
-    def _slides(self) -> Iterator[tuple[Metric, NDArray[np.float16]]]:
-        for fold in self.held_out:
-            yield from ((fold.metric, fold.descriptors[tiles]) for tiles in fold.slides())
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As named arrays, to be stored."""

@@ -72,9 +72,8 @@ def calibration_scores(
 
     For *anchors*, that many tiles of a slide, evenly spread, are its anchors; the others are scored.
     """
-    parts = [
-        _calibrated(reference, fold, tiles, mode, anchors) for fold in reference.held_out for tiles in fold.slides()
-    ]
+    fewest = {"none": 1, "slide": FEWEST, "anchors": max(2, 2 * anchors)}[mode]
+    parts = [_calibrated(reference, fold, tiles, mode, anchors) for fold, tiles in reference.slides(fewest)]
     return np.concatenate([scores for scores, _ in parts]), np.concatenate([groups for _, groups in parts])
 
 

@@ -23,6 +23,7 @@ from wsi_haloae.tiles.views import Changed
 
 MOST_TILES = 4096
 """Reference tiles that are measured. With 128 numbers each, a store's copy of their descriptors takes 1 MiB."""
+WITH_CORE = 20
 CHANGED_TILES = 128
 """How many of them are also changed, once by each of the `NUISANCES`."""
 BATCH = 16
@@ -68,8 +69,8 @@ def measure_moments(
 def drawn(groups: Sequence[str]) -> NDArray[np.int64]:
     """Numbers of at most `MOST_TILES` tiles, ascending, evenly spaced within each group.
 
-    Each group gives all it has, or as many as other large ones. If these are too few for a core, some groups give
-    enough for one, because they calibrate scores that are adapted to a slide, and the others give one tile.
+    Each group gives all it has, or as many as other large ones. If these are too few for a core, `WITH_CORE` groups
+    give enough for one, because they calibrate scores that are adapted to a slide.
     """
     names, numbers, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     if len(names) > MOST_TILES:
@@ -79,14 +80,20 @@ def drawn(groups: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _shares(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many tiles each group gives, of groups of these ``sizes`` (G,): (G,)."""
-    share = max(size for size in range(1, MOST_TILES + 1) if np.minimum(sizes, size).sum() <= MOST_TILES)
-    large = np.flatnonzero(sizes >= FEWEST)
-    if share >= FEWEST or not len(large):
-        return np.minimum(sizes, share)
-    taken = np.ones_like(sizes)
-    taken[evenly(large, (MOST_TILES - len(sizes)) // (FEWEST - 1))] = FEWEST
+    """How many tiles each group gives, of groups of these ``sizes`` (G,), at most `MOST_TILES`: (G,)."""
+    taken, large = np.minimum(sizes, _equal_share(sizes, MOST_TILES)), np.flatnonzero(sizes >= FEWEST)
+    if not len(large) or taken.max() >= FEWEST:
+        return taken
+    with_core = evenly(large, min(WITH_CORE, (MOST_TILES - len(sizes)) // FEWEST))
+    others = np.setdiff1d(np.arange(len(sizes)), with_core)
+    taken[with_core] = FEWEST
+    taken[others] = np.minimum(sizes[others], _equal_share(sizes[others], MOST_TILES - FEWEST * len(with_core)))
     return taken
+
+
+def _equal_share(sizes: NDArray[np.int64], most: int) -> int:
+    """The most tiles that each group can give, if together they give at most ``most``; at least 1 for each group."""
+    return max(share for share in range(1, most + 1) if np.minimum(sizes, share).sum() <= most)
 
 
 def moments_of(scorer: Scorer, source: TileSource, tiles: NDArray[np.int64], advance: Advance) -> NDArray[np.float32]:

@@ -1,45 +1,78 @@
-"""What the calibration groups of a split will allow, for people, before anything is trained."""
+"""What the groups of the reference tiles will allow, for people, before anything is trained.
+
+All groups calibrate scores in the metric of descriptors. A score that the auto-encoder is part of is calibrated by the
+groups that are held back.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from wsi_haloae.calibration.clustering import group_numbers
 from wsi_haloae.calibration.planning import ASSUMED, expected, groups_needed
 from wsi_haloae.calibration.reach import TILE_RATE, count_of_groups, reaches, told_apart
 from wsi_haloae.calibration.selection import FDR, fine_enough
-from wsi_haloae.config import SplitConfig
+from wsi_haloae.config import AUTO, RULES, Config, candidates
+from wsi_haloae.training.leads import FEWEST_GROUPS, FEWEST_TILES
+from wsi_haloae.training.moments import drawn
 from wsi_haloae.training.split import Split
 
 
-def describe_outlook(split: Split, groups: Sequence[str], shares: SplitConfig) -> Iterator[str]:
-    """Two lines: how small p-values should get, and how many groups like these each rate needs.
+def describe_outlook(split: Split, groups: Sequence[str], config: Config) -> Iterator[str]:
+    """Lines on how small p-values should get, how many groups each rate needs, and what is too few to choose a rule.
 
     ``groups`` has the group of each tile.
     """
-    _, sizes = group_numbers(np.asarray(groups)[split.tiles["calibration"]])
+    named, auto = np.asarray(groups), config.scoring.rule == AUTO
+    rules = [RULES[name] for name in (candidates() if auto else (config.scoring.rule,))]
+    if any(rule.in_metric for rule in rules):
+        yield from _rates(measured_sizes(groups), "p-values")
+    if any(not rule.in_metric for rule in rules):
+        held_back = group_numbers(named[split.tiles["calibration"]])[1]
+        start = "  by a rule with the auto-encoder, p-values" if auto else "p-values"
+        yield from _rates(held_back, start, config.split.calibration)
+    tiles, units = len(split.tiles["validation"]), len(split.groups["validation"])
+    if auto and (tiles < FEWEST_TILES or units < FEWEST_GROUPS):
+        yield (
+            f"  {tiles} validation tiles of {units} groups will be too few to choose a rule by ({FEWEST_TILES} of "
+            f"{FEWEST_GROUPS} are needed), so the usual one is used: {candidates()[0]}"
+        )
+
+
+def measured_sizes(groups: Sequence[str]) -> NDArray[np.int64]:
+    """How many tiles of each group calibrate descriptors (G,)."""
+    return group_numbers(np.asarray(groups)[drawn(groups)])[1]
+
+
+def _rates(sizes: NDArray[np.int64], start: str, share: float | None = None) -> Iterator[str]:
+    """Two lines about groups of these ``sizes`` (G,), which are a ``share`` of all groups, or (None) all of them."""
     *likely, worst = (expected(sizes, correlation) for correlation in (*ASSUMED, 1.0))
     smallest = _span(*(told_apart(one.smallest_p, TILE_RATE) for one in likely))
     yield (
-        f"p-values: {count_of_groups(worst)} for calibration should allow a smallest p-value of {smallest}, at worst "
+        f"{start}: {count_of_groups(worst)} for calibration should allow a smallest p-value of {smallest}, at worst "
         f"{told_apart(worst.smallest_p, TILE_RATE)} (if the tiles of a group are copies)"
     )
     size = max(1, round(float(stats.hmean(sizes))))
-    calls = _needed(size, shares.calibration, lambda smallest_p: reaches(smallest_p, TILE_RATE))
-    discoveries = _needed(size, shares.calibration, lambda smallest_p: fine_enough(smallest_p, FDR))
+    calls = _needed(size, share, lambda smallest_p: reaches(smallest_p, TILE_RATE))
+    discoveries = _needed(size, share, lambda smallest_p: fine_enough(smallest_p, FDR))
+    given = f"with split.calibration={share:g}, " if share else ""
     yield (
-        f"  with split.calibration={shares.calibration:g}, calls at an error rate of {TILE_RATE:.0%} take about {calls}"
-        f"; at a false-discovery rate of {FDR:.0%}, about {discoveries}"
+        f"  {given}calls at an error rate of {TILE_RATE:.0%} take about {calls}; at a false-discovery rate of "
+        f"{FDR:.0%}, about {discoveries}"
     )
 
 
-def _needed(size: int, share: float, enough: Callable[[float], bool]) -> str:
+def _needed(size: int, share: float | None, enough: Callable[[float], bool]) -> str:
     held_back = [groups_needed(size, correlation, enough) for correlation in ASSUMED]
+    counted = _span(*map("{:,}".format, held_back))
+    if share is None:
+        return f"{counted} groups"
     whole = _span(*(f"{float(f'{groups / share:.2g}'):,.0f}" for groups in held_back))
-    return f"{whole} groups ({_span(*map('{:,}'.format, held_back))} for calibration)"
+    return f"{whole} groups ({counted} for calibration)"
 
 
 def _span(low: str, high: str) -> str:

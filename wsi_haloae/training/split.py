@@ -1,6 +1,7 @@
 """Splits reference tiles by group into train, validation and calibration.
 
-*validation* tiles serve early stopping and the display range; *calibration* tiles are kept for p-values.
+*validation* tiles serve early stopping and the choice of the rule; *calibration* tiles are kept for the p-values of
+rules with the auto-encoder.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def _draw(free: Sequence[str], size: Mapping[str, int], wanted: Mapping[str, flo
     """Assign groups in their order, each to the part that lacks most tiles, if that brings it nearer to its share.
 
     A group that is too large for that is passed over: one huge patient must not end up held out. A part that got no
-    group takes the smallest one left, as long as one stays for training.
+    group takes the smallest one left, as long as one stays for training; a part that got one takes a second, as long as
+    half of the groups stay, because one patient does not show how patients differ.
     """
     chosen: dict[str, list[str]] = {part: [] for part in wanted}
     lacking = dict(wanted)
@@ -69,10 +71,11 @@ def _draw(free: Sequence[str], size: Mapping[str, int], wanted: Mapping[str, flo
             chosen[part].append(name)
             lacking[part] -= size[name]
             left.remove(name)
-    for groups in chosen.values():
-        if not groups and len(left) > 1:
-            groups.append(min(left, key=lambda name: size[name]))
-            left.remove(groups[0])
+    for wished, staying in ((1, 1), (2, len(free) / 2)):
+        for groups in chosen.values():
+            if len(groups) < wished and len(left) - 1 >= staying:
+                groups.append(min(left, key=lambda name: size[name]))
+                left.remove(groups[-1])
     return chosen
 
 
