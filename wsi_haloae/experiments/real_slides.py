@@ -9,34 +9,35 @@ from another scanner. They are development data: methods were chosen while looki
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import shapely
 
-from wsi_haloae.adaptation.adapt import Asked, adapt
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.annotations.geojson import read_annotations
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import UsageError, WsiHaloaeError
-from wsi_haloae.evaluation.metrics import auroc
-from wsi_haloae.evaluation.tile_labels import label_tiles
+from wsi_haloae.evaluation.tile_labels import block_names, label_tiles
+from wsi_haloae.experiments.next_patient import MixtureRow, Question, Row, Scored, Tissue, answers, mixtures
+from wsi_haloae.experiments.next_patient_table import markdown_answers
 from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.parts import UNUSED
 from wsi_haloae.runs.score import score_slides
 from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
 from wsi_haloae.stores.adaptation import read_reference
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.tiles.known import known_tiles
 from wsi_haloae.tiles.reference import ReferenceOptions
 from wsi_haloae.tiles.sources import ImageFolderSource, list_images
 from wsi_haloae.tiles.tiling import TilingSettings
@@ -46,29 +47,7 @@ SLIDES = {"A": "liver-sarcoma", "B": "liver-hemangioma"}
 OTHER_SCAN = "C"
 """A patient of whom there are tiles, not a slide."""
 MPP = 0.5
-LEVEL = 0.05
-ANCHORS, DRAWS = (1, 3, 5, 10), 10
 BATCH = 16
-Tissue = tuple[str, str]
-"""A patient and a class of the outlines."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A model of one tissue has to tell ``anomalous`` from ``usual`` tissue, which it should know."""
-
-    reference: Tissue
-    usual: Tissue
-    anomalous: Tissue
-
-    @property
-    def words(self) -> str:
-        """A phrase for people."""
-        known, usual, anomalous = (
-            f"{name.lower()} of {patient}" for patient, name in (self.reference, self.usual, self.anomalous)
-        )
-        return f"trained on {known}: {anomalous} against {usual}"
-
 
 LIVER_B, LIVER_A, LIVER_C = ("B", "Liver"), ("A", "Liver"), (OTHER_SCAN, "Liver")
 SARCOMA, HAEMANGIOMA = ("A", "Tumor"), ("B", "Hemangioma")
@@ -79,18 +58,23 @@ QUESTIONS = (
     Question(LIVER_A, LIVER_A, SARCOMA),
     Question(LIVER_A, LIVER_B, HAEMANGIOMA),
     Question(LIVER_A, LIVER_C, HAEMANGIOMA),
+    Question(SARCOMA, SARCOMA, LIVER_A),
+    Question(SARCOMA, SARCOMA, LIVER_B),
+    Question(SARCOMA, SARCOMA, HAEMANGIOMA),
 )
+HALVED = SARCOMA
+"""The only tissue of its kind: a model is trained on its upper half, and judged on the lower one."""
+MIXED = tuple(one for one in QUESTIONS if one.usual[0] == one.anomalous[0] and one.usual != one.reference)
+"""Other patients' slides, of which tiles of both kinds are there."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """AUROC and the share of usual tiles with p <= 0.05, for one question and way of scoring; means over draws."""
+class Features:
+    """A name, settings, and a file of weights."""
 
-    question: str
-    score: str
-    auroc: float
-    lowest: float
-    false_calls: float | None
+    name: str
+    settings: tuple[str, ...]
+    weights: Path
 
 
 @dataclass(frozen=True)
@@ -100,130 +84,132 @@ class RealSlidesOptions:
     data: Path
     config: tuple[str, ...]
     settings: tuple[str, ...]
-    weights: Path
+    features: tuple[Features, ...]
     device: str
     workers: int
 
 
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """All tiles of one patient, their classes (n,), and what a model makes of them."""
+@dataclass(frozen=True)
+class Table:
+    """Answers and mixtures by features."""
 
-    scores: TileScores
-    rules: tuple[str, ...]
-    classes: NDArray[np.str_]
-    reference: ReferenceDescriptors
+    answers: Mapping[str, list[Row]]
+    mixtures: Mapping[str, list[MixtureRow]]
+
+    def markdown(self) -> str:
+        """A table for each question, and one of mixtures for each kind of features."""
+        return markdown_answers(self.answers, self.mixtures)
 
 
-def measure_real_slides(output: Path, options: RealSlidesOptions, reporter: Reporter) -> list[Row]:
+def measure_real_slides(output: Path, options: RealSlidesOptions, reporter: Reporter) -> Table:
     """Train and score what is not there yet, and write ``real-slides.md`` and ``.json`` to ``output``."""
-    rows: list[Row] = []
-    for reference in dict.fromkeys(question.reference for question in QUESTIONS):
-        model = _train(reference, output, options, reporter)
-        scored = {patient: _scored(patient, model, options, reporter) for patient in SLIDES}
-        scored[OTHER_SCAN] = _tiles(model, options, scored["A"].reference, reporter)
-        for question in QUESTIONS:
-            if question.reference == reference:
-                rows += _rows(question, scored)
-    write_text(output / "real-slides.json", json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    write_text(output / "real-slides.md", markdown_rows(rows))
-    return rows
+    rows: dict[str, list[Row]] = {}
+    mixed: dict[str, list[MixtureRow]] = {}
+    for features in options.features:
+        rows[features.name], mixed[features.name] = [], []
+        for tissue in dict.fromkeys(question.reference for question in QUESTIONS):
+            work = _Work(output / features.name, features, options, reporter)
+            scored, reference = work.scored(tissue)
+            own = scored[tissue[0]]
+            taught = own.trained_on if own.trained_on.any() else own.classes == tissue[1]
+            for question in (one for one in QUESTIONS if one.reference == tissue):
+                rows[features.name] += answers(question, scored, reference, own.descriptors[taught])
+            for question in (one for one in MIXED if one.reference == tissue):
+                mixed[features.name] += mixtures(question, scored, reference)
+        table = Table(rows, mixed)  # written after each kind of features: a run takes long
+        write_text(output / "real-slides.json", json.dumps(asdict(table), indent=2) + "\n")
+        write_text(output / "real-slides.md", table.markdown())
+    return table
 
 
-def _train(reference: Tissue, output: Path, options: RealSlidesOptions, reporter: Reporter) -> Path:
-    patient, name = reference
-    slide, model = _slide(patient, options), output / f"{patient}-{name}".lower() / "model.safetensors"
-    tiles = ReferenceOptions(
-        TilingSettings(), annotations=slide.with_suffix(".geojson"), class_name=name, num_workers=options.workers
-    )
-    chosen = TrainOptions(tiles, weights=options.weights, device=options.device)
-    config = load_config(list(options.config), list(options.settings), base=SLIDE_BASE)
-    train_tiles([str(slide)], model, config, chosen, {"reference": f"{name} of {patient}"}, reporter)
-    return model
+@dataclass(frozen=True)
+class _Work:
+    """One kind of features: models, and slides scored by them, in ``folder``."""
+
+    folder: Path
+    features: Features
+    options: RealSlidesOptions
+    reporter: Reporter
+
+    def scored(self, tissue: Tissue) -> tuple[dict[str, Scored], ReferenceDescriptors]:
+        """All patients as the model of a tissue sees them."""
+        model = self._train(tissue)
+        stores = {patient: self._score(patient, model) for patient in SLIDES}
+        found = {patient: self._labelled(patient, store) for patient, store in stores.items()}
+        found[OTHER_SCAN] = self._tiles(model)
+        return found, read_reference(stores["A"].path)
+
+    def _train(self, tissue: Tissue) -> Path:
+        patient, name = tissue
+        slide, folder = self._slide(patient), self.folder / f"{patient}-{name}".lower()
+        outlines = slide.with_suffix(".geojson")
+        if tissue == HALVED:
+            outlines = write_upper_half(outlines, name, folder / "outlines.geojson")
+        tiles = ReferenceOptions(
+            TilingSettings(), annotations=outlines, class_name=name, num_workers=self.options.workers
+        )
+        chosen = TrainOptions(tiles, weights=self.features.weights, device=self.options.device)
+        settings = [*self.features.settings, *self.options.settings]
+        config = load_config(list(self.options.config), settings, base=SLIDE_BASE)
+        model = folder / "model.safetensors"
+        train_tiles([str(slide)], model, config, chosen, {"reference": f"{name} of {patient}"}, self.reporter)
+        return model
+
+    def _slide(self, patient: str) -> Path:
+        slide = self.options.data / "wsi" / f"{SLIDES[patient]}.tiff"
+        if not slide.exists():
+            raise UsageError(f"{slide}: no such file. --data must name the folder with wsi/ and tiles/.")
+        return slide
+
+    def _score(self, patient: str, model: Path) -> ScoreStore:
+        slide = self._slide(patient)
+        source = SlideInput(slide, slide.stem, None, override_mpp=False)
+        asked = ScoreOptions(
+            model, device=self.options.device, num_workers=self.options.workers, precision="float32", adapt="none"
+        )
+        output = model.parent / "scored"
+        if score_slides([source], output, asked, {"slide": str(slide)}, self.reporter).exit_code:
+            raise WsiHaloaeError(f"{slide}: could not be scored; the message above says why.")
+        return ScoreStore.open(output / slide.stem / "scores.zarr")
+
+    def _labelled(self, patient: str, store: ScoreStore) -> Scored:
+        slide, index, scores = self._slide(patient), store.index, store.scores()
+        regions = read_annotations(slide.with_suffix(".geojson"), None).by_class
+        classes = label_tiles(regions, index.location, index.size, 0.5)
+        classes[store.states() != TileState.DONE] = ""
+        use = store.header.trained_on
+        taught = np.zeros(len(index), np.bool_) if use is None else known_tiles(use, store.header.grid, index) != UNUSED
+        if not any((classes[~taught] == name).any() for name in set(classes[taught].tolist())):
+            taught[:] = False  # nothing else of this tissue is left to judge
+        store.adapt("auto")
+        write_truth_picture(store.path.parent.with_suffix(".png"), store, regions["Liver"], "Liver")
+        assert scores.descriptor is not None, "new models describe tiles"
+        rules = dict(zip(store.header.rules, scores.rules.T, strict=True))
+        return Scored(rules, scores.descriptor, classes, block_names(patient, index.row, index.column), taught)
+
+    def _tiles(self, model: Path) -> Scored:
+        folder = self.options.data / "tiles" / "liver_c"
+        files = list_images(folder)
+        source = ImageFolderSource(folder, MPP, files, [file.name for file in files])
+        scorer = Scorer(Checkpoint.load(model), resolve_device(self.options.device), BATCH)
+        with self.reporter.track("Scoring tiles of another scan", len(files), "tiles") as advance:
+            found = score_source(scorer, source, np.arange(len(files)), advance)
+        assert found.descriptor is not None, "new models describe tiles"
+        rules = dict(zip(scorer.rules, found.rules.T, strict=True))
+        alone = np.array([f"{OTHER_SCAN} {file.name}" for file in files])
+        return Scored(rules, found.descriptor, np.full(len(files), "Liver"), alone, np.zeros(len(files), np.bool_))
 
 
-def _slide(patient: str, options: RealSlidesOptions) -> Path:
-    slide = options.data / "wsi" / f"{SLIDES[patient]}.tiff"
-    if not slide.exists():
-        raise UsageError(f"{slide}: no such file. --data must name the folder with wsi/ and tiles/.")
-    return slide
-
-
-def _scored(patient: str, model: Path, options: RealSlidesOptions, reporter: Reporter) -> Scored:
-    slide = _slide(patient, options)
-    source = SlideInput(slide, slide.stem, None, override_mpp=False)
-    asked = ScoreOptions(model, device=options.device, num_workers=options.workers, adapt="none")
-    output = model.parent / "scored"
-    if score_slides([source], output, asked, {"slide": str(slide)}, reporter).exit_code:
-        raise WsiHaloaeError(f"{slide}: could not be scored; the message above says why.")
-    store = ScoreStore.open(output / slide.stem / "scores.zarr")
-    store.adapt("auto")
-    regions, index = read_annotations(slide.with_suffix(".geojson"), None).by_class, store.index
-    classes = label_tiles(regions, index.location, index.size, 0.5)
-    write_truth_picture(output / f"{slide.stem}.png", store, regions["Liver"], "Liver")
-    classes[store.states() != TileState.DONE] = ""
-    return Scored(store.scores(), store.header.rules, classes, read_reference(store.path))
-
-
-def _tiles(model: Path, options: RealSlidesOptions, reference: ReferenceDescriptors, reporter: Reporter) -> Scored:
-    files = list_images(options.data / "tiles" / "liver_c")
-    source = ImageFolderSource(options.data / "tiles" / "liver_c", MPP, files, [file.name for file in files])
-    scorer = Scorer(Checkpoint.load(model), resolve_device(options.device), BATCH)
-    with reporter.track("Scoring tiles of another scan", len(files), "tiles") as advance:
-        found = score_source(scorer, source, np.arange(len(files)), advance)
-    return Scored(found, scorer.rules, np.full(len(files), "Liver"), reference)
-
-
-def _rows(question: Question, scored: dict[str, Scored]) -> Iterator[Row]:
-    usual, anomalous = scored[question.usual[0]], scored[question.anomalous[0]]
-    is_usual, is_anomalous = usual.classes == question.usual[1], anomalous.classes == question.anomalous[1]
-    for number, rule in enumerate(usual.rules):
-        found = (one.scores.rules[where, number] for one, where in ((usual, is_usual), (anomalous, is_anomalous)))
-        yield _row(question, f"rule {rule}", [(*found, None)])
-    for asked in ("none", "slide", "auto"):
-        yield _row(question, f"adapted: {asked}", [_adapted(question, scored, asked, 0, 0)])
-    for anchors in ANCHORS:
-        draws = [_adapted(question, scored, "anchors", anchors, draw) for draw in range(DRAWS)]
-        yield _row(question, f"adapted: {anchors} anchors", draws)
-
-
-def _adapted(question: Question, scored: dict[str, Scored], asked: Asked, anchors: int, draw: int) -> tuple[Any, ...]:
-    """Scores of usual and of anomalous tiles, and the usual ones' p-values, each adapted to its own slide."""
-    found: list[Any] = []
-    for patient, name in (question.usual, question.anomalous):
-        one = scored[patient]
-        known = np.flatnonzero(one.classes == ("Liver" if asked == "anchors" else name))
-        marked = np.random.default_rng(draw).permutation(known)[:anchors]
-        assert one.scores.descriptor is not None
-        done = np.isfinite(one.scores.score)
-        adapted = adapt(one.reference, one.scores.descriptor, done, asked, marked)
-        judged = np.setdiff1d(np.flatnonzero((one.classes == name) & done), marked)
-        found.append((adapted.scores[judged], adapted.calibration.p_values(adapted.scores[judged])))
-    return found[0][0], found[1][0], found[0][1]
-
-
-def _row(question: Question, score: str, draws: list[tuple[Any, ...]]) -> Row:
-    areas, calls = [], []
-    for usual, anomalous, p_values in draws:
-        labels = np.repeat([False, True], [len(usual), len(anomalous)])
-        areas.append(auroc(np.concatenate([usual, anomalous]), labels))
-        calls.append(np.nan if p_values is None else float(np.mean(p_values <= LEVEL)))
-    false_calls = None if np.isnan(calls).any() else float(np.mean(calls))
-    return Row(question.words, score, float(np.mean(areas)), float(np.min(areas)), false_calls)
-
-
-def markdown_rows(rows: list[Row]) -> str:
-    """A table per question."""
-    lines = ["# The next patient's slide\n"]
-    for question in dict.fromkeys(row.question for row in rows):
-        lines += [
-            f"\n## {question}\n",
-            "| score | AUROC | lowest of 10 draws | usual tiles with p <= 0.05 |",
-            "|---|---:|---:|---:|",
-        ]
-        for row in rows:
-            if row.question == question:
-                lowest = f"{row.lowest:.3f}" if "anchors" in row.score else ""
-                calls = "" if row.false_calls is None else f"{row.false_calls:.1%}"
-                lines.append(f"| {row.score} | {row.auroc:.3f} | {lowest} | {calls} |")
-    return "\n".join(lines) + "\n"
+def write_upper_half(outlines: Path, name: str, path: Path) -> Path:
+    """Write the upper half of the region of class ``name`` as outlines of their own."""
+    region = read_annotations(outlines, None).region(name)
+    left, top, right, bottom = region.bounds
+    half = shapely.box(left, top, right, (top + bottom) / 2)
+    feature = {
+        "type": "Feature",
+        "geometry": shapely.geometry.mapping(shapely.intersection(region, half)),
+        "properties": {"objectType": "annotation", "classification": {"name": name}},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return path
