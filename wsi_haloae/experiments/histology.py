@@ -168,7 +168,7 @@ def _run(
     options: HistologyOptions,
     reporter: Reporter,
 ) -> None:
-    data = _prepare(root, tiles, colouring, config)
+    data = prepare(root, tiles, colouring, config)
     identity = _identity(config, data.source, data.labelled.source, options)
     if (folder / SCORES_NAME).exists():
         require_same(folder, read_document(folder / SCORES_NAME).get("identity"), identity, "remove this folder")
@@ -199,7 +199,7 @@ def _run(
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """Training tiles and their parts, and test tiles, in one colouring."""
 
     source: TileSource
@@ -208,7 +208,8 @@ class _Prepared:
     stains: StainFacts | None
 
 
-def _prepare(root: Path, tiles: HistologySet, colouring: Colouring, config: Config) -> _Prepared:
+def prepare(root: Path, tiles: HistologySet, colouring: Colouring, config: Config) -> Prepared:
+    """The tiles of a set in one colouring, as a training with this configuration uses them."""
     plain = tiles.source(root, tiles.train)
     check_tile_size(config.model, plain.tile_size)
     split = split_by_group(plain.groups, config.split, config.training.seed, tiles.fixed)
@@ -216,11 +217,11 @@ def _prepare(root: Path, tiles: HistologySet, colouring: Colouring, config: Conf
     labelled = tiles.labelled(root)
     source, tested = (Changed(one, recolour, colouring) for one in (plain, labelled.source))
     if not config.stain.normalise:
-        return _Prepared(source, split, replace(labelled, source=tested), None)
+        return Prepared(source, split, replace(labelled, source=tested), None)
     glass = config.scoring.glass_level
     stains = stain_target(source, split.tiles["train"], glass)
     matched, judged = (match_stains(one, stains, glass) for one in (source, tested))
-    return _Prepared(matched, split, replace(labelled, source=judged), stains)
+    return Prepared(matched, split, replace(labelled, source=judged), stains)
 
 
 def _held_out(source: TileSource, split: Split) -> Chosen:
@@ -239,7 +240,7 @@ def _synthetic_anomaly_auroc(
 
 
 def _train(
-    data: _Prepared, folder: Path, config: Config, options: HistologyOptions, identity: Identity, reporter: Reporter
+    data: Prepared, folder: Path, config: Config, options: HistologyOptions, identity: Identity, reporter: Reporter
 ) -> Checkpoint:
     path = folder / "model.safetensors"
     if path.exists() and Checkpoint.load(path).facts.training.get("identity") == identity:

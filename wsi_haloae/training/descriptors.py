@@ -97,12 +97,15 @@ class CrossFitted:
         return np.array([self.fold_of.get(group, 0) for group in groups.tolist()], np.int64)
 
 
-def cross_fit(moments: Moments, seed: int) -> CrossFitted:
-    """Learn from all tiles, and without each fold. Raises `UsageError` if they are too few, or all alike."""
+def cross_fit(moments: Moments, seed: int, dimensions: int = DIMENSIONS) -> CrossFitted:
+    """Learn from all tiles, and without each fold. Raises `UsageError` if they are too few, or all alike.
+
+    Descriptors have ``dimensions`` numbers, or as many as the tiles allow.
+    """
     fold_of = divide(moments.groups, seed)
     fold = np.array([fold_of[group] for group in moments.groups.tolist()])
     parts = [moments.of(fold != place) for place in range(len(set(fold_of.values())))]
-    size = min(DIMENSIONS, min(len(part.values) for part in parts) - 1)
+    size = min(dimensions, *(len(part.values) - 1 for part in parts))
     without = tuple(_learn(part, size) for part in parts)
     return CrossFitted(moments, _learn(moments, size), without, fold_of)
 

@@ -1,0 +1,39 @@
+"""How many numbers a descriptor needs, and whether its p-values count what they say on new groups.
+
+    python pipelines/descriptor_study.py lung TILES histology/lung -o descriptors
+    python pipelines/descriptor_study.py glas TILES histology/glas -o descriptors
+
+TILES is the folder of pipelines/histology.py, and the third argument its output: the models there give the features.
+A set takes a few minutes.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from histology import SETS
+
+from wsi_haloae.cli import options
+from wsi_haloae.cli.main import run
+from wsi_haloae.experiments.descriptor_study import markdown_study, study_descriptors
+from wsi_haloae.model.device import resolve_device
+
+
+@click.command()
+@click.argument("tiles", type=click.Choice(sorted(SETS)))
+@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("runs", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@options.output_folder
+@options.device
+def main(tiles: str, root: Path, runs: Path, output: Path, device: str) -> int:
+    """Study one of the sets of pipelines/histology.py."""
+    reporter = options.reporter(quiet=False, verbose=False)
+    found = study_descriptors(root, SETS[tiles], runs, output, resolve_device(device), reporter)
+    click.echo(markdown_study(SETS[tiles].name, found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], main, "descriptor_study.py"))
