@@ -24,7 +24,9 @@ def device(monkeypatch: pytest.MonkeyPatch) -> torch.device:
 
 def test_scores_are_those_of_the_cpu(device: torch.device) -> None:
     tiles = MemorySource(9).tiles
-    on_cpu, on_gpu = (Scorer(tiny_checkpoint(), where, 4).score(tiles) for where in (torch.device("cpu"), device))
+    on_cpu, on_gpu = (
+        Scorer(tiny_checkpoint(), where, 4, torch.float32).score(tiles) for where in (torch.device("cpu"), device)
+    )
     np.testing.assert_allclose(on_gpu.rules, on_cpu.rules, rtol=1e-3, atol=1e-4)
 
 

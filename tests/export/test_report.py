@@ -16,6 +16,7 @@ from tests.export.pages import Page
 from tests.export.stores import Scene, make_store
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ArtefactLimits
+from wsi_haloae.calibration.circumstances import Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.calibration.reference_scale import usual_scores
@@ -255,6 +256,12 @@ def test_what_is_odd_about_the_whole_slide_is_a_warning(tmp_path: Path) -> None:
     assert "More than half of the tiles score above 95 % of the reference tiles" in page.words
     assert "20 % of the tiles have a quality-control flag" in page.words
     assert "--roi" in page.words
+
+
+def test_p_values_that_cannot_know_how_patients_differ_are_a_warning(tmp_path: Path) -> None:
+    page = report(make(tmp_path, replace(SCENE, calibrated=Circumstances(precision="bfloat16", blocks=True))))
+    assert "cannot know how patients differ" in page.words
+    assert "calibrated in bfloat16, and this slide was scored in float32" in page.words
 
 
 def test_an_ordinary_slide_warns_of_nothing(page: Page) -> None:

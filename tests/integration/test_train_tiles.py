@@ -15,6 +15,7 @@ from benchmarks.forked import COMMAND, start
 from tests.data_paths import real_data
 from tests.integration.conftest import TINY, Tiny
 from tests.training.tiles import MemorySource
+from wsi_haloae.calibration.circumstances import Circumstances
 from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
@@ -25,6 +26,7 @@ def test_leaves_checkpoint_curve_pictures_and_record(tiny: Tiny) -> None:
     assert {path.name for path in folder.iterdir()} >= {"loss.csv", "loss.png", "reconstructions.png", "run.json"}
     assert not (folder / "state.pt").exists()
     facts = Checkpoint.load(tiny.model).facts
+    assert facts.calibrated == Circumstances(precision="float32", blocks=True)
     assert facts.tile_size == 64
     assert facts.mpp == pytest.approx(0.5, rel=1e-3)
     assert facts.display_range[0] < facts.display_range[1]

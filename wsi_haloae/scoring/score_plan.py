@@ -87,6 +87,7 @@ class ScorePlanner:
                 display_range=facts.display_range,
                 map_range=facts.map_range,
                 calibration=facts.calibration,
+                calibrated=facts.calibrated,
                 artefacts=facts.artefacts,
             ),
             compute=self.compute.record(reporter),

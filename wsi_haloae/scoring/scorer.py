@@ -16,7 +16,7 @@ from torch import Tensor
 
 from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.config import AUTO, PAPER, RULES, Rule, statistics_of
-from wsi_haloae.engine.inference import PRECISIONS, InferenceModel
+from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
@@ -36,11 +36,13 @@ class Scorer:
     """Scores tiles in batches of one fixed size, so that every run computes the same numbers."""
 
     def __init__(
-        self, checkpoint: Checkpoint, device: torch.device, batch_size: int, dtype: torch.dtype = torch.float32
+        self, checkpoint: Checkpoint, device: torch.device, batch_size: int, dtype: torch.dtype | None = None
     ) -> None:
+        """``dtype`` None: the precision in which slides are scored on this device unless a user asks for another."""
         self.batch_size = batch_size
         self._device, self._config = device, checkpoint.facts.config
-        self._model = InferenceModel(checkpoint.model, device, dtype).replayed()
+        usual = PRECISIONS[default_precision(device)]
+        self._model = InferenceModel(checkpoint.model, device, dtype or usual).replayed()
         self._reference = Reference.of(checkpoint, device)
         self._feature_range = checkpoint.feature_range.to(device)
         self._calibration, self._limits = checkpoint.calibration, checkpoint.facts.artefacts

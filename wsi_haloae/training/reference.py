@@ -78,6 +78,11 @@ class Reference:
         }
         return identity_of(config, **inputs)
 
+    @property
+    def blocks(self) -> bool:
+        """Whether blocks of neighbouring tiles are the groups, because slides or patients are too few."""
+        return self.groups != self.source.groups
+
     def describe(self, config: Config) -> Iterator[str]:
         """Lines about the tiles and the training, printed before it begins."""
         source, split = self.source, self.split

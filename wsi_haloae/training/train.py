@@ -6,7 +6,9 @@ from pathlib import Path
 
 import torch
 
+from wsi_haloae.calibration.circumstances import Circumstances
 from wsi_haloae.config import Config
+from wsi_haloae.engine.inference import default_precision
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.provenance.parts import PARTS
@@ -53,7 +55,9 @@ def train_on(
     )
     trained, _curve = fit(job, reporter, helpers)
     trained = trained.with_facts(stains=stains)
-    trained = calibrate(trained, seen, split, reference.groups, helpers.ranks.device(device), reporter)
+    own = helpers.ranks.device(device)
+    trained = calibrate(trained, seen, split, reference.groups, own, reporter)
+    trained = trained.with_facts(calibrated=Circumstances(precision=default_precision(own), blocks=reference.blocks))
     return trained.knowing(trained_on(reference, reporter))
 
 
