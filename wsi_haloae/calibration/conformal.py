@@ -9,8 +9,8 @@ Proven: with G exchangeable groups, (G S + 1) / (G + 1) is a p-value for a tile 
 smaller p-values unless each group is worth one tile; simulations and real clusters agree with it.
 
 All of it is about reference tiles of a new group from the same source as the calibration groups, scored in the same
-arithmetic. Another stain or scanner breaks it. Calibration scores are in float32; bfloat16, in which a GPU scores
-slides, moves scores by 0.01 to 0.02 deviations (docs/performance.md).
+arithmetic. Another stain or scanner breaks it. Another precision moves scores by 0.01 to 0.02 deviations
+(docs/performance.md); reports say so (`circumstances`).
 """
 
 from __future__ import annotations
