@@ -10,7 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from wsi_haloae.artefacts.limits import ArtefactLimits
-from wsi_haloae.calibration.circumstances import Circumstances
+from wsi_haloae.calibration.circumstances import UNKNOWN, Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.score_header import ComputeRecord, ModelRecord, ScoreHeader
@@ -38,7 +38,7 @@ class Scene:
     display_range: tuple[float, float] = (0.0, 255.0)
     name: str = "scene.svs"
     calibration: CalibrationFacts | None = None
-    calibrated: Circumstances | None = None
+    calibrated: Circumstances = UNKNOWN
     map_size: int | None = None
     map_range: tuple[float, float] | None = None
     artefacts: ArtefactLimits | None = None

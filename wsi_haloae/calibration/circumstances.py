@@ -1,8 +1,6 @@
-"""How a model was calibrated, as far as p-values depend on it, and what to say about p-values of a slide."""
+"""How a model was calibrated, as far as the meaning of p-values depends on it."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,19 +13,19 @@ class Circumstances(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    precision: str
-    blocks: bool
+    precision: str = "float32"
+    blocks: bool = False
 
-    def warnings(self, precision: str) -> Iterator[str]:
-        """Sentences about the p-values of a slide that was scored in ``precision``."""
-        if self.blocks:
-            yield (
-                "The model was calibrated by blocks of neighbouring tiles, because it was trained on fewer than three "
-                "slides or patients. Its p-values say how rare a tile is on such a slide; they cannot know how "
-                "patients differ."
-            )
-        if precision != self.precision:
-            yield (
-                f"The model was calibrated in {self.precision}, and this slide was scored in {precision}, which moves "
-                "p-values a little."
-            )
+    @property
+    def warning(self) -> str | None:
+        """A sentence for every page that shows p-values, if there is something to be said."""
+        if not self.blocks:
+            return None
+        return (
+            "The model was calibrated by blocks of neighbouring tiles, because it was trained on fewer than three "
+            "slides or patients. Its p-values say how rare a tile is on such a slide; they cannot know how patients differ."
+        )
+
+
+UNKNOWN = Circumstances()
+"""Of models from before this was kept, which were calibrated in float32 on every device."""

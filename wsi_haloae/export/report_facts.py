@@ -10,9 +10,6 @@ from wsi_haloae.config import autoencoder_words
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.score_header import ScoreHeader
 
-CALIBRATED_IN = "float32"
-"""The arithmetic in which trainings score their calibration tiles, on every device."""
-
 
 def slide_facts(header: ScoreHeader) -> dict[str, str]:
     """The slide and how it was read."""
@@ -48,8 +45,10 @@ def model_facts(header: ScoreHeader) -> dict[str, str]:
         facts["colours of maps"] = f"{model.map_range[0]:.3g} to {model.map_range[1]:.3g}"
     facts["trained on"] = "not recorded in this model" if header.trained_on is None else str(header.trained_on)
     facts["computed on"] = f"{header.compute.device}, {header.compute.dtype}"
-    if model.calibration is not None and header.compute.dtype != CALIBRATED_IN:
-        facts["computed on"] += f"; p-values compare these scores with calibration scores in {CALIBRATED_IN}"
+    if model.calibration is not None and header.compute.dtype != model.calibrated.precision:
+        facts["computed on"] += (
+            f"; p-values compare these scores with calibration scores in {model.calibrated.precision}"
+        )
     return facts
 
 

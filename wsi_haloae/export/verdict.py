@@ -93,8 +93,8 @@ def warnings(tiles: ScoredTiles, reference: NDArray[np.float32]) -> list[str]:
     use = tiles.header.trained_on
     found += [use.notice] if use and use.notice else []
     found += _of_calibration(tiles.header.model.calibration)
-    known = tiles.header.model.calibrated
-    found += [] if known is None else known.warnings(tiles.header.compute.dtype)
+    blocks = tiles.header.model.calibrated.warning
+    found += [blocks] if blocks else []
     found += _of_the_whole_slide(tiles, reference)
     if not tiles.header.model.artefacts and len(tiles):
         found.append(

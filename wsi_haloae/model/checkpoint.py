@@ -22,7 +22,7 @@ from torch import Tensor
 
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.atomic import replacing
-from wsi_haloae.calibration.circumstances import Circumstances
+from wsi_haloae.calibration.circumstances import UNKNOWN, Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
 from wsi_haloae.config import AUTO, Config, statistics_of
 from wsi_haloae.errors import CheckpointError, ConfigError
@@ -48,8 +48,8 @@ class CheckpointFacts(BaseModel):
     ``mpp`` is micrometres per pixel of the tile, None for images without a scale (MVTec). ``display_range`` are the
     ends of the colour bar of scores, ``map_range`` those of anomaly maps; None before calibration. ``stains`` are the
     target stains, None if slides are not stain-normalised. ``rule_marks`` are the marks of the rules that training
-    chose from, None if the configuration names the rule. ``calibrated`` says how p-values came about. It
-    and ``trained_on`` are None for models from before they were kept, and for models of labelled images.
+    chose from, None if the configuration names the rule. ``calibrated`` says how p-values came about.
+    ``trained_on`` is None for models from before it was kept, and for models of labelled images.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -62,7 +62,7 @@ class CheckpointFacts(BaseModel):
     backbone_source: str
     training: dict[str, Any]
     calibration: CalibrationFacts | None = None
-    calibrated: Circumstances | None = None
+    calibrated: Circumstances = UNKNOWN
     artefacts: ArtefactLimits | None = None
     stains: StainFacts | None = None
     rule_marks: dict[str, float] | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from wsi_haloae.artefacts.limits import ArtefactLimits
-from wsi_haloae.calibration.circumstances import Circumstances
+from wsi_haloae.calibration.circumstances import UNKNOWN, Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.sharded import StoreHeader
@@ -25,7 +25,7 @@ class ModelRecord(BaseModel):
     display_range: tuple[float, float]
     map_range: tuple[float, float] | None = None  # the same for anomaly maps; None for models from before it was kept
     calibration: CalibrationFacts | None
-    calibrated: Circumstances | None = None  # None for models from before it was kept
+    calibrated: Circumstances = UNKNOWN
     artefacts: ArtefactLimits | None
 
     @property
