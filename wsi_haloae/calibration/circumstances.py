@@ -23,7 +23,8 @@ class Circumstances(BaseModel):
             return None
         return (
             "The model was calibrated by blocks of neighbouring tiles, because it was trained on fewer than three "
-            "slides or patients. Its p-values say how rare a tile is on such a slide; they cannot know how patients differ."
+            "slides or patients. Its p-values say how rare a tile is on such a slide; they cannot know how patients "
+            "differ."
         )
 
 
