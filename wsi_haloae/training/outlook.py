@@ -41,6 +41,8 @@ def describe_outlook(split: Split, groups: Sequence[str], config: Config) -> Ite
             f"  {tiles} validation tiles of {units} groups will be too few to choose a rule by ({FEWEST_TILES} of "
             f"{FEWEST_GROUPS} are needed), so the usual one is used: {candidates()[0]}"
         )
+    elif not auto and rules[0].taught_by == "validation" and tiles < FEWEST_TILES:
+        yield f"  {rules[0].name} will learn what is usual from {tiles} validation tiles, which are few; add tiles"
 
 
 def measured_sizes(groups: Sequence[str]) -> NDArray[np.int64]:
