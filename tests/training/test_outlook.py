@@ -63,7 +63,7 @@ def test_where_training_chooses_both_are_told_and_too_few_tiles_to_choose_by() -
 
 
 @pytest.mark.parametrize(("tiles", "said"), [(4, True), (40, False)])
-def test_a_rule_that_learns_from_few_validation_tiles_is_told(tiles: int, said: bool) -> None:  # noqa: FBT001
+def test_a_rule_that_learns_from_few_validation_tiles_is_told(tiles: int, said: bool) -> None:
     combined = load_config([], ["scoring.rule=combined"], base=SLIDE_BASE)
     found = [line for line in outlook(20, combined, tiles) if "combined will learn" in line]
     assert found == (["  combined will learn what is usual from 12 validation tiles, which are few; add tiles"] * said)
