@@ -210,7 +210,8 @@ def test_descriptors_and_what_they_are_compared_with_come_back(tmp_path: Path) -
         store.write_shard(shard, given, np.full(count, DONE, np.uint8))
     assert store.adapted is None
     before = store.read("score")
-    record = store.adapt("anchors", np.arange(4))
+    store.adapt("anchors", np.arange(4))
+    record = store.adapted.record
     for found in (one(ScoreStore.open(store.path)) for one in (lambda plain: plain, ScoreStore.compacted)):
         assert found.adapted.record == record
         assert found.shown.model.display_range == record.display_range
