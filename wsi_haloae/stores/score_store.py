@@ -189,7 +189,12 @@ class ScoreStore(ShardedStore):
         self._change_header(compute=compute.model_copy(update={"batch_size": batch_size, "lowered_from": first}))
 
     def learn(self, header: ScoreHeader) -> None:
-        """Take over what ``header`` knows about the slide's patient, if it is more (`ScoreHeader.learns`)."""
+        """Take over what ``header`` knows about the slide's patient, if it is more (`ScoreHeader.learns`).
+
+        A store that an older version began also takes over the range of the maps that its gallery will have.
+        """
+        if not self.finished and self.header.model != header.model:
+            self._change_header(model=header.model)
         if self.header.learns(header):
             self._change_header(trained_on=header.trained_on)
 
