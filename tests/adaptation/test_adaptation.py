@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
-from wsi_haloae.adaptation.adapt import Adapted, adapt
+from wsi_haloae.adaptation.adapt import Adapted, Asked, adapt
 from wsi_haloae.adaptation.core import FEWEST, SHARE, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
 from wsi_haloae.adaptation.reference import LOOSEST, HeldOut, ReferenceDescriptors
@@ -119,6 +119,16 @@ def test_a_shifted_slide_is_right_once_it_is_adapted() -> None:
     assert marked.standpoint.tiles == 5
     assert adapt(known, tiles, everything, "auto").standpoint.mode == "slide"
     assert adapt(known, tiles, everything, "auto", np.arange(3)).standpoint.mode == "anchors"
+
+
+@pytest.mark.parametrize("asked", ["none", "slide", "anchors"])
+def test_ranges_of_maps_widen_as_held_out_scores_do(asked: Asked) -> None:
+    known, (tiles, _) = reference(), slide(100, 0)
+    everything, marked = np.ones(len(tiles), np.bool_), np.arange(5)
+    adapted = adapt(known, tiles, everything, asked, marked if asked == "anchors" else None)
+    without = adapt(known, tiles, everything, "none").display_range[1]
+    assert adapted.widening == pytest.approx(adapted.display_range[1] / without)
+    assert (adapted.widening == 1) == (asked == "none")
 
 
 def test_a_slide_without_reference_tissue_is_not_its_own_level() -> None:

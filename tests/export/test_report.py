@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.calibration.reference_scale import usual_scores
 from wsi_haloae.calibration.true_rate import true_rate, true_share
-from wsi_haloae.config import RULES, Rule, autoencoder_words
+from wsi_haloae.config import RULES, Rule, autoencoder_words, map_words
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
 from wsi_haloae.export.score_axis import REACHES, ScoreAxis, shares
@@ -130,8 +131,38 @@ def test_no_map_explains_a_score_that_it_is_no_part_of(tmp_path: Path, rule: Rul
     words = report(store).words
     assert f"auto-encoder {autoencoder_words(rule.name)}" in words, "among the facts"
     disowned = "what the auto-encoder does not reconstruct; not part of this score" in words
-    assert disowned == (rule.name in {"descriptor", "content", "classifier"})
+    assert disowned == (rule.name == "classifier")
     assert disowned == ("does not explain it" in words)
+    assert ("its mean over tissue is the score" in words) == (rule.name in {"descriptor", "content"})
+
+
+@pytest.mark.parametrize("rule", ["descriptor", "content"])
+def test_maps_of_another_adaptation_or_of_an_older_store_do_not_claim_to_add_up(tmp_path: Path, rule: str) -> None:
+    store = make(tmp_path, replace(SCENE, rule_name=rule))
+    add_gallery(store)
+    made = store.gallery()
+    assert made is not None
+    assert made.score is not None
+    for name, gallery, told in (
+        ("moved", replace(made, score=made.score + 1), "that score, not the one shown"),
+        ("older", replace(made, score=None, rule=None), "does not explain it"),
+    ):
+        copied = ScoreStore.open(shutil.copytree(store.path, tmp_path / name / "scores.zarr"))
+        shutil.rmtree(copied.path / "gallery")
+        copied.write_gallery(gallery)
+        words = report(copied).words
+        assert told in words
+        assert map_words(rule, "score") not in words
+
+
+def test_maps_of_another_rule_than_the_models_are_not_on_its_scale(tmp_path: Path) -> None:
+    store = make(tmp_path, replace(SCENE, rule_name="combined"))
+    add_gallery(store)
+    made = store.gallery()
+    assert made is not None
+    shutil.rmtree(store.path / "gallery")
+    store.write_gallery(replace(made, rule="descriptor"))
+    assert "differ from slide to slide" in report(store).words
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

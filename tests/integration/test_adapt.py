@@ -22,10 +22,12 @@ from tests.integration.conftest import TINY, Tiny
 from tests.integration.test_export import ALONE, outputs
 from wsi_haloae import open_scored, score
 from wsi_haloae.cli.main import run
+from wsi_haloae.config import map_words
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.viewer.pixel_map import PixelMapPicture
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,10 @@ def out(scored: Path, tmp_path: Path) -> Path:
 
 def opened(out: Path) -> ScoreStore:
     return ScoreStore.open(out / "tiny/scores.zarr")
+
+
+def words_of(out: Path) -> str:
+    return " ".join(unescape((out / "tiny/report.html").read_text()).split())
 
 
 def marks(path: Path, store: ScoreStore, *, points: bool = True) -> Path:
@@ -100,6 +106,48 @@ def test_there_and_back_gives_the_same_bytes(out: Path, tmp_path: Path) -> None:
     assert outputs(out)["tiny/tiles.csv"] != before["tiny/tiles.csv"]
     assert run(["export", str(out), "--adapt", "auto", "-q"]) == 0
     assert outputs(out) == before
+
+
+def test_the_mean_of_each_map_of_the_gallery_is_the_shown_score(scored: Path) -> None:
+    """To what half precision leaves of a descriptor: 1 % here; see the bound in tests/scoring/test_cell_shares.py."""
+    store = opened(scored)
+    assert store.adapted.record.mode == "slide"
+    gallery, cells = store.gallery(), store.read("tissue_cells")
+    means = gallery.maps.sum(axis=(1, 2)) / np.where(cells, cells, gallery.maps[0].size)[gallery.number]
+    np.testing.assert_allclose(means, store.read("score")[gallery.number], rtol=0.01)
+    unadapted = store.adapted_to(None).read("score")[gallery.number]
+    assert np.abs(means / unadapted - 1).max() > 0.1
+    assert gallery.maps_show(store.read("score")) == "score"
+    assert map_words("descriptor", "score") in words_of(scored)
+    widened, own = store.shown.model.map_range, store.header.model.map_range
+    assert widened == tuple(end * store.adapted.record.widening for end in own)
+    assert f"anomaly map (its mean over tissue is the score): {widened[0]:.3g}" in words_of(scored)
+    assert "widened as the range of the scores is by the adaptation" in words_of(scored)
+
+
+def test_the_page_says_so_if_its_maps_are_of_another_adaptation(out: Path) -> None:
+    assert run(["export", str(out), "--adapt", "none", "-q"]) == 0
+    assert map_words("descriptor", "other score") in words_of(out)
+    assert run(["export", str(out), "--adapt", "auto", "-q"]) == 0
+    assert map_words("descriptor", "score") in words_of(out)
+
+
+def test_kept_maps_stay_those_of_the_unadapted_score(tiny: Tiny, model: Path, tmp_path: Path) -> None:
+    command = ["score", str(tiny.slide), "-m", str(model), "-o", str(tmp_path), "--maps", "-q"]
+    assert run(command) == 0
+    store = opened(tmp_path)
+    maps, cells = store.anomaly_maps(slice(None)), store.read("tissue_cells")
+    plain = store.adapted_to(None)
+    means = maps.sum(axis=(1, 2)) / np.where(cells, cells, maps[0].size)
+    np.testing.assert_allclose(means, plain.read("score"), rtol=1e-3)
+    assert (plain.kept_maps_show, store.kept_maps_show) == ("score", "other score")
+    assert maps.min() < 0
+    whole = open_scored(tmp_path / "tiny").pixel_map()
+    assert float(whole.min()) < 0, "negative cells are kept"
+    assert PixelMapPicture(store, None).scale.low == store.header.model.map_range[0] < 0
+    gallery = store.gallery()
+    assert not np.allclose(gallery.maps, maps[gallery.number], rtol=0.05), "these are adapted"
+    assert gallery.maps_show(store.read("score")) == "score"
 
 
 def test_none_is_the_models_own_score(out: Path) -> None:

@@ -133,10 +133,11 @@ def test_killed_between_the_last_score_and_the_gallery(
     begun = ScoreStore.open(tmp_path / "out/tiny/scores.zarr")
     assert begun.pending_shards() == []
     assert not begun.finished
-    plain, calls = Scorer.score, []
-    monkeypatch.setattr(Scorer, "score", lambda *tiles, **more: calls.append(1) or plain(*tiles, **more))
+    calls: list[str] = []
+    for name, plain in (("score", Scorer.score), ("maps", Scorer.maps)):
+        monkeypatch.setattr(Scorer, name, lambda *a, name=name, plain=plain, **b: calls.append(name) or plain(*a, **b))
     assert score(tiny, tmp_path / "out") == 0
-    assert len(calls) == 1
+    assert calls == ["maps"]
     assert score(tiny, tmp_path / "quiet") == 0
     assert digests(tmp_path / "out") == digests(tmp_path / "quiet")
 

@@ -166,6 +166,22 @@ def test_format_4_is_read_whose_pooling_was_the_rule(pooling: str, scoring: Scor
     assert facts.training == {"tiles": {"train": 5, "validation": 4, "calibration": 3}, "validation_fm": 0.5}
 
 
+@pytest.mark.parametrize("version", [4, 5])
+@pytest.mark.parametrize("rule", ["content", "combined"])
+def test_a_range_of_residuals_is_not_taken_for_one_of_other_maps(version: int, rule: str, saved: Path) -> None:
+    def as_before(_tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
+        named = {"pooling": rule} if version == 4 else {"rule": rule}
+        scoring = {"residual": "mse", "smooth": True, "glass_level": 0.8, **named}
+        header["format_version"] = version
+        header["facts"]["map_range"] = [0.1, 0.7]
+        header["facts"]["config"]["scoring"] = scoring
+
+    rewrite(saved, as_before)
+    facts = Checkpoint.load(saved).facts
+    assert facts.config.scoring.rule == rule
+    assert facts.map_range == (None if rule == "content" else (0.1, 0.7))
+
+
 @pytest.mark.parametrize("scoring", [None, [], {}, {**OLD_SCORING, "pooling": "wrong"}, {**OLD_SCORING, "pooling": []}])
 def test_a_damaged_header_of_format_4_is_refused(scoring: object, saved: Path) -> None:
     def damage(_tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:

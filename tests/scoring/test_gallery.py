@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsi_haloae.scoring.gallery import FLAGGED, SIDE_BY_SIDE, choose
+from tests.export.stores import Scene, make_store
+from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.scoring.gallery import FLAGGED, SIDE_BY_SIDE, choose, make_gallery
+from wsi_haloae.stores.adaptation import AdaptedRecord, AdaptedScores
 from wsi_haloae.stores.gallery import GalleryRole
 
 MOST, LEAST, ARTEFACTS = GalleryRole
@@ -18,6 +23,39 @@ def test_the_ends_of_the_ranking_in_their_order() -> None:
     assert scores[chosen[MOST]].tolist() == list(range(99, 99 - SIDE_BY_SIDE, -1))
     assert scores[chosen[LEAST]].tolist() == list(range(SIDE_BY_SIDE))
     assert len(chosen[ARTEFACTS]) == 0
+
+
+def test_kept_maps_are_taken_until_the_scores_are_adapted(tmp_path: Path) -> None:
+    """They are written before the slide's level is known."""
+    scene = Scene(width=640, height=64, map_size=4, rule_name="content")
+    kept = np.random.default_rng(0).normal(size=(10, 4, 4)).astype(np.float32)
+    store = make_store(tmp_path / "scores.zarr", scene, maps=kept)
+    asked: list[int] = []
+
+    def made(pixels: np.ndarray) -> np.ndarray:
+        asked.append(len(pixels))
+        return np.ones((len(pixels), 4, 4), np.float32)
+
+    def read(_: int) -> np.ndarray:
+        return np.zeros((64, 64, 3), np.uint8)
+
+    plain = make_gallery(store, read, made)
+    np.testing.assert_array_equal(plain.maps, kept[plain.number])
+    assert not asked
+    assert (plain.rule, plain.maps_show(store.read("score"))) == ("content", "score")
+    record = AdaptedRecord(
+        asked="slide", mode="slide", tiles=8, scale=1, display_range=(0, 1), calibration=CalibrationFacts(
+            tiles=9, groups=3, correlation=0, effective_tiles=9
+        )
+    )  # fmt: skip
+    scores = 2 * store.read("score")
+    arrays = {"score": scores, "p_value": scores, "reference_scores": scores}
+    adapted = make_gallery(store.adapted_to(AdaptedScores(record, arrays)), read, made)
+    assert asked == [10]
+    assert (adapted.maps == 1).all()
+    assert adapted.rule == "descriptor"
+    assert adapted.maps_show(scores) == "score"
+    assert adapted.maps_show(store.read("score")) == "other score"
 
 
 tiles = st.tuples(st.integers(0, 5), st.sampled_from([0, 0, 0, 1, 4]), st.booleans())

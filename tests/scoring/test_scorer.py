@@ -275,7 +275,7 @@ def test_the_map_of_a_rule_of_structure_shows_where_it_is_lost(tiles: np.ndarray
     deepest = unlike[:, -checkpoint.model.backbone.layer_channels[-1] :].mean(dim=1).numpy()
     kernel = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
     expected = [ndimage.convolve(one, kernel, mode="mirror") for one in deepest]
-    for rule in ("structure", "profile", "content", "combined"):
+    for rule in ("structure", "profile", "combined"):
         config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(rule=rule)})
         changed = replace(checkpoint, facts=checkpoint.facts.model_copy(update={"config": config}))
         maps = Scorer(changed, CPU, 7).score(tiles, keep_maps=True).anomaly_map

@@ -75,4 +75,6 @@ def make_gallery(count: int, map_size: int = 2) -> Gallery:
         number=np.arange(count, dtype=np.int64),
         pixels=random.integers(0, 255, (count, SIDE, SIDE, 3), dtype=np.uint8),
         maps=random.random((count, map_size, map_size), np.float32),
+        score=random.random(count, np.float32),
+        rule="content",
     )

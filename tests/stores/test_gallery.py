@@ -39,6 +39,30 @@ def test_a_gallery_comes_back_as_it_was_given(count: int, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["scores.zarr"], "it was made beside the store, and moved"
 
 
+@pytest.mark.parametrize(
+    ("rule", "moved", "shows"),
+    [("content", 0, "score"), ("content", 1, "other score"), ("combined", 0, "residual"), ("unknown", 0, "residual")],
+)
+def test_a_gallery_knows_of_which_score_its_maps_are(rule: str, moved: int, shows: str, tmp_path: Path) -> None:
+    store, given = make_score_store(tmp_path / "scores.zarr", 9), replace(make_gallery(3), rule=rule)
+    store.write_gallery(given)
+    found, scores = store.gallery(), np.full(9, np.nan, np.float32)
+    assert found is not None
+    scores[:3] = given.score
+    scores[2] += moved
+    assert found.maps_show(scores) == shows
+
+
+def test_a_gallery_of_an_older_store_shows_residuals(tmp_path: Path) -> None:
+    store = make_score_store(tmp_path / "scores.zarr", 9)
+    store.write_gallery(replace(make_gallery(3), score=None, rule=None))
+    found = store.gallery()
+    assert found is not None
+    assert found.score is None
+    assert found.rule is None
+    assert found.maps_show(np.zeros(9, np.float32)) == "residual"
+
+
 def test_scores_are_finished_with_their_gallery(tmp_path: Path) -> None:
     store = make_score_store(tmp_path / "scores.zarr", 0)
     assert store.pending_shards() == []
@@ -79,6 +103,8 @@ def test_what_a_killed_write_left_is_no_gallery_and_is_replaced(
         {"pixels": np.zeros((3, SIDE, SIDE, 3), np.float32)},
         {"maps": np.zeros((3, 2, 3), np.float32)},
         {"maps": np.zeros((3, 0, 0), np.float32)},
+        {"score": np.zeros(2, np.float32)},
+        {"score": np.zeros(3)},
     ],
 )
 def test_a_gallery_that_cannot_be_this_stores_is_refused(change: dict[str, np.ndarray], tmp_path: Path) -> None:

@@ -15,7 +15,15 @@ import pytest
 import zarr
 
 from tests.model.tiny import tiny_descriptors
-from tests.stores.make import SIDE, make_index, make_score_store, make_tile_store, score_header, tile_header
+from tests.stores.make import (
+    SIDE,
+    make_gallery,
+    make_index,
+    make_score_store,
+    make_tile_store,
+    score_header,
+    tile_header,
+)
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import recover
 from wsi_haloae.errors import OutputExistsError, StoreError
@@ -210,7 +218,8 @@ def test_descriptors_and_what_they_are_compared_with_come_back(tmp_path: Path) -
         store.write_shard(shard, given, np.full(count, DONE, np.uint8))
     assert store.adapted is None
     before = store.read("score")
-    record = store.adapt("anchors", np.arange(4))
+    store.adapt("anchors", np.arange(4))
+    record = store.adapted.record
     for found in (one(ScoreStore.open(store.path)) for one in (lambda plain: plain, ScoreStore.compacted)):
         assert found.adapted.record == record
         assert found.shown.model.display_range == record.display_range
@@ -338,6 +347,24 @@ def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     document = json.loads((path / "zarr.json").read_text())
     change(document["attributes"])
     (path / "zarr.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_begun_store_takes_over_the_range_of_the_maps_to_come(tmp_path: Path, *, finished: bool) -> None:
+    """With the maps of an older version, their range was another; it follows from the model, and refuses nothing."""
+    store = make_score_store(tmp_path / "scores.zarr", 0)
+    if finished:
+        store.write_gallery(make_gallery(0))
+    header = store.header.model_copy(update={"model": store.header.model.model_copy(update={"map_range": (-1.0, 2.0)})})
+    store.require_same(header)
+    store.learn(header)
+    assert ScoreStore.open(store.path).header.model.map_range == (None if finished else (-1.0, 2.0))
+
+
+def test_kept_maps_that_add_up_are_not_mixed_with_others(tmp_path: Path) -> None:
+    store = make_score_store(tmp_path / "scores.zarr", 3, map_size=4)
+    with pytest.raises(OutputExistsError, match="map_adds_up"):
+        store.require_same(store.header.model_copy(update={"map_adds_up": True}))
 
 
 def test_another_format_version_is_refused_by_its_number(tmp_path: Path) -> None:

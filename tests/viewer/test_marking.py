@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from tests.viewer.asking import OWN_HOST, PORT, Answer, ask
 from tests.viewer.scored import LOST, Scored, score_slide, write_slide
 from wsi_haloae.cli.main import run
+from wsi_haloae.config import map_words
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.viewer.catalogue import find_scored
@@ -90,6 +91,16 @@ def test_a_preview_is_what_adapting_the_store_gives_and_writes_nothing(app: ASGI
     fresh = viewer_app(OpenedSlides(find_scored(folder.parent, pytest.fail), None), PORT)
     np.testing.assert_array_equal(marks.ravel(), np.frombuffer(ask(fresh, "/api/slides/s/marks").body, "<u2"))
     assert ask(fresh, "/api/slides/s").json() | facts == ask(fresh, "/api/slides/s").json()
+
+
+@pytest.mark.parametrize("adds_up", [True, False])
+def test_kept_maps_are_not_said_to_add_up_to_adapted_scores(app: ASGIApp, folder: Path, *, adds_up: bool) -> None:
+    group = zarr.open_group(folder / "scores.zarr", mode="r+")
+    group.attrs["header"] = opened(folder).header.model_copy(update={"map_adds_up": adds_up}).model_dump(mode="json")
+    before = ask(app, "/api/slides/s").json()["map_words"]
+    facts, _ = unpacked(send(app, MARKED), opened(folder))
+    assert before == map_words("content", "score" if adds_up else "residual")
+    assert facts["map_words"] == map_words("descriptor", "other score" if adds_up else "residual")
 
 
 @pytest.mark.parametrize("rule", ["content", "descriptor"])

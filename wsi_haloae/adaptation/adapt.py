@@ -31,13 +31,15 @@ DISPLAY_PERCENTILES = (1.0, 99.5)
 class Adapted:
     """Scores (n,) of a slide's tiles, NaN where there is none, with their calibration and colour bar.
 
-    ``note`` is a sentence that people must read, or "".
+    ``widening`` is how many times as high as without adaptation the bar's upper end is, so by how much colour bars of
+    maps widen. ``note`` is a sentence that people must read, or "".
     """
 
     standpoint: Standpoint
     scores: NDArray[np.float32]
     calibration: ConformalCalibration
     display_range: tuple[float, float]
+    widening: float = 1.0
     note: str = ""
 
 
@@ -63,8 +65,14 @@ def adapt(
     scores[known] = stand.distance(values)
     held_out, groups = calibration_scores(reference, mode, stand.tiles)
     calibration = ConformalCalibration.fit(held_out, groups.astype(np.str_))
-    low, high = np.percentile(held_out, DISPLAY_PERCENTILES)
-    return Adapted(stand, scores, calibration, (float(low), float(high)), note)
+    (low, high), (_, without) = _display_range(held_out), _display_range(calibration_scores(reference, "none", 0)[0])
+    widening = high / without if without > 0 else 1.0
+    return Adapted(stand, scores, calibration, (low, high), widening, note)
+
+
+def _display_range(held_out: NDArray[np.float32]) -> tuple[float, float]:
+    low, high = np.percentile(held_out, DISPLAY_PERCENTILES).tolist()
+    return low, high
 
 
 def _mode(

@@ -119,9 +119,10 @@ class ScoredSlide:
         return ScoredSlide(self.folder)
 
     def pixel_map(self) -> xr.DataArray:
-        """The anomaly map of the whole slide, finer than tiles: what the auto-encoder does not reconstruct.
+        """The anomaly map of the whole slide, finer than tiles.
 
-        It does not explain the score of a model whose rule leaves the auto-encoder out (``content``).
+        With the rules ``descriptor`` and ``content`` it is what each cell adds to the tile's score before any
+        adaptation to the slide; with the others, what the auto-encoder does not reconstruct.
 
         Returns
         -------
@@ -140,7 +141,7 @@ class ScoredSlide:
                 f"{self.folder}: scored without --maps, so it has no anomaly map. Score it again with --maps."
             )
         whole = assemble_map(self.store)
-        return self._array(whole.values, "residual", (0.0, 0.0), (whole.l0_cell_height, whole.l0_cell_width))
+        return self._array(whole.values, "map", (0.0, 0.0), (whole.l0_cell_height, whole.l0_cell_width))
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the heatmap over the slide, with the colours and range of ``heatmap.png``.

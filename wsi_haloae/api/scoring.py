@@ -46,7 +46,7 @@ def score(
     stride
         Pixels of the model's tiles from one tile to the next. By default tiles do not overlap.
     maps
-        Store anomaly maps, the residuals within tiles (`ScoredSlide.pixel_map`).
+        Store anomaly maps, which are finer than tiles (`ScoredSlide.pixel_map`).
     roi
         A GeoJSON file. Only tiles with at least half of their area inside its polygons are scored.
     adapt

@@ -6,8 +6,14 @@ known: stores of older versions do not name theirs.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from wsi_haloae.config.rules import RULES
 from wsi_haloae.config.scoring import ScoringConfig
+
+MapShows = Literal["score", "other score", "residual"]
+"""What a map shows: how much each cell adds to the score that is shown, or to that of another adaptation; or what the
+auto-encoder does not reconstruct."""
 
 
 def rule_words(scoring: ScoringConfig) -> str:
@@ -38,20 +44,34 @@ def autoencoder_words(name: str | None) -> str:
     return f"The auto-encoder is {'' if rule.uses_autoencoder else 'not '}part of this score (rule {rule.name})."
 
 
-def map_words(name: str | None) -> str:
-    """What the anomaly map shows beside a score of rule ``name``, as sentences."""
+def map_words(name: str | None, shows: MapShows = "residual") -> str:
+    """What an anomaly map shows beside a score of rule ``name``, as sentences."""
+    if shows == "score":
+        return (
+            "The map shows what each cell adds to the score: its mean over the tile's tissue is the score. Cells "
+            "below 0 lower the score. Glass does not count and is 0."
+        )
+    if shows == "other score":
+        return (
+            "The map shows what each cell adds to the score that the tile has with another adaptation to the slide, or "
+            "with none: its mean over the tile's tissue is that score, not the one shown."
+        )
     rule = RULES.get(name or "")
     shown = "The map shows what the auto-encoder does not reconstruct."
     if rule is None:
         return shown
-    if rule.explained_by_map:
+    if rule.measures_residual:
         return f"{shown} The score may also measure what the map does not show."
     return f"{shown} It is not part of this score (rule {rule.name}) and does not explain it."
 
 
-def map_title(name: str | None, title: str = "anomaly map") -> str:
-    """``title`` for a picture of a map that belongs to rule ``name``; if it explains the score, unchanged."""
+def map_title(name: str | None, title: str = "anomaly map", shows: MapShows = "residual") -> str:
+    """``title`` for a picture of a map beside a score of rule ``name``; unchanged for a residual that it measures."""
+    if shows == "score":
+        return f"{title} (its mean over tissue is the score)"
+    if shows == "other score":
+        return f"{title} (its mean over tissue is the score of another adaptation)"
     rule = RULES.get(name or "")
-    if rule is None or rule.explained_by_map:
+    if rule is None or rule.measures_residual:
         return title
     return f"{title} (what the auto-encoder does not reconstruct; not part of this score)"

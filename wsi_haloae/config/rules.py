@@ -42,6 +42,9 @@ class Rule:
     shows: str | None = None
     """``module:function`` that takes a `Measured` batch and returns the map (B, m, m) to show beside the score. None:
     the residual."""
+    map_adds_up: bool = False
+    """Whether the mean of the map over tissue cells is the score. Other maps show what the auto-encoder does not
+    reconstruct, and the pages say so (`rule_words.map_words`)."""
     pieces: Pieces = field(default_factory=Pieces)
     """The settings that the rule fixes, from the residual to the map and the number."""
     cells: Literal["tissue", "all"] = "tissue"
@@ -85,8 +88,8 @@ class Rule:
         return frozenset({"smooth", *of_residual, *pooled} - self.pieces.keys())
 
     @property
-    def explained_by_map(self) -> bool:
-        """Whether the score measures what the map shows: what the auto-encoder does not reconstruct."""
+    def measures_residual(self) -> bool:
+        """Whether what the auto-encoder does not reconstruct is part of the score."""
         return self.uses_autoencoder and self.trained_by is None
 
     @property
@@ -180,7 +183,8 @@ RULES: Mapping[str, Rule] = {
             "content",
             "Mahalanobis distance of the features' means over {cells}",
             numbers=f"{_CODE}.combined:content",
-            shows=_LOST_STRUCTURE,
+            shows=f"{_CODE}.cell_shares:of_content",
+            map_adds_up=True,
             taught_by="train",
             uses_autoencoder=False,
             auto_says="here the auto-encoder does not help to tell them apart, so it is left out",
@@ -200,7 +204,8 @@ RULES: Mapping[str, Rule] = {
             "Mahalanobis distance of the features' means and deviations over {cells}, in a metric that expects other "
             "stains, scanners and patients",
             numbers=f"{_CODE}.descriptor:descriptor",
-            shows=_LOST_STRUCTURE,
+            shows=f"{_CODE}.cell_shares:of_descriptor",
+            map_adds_up=True,
             taught_by="train",
             uses_autoencoder=False,
             in_metric=True,

@@ -46,7 +46,7 @@ class ScoringConfig(Section):
     normalisation: Normalisation = Field(
         "absolute", description="absolute: |A - mean training map|; signed: A - mean training map; none: A"
     )
-    smooth: StrictBool = Field(True, description="smooth the map with a 3x3 Gaussian")
+    smooth: StrictBool = Field(True, description="smooth the map with a Gaussian of a few cells")
     pooling: Pooling = Field(
         "mean", description="with rule custom: whether the score is the mean, 95th percentile or maximum of the map"
     )

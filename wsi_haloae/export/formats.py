@@ -100,7 +100,7 @@ FORMATS: Mapping[str, Format] = {
         "wsi_haloae.export.ome_zarr:write_heatmap_zarr",
     ),
     "map": Format(
-        {"map.ome.zarr": "what the auto-encoder does not reconstruct, over the whole slide (from score --maps)"},
+        {"map.ome.zarr": "the anomaly map of the whole slide, finer than tiles (from score --maps)"},
         "wsi_haloae.export.ome_zarr:write_map_zarr",
     ),
     "anndata": Format(

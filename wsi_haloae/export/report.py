@@ -36,6 +36,8 @@ def write_report(path: Path, source: OpenStore) -> None:
     store, tiles, header, scale = source.store, source.tiles, source.header, source.scale
     reference = store.reference_scores()
     gallery, unreadable = store.gallery(), store.unreadable()
+    shown = show_gallery(gallery, tiles, store.header.model) if gallery else None
+    rule, maps_show = header.model.rule_name, shown.maps_show if shown else "residual"
     write_page(
         path,
         TEMPLATE,
@@ -47,10 +49,10 @@ def write_report(path: Path, source: OpenStore) -> None:
         histogram=draw_histogram(tiles, reference, scale) if tiles.scored else None,
         scale=scale,
         usual_scores=usual_scores(reference),
-        autoencoder=autoencoder_words(header.model.rule_name),
-        map_words=map_words(header.model.rule_name),
-        map_title=map_title(header.model.rule_name),
-        gallery=show_gallery(gallery, tiles) if gallery else None,
+        autoencoder=autoencoder_words(rule),
+        map_words=map_words(rule, maps_show),
+        map_title=map_title(rule, shows=maps_show),
+        gallery=shown,
         roles=GalleryRole,
         colour_bar=colour_bar(),
         flags=_flags(tiles),

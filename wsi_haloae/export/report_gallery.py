@@ -12,9 +12,11 @@ from PIL import Image
 
 from wsi_haloae.artefacts.flags import spoken_words
 from wsi_haloae.calibration.reach import TILE_RATE, told_apart
+from wsi_haloae.config import MapShows
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import data_uri
 from wsi_haloae.stores.gallery import Gallery, GalleryRole
+from wsi_haloae.stores.score_header import ModelRecord
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 JPEG_QUALITY = 88
@@ -36,23 +38,39 @@ class GalleryTile:
 
 @dataclass(frozen=True)
 class ShownGallery:
-    """Tiles by role, and the colour scale of their maps: the model's (``fixed``), or that of the shown tiles."""
+    """Tiles by role, the colour scale of their maps, and what these show.
+
+    The scale is the model's (``fixed``), perhaps ``widened`` by the adaptation, or that of the shown tiles.
+    """
 
     tiles: Mapping[GalleryRole, Sequence[GalleryTile]]
     scale: ColourScale
     fixed: bool
+    widened: bool
+    maps_show: MapShows
 
 
-def show_gallery(gallery: Gallery, tiles: ScoredTiles) -> ShownGallery:
-    """The gallery, not empty, of these tiles. Raises `StoreError` if the model's range of maps is invalid."""
-    known = tiles.header.model.map_range
+def show_gallery(gallery: Gallery, tiles: ScoredTiles, model: ModelRecord) -> ShownGallery:
+    """The gallery, not empty, of tiles that were scored by ``model``.
+
+    Raises `StoreError` if the model's range of maps is invalid.
+    """
+    known = _known_range(gallery, tiles.header.model, model)
     low, high = known or np.percentile(gallery.maps, OWN_PERCENTILES).tolist()
     scale = ColourScale(low, high if known or high > low else low + 1)  # equal maps have no range
     shown = {
         role: [_show(gallery, int(place), tiles, scale) for place in np.flatnonzero(gallery.role == role)]
         for role in GalleryRole
     }
-    return ShownGallery(shown, scale, known is not None)
+    widened = known is not None and known != model.map_range
+    return ShownGallery(shown, scale, known is not None, widened, gallery.maps_show(tiles.score))
+
+
+def _known_range(gallery: Gallery, shown: ModelRecord, own: ModelRecord) -> tuple[float, float] | None:
+    """The range of maps by the rule of the ``shown`` scores, or by the model's ``own``; None for one of neither."""
+    if gallery.rule == shown.rule_name:
+        return shown.map_range
+    return own.map_range if gallery.rule in {None, own.rule_name} else None
 
 
 def colour_bar() -> str:

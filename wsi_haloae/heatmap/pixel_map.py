@@ -27,7 +27,7 @@ BLOCK = 1024
 
 @dataclass(frozen=True, eq=False)
 class PixelMap:
-    """Residuals cell by cell: ``values`` (rows, columns) float32, NaN where no tile was scored.
+    """The maps cell by cell: ``values`` (rows, columns) float32, NaN where no tile was scored.
 
     Lengths are pixels of level 0, with fractions: cell (row, column) covers ``column * l0_cell_width`` to
     ``(column + 1) * l0_cell_width``, and the same in y. Cells at the right and bottom edge may extend beyond

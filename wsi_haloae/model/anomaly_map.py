@@ -47,9 +47,24 @@ def normalise_map(residual: Tensor, mean_map: Tensor, how: Normalisation) -> Ten
 
 def smooth(maps: Tensor) -> Tensor:
     """3x3 Gaussian (1/4 1/2 1/4) with reflected border, (B, m, m) -> (B, m, m)."""
-    taps = torch.tensor([0.25, 0.5, 0.25], dtype=maps.dtype, device=maps.device)
-    kernel = torch.outer(taps, taps).view(1, 1, 3, 3)
-    return F.conv2d(F.pad(maps[:, None], (1, 1, 1, 1), mode="reflect"), kernel)[:, 0]
+    return _filtered(F.pad(maps[:, None], (1, 1, 1, 1), mode="reflect"), (1, 2, 1))[:, 0]
+
+
+def spread(maps: Tensor, cells: Tensor) -> Tensor:
+    """5x5 Gaussian (1 4 6 4 1) that keeps the mean of maps (B, m, m) over ``cells`` (B, m, m); 0 in other cells.
+
+    Each cell divides its value among the cells around it.
+    """
+    inside = cells[:, None].to(maps.dtype)
+    received = _filtered(F.pad(inside, (2, 2, 2, 2)), (1, 4, 6, 4, 1))  # by the cells around each, of its value
+    shares = torch.where(inside > 0, maps[:, None] / received, 0)
+    return (_filtered(F.pad(shares, (2, 2, 2, 2)), (1, 4, 6, 4, 1)) * inside)[:, 0]
+
+
+def _filtered(padded: Tensor, taps: tuple[int, ...]) -> Tensor:
+    """Filter (B, 1, h, w) by the product of ``taps`` with themselves, whose sum is made 1; the edge is cut off."""
+    row = torch.tensor(taps, dtype=padded.dtype, device=padded.device) / sum(taps)
+    return F.conv2d(padded, torch.outer(row, row)[None, None])
 
 
 def upsample(maps: Tensor, tile_size: int) -> Tensor:

@@ -19,6 +19,10 @@ class Basis:
         """Measured numbers (B, D) -> descriptors (B, k)."""
         return ((measured - self.centre) / self.scale) @ self.axes
 
+    def measured_weights(self, weights: Tensor) -> Tensor:
+        """Weights of a descriptor's numbers (B, k) -> those of the measured numbers with the same sum (B, D)."""
+        return weights @ self.axes.T / self.scale
+
     def to(self, like: Tensor) -> Basis:
         """The same, on the device and in the type of ``like``."""
         return Basis(self.centre.to(like), self.scale.to(like), self.axes.to(like))

@@ -29,11 +29,11 @@ from wsi_haloae.errors import CheckpointError, ConfigError
 from wsi_haloae.model.descriptor_tensors import DescriptorModel, descriptor_model
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.older_checkpoints import from_format_4
+from wsi_haloae.model.older_checkpoints import from_format_4, from_format_5
 from wsi_haloae.provenance.trained_on import TrainedOn, TrainedOnFacts
 from wsi_haloae.stain.facts import StainFacts
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 KIND = "wsi-haloae checkpoint"
 HEADER_KEY = "wsi-haloae"
 """The only entry of the file's metadata: safetensors writes several entries in random order."""
@@ -186,11 +186,13 @@ def _parse_header(path: Path, text: str | None) -> CheckpointFacts:
         kind, version, facts = header["kind"], header["format_version"], header["facts"]
         if (kind, version) == (KIND, 4):
             version, facts = 5, from_format_4(facts)
+        if (kind, version) == (KIND, 5):
+            version, facts = 6, from_format_5(facts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: the checkpoint's header is damaged ({error!r}).") from None
     if (kind, version) != (KIND, FORMAT_VERSION):
         raise CheckpointError(
-            f"{path}: {kind} of format {version}, but this version of wsi-haloae reads only formats 4 and "
+            f"{path}: {kind} of format {version}, but this version of wsi-haloae reads only formats 4 to "
             f"{FORMAT_VERSION}. Score with the version that trained the model, or train it again."
         )
     try:

@@ -25,6 +25,10 @@ class Gaussian:
         away = vectors - self.mean
         return ((away @ self.precision) * away).sum(dim=1) / len(self.mean)
 
+    def weights(self, vectors: Tensor) -> Tensor:
+        """Weights (B, d) of the numbers of vectors (B, d): the distance is the sum of weights * (vectors - mean)."""
+        return (vectors - self.mean) @ self.precision / len(self.mean)
+
     def excess(self, vectors: Tensor) -> Tensor:
         """By how many standard deviations vectors (B, d) lie above the mean, averaged over dimensions: (B,).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wsi_haloae.config.rules import CUSTOM, open_pieces
+from wsi_haloae.config.rules import CUSTOM, RULES, open_pieces
 
 _RENAMED = {
     "select": "validation",
@@ -39,6 +39,15 @@ def from_format_4(facts: Mapping[str, Any]) -> dict[str, Any]:
         if counted in training:
             training[counted] = _renamed(training[counted])
     return {**facts, "config": config, "training": training}
+
+
+def from_format_5(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """In format 5 the maps of all rules showed residuals: for those of another map today, their range is not known.
+
+    Raises `KeyError`, `TypeError` or `AttributeError` for facts of another shape.
+    """
+    rule = RULES.get(facts["config"]["scoring"]["rule"])
+    return {**facts, "map_range": None} if rule is not None and rule.map_adds_up else dict(facts)
 
 
 def _renamed(section: Mapping[str, Any]) -> dict[str, Any]:

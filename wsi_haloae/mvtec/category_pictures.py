@@ -48,7 +48,10 @@ def choose_for_sheet(defects: Sequence[str], has_mask: NDArray[np.bool_]) -> lis
 
 
 def write_sheet(path: Path, columns: Sequence[SheetColumn], top: float, map_title: str) -> None:
-    """Image, map from 0 to ``top`` (the same scale for all), and mask; one column per image."""
+    """Image, map from 0 to ``top`` (the same scale for all), and mask; one column per image.
+
+    Cells below 0, of a signed map, have the colour of 0, and the colour bar says so.
+    """
     figure = Figure(figsize=(1.9 * len(columns) + 0.8, 6.2), layout="constrained")
     rows = figure.subplots(3, len(columns), squeeze=False)
     for place, column in enumerate(columns):
@@ -66,7 +69,8 @@ def write_sheet(path: Path, columns: Sequence[SheetColumn], top: float, map_titl
             row[place].set_yticks([])
     for row, name in zip(rows, ("image", textwrap.fill(map_title, TITLE_WIDTH), "truth"), strict=True):
         row[0].set_ylabel(name)
-    figure.colorbar(shown, ax=rows[1].tolist(), shrink=0.9, extend="max")
+    below = any((column.anomaly_map < 0).any() for column in columns)
+    figure.colorbar(shown, ax=rows[1].tolist(), shrink=0.9, extend="both" if below else "max")
     save_figure(figure, path)
 
 

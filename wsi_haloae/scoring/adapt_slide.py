@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.adapt import Asked
+from wsi_haloae.adaptation.standpoint import Standpoint
 from wsi_haloae.annotations.anchors import anchor_tiles
 from wsi_haloae.annotations.geojson import find_annotations
 from wsi_haloae.errors import UsageError
@@ -34,20 +35,22 @@ def marked_tiles(anchors: Path, slide: SlideRecord, index: TileIndex) -> NDArray
     return anchor_tiles(find_annotations(anchors, Path(slide.name)), bounds, index.location, index.size)
 
 
-def adapt_slide(store: ScoreStore, asked: Asked, anchors: Path | None, reporter: Reporter) -> None:
+def adapt_slide(store: ScoreStore, asked: Asked, anchors: Path | None, reporter: Reporter) -> Standpoint | None:
     """Adapt the scores in ``store``, with the tiles that the file ``anchors`` (or one in this folder) marks.
 
-    Raises `UsageError` if the slide's model has no descriptors, or if it cannot be adapted in this way.
+    Returns from where its tiles are seen now; None for *none* of a model without descriptors. Raises `UsageError` if
+    the slide's model has no descriptors, or if it cannot be adapted in this way.
     """
     slide = store.header.slide
     if store.header.descriptor_size is None:
         if asked == "none":
-            return
+            return None
         raise UsageError(
             f"{slide.name}: scored by a model without descriptors of tiles, so its scores cannot be adapted. Train the "
             "model again with this version, and score the slide again."
         )
     marked = None if anchors is None else marked_tiles(anchors, slide, store.index)
-    note = store.adapt(asked, marked).note
-    if note:
-        reporter.warn(f"{slide.name}: {note}")
+    adapted = store.adapt(asked, marked)
+    if adapted.note:
+        reporter.warn(f"{slide.name}: {adapted.note}")
+    return adapted.standpoint

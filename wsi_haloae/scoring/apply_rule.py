@@ -12,10 +12,10 @@ from pkgutil import resolve_name
 from torch import Tensor
 
 from wsi_haloae.config import Rule, ScoringConfig
-from wsi_haloae.model.anomaly_map import normalise_map, smooth
+from wsi_haloae.model.anomaly_map import normalise_map, smooth, spread
 from wsi_haloae.model.residuals import Residuals
 from wsi_haloae.scoring.measured import Measured
-from wsi_haloae.scoring.pooling import POOLINGS
+from wsi_haloae.scoring.pooling import POOLINGS, counted
 
 
 def score_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
@@ -42,7 +42,9 @@ def map_by(rule: Rule, tiles: Measured, scoring: ScoringConfig) -> Tensor:
     """The anomaly map that is shown beside the score, smoothed if the settings say so: (B, m, m)."""
     how = scoring.by(rule)
     shown = _deviation(how, tiles) if rule.shows is None else _function(rule.shows)(tiles)
-    return smooth(shown) if how.smooth else shown
+    if not how.smooth:
+        return shown
+    return spread(shown, counted(tiles.cells)) if rule.map_adds_up else smooth(shown)
 
 
 def _deviation(how: ScoringConfig, tiles: Measured) -> Tensor:

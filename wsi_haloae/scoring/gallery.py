@@ -22,23 +22,24 @@ def make_gallery(
     read_tile: Callable[[int], NDArray[np.uint8]],
     maps_of: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
 ) -> Gallery:
-    """The gallery of a store whose shards are all scored.
+    """The gallery of a store whose shards are all scored, with the maps of the scores that it shows now.
 
     ``read_tile`` returns the pixels (s, s, 3) of a tile by its number. ``maps_of`` returns the maps (k, m, m) of tiles
-    (k, s, s, 3); it is only called if the store has not kept maps. Both are called in the same order for the same
-    scores, so a second run gives the same bytes.
+    (k, s, s, 3); it is not called if the store has kept maps and its scores are not adapted. Both are called in the
+    same order for the same scores, so a second run gives the same bytes.
     """
-    chosen = choose(store.read("score"), store.read("flags"), store.states() == TileState.DONE)
+    scores = store.read("score")
+    chosen = choose(scores, store.read("flags"), store.states() == TileState.DONE)
     numbers = np.concatenate(list(chosen.values()))
     size = store.header.grid.tile_size
     pixels = np.array([read_tile(number) for number in numbers.tolist()], np.uint8).reshape(-1, size, size, 3)
     side = store.header.map_size
-    if side is None:
+    if side is None or store.adapted is not None:
         maps = maps_of(pixels)
     else:
         maps = np.array([store.anomaly_map(n) for n in numbers.tolist()], np.float32).reshape(-1, side, side)
     roles = np.repeat(np.array(list(chosen), np.uint8), [len(some) for some in chosen.values()])
-    return Gallery(roles, numbers, pixels, maps)
+    return Gallery(roles, numbers, pixels, maps, scores[numbers], store.shown.model.rule_name)
 
 
 def choose(

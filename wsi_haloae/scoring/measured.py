@@ -10,7 +10,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from wsi_haloae.config.rules import Source
+from wsi_haloae.adaptation.standpoint import Standpoint
+from wsi_haloae.config.rules import DESCRIPTOR, Source
 from wsi_haloae.model.basis import Basis
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.gaussian import Gaussian
@@ -40,6 +41,13 @@ class Reference:
         learned = {name: gaussian.to(maps["features"]) for name, gaussian in checkpoint.gaussians.items()}
         described = checkpoint.descriptors
         return cls(maps, learned, described.basis.to(maps["features"]) if described else None)
+
+    def seen_from(self, standpoint: Standpoint) -> Self:
+        """The same, with descriptors compared as ``standpoint`` does: from the level of one slide."""
+        level = standpoint.level
+        like = next(iter(self.mean_maps.values()))
+        centre, precision = torch.from_numpy(level.centre), torch.from_numpy(level.precision / standpoint.scale)
+        return replace(self, learned={**self.learned, DESCRIPTOR: Gaussian(centre, precision).to(like)})
 
 
 @dataclass(frozen=True, eq=False)

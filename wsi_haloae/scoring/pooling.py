@@ -14,13 +14,13 @@ QUANTILE = 0.95
 
 def mean_over(maps: Tensor, tissue: Tensor) -> Tensor:
     """Mean of maps (B, m, m) over the cells of ``tissue`` (B, m, m); over all cells if a tile has no tissue: (B,)."""
-    weight = _counted(tissue).to(maps.dtype)
+    weight = counted(tissue).to(maps.dtype)
     return (maps * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
 
 
 def mean_over_channels(maps: Tensor, tissue: Tensor) -> Tensor:
     """Mean of maps (B, C, m, m) over the same cells: (B, C)."""
-    weight = _counted(tissue).to(maps.dtype)
+    weight = counted(tissue).to(maps.dtype)
     return torch.einsum("bchw,bhw->bc", maps, weight) / weight.sum(dim=(1, 2))[:, None]
 
 
@@ -32,13 +32,13 @@ def moments_over_channels(maps: Tensor, tissue: Tensor) -> tuple[Tensor, Tensor]
 
 def quantile_over(maps: Tensor, tissue: Tensor) -> Tensor:
     """95th percentile over the same cells: (B,)."""
-    kept = maps.masked_fill(~_counted(tissue), torch.nan).flatten(1)  # (B, m * m)
+    kept = maps.masked_fill(~counted(tissue), torch.nan).flatten(1)  # (B, m * m)
     return kept.nanquantile(QUANTILE, dim=1)
 
 
 def max_over(maps: Tensor, tissue: Tensor) -> Tensor:
     """Maximum over the same cells: (B,)."""
-    return maps.masked_fill(~_counted(tissue), -torch.inf).amax(dim=(1, 2))
+    return maps.masked_fill(~counted(tissue), -torch.inf).amax(dim=(1, 2))
 
 
 POOLINGS: Mapping[Pooling, Callable[[Tensor, Tensor], Tensor]] = {
@@ -48,5 +48,6 @@ POOLINGS: Mapping[Pooling, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def _counted(tissue: Tensor) -> Tensor:
+def counted(tissue: Tensor) -> Tensor:
+    """The cells that means are over: those of ``tissue`` (B, m, m), or all cells of a tile without any."""
     return tissue | ~tissue.any(dim=(1, 2), keepdim=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.geojson import find_annotations, read_annotations
-from wsi_haloae.config import rule_words
+from wsi_haloae.config import RULES, rule_words
 from wsi_haloae.errors import AnnotationError, CheckpointError
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.progress import Reporter
@@ -94,6 +94,7 @@ class ScorePlanner:
             layers=checkpoint.model.backbone.layers,
             rules=tuple(available_rules(checkpoint)),
             map_size=checkpoint.model.map_size if self.options.maps else None,
+            map_adds_up=self.options.maps and RULES[facts.config.scoring.rule].map_adds_up,
             roi_sha256=file_sha256(roi) if roi else None,
             descriptor_size=None if described is None else described.reference.dimensions,
             trained_on=None if known is None else known.use_of(fingerprint, patient),

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_haloae.adaptation.standpoint import Standpoint
 from wsi_haloae.config import DESCRIPTOR
 from wsi_haloae.errors import RegionReadError, WsiHaloaeError
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -39,6 +40,7 @@ from wsi_haloae.workspace.slide_inputs import SlideInput
 SCORING = "Scoring"
 """Start of this stage's progress label."""
 Batch = NDArray[np.uint8]
+Found = TypeVar("Found")
 
 
 def score_slide(
@@ -83,9 +85,10 @@ def score_slide(
         if not store.finished:
             adapts = model.facts.config.scoring.rule == DESCRIPTOR
             asked, anchors = options.adapt or ("auto" if adapts else None), options.anchors or slide.anchors
-            if asked or anchors:
-                adapt_slide(store, asked or "auto", anchors, reporter)
-            store.write_gallery(make_gallery(store, source.read_tile, lambda pixels: scorer.maps(match(pixels))))
+            adapted = adapt_slide(store, asked or "auto", anchors, reporter) if asked or anchors else None
+            store.write_gallery(
+                make_gallery(store, source.read_tile, lambda pixels: scorer.maps(match(pixels), adapted))
+            )
 
 
 class _StoredTiles:
@@ -129,19 +132,19 @@ class _BatchHalvingScorer:
         """Measure the quantities behind the quality-control flags, (k, flags)."""
         return self._scorer.measure(pixels)
 
-    def maps(self, pixels: Batch) -> NDArray[np.float32]:
+    def maps(self, pixels: Batch, seen_from: Standpoint | None) -> NDArray[np.float32]:
         """Anomaly maps (k, m, m) of tiles (k, s, s, 3)."""
-        if not len(pixels):
-            return np.empty((0, self._scorer.map_size, self._scorer.map_size), np.float32)
-        maps = self.score(pixels, self.measure(pixels), keep_maps=True).anomaly_map
-        assert maps is not None, "keep_maps was set"
-        return maps
+        return self._fitting(lambda scorer: scorer.maps(pixels, seen_from))
 
     def score(self, pixels: Batch, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
-        """Score one shard; `WsiHaloaeError` if not even one tile fits into memory."""
+        """Score one shard."""
+        return self._fitting(lambda scorer: scorer.score(pixels, keep_maps=keep_maps, quantities=quantities))
+
+    def _fitting(self, compute: Callable[[Scorer], Found]) -> Found:
+        """What ``compute`` returns; `WsiHaloaeError` if not even one tile fits into memory."""
         while True:
             try:
-                return self._scorer.score(pixels, keep_maps=keep_maps, quantities=quantities)
+                return compute(self._scorer)
             except torch.OutOfMemoryError as error:
                 reason = str(error).splitlines()[0]
             self._halve(reason)  # outside the handler, which still holds the failed batch's tensors

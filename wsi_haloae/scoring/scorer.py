@@ -7,6 +7,7 @@ returned too, and the paper's own score, the mean of A_fm (equation 4).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -14,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wsi_haloae.adaptation.standpoint import Standpoint
 from wsi_haloae.artefacts.flags import measure_all
-from wsi_haloae.config import AUTO, PAPER, RULES, Rule, statistics_of
+from wsi_haloae.config import AUTO, DESCRIPTOR, PAPER, RULES, Rule, statistics_of
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.errors import CheckpointError
@@ -94,6 +96,18 @@ class Scorer:
     def measure(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The quantities behind the quality-control flags of tiles (n, s, s, 3): (n, flags); on the CPU, any thread."""
         return measure_all(tiles, self._config.scoring.glass_level)
+
+    @torch.inference_mode()
+    def maps(self, tiles: NDArray[np.uint8], seen_from: Standpoint | None = None) -> NDArray[np.float32]:
+        """Anomaly maps (n, m, m) of n tiles; with ``seen_from`` those of the scores that tiles have from there."""
+        rule, reference = RULES[self._config.scoring.rule], self._reference
+        if seen_from is not None:
+            rule, reference = RULES[DESCRIPTOR], reference.seen_from(seen_from)
+        found = [np.empty((0, self.map_size, self.map_size), np.float32)]
+        for batch in batches_on(self._device, tiles, self.batch_size):
+            measured = replace(self._measure(batch), reference=reference)
+            found.append(_numpy(map_by(rule, measured, self._config.scoring)))
+        return np.concatenate(found)[: len(tiles)]
 
     @torch.inference_mode()
     def numbers(self, rules: Sequence[Rule], tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

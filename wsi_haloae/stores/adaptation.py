@@ -39,7 +39,7 @@ class AdaptedRecord(BaseModel):
     """How scores were adapted; see `wsi_haloae.adaptation.adapt`.
 
     ``tiles`` is how many tiles gave the slide's level, ``scale`` what distances are divided by, ``anchors`` are
-    the numbers of the tiles that somebody marked.
+    the numbers of the tiles that somebody marked. ``widening`` is what ranges of maps are multiplied by.
     ``note`` is a sentence that people must read, or "".
     """
 
@@ -52,6 +52,7 @@ class AdaptedRecord(BaseModel):
     anchors: tuple[int, ...] = ()
     note: str = ""
     display_range: tuple[float, float]
+    widening: PositiveFloat = 1.0
     calibration: CalibrationFacts
 
     @property
@@ -98,6 +99,7 @@ def adapted_scores(adapted: Adapted, asked: Asked, anchors: NDArray[np.int64]) -
         anchors=tuple(anchors.tolist()) if stand.mode == "anchors" else (),
         note=adapted.note,
         display_range=adapted.display_range,
+        widening=adapted.widening,
         calibration=adapted.calibration.facts,
     )
     arrays = {

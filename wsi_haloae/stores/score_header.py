@@ -58,13 +58,15 @@ class ScoreHeader(StoreHeader):
     layers: tuple[str, ...]
     rules: tuple[str, ...]
     map_size: int | None  # side of the kept anomaly maps, None without --maps
+    map_adds_up: bool = False  # whether the mean of a kept map over tissue is the score; False for older stores
     roi_sha256: str | None
     descriptor_size: int | None = None  # numbers k of a descriptor, None for a model without
     trained_on: SlideUse | None = None  # what training used of this slide; None for models that do not know it
 
     def identity(self) -> dict[str, Any]:
         """Everything except ``compute``, which a resumed run reads from the store, and what follows from the rest."""
-        return self.model_dump(mode="json", exclude={"compute": True, "trained_on": True, "model": {"rule_name"}})
+        implied = {"rule_name", "map_range"}
+        return self.model_dump(mode="json", exclude={"compute": True, "trained_on": True, "model": implied})
 
     def learns(self, header: ScoreHeader) -> bool:
         """Whether ``header``, of a later run, knows more about the slide's patient, who may have been named since."""

@@ -12,7 +12,7 @@ scores.zarr/
   artefacts         (n, flags)   float32   the measured quantities of the flags, in the order of `artefacts.flags.FLAGS`
   flags             (n,)         uint8     bits of that table
   tissue_cells      (n,)         int32     cells of the map that count as tissue
-  anomaly_map       (n, m, m)    float32   with --maps: normalised residual map of each tile
+  anomaly_map       (n, m, m)    float32   with --maps: the map of each tile, of the column score, before any adaptation
   thumbnail         (h, w, 3)    uint8     for the pictures
   tissue_mask       (h, w)       bool
   reference_scores  (k,)         float32   quantiles of held-out reference tiles' scores; empty without calibration
@@ -36,15 +36,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.adaptation.adapt import Asked, adapt
+from wsi_haloae.adaptation.adapt import Adapted, Asked, adapt
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import remove
-from wsi_haloae.config import DESCRIPTOR, ScoringConfig, rule_words
+from wsi_haloae.config import DESCRIPTOR, MapShows, ScoringConfig, rule_words
 from wsi_haloae.stores.adaptation import (
     ADAPTED,
     ADAPTED_NAME,
-    AdaptedRecord,
     AdaptedScores,
     adapted_scores,
     read_adapted,
@@ -190,7 +189,12 @@ class ScoreStore(ShardedStore):
         self._change_header(compute=compute.model_copy(update={"batch_size": batch_size, "lowered_from": first}))
 
     def learn(self, header: ScoreHeader) -> None:
-        """Take over what ``header`` knows about the slide's patient, if it is more (`ScoreHeader.learns`)."""
+        """Take over what ``header`` knows about the slide's patient, if it is more (`ScoreHeader.learns`).
+
+        A store that an older version began also takes over the range of the maps that its gallery will have.
+        """
+        if not self.finished and self.header.model != header.model:
+            self._change_header(model=header.model)
         if self.header.learns(header):
             self._change_header(trained_on=header.trained_on)
 
@@ -225,17 +229,19 @@ class ScoreStore(ShardedStore):
         """The header with the rule, scale and calibration of the scores that are shown."""
         if self.adapted is None:
             return self.header
-        record = self.adapted.record
+        record, model = self.adapted.record, self.header.model
+        of_these_maps = model.map_range if model.rule_name == DESCRIPTOR else None  # else it is that of other maps
         news = {
             "rule": f"{rule_words(ScoringConfig(rule=DESCRIPTOR))}, {record.words}",
             "rule_name": DESCRIPTOR,
             "display_range": record.display_range,
+            "map_range": of_these_maps and tuple(end * record.widening for end in of_these_maps),
             "calibration": record.calibration,
         }
-        return self.header.model_copy(update={"model": self.header.model.model_copy(update=news)})
+        return self.header.model_copy(update={"model": model.model_copy(update=news)})
 
-    def adapt(self, asked: Asked = "auto", anchors: NDArray[np.int64] | None = None) -> AdaptedRecord:
-        """Adapt the scores to the slide, in place of an earlier adaptation, and return how.
+    def adapt(self, asked: Asked = "auto", anchors: NDArray[np.int64] | None = None) -> Adapted:
+        """Adapt the scores to the slide, in place of an earlier adaptation, and return them.
 
         Raises `UsageError` if that cannot be done, `StoreError` if the store is damaged.
         """
@@ -246,8 +252,7 @@ class ScoreStore(ShardedStore):
             adapted = adapt(self.reference(), descriptors, self.states() == TileState.DONE, asked, marked)
             write_adapted(self.path, adapted_scores(adapted, asked, marked))
         self.__dict__.pop("adapted", None)
-        assert self.adapted is not None
-        return self.adapted.record
+        return adapted
 
     def forget_adaptation(self) -> None:
         """Go back to the scores that the store was made with."""
@@ -264,6 +269,15 @@ class ScoreStore(ShardedStore):
         """What descriptors are compared with. Raises `StoreError` if it is damaged."""
         with damage_told(self.path, self.kind):
             return read_reference(self.path)
+
+    @property
+    def kept_maps_show(self) -> MapShows:
+        """What the kept maps show beside the scores that are shown now."""
+        if not self.header.map_adds_up:
+            return "residual"
+        record = None if self.adapted is None else self.adapted.record
+        as_made = record is None or (record.mode == "none" and self.header.model.rule_name == DESCRIPTOR)
+        return "score" if as_made else "other score"
 
     def anomaly_map(self, number: int) -> NDArray[np.float32]:
         """The kept anomaly map (m, m) of one tile."""

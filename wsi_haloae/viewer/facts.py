@@ -72,7 +72,6 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
             "tile_size": grid.tile_size,
             "stride": grid.stride,
         },
-        "map_words": map_words(header.model.rule_name),
         "model": header.model.sha256,
         "tile_mpp": slide.mpp_x * grid.l0_scale_x,
         "flags": [
@@ -98,6 +97,7 @@ def shown_facts(store: ScoreStore, criterion: Criterion) -> dict[str, Any]:
         "rule": header.model.rule,
         "adaptation": None if adapted is None else " ".join([f"Scores {adapted.record.words}.", adapted.record.note]),
         "scale_words": " ".join(filter(None, words)),
+        "map_words": map_words(header.model.rule_name, store.kept_maps_show),
         "criterion": None if selection is None else selection.phrase,
         "criterion_words": None if selection is None else selection.words,
         "why_none": why_none(smallest_p) if selection is None else None,

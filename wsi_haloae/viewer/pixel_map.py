@@ -1,6 +1,6 @@
 """The anomaly map of pixels as coloured tiles, and the map of one tile.
 
-A map's residuals are not scores; the checkpoint has a separate range for them. For older models without this range,
+A cell's values are not scores; the checkpoint has a separate range for them. For older models without this range,
 the colours run from the 1st to the 99.5th percentile of a sample of the slide's tiles, and the page says so.
 """
 
@@ -39,8 +39,8 @@ class PixelMapPicture:
 
     @cached_property
     def scale(self) -> ColourScale:
-        """Maps residuals to colours; its range is 0 to 1 if no tile was scored."""
-        known = self._store.shown.model.map_range
+        """From the values of cells to colours; its range is 0 to 1 if no tile was scored."""
+        known = self._store.header.model.map_range  # kept maps are of the model's own rule, whatever is shown now
         if known is not None:
             return ColourScale(*known)
         done = np.flatnonzero(self._store.states() == TileState.DONE)
@@ -65,7 +65,7 @@ class PixelMapPicture:
             "max_level": len(self._pyramid.shapes) - 1,
             "tile_size": SMALLEST,
             "range": [self.scale.low, self.scale.high],
-            "of_this_slide": self._store.shown.model.map_range is None,
+            "of_this_slide": self._store.header.model.map_range is None,
         }
 
     def zoom_tile(self, level: int, column: int, row: int) -> NDArray[np.uint8] | None:

@@ -105,7 +105,7 @@ export class Controls {
       ? "the range of this slide, not to be compared between slides"
       : "the range of reference tiles, the same for every slide";
     byId("threshold-words").textContent =
-      `Residual of each pixel, blue ${number(low)} to red ${number(high)}: ${words}.`;
+      `Each cell of the maps, blue ${number(low)} to red ${number(high)}: ${words}.`;
   }
 }
 
