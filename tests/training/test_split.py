@@ -37,7 +37,7 @@ def test_every_tile_is_in_one_part_and_every_group_too(numbers: list[int], seed:
         assert own
     largest = max(groups.count(group) for group in groups)
     for part, share in (("validation", shares.validation), ("calibration", shares.calibration)):
-        assert len(split.tiles[part]) < share * len(groups) + largest
+        assert len(split.tiles[part]) < share * len(groups) + 2 * largest  # the second group may exceed the share
 
 
 def test_shares_are_met_to_one_group() -> None:
