@@ -14,6 +14,7 @@ from machine import print_row, seconds_in_turn
 
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.adaptation.metric import Metric
+from wsi_haloae.adaptation.neighbourhood import nowhere
 from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 
 SIZE, HELD_OUT, GROUPS, FOLDS, ANCHORS = 128, 4000, 80, 5, 10
@@ -25,7 +26,10 @@ def main() -> None:
     metric = Metric(np.zeros(SIZE), np.eye(SIZE), 2 * np.eye(SIZE))
     groups = np.repeat(np.arange(GROUPS, dtype=np.int32), HELD_OUT // GROUPS)
     folds = np.split(np.arange(HELD_OUT), FOLDS)
-    held_out = [HeldOut(metric, random.normal(size=(len(one), SIZE)).astype(np.float16), groups[one]) for one in folds]
+    held_out = [
+        HeldOut(metric, random.normal(size=(len(one), SIZE)).astype(np.float16), groups[one], nowhere(len(one)))
+        for one in folds
+    ]
     with tempfile.TemporaryDirectory() as name:
         store = scored_store(Path(name), reference=ReferenceDescriptors(metric, tuple(held_out))).compacted()
         size = sum(file.stat().st_size for file in (store.path / "descriptor").rglob("*") if file.is_file())

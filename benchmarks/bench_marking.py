@@ -19,6 +19,7 @@ from bench_export import COLUMNS, ROWS, scored_store
 from machine import print_row
 
 from wsi_haloae.adaptation.metric import Metric
+from wsi_haloae.adaptation.neighbourhood import nowhere
 from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 
 DIMENSIONS, HELD_OUT, GROUPS, FOLDS, RUNS = 128, 4000, 80, 5, 5
@@ -32,7 +33,8 @@ def reference() -> ReferenceDescriptors:
     groups = np.repeat(np.arange(GROUPS, dtype=np.int32), HELD_OUT // GROUPS)
     folds = np.split(np.arange(HELD_OUT), FOLDS)
     held_out = [
-        HeldOut(metric, random.normal(size=(len(one), DIMENSIONS)).astype(np.float16), groups[one]) for one in folds
+        HeldOut(metric, random.normal(size=(len(one), DIMENSIONS)).astype(np.float16), groups[one], nowhere(len(one)))
+        for one in folds
     ]
     return ReferenceDescriptors(metric, tuple(held_out))
 

@@ -5,7 +5,8 @@
     anchors   its level is taken from tiles that somebody has marked as reference tissue
     auto      anchors if there are any; else slide, unless the core spreads too far to be reference tissue; else none
 
-`wsi_haloae.adaptation.standpoint` has the level, and the scale of the distances from it.
+`wsi_haloae.adaptation.standpoint` has the level, and the scale of the distances from it. Each score may then become the
+median of its neighbourhood (`wsi_haloae.adaptation.neighbourhood`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.core import FEWEST, Core, find_core
+from wsi_haloae.adaptation.neighbourhood import have_neighbours, local_median
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.adaptation.standpoint import Mode, Standpoint, calibration_scores, standpoint
 from wsi_haloae.calibration.conformal import ConformalCalibration
@@ -31,13 +33,15 @@ DISPLAY_PERCENTILES = (1.0, 99.5)
 class Adapted:
     """Scores (n,) of a slide's tiles, NaN where there is none, with their calibration and colour bar.
 
-    ``note`` is a sentence that people must read, or "".
+    ``radius``: each score is the median of the tiles within so many µm; None: it is the tile's own. ``note`` is what
+    people must read, or "".
     """
 
     standpoint: Standpoint
     scores: NDArray[np.float32]
     calibration: ConformalCalibration
     display_range: tuple[float, float]
+    radius: float | None = None
     note: str = ""
 
 
@@ -47,10 +51,14 @@ def adapt(
     scored: NDArray[np.bool_],
     asked: Asked = "auto",
     anchors: NDArray[np.int64] | None = None,
+    *,
+    radius: float | None = None,
+    positions: NDArray[np.float32] | None = None,
 ) -> Adapted:
     """Score the tiles with ``descriptors`` (n, k) that are ``scored`` (n,); ``anchors`` are numbers of tiles.
 
-    Raises `UsageError` for *slide* on a slide with too few tiles, and for *anchors* without a scored one.
+    A ``radius`` in µm, for local medians, needs ``positions`` (n, 3). Raises `UsageError` for *slide* on a slide with
+    too few tiles, and for *anchors* without a scored one.
     """
     known = np.flatnonzero(scored)
     marked = np.flatnonzero(np.isin(known, [] if anchors is None else anchors))
@@ -61,10 +69,14 @@ def adapt(
     stand = standpoint(reference, reference.metric, values, mode, marked, core)
     scores = np.full(len(descriptors), np.nan, np.float32)
     scores[known] = stand.distance(values)
-    held_out, groups = calibration_scores(reference, mode, stand.tiles)
+    if radius is not None:
+        assert positions is not None, "neighbours have places"
+        scores = local_median(scores, positions, radius)
+        note = " ".join(filter(None, [note, _lonely(reference, radius)]))
+    held_out, groups = calibration_scores(reference, mode, stand.tiles, radius)
     calibration = ConformalCalibration.fit(held_out, groups.astype(np.str_))
     low, high = np.percentile(held_out, DISPLAY_PERCENTILES)
-    return Adapted(stand, scores, calibration, (float(low), float(high)), note)
+    return Adapted(stand, scores, calibration, (float(low), float(high)), radius, note)
 
 
 def _mode(
@@ -92,6 +104,16 @@ def _mode(
     return "none", (
         f"Not adapted to the slide, and so not comparable with other slides: {_doubt(spread, most)} Mark a few tiles "
         "of reference tissue (--anchors). If you know that some of the slide is reference tissue, use --adapt slide."
+    )
+
+
+def _lonely(reference: ReferenceDescriptors, radius: float) -> str:
+    """A note, if no reference tile has a neighbour to borrow from; else ""."""
+    if have_neighbours(np.concatenate([fold.positions for fold in reference.held_out]), radius):
+        return ""
+    return (
+        f"None of the model's reference tiles is known to lie within {radius:g} µm of another one, so p-values compare "
+        "medians of neighbours with scores of single tiles. Use smoothed scores as a picture only."
     )
 
 
