@@ -14,14 +14,15 @@ from machine import print_row, seconds_in_turn
 
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.adaptation.metric import Metric
-from wsi_haloae.adaptation.neighbourhood import nowhere
+from wsi_haloae.adaptation.neighbourhood import local_median, nowhere
 from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
+from wsi_haloae.stores.positions import strides
 
 SIZE, HELD_OUT, GROUPS, FOLDS, ANCHORS = 128, 4000, 80, 5, 10
 
 
 def main() -> None:
-    """Print a row for each mode."""
+    """Print a row for each mode, and for smoothing alone."""
     random = np.random.default_rng(0)
     metric = Metric(np.zeros(SIZE), np.eye(SIZE), 2 * np.eye(SIZE))
     groups = np.repeat(np.arange(GROUPS, dtype=np.int32), HELD_OUT // GROUPS)
@@ -43,6 +44,10 @@ def main() -> None:
                 "adapt", mode=mode, tiles=len(store), numbers=SIZE, seconds=ours, reading_seconds=reading,
                 descriptor_megabytes=round(size / 1e6, 1),
             )  # fmt: skip
+        scores, positions = random.random(len(store)).astype(np.float32), store.positions()
+        radius = 3 * max(strides(store.header))
+        ours, copying = seconds_in_turn(lambda: local_median(scores, positions, radius), scores.copy, runs=3)
+        print_row("smooth", tiles=len(store), strides=3, seconds=ours, copying_seconds=copying)
 
 
 if __name__ == "__main__":
