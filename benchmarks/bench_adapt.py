@@ -17,8 +17,10 @@ from machine import print_row, seconds_in_turn
 
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.adaptation.metric import Metric
+from wsi_haloae.adaptation.neighbourhood import local_median, nowhere
 from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 from wsi_haloae.export.anchor_geojson import write_anchor_geojson
+from wsi_haloae.stores.positions import strides
 from wsi_haloae.stores.score_store import ScoreStore
 
 SIZE, HELD_OUT, GROUPS, FOLDS, ANCHORS = 128, 4000, 80, 5, 10
@@ -36,7 +38,8 @@ def reference() -> ReferenceDescriptors:
     groups = np.repeat(np.arange(GROUPS, dtype=np.int32), HELD_OUT // GROUPS)
     tiles = random.normal(size=(HELD_OUT, SIZE)).astype(np.float16)
     folds = np.split(np.arange(HELD_OUT), FOLDS)
-    return ReferenceDescriptors(metric, tuple(HeldOut(metric, tiles[one], groups[one]) for one in folds))
+    held_out = [HeldOut(metric, tiles[one], groups[one], nowhere(len(one))) for one in folds]
+    return ReferenceDescriptors(metric, tuple(held_out))
 
 
 def export_seconds(store: ScoreStore, folder: Path) -> float:
@@ -51,7 +54,7 @@ def export_seconds(store: ScoreStore, folder: Path) -> float:
 
 
 def main() -> None:
-    """Print a row for each mode, and one for the command."""
+    """Print a row for each mode, one for the command, and one for smoothing alone."""
     with tempfile.TemporaryDirectory() as name:
         store = scored_store(Path(name), reference=reference()).compacted()
         size = sum(file.stat().st_size for file in (store.path / "descriptor").rglob("*") if file.is_file())
@@ -66,6 +69,10 @@ def main() -> None:
                 descriptor_megabytes=round(size / 1e6, 1),
             )  # fmt: skip
         print_row("export --anchors", tiles=len(store), seconds=round(export_seconds(store, Path(name)), 2))
+        scores, positions = np.random.default_rng(0).random(len(store)).astype(np.float32), store.positions()
+        radius = 3 * max(strides(store.header))
+        ours, copying = seconds_in_turn(lambda: local_median(scores, positions, radius), scores.copy, runs=3)
+        print_row("smooth", tiles=len(store), strides=3, seconds=ours, copying_seconds=copying)
 
 
 if __name__ == "__main__":

@@ -46,13 +46,19 @@ def _split(patients: int) -> tuple[Split, list[str]]:
 
 
 def _outlook() -> list[str]:
-    return list(describe_outlook(*_split(SHOWN), load_config([], [], base=SLIDE_BASE)))
+    split, names = _split(SHOWN)
+    return list(describe_outlook(split, names, _alone(names), load_config([], [], base=SLIDE_BASE)))
+
+
+def _alone(names: list[str]) -> list[str]:
+    """Blocks of one tile each."""
+    return [f"{name} {number}" for number, name in enumerate(names)]
 
 
 def _row(patients: int) -> str:
     split, names = _split(patients)
     held_back = np.full(len(split.groups["calibration"]), TILES, np.int64)
-    both = [expected(measured_sizes(names), correlation) for correlation in ASSUMED]
+    both = [expected(measured_sizes(names, _alone(names)), correlation) for correlation in ASSUMED]
     cells = [
         [told_apart(one.smallest_p, TILE_RATE) for one in both],
         [_called_at(one) for one in both],

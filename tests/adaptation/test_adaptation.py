@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.stats import multivariate_normal
 from wsi_haloae.adaptation.adapt import Adapted, Asked, adapt
 from wsi_haloae.adaptation.core import FEWEST, SHARE, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
+from wsi_haloae.adaptation.neighbourhood import local_median, nowhere
 from wsi_haloae.adaptation.reference import LOOSEST, HeldOut, ReferenceDescriptors
 from wsi_haloae.adaptation.standpoint import Mode, calibration_scores
 from wsi_haloae.errors import UsageError
@@ -39,7 +41,15 @@ def reference(groups: int = 4, tiles: int = 100, folds: int = 2) -> ReferenceDes
     held_out = (offsets + random.normal(size=offsets.shape)).astype(np.float16)
     numbers = np.repeat(np.arange(groups, dtype=np.int32), tiles)
     parts = [numbers % folds == fold for fold in range(folds)]
-    return ReferenceDescriptors(metric, tuple(HeldOut(metric, held_out[own], numbers[own]) for own in parts))
+    positions = np.concatenate([area(tiles, group) for group in range(groups)])
+    held_out_in = (HeldOut(metric, held_out[own], numbers[own], positions[own]) for own in parts)
+    return ReferenceDescriptors(metric, tuple(held_out_in))
+
+
+def area(tiles: int, slide: int = 0) -> NDArray[np.float32]:
+    """Positions of tiles in rows of ten, 128 µm apart."""
+    row, column = np.divmod(np.arange(tiles), 10)
+    return np.stack([np.full(tiles, slide), 128 * column, 128 * row], axis=1).astype(np.float32)
 
 
 def slide(
@@ -176,6 +186,53 @@ def test_calibration_repeats_the_adaptation_on_held_out_groups(mode: Mode) -> No
         assert 0.02 < np.mean(adapted.calibration.p_values(adapted.scores) <= 0.05) < 0.09
 
 
+@pytest.mark.parametrize("mode", get_args(Mode))
+def test_smoothed_scores_are_calibrated_by_smoothed_ones(mode: Mode) -> None:
+    """Across folds, within a slide: so p-values stay uniform, and an area that differs a little stands out more."""
+    known = reference(groups=12, tiles=100)
+    single, owners = calibration_scores(known, mode, 5)
+    held_out, groups = calibration_scores(known, mode, 5, radius=200)
+    assert np.array_equal(groups, owners)
+    assert held_out.std() < single.std() / 2
+    tiles, strange = slide(900, 100, offset=3, far=4, wide=1)
+    scored, positions = np.ones(1000, np.bool_), area(1000)
+    plain = adapt(known, tiles, scored, mode, np.arange(5))
+    smooth = adapt(known, tiles, scored, mode, np.arange(5), radius=200, positions=positions)
+    assert np.array_equal(smooth.scores, local_median(plain.scores, positions, 200))
+    assert smooth.display_range == tuple(np.percentile(held_out, (1, 99.5)))
+    assert smooth.note == plain.note
+    if mode != "none":
+        called = smooth.calibration.p_values(smooth.scores) <= 0.05
+        assert 0.01 < np.mean(called[~strange]) < 0.1
+        assert np.mean(called[strange]) > np.mean(plain.calibration.p_values(plain.scores)[strange] <= 0.05) + 0.2
+    assert auroc(smooth.scores, strange) > auroc(plain.scores, strange)
+
+
+def test_neighbours_in_other_folds_count() -> None:
+    """Every second tile of a slide is in another fold; the calibration smooths over both."""
+    metric, places = Metric(np.zeros(1), np.eye(1), np.eye(1)), area(100)
+    tiles, folds = np.random.default_rng(0).normal(size=(100, 1)).astype(np.float16), np.arange(100) % 2
+    parts = [folds == fold for fold in range(2)]
+    known = ReferenceDescriptors(
+        metric,
+        tuple(HeldOut(metric, tiles[own], folds[own].astype(np.int32), places[own]) for own in parts),
+    )
+    found, _ = calibration_scores(known, "none", 0, radius=128)
+    order = np.argsort(folds, kind="stable")
+    assert np.allclose(found, local_median(metric.unknown.distance(tiles), places, 128)[order])
+
+
+def test_a_reference_without_neighbours_is_told() -> None:
+    known = reference()
+    alone = np.split(nowhere(400), 2)
+    lonely = tuple(replace(fold, positions=own) for fold, own in zip(known.held_out, alone, strict=True))
+    tiles, _ = slide(200, 0)
+    smooth = adapt(
+        replace(known, held_out=lonely), tiles, np.ones(200, np.bool_), "none", radius=200, positions=area(200)
+    )
+    assert "None of the model's reference tiles is known to lie within 200 µm of another" in smooth.note
+
+
 def test_small_groups_of_a_fold_are_calibrated_as_one_slide() -> None:
     known = reference(groups=50, tiles=4)
     held_out, groups = calibration_scores(known, "slide", 20)
@@ -187,7 +244,7 @@ def test_small_groups_calibrate_where_nothing_takes_more_tiles() -> None:
     """Beside a large group they would look like a slide of many patients, so they do not calibrate adapted scores."""
     metric, random = Metric(np.zeros(3), np.eye(3), np.eye(3)), np.random.default_rng(0)
     groups = np.repeat(np.arange(4, dtype=np.int32), [FEWEST, 6, 5, 1])
-    fold = HeldOut(metric, random.normal(size=(len(groups), 3)).astype(np.float16), groups)
+    fold = HeldOut(metric, random.normal(size=(len(groups), 3)).astype(np.float16), groups, nowhere(len(groups)))
     known = ReferenceDescriptors(metric, (fold,))
     used = {mode: set(calibration_scores(known, mode, 3)[1].tolist()) for mode in get_args(Mode)}
     assert used == {"none": {0, 1, 2, 3}, "slide": {0}, "anchors": {0, 1}}
@@ -195,7 +252,7 @@ def test_small_groups_calibrate_where_nothing_takes_more_tiles() -> None:
 
 def test_a_single_tile_is_calibrated_as_if_nothing_were_known() -> None:
     metric = Metric(np.zeros(3), np.eye(3), np.eye(3))
-    alone = HeldOut(metric, np.ones((1, 3), np.float16), np.zeros(1, np.int32))
+    alone = HeldOut(metric, np.ones((1, 3), np.float16), np.zeros(1, np.int32), nowhere(1))
     for mode in get_args(Mode):
         found, _ = calibration_scores(ReferenceDescriptors(metric, (alone,)), mode, 5)
         assert np.allclose(found, metric.unknown.distance(alone.descriptors))
@@ -204,7 +261,8 @@ def test_a_single_tile_is_calibrated_as_if_nothing_were_known() -> None:
 def test_each_fold_is_scored_in_its_own_metric() -> None:
     metric, wide = (Metric(np.zeros(3), size * np.eye(3), 0.01 * np.eye(3)) for size in (1.0, 4.0))
     tiles, groups = np.random.default_rng(0).normal(size=(80, 3)).astype(np.float16), np.zeros(80, np.int32)
-    known = ReferenceDescriptors(metric, (HeldOut(wide, tiles, groups), HeldOut(metric, tiles, groups + 1)))
+    folds = HeldOut(wide, tiles, groups, nowhere(80)), HeldOut(metric, tiles, groups + 1, nowhere(80))
+    known = ReferenceDescriptors(metric, folds)
     found, owners = calibration_scores(known, "none", 0)
     assert np.allclose(found[owners == 0], wide.unknown.distance(tiles))
     assert np.allclose(found[owners == 1], metric.unknown.distance(tiles))
@@ -216,6 +274,7 @@ def test_a_reference_comes_back_from_its_arrays() -> None:
     for before, after in zip(known.held_out, again.held_out, strict=True):
         assert np.array_equal(before.descriptors, after.descriptors)
         assert np.array_equal(before.groups, after.groups)
+        assert np.array_equal(before.positions, after.positions)
         assert np.allclose(before.metric.across, after.metric.across)
     assert again.largest_spread == pytest.approx(LOOSEST * known.usual_spread)
     assert np.allclose(again.metric.across, known.metric.across)

@@ -36,6 +36,23 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     return train_tiny(tmp_path_factory.mktemp("tiny"))
 
 
+@pytest.fixture(scope="session")
+def adapting_model(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose rule adapts, whatever its training would choose."""
+    path = tmp_path_factory.mktemp("adapting") / "model.safetensors"
+    command = ["train-tiles", str(tiny.slide), "-o", str(path), "--annotations", str(tiny.truth), "--class", "Tumor"]
+    assert run([*command, "--tile-size", "64", *TINY, "--set", "scoring.rule=descriptor", "-q"]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def adapted_slides(tiny: Tiny, adapting_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What that model leaves of the slide; not to be written to."""
+    output = tmp_path_factory.mktemp("adapted")
+    assert run(["score", str(tiny.slide), "-m", str(adapting_model), "-o", str(output), "-q"]) == 0
+    return output
+
+
 def train_tiny(folder: Path) -> Tiny:
     slide, truth, model = folder / "tiny.tif", folder / "tiny.geojson", folder / "model.safetensors"
     write_synthetic_slide(slide, width=2048, height=1536, seed=3).write_geojson(truth)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tests.data_paths import REPOSITORY
-from tests.integration.conftest import TINY, Tiny
+from tests.integration.conftest import Tiny
 from tests.integration.test_export import ALONE, outputs
 from wsi_haloae import open_scored, score
 from wsi_haloae.cli.main import run
@@ -30,25 +30,9 @@ from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
 
 
-@pytest.fixture(scope="module")
-def model(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose rule adapts, whatever its training would choose."""
-    path = tmp_path_factory.mktemp("adapting") / "model.safetensors"
-    command = ["train-tiles", str(tiny.slide), "-o", str(path), "--annotations", str(tiny.truth), "--class", "Tumor"]
-    assert run([*command, "--tile-size", "64", *TINY, "--set", "scoring.rule=descriptor", "-q"]) == 0
-    return path
-
-
-@pytest.fixture(scope="module")
-def scored(tiny: Tiny, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("scored")
-    assert run(["score", str(tiny.slide), "-m", str(model), "-o", str(output), "-q"]) == 0
-    return output
-
-
 @pytest.fixture
-def out(scored: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(scored, tmp_path / "out")
+def out(adapted_slides: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(adapted_slides, tmp_path / "out")
 
 
 def opened(out: Path) -> ScoreStore:
@@ -73,14 +57,14 @@ def marks(path: Path, store: ScoreStore, *, points: bool = True) -> Path:
     return path
 
 
-def test_score_adapts_and_every_file_has_the_adapted_scores(scored: Path) -> None:
-    store, record = opened(scored), json.loads((scored / "tiny/run.json").read_text())
+def test_score_adapts_and_every_file_has_the_adapted_scores(adapted_slides: Path) -> None:
+    store, record = opened(adapted_slides), json.loads((adapted_slides / "tiny/run.json").read_text())
     assert store.adapted is not None
     assert record["adaptation"] == store.adapted.record.model_dump(mode="json")
     assert record["adaptation"]["asked"] == "auto"
-    assert store.adapted.record.words in unescape((scored / "tiny/report.html").read_text())
+    assert store.adapted.record.words in unescape((adapted_slides / "tiny/report.html").read_text())
     assert record["model"]["display_range"] == list(store.adapted.record.display_range)
-    table = (scored / "tiny/tiles.csv").read_text().splitlines()
+    table = (adapted_slides / "tiny/tiles.csv").read_text().splitlines()
     column = table[0].split(",").index("score")
     found = [float(line.split(",")[column]) for line in table[1:]]
     np.testing.assert_allclose(found, store.read("score"), rtol=1e-4)
@@ -159,10 +143,14 @@ def test_none_is_the_models_own_score(out: Path) -> None:
     np.testing.assert_allclose(store.read("score")[done], raw, rtol=0.02)
 
 
-def test_anchors_of_a_study_come_from_its_manifest(tiny: Tiny, model: Path, scored: Path, tmp_path: Path) -> None:
-    marks(tmp_path / "marked.geojson", opened(scored))
+def test_anchors_of_a_study_come_from_its_manifest(
+    tiny: Tiny, adapting_model: Path, adapted_slides: Path, tmp_path: Path
+) -> None:
+    marks(tmp_path / "marked.geojson", opened(adapted_slides))
     (tmp_path / "study.csv").write_text(f"path,anchors\n{tiny.slide},marked.geojson\n")
-    assert run(["score", str(tmp_path / "study.csv"), "-m", str(model), "-o", str(tmp_path / "out"), "-q"]) == 0
+    assert (
+        run(["score", str(tmp_path / "study.csv"), "-m", str(adapting_model), "-o", str(tmp_path / "out"), "-q"]) == 0
+    )
     assert opened(tmp_path / "out").adapted.record.anchors == (10, 20, 30)
 
 
@@ -187,23 +175,23 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
 
 
 def test_mistakes_are_told_before_a_tile_is_scored(
-    tiny: Tiny, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Tiny, adapting_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nothing, old = tmp_path / "nothing.geojson", tmp_path / "old.safetensors"
     nothing.write_text('{"type": "FeatureCollection", "features": []}')
     command = ["score", str(tiny.slide), "-o", str(tmp_path / "out")]
-    assert run([*command, "-m", str(model), "--anchors", str(nothing)]) == 2
+    assert run([*command, "-m", str(adapting_model), "--anchors", str(nothing)]) == 2
     assert "marks no scored tile" in " ".join(capsys.readouterr().err.split())
     replace(Checkpoint.load(tiny.model), descriptors=None).save(old)
     assert run([*command, "-m", str(old), "--adapt", "slide"]) == 2
-    assert "cannot be adapted" in " ".join(capsys.readouterr().err.split())
+    assert "neither adapted nor smoothed" in " ".join(capsys.readouterr().err.split())
     assert not list((tmp_path / "out").rglob("scores.zarr"))
 
 
 def test_a_finished_slide_is_adapted_again_by_export(
-    tiny: Tiny, model: Path, out: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Tiny, adapting_model: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["score", str(tiny.slide), "-m", str(model), "-o", str(out)]
+    command = ["score", str(tiny.slide), "-m", str(adapting_model), "-o", str(out)]
     assert run([*command, "--adapt", "none"]) == 2
     assert "'wsi-haloae export" in " ".join(capsys.readouterr().err.split())
     assert run([*command, "--adapt", "auto"]) == 0
@@ -215,7 +203,7 @@ def test_a_finished_slide_is_adapted_again_by_export(
     assert "nothing to do" in capsys.readouterr().err
 
 
-def test_a_notebook_adapts_too(tiny: Tiny, model: Path, out: Path, tmp_path: Path) -> None:
+def test_a_notebook_adapts_too(tiny: Tiny, adapting_model: Path, out: Path, tmp_path: Path) -> None:
     file = marks(tmp_path / "tiny.geojson", opened(out))
     slide = open_scored(out / "tiny")
     before = slide.table()["score"]
@@ -224,7 +212,7 @@ def test_a_notebook_adapts_too(tiny: Tiny, model: Path, out: Path, tmp_path: Pat
     assert not marked.table()["score"].equals(before)
     with pytest.raises(UsageError, match="needs --anchors"):
         marked.adapt("anchors")
-    whole = score(tiny.slide, model, tmp_path / "again", anchors=file, quiet=True)
+    whole = score(tiny.slide, adapting_model, tmp_path / "again", anchors=file, quiet=True)
     np.testing.assert_array_equal(whole.store.read("score"), marked.store.read("score"))
 
 

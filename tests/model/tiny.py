@@ -95,7 +95,10 @@ def tiny_descriptors(numbers: int, size: int = 5) -> DescriptorModel:
     metric = Metric(random.normal(size=size), np.eye(size) + 0.2, 2 * np.eye(size) + 0.1)
     held_out = random.normal(size=(60, size)).astype(np.float16)
     groups = np.repeat(np.arange(6, dtype=np.int32), 10)
-    folds = tuple(HeldOut(metric, held_out[own], groups[own]) for own in (groups < 3, groups >= 3))
+    step = 128 * (np.arange(60) % 10)  # each group is a row of one slide
+    positions = np.stack([np.zeros(60), step, 128 * groups], axis=1).astype(np.float32)
+    parts = groups < 3, groups >= 3
+    folds = tuple(HeldOut(metric, held_out[own], groups[own], positions[own]) for own in parts)
     reference = ReferenceDescriptors(metric, folds)
     return DescriptorModel(basis, ReferenceDescriptors.of(reference.arrays()))
 

@@ -33,6 +33,7 @@ def test_images_become_tiles_of_one_size_each_its_own_group(tmp_path: Path) -> N
     source: TileSource = ImageSource(tmp_path, files, 16)
     assert (source.name, source.tile_size, source.mpp) == (str(tmp_path), 16, 1.0)
     assert source.groups == source.blocks == ["b/1.png", "a/2.png"]
+    assert source.positions[:, 0].tolist() == [0, 1], "no image is another one's neighbour"
     for number, file in enumerate(files):
         np.testing.assert_array_equal(source.read(number), read_square(file, 16))
 

@@ -24,6 +24,7 @@ from tests.stores.make import (
     score_header,
     tile_header,
 )
+from wsi_haloae.adaptation.neighbourhood import local_median
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import recover
 from wsi_haloae.errors import OutputExistsError, StoreError
@@ -229,6 +230,11 @@ def test_descriptors_and_what_they_are_compared_with_come_back(tmp_path: Path) -
         np.testing.assert_array_equal(found.read("score", slice(3, 5)), found.read("score")[3:5])
         level = known.metric.level(found.descriptors()[:4])
         np.testing.assert_allclose(found.read("score") * record.scale, level.distance(found.descriptors()), rtol=1e-5)
+    single, again = found.read("score"), ScoreStore.open(store.path)
+    smooth = again.adapt("anchors", np.arange(4), radius=SIDE)
+    assert ScoreStore.open(store.path).radius == smooth.radius == SIDE
+    np.testing.assert_array_equal(again.read("score"), local_median(single, store.positions(), SIDE))
+    assert smooth.words.endswith(f"; smoothed: the median of all tiles within {SIDE} µm")
     shutil.rmtree(store.path / "adapted")
     np.testing.assert_array_equal(ScoreStore.open(store.path).read("score"), before)
 

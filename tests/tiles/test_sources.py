@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.stores.make import make_tile_store
+from tests.stores.make import COLUMNS, SIDE, make_tile_store
 from tests.training.tiles import MemorySource
+from wsi_haloae.adaptation.neighbourhood import have_neighbours
 from wsi_haloae.errors import UsageError
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.tiles.sources import (
@@ -36,6 +37,7 @@ def test_a_folder_gives_its_images_in_order(tmp_path: Path) -> None:
     assert [int(source.read(number)[0, 0, 0]) for number in range(3)] == [1, 3, 2]
     assert (source.tile_size, source.mpp, source.groups) == (8, 0.5, ["g1", "g1", "g2"])
     assert len(set(source.blocks)) == 3
+    assert not have_neighbours(source.positions, 1000), "nobody knows where they lie"
 
 
 @pytest.mark.parametrize(("width", "height"), [(9, 9), (8, 9)])
@@ -85,6 +87,7 @@ def test_combined_sources_count_on() -> None:
     both = CombinedSource(parts)
     assert both.groups == [*parts[0].groups, *parts[1].groups]
     assert both.blocks == [*parts[0].blocks, *parts[1].blocks]
+    assert both.positions[:, 0].tolist() == [0, 1, 2, 3, 4], "no two parts share a slide"
     assert (both.name, both.tile_size, both.mpp) == ("a, b", parts[0].tile_size, 0.5)
     for number, (part, own) in enumerate([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]):
         np.testing.assert_array_equal(both.read(number), parts[part].tiles[own])
@@ -116,6 +119,10 @@ def test_a_tile_store_gives_its_readable_tiles_by_slide(tmp_path: Path) -> None:
     assert source.mpp == pytest.approx(0.6)
     assert source.blocks[:5] == ["slide.svs block 0,0"] * 3 + ["slide.svs block 0,1"] * 2
     assert TileStoreSource(tmp_path / "tiles.zarr", "patient 7").groups == ["patient 7"] * 68
+    rows, columns = np.divmod(readable, COLUMNS)
+    expected = np.stack([0 * rows, (columns + 0.5) * SIDE * 0.4, (rows + 0.5) * SIDE * 0.9], axis=1)
+    np.testing.assert_allclose(source.positions, expected, rtol=1e-6)
+    assert source.positions.dtype == np.float32
 
 
 def test_a_store_whose_tiling_was_interrupted_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.model.tiny import tiny_checkpoint
 from tests.training.tiles import MemorySource
 from wsi_haloae.adaptation.core import FEWEST
+from wsi_haloae.adaptation.neighbourhood import nowhere
 from wsi_haloae.adaptation.standpoint import calibration_scores
 from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.errors import UsageError
@@ -30,7 +31,7 @@ def made(groups: int = 12, tiles: int = 25, seed: int = 0, level: float = 1.0) -
     places = np.arange(0, len(values), 3)
     changed = values[places] + random.normal(size=(KINDS, len(places), NUMBERS)).astype(np.float32)
     names = np.repeat([f"patient {number:02d}" for number in range(groups)], tiles)
-    return Moments(values, names, places, changed)
+    return Moments(values, names, nowhere(len(names)), places, changed)
 
 
 def test_nothing_of_a_fold_reaches_the_metric_that_scores_it() -> None:
@@ -41,7 +42,7 @@ def test_nothing_of_a_fold_reaches_the_metric_that_scores_it() -> None:
     spoiled[fold == 0] = 1000 * np.random.default_rng(1).normal(size=(int((fold == 0).sum()), NUMBERS))
     changed = before.changed.copy()
     changed[:, fold[before.places] == 0] = -1000
-    again = cross_fit(Moments(spoiled, before.groups, before.places, changed), seed=0)
+    again = cross_fit(Moments(spoiled, before.groups, before.positions, before.places, changed), seed=0)
     one, other = (fit.reference(1.0).held_out for fit in (fitted, again))
     assert np.array_equal(one[0].metric.across, other[0].metric.across)
     assert np.array_equal(fitted.without[0].basis.axes, again.without[0].basis.axes)
@@ -108,7 +109,7 @@ def test_descriptors_have_as_many_numbers_as_the_smallest_part_allows() -> None:
 @pytest.mark.parametrize("values", [np.zeros((4, 3), np.float32), np.ones((2, 3), np.float32)])
 def test_tiles_that_are_all_alike_are_refused(values: np.ndarray) -> None:
     names = np.array([str(number) for number in range(len(values))])
-    moments = Moments(values, names, np.arange(0), np.zeros((KINDS, 0, 3), np.float32))
+    moments = Moments(values, names, nowhere(len(names)), np.arange(0), np.zeros((KINDS, 0, 3), np.float32))
     with pytest.raises(UsageError, match="at least two different ones"):
         cross_fit(moments, seed=0)
 
@@ -119,7 +120,7 @@ def test_each_group_gives_its_share_of_the_measured_tiles(sizes: list[int], most
     groups = [str(number) for number, size in enumerate(sizes) for _ in range(size)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "MOST_TILES", most)
-        tiles = drawn(groups)
+        tiles = drawn(groups, each_its_own(groups))
     assert (np.diff(tiles) > 0).all()
     assert len(tiles) <= most
     taken = np.bincount([int(groups[tile]) for tile in tiles], minlength=len(sizes))
@@ -130,11 +131,51 @@ def test_each_group_gives_its_share_of_the_measured_tiles(sizes: list[int], most
 
 @pytest.mark.parametrize(("groups", "each"), [(100, 38), (1000, 3)])
 def test_of_many_groups_some_still_give_enough_for_a_core(groups: int, each: int) -> None:
-    tiles = drawn([str(number) for number in range(groups) for _ in range(100)])
+    names = [str(number) for number in range(groups) for _ in range(100)]
+    tiles = drawn(names, each_its_own(names))
     assert len(tiles) <= measuring.MOST_TILES
     taken = np.bincount(tiles // 100)
     assert (taken == FEWEST).sum() == measuring.WITH_CORE
     assert set(taken.tolist()) == {FEWEST, each}
+
+
+def each_its_own(groups: list[str]) -> list[str]:
+    """Blocks of one tile, as of image files."""
+    return [f"tile {number}" for number in range(len(groups))]
+
+
+def blocked(slides: int, side: int) -> tuple[list[str], list[str]]:
+    """The slide of each of ``side`` x ``side`` tiles of each slide, in reading order, and its block of 4 x 4."""
+    row, column = np.divmod(np.arange(side * side), side)
+    own = [f"block {one},{other}" for one, other in zip(row // 4, column // 4, strict=True)]
+    names = [str(slide) for slide in range(slides)]
+    return [name for name in names for _ in own], [f"{name} {block}" for name in names for block in own]
+
+
+@pytest.mark.parametrize("by_block", [False, True])
+def test_tiles_are_drawn_with_their_neighbours(*, by_block: bool) -> None:
+    """In whole blocks that lie all over each slide, also where the blocks stand for groups."""
+    slides, blocks = blocked(slides=3, side=80)
+    tiles = drawn(blocks if by_block else slides, blocks)
+    assert measuring.MOST_TILES - 16 < len(tiles) <= measuring.MOST_TILES
+    names, sizes = np.unique(np.asarray(blocks)[tiles], return_counts=True)
+    assert (sizes == 16).sum() >= len(names) - 3 * 20, "only the last row of blocks is cut"
+    assert (sizes == 16).mean() > 0.9
+    for slide in "012":
+        rows = tiles[np.asarray(slides)[tiles] == slide] % (80 * 80) // 80
+        assert np.histogram(rows, 4, (0, 80))[0].min() > 0.8 * len(rows) / 4
+
+
+def test_moments_know_where_their_tiles_lie() -> None:
+    source = MemorySource(12)
+    source.positions = source.positions + np.float32(7)
+    groups = [str(number // 2) for number in range(12)]
+    moments = measure_moments(tiny_checkpoint(), source, groups, torch.device("cpu"), lambda _n: None)
+    assert np.array_equal(moments.positions, source.positions)
+    chosen = np.arange(12) % 3 == 0
+    assert np.array_equal(moments.of(chosen).positions, source.positions[chosen])
+    kept = cross_fit(moments, seed=0).reference(1.0).held_out
+    assert sorted(np.concatenate([fold.positions for fold in kept])[:, 0]) == sorted(source.positions[:, 0])
 
 
 def test_a_tile_is_changed_by_the_seed_and_its_number_alone() -> None:

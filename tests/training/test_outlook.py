@@ -24,7 +24,12 @@ DESCRIPTOR, CONTENT, EITHER = (
 
 def outlook(patients: int, config: Config = CONTENT, tiles: int = 100) -> list[str]:
     names = [f"{patient:04d}" for patient in range(patients) for _ in range(tiles)]
-    return list(describe_outlook(split_by_group(names, config.split, 0), names, config))
+    return list(describe_outlook(split_by_group(names, config.split, 0), names, alone(names), config))
+
+
+def alone(names: list[str]) -> list[str]:
+    """Blocks of one tile each."""
+    return [str(number) for number in range(len(names))]
 
 
 def smallest_told(line: str) -> list[float]:
@@ -95,5 +100,5 @@ def test_before_training_it_is_said_what_the_model_sees_and_what_p_values_take(p
     assert lines[0] == f"reference tiles: 40 of {source.tile_size} px at {source.mpp:g} µm/px"
     assert any("averages 2 x 2 pixels to one" in line for line in lines) == (seen is not None)
     assert seen is None or f"sees them at {seen}" in lines[1]
-    told = list(describe_outlook(split, groups, config))
+    told = list(describe_outlook(split, groups, source.blocks, config))
     assert told == lines[-1 - len(told) : -1]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.model.tiny import TILE
+from wsi_haloae.adaptation.neighbourhood import nowhere
 
 
 class MemorySource:
@@ -23,6 +24,7 @@ class MemorySource:
         self.name, self.tile_size, self.mpp = name, size, mpp
         self.groups: Sequence[str] = [f"{name} {number // 2}" for number in range(count)]
         self.blocks: Sequence[str] = [f"{name} block {number}" for number in range(count)]
+        self.positions = nowhere(count)
         self.seen: list[int] = []
 
     def digest(self) -> str:

@@ -103,6 +103,21 @@ def test_kept_maps_are_not_said_to_add_up_to_adapted_scores(app: ASGIApp, folder
     assert facts["map_words"] == map_words("descriptor", "other score" if adds_up else "residual")
 
 
+def test_marks_keep_scores_as_smooth_as_they_are(folder: Path) -> None:
+    """The tiles lie 48 µm apart."""
+    store = opened(folder)
+    store.adapt("auto", radius=100)
+    app = viewer_app(OpenedSlides(find_scored(folder.parent, pytest.fail), None), PORT)
+    for places, method in ((MARKED, "POST"), (MARKED, "PUT"), ([], "POST"), ([], "PUT")):
+        facts, (scores, _, _) = unpacked(send(app, places, method), opened(folder))
+        assert "smoothed: the median of all tiles within 100 µm" in facts["adaptation"]
+        copy = opened(shutil.copytree(folder, folder.parent.parent / f"{method}{len(places)}"))
+        marked = np.array(numbers_of(store, places), np.int64)
+        copy.adapt("anchors" if places else "auto", marked, 100)
+        np.testing.assert_array_equal(scores, assemble_heatmap(copy).values)
+        assert opened(folder).radius == 100
+
+
 @pytest.mark.parametrize("rule", ["content", "descriptor"])
 def test_without_marks_scores_are_what_score_would_give(rule: str, app: ASGIApp, folder: Path) -> None:
     group = zarr.open_group(folder / "scores.zarr", mode="r+")

@@ -5,7 +5,8 @@
     anchors   its level is taken from tiles that somebody has marked as reference tissue
     auto      anchors if there are any; else slide, unless the core spreads too far to be reference tissue; else none
 
-`wsi_haloae.adaptation.standpoint` has the level, and the scale of the distances from it.
+`wsi_haloae.adaptation.standpoint` has the level, and the scale of the distances from it. Each score may then become the
+median of its neighbourhood (`wsi_haloae.adaptation.neighbourhood`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.core import FEWEST, Core, find_core
+from wsi_haloae.adaptation.neighbourhood import have_neighbours, local_median
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.adaptation.standpoint import Mode, Standpoint, calibration_scores, standpoint
 from wsi_haloae.calibration.conformal import ConformalCalibration
@@ -31,8 +33,9 @@ DISPLAY_PERCENTILES = (1.0, 99.5)
 class Adapted:
     """Scores (n,) of a slide's tiles, NaN where there is none, with their calibration and colour bar.
 
-    ``widening`` is how many times as high as without adaptation the bar's upper end is, so by how much colour bars of
-    maps widen. ``note`` is a sentence that people must read, or "".
+    ``radius``: each score is the median of the tiles within so many µm; None: it is the tile's own. ``widening`` is how
+    many times as high as without adaptation the scores of held-out tiles reach, so by how much colour bars of maps
+    widen. ``note`` is what people must read, or "".
     """
 
     standpoint: Standpoint
@@ -40,6 +43,7 @@ class Adapted:
     calibration: ConformalCalibration
     display_range: tuple[float, float]
     widening: float = 1.0
+    radius: float | None = None
     note: str = ""
 
 
@@ -49,10 +53,14 @@ def adapt(
     scored: NDArray[np.bool_],
     asked: Asked = "auto",
     anchors: NDArray[np.int64] | None = None,
+    *,
+    radius: float | None = None,
+    positions: NDArray[np.float32] | None = None,
 ) -> Adapted:
     """Score the tiles with ``descriptors`` (n, k) that are ``scored`` (n,); ``anchors`` are numbers of tiles.
 
-    Raises `UsageError` for *slide* on a slide with too few tiles, and for *anchors* without a scored one.
+    A ``radius`` in µm, for local medians, needs ``positions`` (n, 3). Raises `UsageError` for *slide* on a slide with
+    too few tiles, and for *anchors* without a scored one.
     """
     known = np.flatnonzero(scored)
     marked = np.flatnonzero(np.isin(known, [] if anchors is None else anchors))
@@ -63,11 +71,23 @@ def adapt(
     stand = standpoint(reference, reference.metric, values, mode, marked, core)
     scores = np.full(len(descriptors), np.nan, np.float32)
     scores[known] = stand.distance(values)
-    held_out, groups = calibration_scores(reference, mode, stand.tiles)
+    if radius is not None:
+        assert positions is not None, "neighbours have places"
+        scores = local_median(scores, positions, radius)
+        note = " ".join(filter(None, [note, _lonely(reference, radius)]))
+    held_out, groups = calibration_scores(reference, mode, stand.tiles, radius)
     calibration = ConformalCalibration.fit(held_out, groups.astype(np.str_))
-    (low, high), (_, without) = _display_range(held_out), _display_range(calibration_scores(reference, "none", 0)[0])
-    widening = high / without if without > 0 else 1.0
-    return Adapted(stand, scores, calibration, (low, high), widening, note)
+    low, high = _display_range(held_out)
+    return Adapted(stand, scores, calibration, (low, high), _widening(reference, stand), radius, note)
+
+
+def _widening(reference: ReferenceDescriptors, stand: Standpoint) -> float:
+    """From scores that are not smoothed, as maps are not."""
+    adapted, without = (
+        _display_range(calibration_scores(reference, mode, tiles)[0])[1]
+        for mode, tiles in ((stand.mode, stand.tiles), ("none", 0))
+    )
+    return adapted / without if without > 0 else 1.0
 
 
 def _display_range(held_out: NDArray[np.float32]) -> tuple[float, float]:
@@ -100,6 +120,16 @@ def _mode(
     return "none", (
         f"Not adapted to the slide, and so not comparable with other slides: {_doubt(spread, most)} Mark a few tiles "
         "of reference tissue (--anchors). If you know that some of the slide is reference tissue, use --adapt slide."
+    )
+
+
+def _lonely(reference: ReferenceDescriptors, radius: float) -> str:
+    """A note, if no reference tile has a neighbour to borrow from; else ""."""
+    if have_neighbours(np.concatenate([fold.positions for fold in reference.held_out]), radius):
+        return ""
+    return (
+        f"None of the model's reference tiles is known to lie within {radius:g} µm of another one, so p-values compare "
+        "medians of neighbours with scores of single tiles. Use smoothed scores as a picture only."
     )
 
 

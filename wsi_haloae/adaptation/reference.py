@@ -27,11 +27,15 @@ LOOSEST = 1.7
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """One fold: descriptors (m, k) of tiles that did not teach ``metric``, and the number of each tile's group (m,)."""
+    """One fold: descriptors (m, k) of tiles that did not teach ``metric``, and the number of each tile's group (m,).
+
+    ``positions`` (m, 3) say where the tiles lie (`neighbourhood`); the numbers of slides are those of all folds.
+    """
 
     metric: Metric
     descriptors: NDArray[np.float16]
     groups: NDArray[np.int32]
+    positions: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,7 @@ class ReferenceDescriptors:
             "fold": np.repeat(np.arange(len(folds), dtype=np.int32), [len(fold.groups) for fold in folds]),
             "descriptors": np.concatenate([fold.descriptors for fold in folds]),
             "groups": np.concatenate([fold.groups for fold in folds]),
+            "positions": np.concatenate([fold.positions for fold in folds]),
         }
 
     @classmethod
@@ -100,7 +105,7 @@ class ReferenceDescriptors:
         found = {name: np.asarray(arrays[name]) for name in _TYPES}
         size, folds, tiles = found["mean"].size, len(found["fold_mean"]), len(found["descriptors"])
         for name, values in found.items():
-            shape = tuple({"k": size, "F": folds, "m": tiles}[letter] for letter in _SHAPES[name])
+            shape = tuple({"k": size, "F": folds, "m": tiles, "3": 3}[letter] for letter in _SHAPES[name])
             if values.dtype != _TYPES[name] or values.shape != shape:
                 raise ValueError(f"its array {name} is {values.dtype} of shape {values.shape}")
             if not np.isfinite(values).all():
@@ -121,6 +126,7 @@ _SHAPES: Final = {
     "fold": "m",
     "descriptors": "mk",
     "groups": "m",
+    "positions": "m3",
 }
 """k dimensions, F folds, m tiles."""
 _TYPES: Final = {name: np.dtype(np.float32) for name in _SHAPES} | {
@@ -132,7 +138,9 @@ _TYPES: Final = {name: np.dtype(np.float32) for name in _SHAPES} | {
 
 def _held_out(found: Mapping[str, NDArray[Any]], fold: int) -> HeldOut:
     own = found["fold"] == fold
-    return HeldOut(_metric(found, "fold_", fold), found["descriptors"][own], found["groups"][own])
+    return HeldOut(
+        _metric(found, "fold_", fold), *(found[name][own] for name in ("descriptors", "groups", "positions"))
+    )
 
 
 def _metric(found: Mapping[str, NDArray[Any]], prefix: str, place: Any) -> Metric:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.core import FEWEST, Core, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
+from wsi_haloae.adaptation.neighbourhood import local_median
 from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 
 Mode = Literal["none", "slide", "anchors"]
@@ -66,21 +67,23 @@ def _scale_of(anchors: NDArray[np.float16], reference: ReferenceDescriptors, met
 
 
 def calibration_scores(
-    reference: ReferenceDescriptors, mode: Mode, anchors: int
+    reference: ReferenceDescriptors, mode: Mode, anchors: int, radius: float | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Scores (m,) of held-out tiles after the same adaptation of each slide, and the group of each (m,).
 
-    For *anchors*, that many tiles of a slide, evenly spread, are its anchors; the others are scored.
+    For *anchors*, that many tiles of a slide, evenly spread, are its anchors; the others are scored. With a ``radius``,
+    scores are local medians, over the tiles of all folds.
     """
     fewest = {"none": 1, "slide": FEWEST, "anchors": max(2, 2 * anchors)}[mode]
     parts = [_calibrated(reference, fold, tiles, mode, anchors) for fold, tiles in reference.slides(fewest)]
-    return np.concatenate([scores for scores, _ in parts]), np.concatenate([groups for _, groups in parts])
+    scores, groups, positions = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return scores if radius is None else local_median(scores, positions, radius), groups
 
 
 def _calibrated(
     reference: ReferenceDescriptors, fold: HeldOut, tiles: NDArray[np.int64], mode: Mode, anchors: int
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """The same for one slide, ``tiles`` of a fold, in the metric that the other folds taught."""
+) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    """The same for one slide, ``tiles`` of a fold, in the metric that the other folds taught, and their positions."""
     values, rest, marked = fold.descriptors[tiles], np.arange(len(tiles)), np.empty(0, np.int64)
     as_asked: Mode = "anchors" if mode == "slide" and len(tiles) < FEWEST else mode
     if as_asked == "anchors":
@@ -88,4 +91,4 @@ def _calibrated(
         marked = np.linspace(0, len(tiles) - 1, few).round().astype(np.int64)
         rest = np.delete(rest, marked)
     stand = standpoint(reference, fold.metric, values, as_asked, marked)
-    return stand.distance(values[rest]), fold.groups[tiles[rest]]
+    return stand.distance(values[rest]), fold.groups[tiles[rest]], fold.positions[tiles[rest]]

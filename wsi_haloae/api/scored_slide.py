@@ -90,17 +90,21 @@ class ScoredSlide:
         corner = heatmap.l0_offset_y, heatmap.l0_offset_x
         return self._array(heatmap.values, column, corner, (heatmap.l0_cell_height, heatmap.l0_cell_width))
 
-    def adapt(self, how: Asked = "auto", anchors: str | Path | None = None) -> ScoredSlide:
-        """Adapt the scores to the slide anew, as ``wsi-haloae export --adapt`` does; takes seconds.
+    def adapt(
+        self, how: Asked | None = None, anchors: str | Path | None = None, smooth: float | None = None
+    ) -> ScoredSlide:
+        """Adapt the scores to the slide anew, as ``wsi-haloae export`` does; takes seconds.
 
         The store keeps the new scores. Reports and tables beside it change with the next ``wsi-haloae export``.
 
         Parameters
         ----------
         how
-            ``auto``, ``none``, ``slide`` or ``anchors``.
+            ``auto``, ``none``, ``slide`` or ``anchors``. By default ``auto``, or, with ``smooth`` alone, as before.
         anchors
             A GeoJSON file with polygons or points of the class ``Reference``, on tiles that are reference tissue.
+        smooth
+            Each tile's score becomes the median of the tiles within so many µm; 0: off. By default as before.
 
         Returns
         -------
@@ -115,7 +119,8 @@ class ScoredSlide:
         """
         path = None if anchors is None else Path(anchors)
         require_adaptable(how, path)
-        adapt_slide(self.store, how, path, Reporter(quiet=True))
+        asked = how or ("auto" if smooth is None else None)
+        adapt_slide(self.store, asked, path, smooth, Reporter(quiet=True))
         return ScoredSlide(self.folder)
 
     def pixel_map(self) -> xr.DataArray:

@@ -25,6 +25,7 @@ def score(
     roi: str | Path | None = None,
     adapt: Asked | None = None,
     anchors: str | Path | None = None,
+    smooth: float | None = None,
     num_workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
@@ -54,6 +55,8 @@ def score(
         the model's rule is ``descriptor``.
     anchors
         A GeoJSON file with polygons or points of the class ``Reference``, on tiles that are reference tissue.
+    smooth
+        Each tile's score becomes the median of the tiles within so many µm; 0: off. By default off.
     num_workers
         Number of threads that read the slide. By default one per core.
     overwrite
@@ -83,6 +86,7 @@ def score(
         maps=maps,
         adapt=adapt,
         anchors=None if anchors is None else Path(anchors),
+        smooth=smooth,
         overwrite=overwrite,
     )
     arguments = {"slide": str(source.path), "output": str(output)}

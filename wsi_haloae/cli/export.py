@@ -91,13 +91,14 @@ def export(
     gz: bool,
     adapt: Asked | None,
     anchors: Path | None,
+    smooth: float | None,
     quiet: bool,
     verbose: bool,
 ) -> int:
     """Write the files of scored slides again, without scoring.
 
-    Use it to adapt scores to the slide in another way, to call tiles by another threshold or false-discovery rate, or
-    for a format that score does not write.
+    Use it to adapt scores to the slide in another way, to smooth them, to call tiles by another threshold or
+    false-discovery rate, or for a format that score does not write.
     OUT is the folder that 'score -o' wrote, or the folder of one slide in it.
     """
     from wsi_haloae.calibration.selection import Criterion
@@ -112,7 +113,7 @@ def export(
         )
     criterion = Criterion(threshold, fdr)
     settings = ExportSettings(criterion, min_score=min_score, merge=merge, gz=gz)
-    chosen = ExportOptions(formats or default_formats(), settings, adapt, anchors)
+    chosen = ExportOptions(formats or default_formats(), settings, adapt, anchors, smooth)
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     result = export_slides(scored, chosen, click.get_current_context().params, reporter)
     if result.done:

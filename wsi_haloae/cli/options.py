@@ -104,7 +104,14 @@ def tiling(command: Command) -> Command:
 
 
 def adaptation(command: Command) -> Command:
-    """``--adapt`` and ``--anchors``."""
+    """``--adapt``, ``--anchors`` and ``--smooth``."""
+    command = click.option(
+        "--smooth",
+        type=click.FloatRange(min=0),
+        metavar="UM",
+        help="Each tile's score becomes the median of the tiles within this many µm: clearer areas, but small lesions "
+        "are lost. 0: off. Default: as the slide's scores are, off at first.",
+    )(command)
     command = click.option(
         "--anchors",
         type=click.Path(exists=True, path_type=Path),

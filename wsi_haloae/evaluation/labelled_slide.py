@@ -45,6 +45,7 @@ class LabelledSlide:
 
     ``patient`` is "" if nothing names it. ``use`` is what the model was trained on, None if the model does not know.
     Tiles that overlap a used one are not among ``tiles``; ``left_out`` counts those of them that have a class.
+    ``radius``: each score is the median of the tiles within so many µm; None: it is the tile's own.
     """
 
     name: str
@@ -59,6 +60,7 @@ class LabelledSlide:
     use: SlideUse | None
     left_out: Mapping[Part, int]
     anchors: int
+    radius: float | None = None
 
 
 def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str = "") -> LabelledSlide:
@@ -111,6 +113,7 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str =
         use=use,
         left_out=count_parts(used[outlined]),
         anchors=len(anchors),
+        radius=store.radius,
     )
 
 

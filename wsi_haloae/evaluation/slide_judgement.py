@@ -23,7 +23,7 @@ SLIDES = "slides"
 
 def require_one_way(slides: Sequence[LabelledSlide]) -> list[str]:
     """Raise `UsageError` for slides whose scores are on different scales or grids. Returns warnings."""
-    ways = {slide.name: ScoredAs.of(slide.header) for slide in slides}
+    ways = {slide.name: ScoredAs.of(slide.header, slide.radius) for slide in slides}
     if len(set(ways.values())) > 1:
         first = {way: name for name, way in reversed(ways.items())}.values()
         raise UsageError(

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_haloae.adaptation.neighbourhood import nowhere
 from wsi_haloae.adaptation.standpoint import calibration_scores
 from wsi_haloae.atomic import write_text
 from wsi_haloae.calibration.conformal import ConformalCalibration
@@ -97,7 +98,7 @@ def _measure(
 ) -> _Measured:
     data = prepare(root, tiles, colouring, checkpoint.facts.config)
     groups, tested = data.source.groups, data.labelled.source
-    with reporter.track("Measuring tiles", passes(groups) + len(tested.groups), "tiles") as advance:
+    with reporter.track("Measuring tiles", passes(groups, data.source.blocks) + len(tested.groups), "tiles") as advance:
         training = measure_moments(checkpoint, data.source, groups, device, advance)
         moments = moments_of(Scorer(checkpoint, device, BATCH), tested, np.arange(len(tested.groups)), advance)
     return _Measured(training, moments, np.asarray(tested.groups), data.labelled.anomalous)
@@ -116,6 +117,7 @@ def _split(measured: _Measured) -> Iterator[Split]:
     everything = Moments(
         np.concatenate([measured.training.values, measured.tested[known]]),
         np.concatenate([measured.training.groups, measured.groups[known]]),
+        nowhere(len(measured.training.groups) + int(known.sum())),
         measured.training.places,
         measured.training.changed,
     )

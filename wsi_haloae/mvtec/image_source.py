@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.adaptation.neighbourhood import nowhere
 from wsi_haloae.mvtec.image_reading import read_square, to_median
 
 CACHE_BYTES = 2 * 1024**3
@@ -30,7 +31,7 @@ class ImageSource:
     def __init__(self, folder: Path, files: Sequence[Path], size: int, median: float | None = None) -> None:
         self.name, self.tile_size, self.median = str(folder), size, median
         self.groups = [file.relative_to(folder).as_posix() for file in files]
-        self.blocks = self.groups
+        self.blocks, self.positions = self.groups, nowhere(len(files))
         self._files = list(files)
         self._kept: dict[int, NDArray[np.uint8]] = {}
 

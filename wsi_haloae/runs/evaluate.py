@@ -69,13 +69,13 @@ def _read_all(
     scored: Path, options: EvaluateOptions, reporter: Reporter
 ) -> tuple[list[LabelledSlide], list[str], list[str]]:
     """The slides to judge, the names of those that failed, and warnings."""
-    wanted = None if options.like is None else ScoredAs.of(_named(scored, options.like).header)
+    wanted = None if options.like is None else _way(_named(scored, options.like))
     slides, failed, others = [], [], []
     for path in sorted(scored.glob(f"*/{STORE_NAME}")):
         name = path.parent.name
         try:
             store = ScoreStore.open(path)
-            if wanted in {None, ScoredAs.of(store.header)}:
+            if wanted in {None, _way(store)}:
                 with reporter.timed(f"{name}: tiles and outlines"):
                     slides.append(label_slide(name, store, options.outlines, options.patients.get(name, "")))
             else:
@@ -88,6 +88,10 @@ def _read_all(
         raise UsageError(f"none of {len(failed)} scored slides could be judged; the messages above say why.")
     left_out = {"Not judged": failed, f"Left out, scored otherwise than {options.like}": others}
     return slides, failed, [f"{why}: {', '.join(names)}." for why, names in left_out.items() if names]
+
+
+def _way(store: ScoreStore) -> ScoredAs:
+    return ScoredAs.of(store.header, store.radius)
 
 
 def _named(scored: Path, name: str) -> ScoreStore:

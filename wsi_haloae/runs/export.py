@@ -32,13 +32,14 @@ from wsi_haloae.workspace.record import Called, RunRecord
 class ExportOptions:
     """Which files ``wsi-haloae export`` writes, and by which settings.
 
-    ``adapt`` and ``anchors`` None: the scores stay adapted as they are.
+    ``adapt`` and ``anchors`` None: the scores stay adapted as they are. ``smooth`` None: they stay as smooth.
     """
 
     formats: Sequence[str]
     settings: ExportSettings
     adapt: Asked | None = None
     anchors: Path | None = None
+    smooth: float | None = None
 
 
 def export_slides(
@@ -83,9 +84,9 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
                 f"{store.path}: {pending:,} of {len(store):,} tiles are not scored yet. "
                 "Run the same 'wsi-haloae score' command again: it continues where it stopped."
             )
-        if options.adapt or options.anchors:
+        if options.adapt or options.anchors or options.smooth not in {None, store.radius or 0}:
             with reporter.timed(f"{folder}: adaptation"):
-                adapt_slide(store, options.adapt or "auto", options.anchors, reporter)
+                adapt_slide(store, options.adapt, options.anchors, options.smooth, reporter)
         with reporter.timed(f"{folder}: {', '.join(options.formats)}"):
             source = write_exports(store, folder, options.settings, options.formats)
         facts = recorded_calling(source.tiles)

@@ -21,7 +21,7 @@ from wsi_haloae.export.printed import scored_lines
 from wsi_haloae.export.removal import remove_outputs
 from wsi_haloae.export.run_facts import run_facts
 from wsi_haloae.progress import Reporter
-from wsi_haloae.scoring.adapt_slide import marked_tiles, require_adaptable
+from wsi_haloae.scoring.adapt_slide import marked_tiles, require_adaptable, require_neighbours
 from wsi_haloae.scoring.as_asked import require_as_asked
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.open_scores import finished_record, open_scores
@@ -63,10 +63,11 @@ class ScoreRun:
         """Load the model. Raises `CheckpointError` or `UsageError` for what would make every slide fail."""
         require_adaptable(options.adapt, options.anchors)
         checkpoint, mpp = load_slide_model(options.model)
-        if checkpoint.descriptors is None and (options.anchors is not None or options.adapt not in {None, "none"}):
+        adapts = options.anchors is not None or options.adapt not in {None, "none"} or options.smooth
+        if checkpoint.descriptors is None and adapts:
             raise UsageError(
-                f"{options.model}: trained by a version that did not describe tiles, so its scores cannot be adapted. "
-                "Leave out --adapt and --anchors, or train the model again."
+                f"{options.model}: trained by a version that did not describe tiles, so its scores can be neither "
+                "adapted nor smoothed. Leave out --adapt, --anchors and --smooth, or train the model again."
             )
         return cls(ScorePlanner(checkpoint, mpp, Compute(checkpoint, options), options), options)
 
@@ -81,6 +82,7 @@ class ScoreRun:
                     reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
                     return finished.counts.unreadable
             chosen = plan.choose(slide, reporter)
+            require_neighbours(options.smooth, plan.header)
             if anchors := options.anchors or source.anchors:  # a mistake in the file is told now
                 marked_tiles(anchors, plan.header.slide, chosen.index)
         if options.overwrite:  # only now: every error in the command has been reported

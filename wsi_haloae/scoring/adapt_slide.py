@@ -8,14 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.adapt import Asked
+from wsi_haloae.adaptation.neighbourhood import ROUNDING
 from wsi_haloae.adaptation.standpoint import Standpoint
 from wsi_haloae.annotations.anchors import anchor_tiles
 from wsi_haloae.annotations.geojson import find_annotations
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
+from wsi_haloae.stores.positions import strides
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import SlideRecord, TileIndex
+from wsi_haloae.stores.sharded import SlideRecord, StoreHeader, TileIndex
+
+MOST_UM = 1000
+"""No larger neighbourhood: it would take long, and few lesions would be left."""
 
 
 def require_adaptable(asked: Asked | None, anchors: Path | None) -> None:
@@ -35,22 +40,39 @@ def marked_tiles(anchors: Path, slide: SlideRecord, index: TileIndex) -> NDArray
     return anchor_tiles(find_annotations(anchors, Path(slide.name)), bounds, index.location, index.size)
 
 
-def adapt_slide(store: ScoreStore, asked: Asked, anchors: Path | None, reporter: Reporter) -> Standpoint | None:
+def require_neighbours(smooth: float | None, header: StoreHeader) -> None:
+    """Raises `UsageError` for a radius in µm within which no tile has a neighbour, and for one that is too large."""
+    stride = min(strides(header))
+    if smooth and not stride <= smooth + ROUNDING <= MOST_UM:
+        raise UsageError(
+            f"--smooth {smooth:g} was given, but the tiles of {header.slide.name} lie {stride:.4g} µm apart: give that "
+            f"many at least, and at most {MOST_UM}; or 0, for scores without neighbours."
+        )
+
+
+def adapt_slide(
+    store: ScoreStore, asked: Asked | None, anchors: Path | None, smooth: float | None, reporter: Reporter
+) -> Standpoint | None:
     """Adapt the scores in ``store``, with the tiles that the file ``anchors`` (or one in this folder) marks.
 
-    Returns from where its tiles are seen now; None for *none* of a model without descriptors. Raises `UsageError` if
-    the slide's model has no descriptors, or if it cannot be adapted in this way.
+    Neither ``asked`` nor ``anchors``: to the same level as before, or as *auto* does. ``smooth`` is a radius in µm, 0
+    for none; None: as before. Returns from where the tiles are seen now; None for *none* of a model without
+    descriptors. Raises `UsageError` if the slide's model has no descriptors, or if this cannot be done.
     """
     slide = store.header.slide
     if store.header.descriptor_size is None:
-        if asked == "none":
+        if asked in {None, "none"} and not smooth:
             return None
         raise UsageError(
-            f"{slide.name}: scored by a model without descriptors of tiles, so its scores cannot be adapted. Train the "
-            "model again with this version, and score the slide again."
+            f"{slide.name}: scored by a model without descriptors of tiles, so its scores can be neither adapted nor "
+            "smoothed. Train the model again with this version, and score the slide again."
         )
+    require_neighbours(smooth, store.header)
     marked = None if anchors is None else marked_tiles(anchors, slide, store.index)
-    adapted = store.adapt(asked, marked)
+    if asked is None and anchors is None and store.adapted is not None:
+        before = store.adapted.record
+        asked, marked = before.asked, np.array(before.anchors, np.int64)
+    adapted = store.adapt(asked or "auto", marked, store.radius if smooth is None else smooth or None)
     if adapted.note:
         reporter.warn(f"{slide.name}: {adapted.note}")
     return adapted.standpoint

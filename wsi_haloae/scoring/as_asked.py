@@ -44,8 +44,9 @@ def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) ->
     if store.finished and not _adapted_as_asked(store, options):
         adapted = "none" if store.adapted is None else store.adapted.record.asked
         raise OutputExistsError(
-            f"{path}: scored already, with --adapt {adapted} or other anchors. 'wsi-haloae export {folder}' with "
-            "--adapt or --anchors adapts the scores in seconds; --overwrite scores the slide again."
+            f"{path}: scored already, with --adapt {adapted} --smooth {store.radius or 0:g}, or other anchors. "
+            f"'wsi-haloae export {folder}' with --adapt, --anchors or --smooth adapts the scores in seconds; "
+            "--overwrite scores the slide again."
         )
     begun_with = {
         "--batch-size": compute.lowered_from or compute.batch_size,
@@ -66,6 +67,8 @@ def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) ->
 
 
 def _adapted_as_asked(store: ScoreStore, options: ScoreOptions) -> bool:
+    if options.smooth not in {None, store.radius or 0}:
+        return False
     record = None if store.adapted is None else store.adapted.record
     if options.anchors is not None:
         marked = marked_tiles(options.anchors, store.header.slide, store.index)

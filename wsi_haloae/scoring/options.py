@@ -13,7 +13,7 @@ from wsi_haloae.processors.cores import available_cores
 class ScoreOptions:
     """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic.
 
-    ``adapt`` None: *auto* for a model whose rule adapts, else not at all.
+    ``adapt`` None: *auto* for a model whose rule adapts, else not at all. ``smooth`` is a radius in µm; 0: none.
     """
 
     model: Path
@@ -29,3 +29,4 @@ class ScoreOptions:
     threads: int | None = None
     adapt: Asked | None = None
     anchors: Path | None = None
+    smooth: float | None = None

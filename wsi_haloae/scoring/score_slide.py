@@ -85,7 +85,8 @@ def score_slide(
         if not store.finished:
             adapts = model.facts.config.scoring.rule == DESCRIPTOR
             asked, anchors = options.adapt or ("auto" if adapts else None), options.anchors or slide.anchors
-            adapted = adapt_slide(store, asked or "auto", anchors, reporter) if asked or anchors else None
+            wanted = asked or anchors or options.smooth
+            adapted = adapt_slide(store, asked or "auto", anchors, options.smooth, reporter) if wanted else None
             store.write_gallery(
                 make_gallery(store, source.read_tile, lambda pixels: scorer.maps(match(pixels), adapted))
             )

@@ -39,7 +39,8 @@ class AdaptedRecord(BaseModel):
     """How scores were adapted; see `wsi_haloae.adaptation.adapt`.
 
     ``tiles`` is how many tiles gave the slide's level, ``scale`` what distances are divided by, ``anchors`` are
-    the numbers of the tiles that somebody marked. ``widening`` is what ranges of maps are multiplied by.
+    the numbers of the tiles that somebody marked. ``widening`` is what ranges of maps are multiplied by. ``radius``:
+    each score is the median of the tiles within so many µm; None: it is the tile's own.
     ``note`` is a sentence that people must read, or "".
     """
 
@@ -50,6 +51,7 @@ class AdaptedRecord(BaseModel):
     tiles: int
     scale: PositiveFloat
     anchors: tuple[int, ...] = ()
+    radius: PositiveFloat | None = None
     note: str = ""
     display_range: tuple[float, float]
     widening: PositiveFloat = 1.0
@@ -58,6 +60,11 @@ class AdaptedRecord(BaseModel):
     @property
     def words(self) -> str:
         """A phrase for people."""
+        smoothed = "" if self.radius is None else f"; smoothed: the median of all tiles within {self.radius:g} µm"
+        return self._level_words + smoothed
+
+    @property
+    def _level_words(self) -> str:
         if self.mode == "none":
             return "not adapted to the slide"
         if self.mode == "anchors":
@@ -97,6 +104,7 @@ def adapted_scores(adapted: Adapted, asked: Asked, anchors: NDArray[np.int64]) -
         tiles=stand.tiles,
         scale=stand.scale,
         anchors=tuple(anchors.tolist()) if stand.mode == "anchors" else (),
+        radius=adapted.radius,
         note=adapted.note,
         display_range=adapted.display_range,
         widening=adapted.widening,

@@ -54,6 +54,7 @@ from wsi_haloae.stores.adaptation import (
 from wsi_haloae.stores.compaction import compact, is_compact
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
 from wsi_haloae.stores.layout import Column
+from wsi_haloae.stores.positions import tile_positions
 from wsi_haloae.stores.score_header import ScoreHeader
 from wsi_haloae.stores.sharded import (
     SHARD_TILES,
@@ -240,7 +241,18 @@ class ScoreStore(ShardedStore):
         }
         return self.header.model_copy(update={"model": model.model_copy(update=news)})
 
-    def adapt(self, asked: Asked = "auto", anchors: NDArray[np.int64] | None = None) -> Adapted:
+    @property
+    def radius(self) -> float | None:
+        """Each score is the median of the tiles within so many µm; None: it is the tile's own."""
+        return None if self.adapted is None else self.adapted.record.radius
+
+    def positions(self) -> NDArray[np.float32]:
+        """Where the tiles lie, (n, 3), as `wsi_haloae.adaptation.neighbourhood` has it."""
+        return tile_positions(self.header, self.index)
+
+    def adapt(
+        self, asked: Asked = "auto", anchors: NDArray[np.int64] | None = None, radius: float | None = None
+    ) -> Adapted:
         """Adapt the scores to the slide, in place of an earlier adaptation, and return them.
 
         Raises `UsageError` if that cannot be done, `StoreError` if the store is damaged.
@@ -249,7 +261,8 @@ class ScoreStore(ShardedStore):
         with damage_told(self.path, self.kind):
             descriptors = self.descriptors()
             assert descriptors is not None, "asked for only where there are descriptors"
-            adapted = adapt(self.reference(), descriptors, self.states() == TileState.DONE, asked, marked)
+            done, positions = self.states() == TileState.DONE, self.positions()
+            adapted = adapt(self.reference(), descriptors, done, asked, marked, radius=radius, positions=positions)
             write_adapted(self.path, adapted_scores(adapted, asked, marked))
         self.__dict__.pop("adapted", None)
         return adapted

@@ -1,4 +1,7 @@
-"""How slides were scored. Scores are comparable for the same model, rule, tile size, pixel size and stride."""
+"""How slides were scored.
+
+Scores are comparable for the same model, rule, tile size, pixel size, stride and smoothing.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ NAMES_SHOWN = 3
 
 @dataclass(frozen=True)
 class ScoredAs:
-    """How a slide was scored; ``rules`` names the further rules, ``mpp`` is the model's pixel size in µm."""
+    """How a slide was scored; ``rules`` names the further rules, ``mpp`` is the model's pixel size in µm.
+
+    ``radius``: each score is the median of the tiles within so many µm; None: it is the tile's own.
+    """
 
     model_sha256: str
     rule: str
@@ -25,18 +31,20 @@ class ScoredAs:
     mpp: float
     tile_size: int
     stride: int
+    radius: float | None = None
 
     @classmethod
-    def of(cls, header: ScoreHeader) -> Self:
-        """From the header of the slide's score store."""
+    def of(cls, header: ScoreHeader, radius: float | None) -> Self:
+        """From the header of the slide's score store, and the radius by which its scores are smoothed."""
         model, grid = header.model, header.grid
-        return cls(model.sha256, model.rule, header.rules, model.mpp, grid.tile_size, grid.stride)
+        return cls(model.sha256, model.rule, header.rules, model.mpp, grid.tile_size, grid.stride, radius)
 
     def __str__(self) -> str:
         """In words: "model 3fa1c2d4 (mean over tissue cells of A_fm), 0.5 µm/px, tiles of 256 px, stride 256"."""
+        smoothed = "" if self.radius is None else f", smoothed over {self.radius:g} µm"
         return (
             f"model {self.model_sha256[:SHA_SHOWN]} ({self.rule}), {self.mpp:g} µm/px, tiles of {self.tile_size} px, "
-            f"stride {self.stride}"
+            f"stride {self.stride}{smoothed}"
         )
 
 

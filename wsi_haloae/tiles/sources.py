@@ -18,9 +18,11 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.adaptation.neighbourhood import nowhere
 from wsi_haloae.errors import UsageError
 from wsi_haloae.slide.image_file import common_tile_size, read_image
 from wsi_haloae.slide.properties import MPP_TOLERANCE
+from wsi_haloae.stores.positions import tile_positions
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.stores.tile_store import TileStore
 
@@ -33,7 +35,7 @@ class TileSource(Protocol):
     """Reference tiles of one size and scale.
 
     ``groups`` names the patient, slide or cluster of each tile. ``blocks`` names a smaller unit,
-    used if there are too few groups to split.
+    used if there are too few groups to split. ``positions`` say which tiles are neighbours.
     """
 
     @property
@@ -59,6 +61,11 @@ class TileSource(Protocol):
     @property
     def blocks(self) -> Sequence[str]:
         """Block of each tile."""
+        ...
+
+    @property
+    def positions(self) -> NDArray[np.float32]:
+        """Where the tiles lie, (n, 3), as `wsi_haloae.adaptation.neighbourhood` has it."""
         ...
 
     def read(self, number: int) -> NDArray[np.uint8]:
@@ -93,6 +100,7 @@ class TileStoreSource:
             f"{slide} block {row // SPATIAL_BLOCK},{column // SPATIAL_BLOCK}"
             for row, column in zip(index.row, index.column, strict=True)
         ]
+        self.positions = tile_positions(header, index)
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """One tile, (s, s, 3) RGB."""
@@ -112,6 +120,7 @@ class ImageFolderSource:
         self.files = list(files)
         self.groups = list(groups)
         self.blocks = [file.relative_to(folder).as_posix() for file in files]
+        self.positions = nowhere(len(files))
 
     @classmethod
     def open(cls, folder: Path, mpp: float, group_regex: str | None = None) -> Self:
@@ -180,6 +189,15 @@ class CombinedSource:
     def blocks(self) -> list[str]:
         """Block of each tile."""
         return [block for part in self.parts for block in part.blocks]
+
+    @cached_property
+    def positions(self) -> NDArray[np.float32]:
+        """Where the tiles lie, (n, 3); each part's slides are others."""
+        found, slides = [], 0
+        for part in self.parts:
+            found.append(part.positions + np.array([slides, 0, 0], np.float32))
+            slides += int(part.positions[:, 0].max(initial=-1)) + 1
+        return np.concatenate(found)
 
     @property
     def name(self) -> str:

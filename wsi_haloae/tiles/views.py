@@ -23,6 +23,7 @@ class Chosen:
         groups, blocks = source.groups, source.blocks
         self.groups = [groups[number] for number in numbers]
         self.blocks = [blocks[number] for number in numbers]
+        self.positions = source.positions[numbers]
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """One tile, (s, s, 3) RGB."""
@@ -39,7 +40,7 @@ class Changed:
     def __init__(self, source: TileSource, change: Change, label: str) -> None:
         self._source, self._change, self._label = source, change, label
         self.name, self.tile_size, self.mpp = f"{source.name} ({label})", source.tile_size, source.mpp
-        self.groups, self.blocks = list(source.groups), list(source.blocks)
+        self.groups, self.blocks, self.positions = list(source.groups), list(source.blocks), source.positions
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """One tile, (s, s, 3) RGB."""

@@ -79,7 +79,8 @@ class CrossFitted:
         held_out = []
         for place, learned in enumerate(self.without):
             own = fold == place
-            held_out.append(HeldOut(learned.metric(weight), learned.describe(self.moments.values[own]), numbers[own]))
+            described, positions = learned.describe(self.moments.values[own]), self.moments.positions[own]
+            held_out.append(HeldOut(learned.metric(weight), described, numbers[own], positions))
         return ReferenceDescriptors.of(ReferenceDescriptors(self.whole.metric(weight), tuple(held_out)).arrays())
 
     def held_out_distances(

@@ -31,13 +31,14 @@ BATCH = 16
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Moments (n, D) of tiles, and the group of each (n,).
+    """Moments (n, D) of tiles, the group of each (n,), and where they lie (n, 3), as `TileSource.positions` says it.
 
     ``changed`` (kinds, q, D) are those of the tiles at the ``places`` (q,) among them after each kind of change.
     """
 
     values: NDArray[np.float32]
     groups: NDArray[np.str_]
+    positions: NDArray[np.float32]
     places: NDArray[np.int64]
     changed: NDArray[np.float32]
 
@@ -45,12 +46,12 @@ class Moments:
         """Those of the ``chosen`` (n,) tiles alone."""
         kept = chosen[self.places]
         places = (np.cumsum(chosen) - 1)[self.places[kept]]
-        return Moments(self.values[chosen], self.groups[chosen], places, self.changed[:, kept])
+        return Moments(self.values[chosen], self.groups[chosen], self.positions[chosen], places, self.changed[:, kept])
 
 
-def passes(groups: Sequence[str]) -> int:
+def passes(groups: Sequence[str], blocks: Sequence[str]) -> int:
     """How many tiles `measure_moments` reads."""
-    tiles = len(drawn(groups))
+    tiles = len(drawn(groups, blocks))
     return tiles + min(tiles, CHANGED_TILES) * len(NUISANCES)
 
 
@@ -59,24 +60,42 @@ def measure_moments(
 ) -> Moments:
     """Moments of tiles of a source, whose groups are ``groups``; at most `MOST_TILES`."""
     scorer, seed = Scorer(checkpoint, device, BATCH), checkpoint.facts.config.training.seed
-    tiles = drawn(groups)
+    tiles = drawn(groups, source.blocks)
     shown = evenly(tiles, CHANGED_TILES)
     values = moments_of(scorer, source, tiles, advance)
     changed = [moments_of(scorer, view, shown, advance) for view in _changed(source, seed)]
-    return Moments(values, np.asarray(groups)[tiles], np.searchsorted(tiles, shown), np.stack(changed))
+    own = np.asarray(groups)[tiles], source.positions[tiles]
+    return Moments(values, *own, np.searchsorted(tiles, shown), np.stack(changed))
 
 
-def drawn(groups: Sequence[str]) -> NDArray[np.int64]:
-    """Numbers of at most `MOST_TILES` tiles, ascending, evenly spaced within each group.
+def drawn(groups: Sequence[str], blocks: Sequence[str]) -> NDArray[np.int64]:
+    """Numbers of at most `MOST_TILES` tiles, ascending, in whole blocks evenly spaced within each group.
 
     Each group gives all it has, or as many as other large ones. If these are too few for a core, `WITH_CORE` groups
-    give enough for one, because they calibrate scores that are adapted to a slide.
+    give enough for one, because they calibrate scores that are adapted to a slide. Groups that are blocks of slides
+    themselves are given whole, or left out: smoothed scores are calibrated by tiles that have neighbours.
     """
+    areas = np.unique(np.asarray(blocks), return_inverse=True)[1]
+    if np.array_equal(groups, blocks):
+        return _whole_blocks(np.arange(len(areas)), areas, MOST_TILES)
     names, numbers, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     if len(names) > MOST_TILES:
         return evenly(np.arange(len(numbers)), MOST_TILES)
-    taken = _shares(sizes)
-    return np.sort(np.concatenate([evenly(np.flatnonzero(numbers == one), taken[one]) for one in range(len(names))]))
+    members = np.split(np.argsort(numbers, kind="stable"), np.cumsum(sizes)[:-1])
+    parts = [_whole_blocks(own, areas, most) for own, most in zip(members, _shares(sizes), strict=True)]
+    return np.sort(np.concatenate(parts))
+
+
+def _whole_blocks(tiles: NDArray[np.int64], areas: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most ``most`` of ``tiles`` (n,), ascending: whole ``areas`` evenly spaced, but for a few tiles at the end."""
+    if len(tiles) <= most:
+        return tiles
+    _, first, own, sizes = np.unique(areas[tiles], return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(first)  # as they lie on the slide
+    count = -(-most * len(order) // len(tiles))
+    while sizes[evenly(order, count)].sum() < most:
+        count += 1
+    return tiles[np.isin(own, evenly(order, count))][:most]
 
 
 def _shares(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

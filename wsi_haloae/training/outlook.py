@@ -22,15 +22,15 @@ from wsi_haloae.training.moments import drawn
 from wsi_haloae.training.split import Split
 
 
-def describe_outlook(split: Split, groups: Sequence[str], config: Config) -> Iterator[str]:
+def describe_outlook(split: Split, groups: Sequence[str], blocks: Sequence[str], config: Config) -> Iterator[str]:
     """Lines on how small p-values should get, how many groups each rate needs, and what is too few to choose a rule.
 
-    ``groups`` has the group of each tile.
+    ``groups`` and ``blocks`` have those of each tile.
     """
     named, auto = np.asarray(groups), config.scoring.rule == AUTO
     rules = [RULES[name] for name in (candidates() if auto else (config.scoring.rule,))]
     if any(rule.in_metric for rule in rules):
-        yield from _rates(measured_sizes(groups), "p-values")
+        yield from _rates(measured_sizes(groups, blocks), "p-values")
     if any(not rule.in_metric for rule in rules):
         held_back = group_numbers(named[split.tiles["calibration"]])[1]
         start = "  by a rule with the auto-encoder, p-values" if auto else "p-values"
@@ -45,9 +45,9 @@ def describe_outlook(split: Split, groups: Sequence[str], config: Config) -> Ite
         yield f"  {rules[0].name} will learn what is usual from {tiles} validation tiles, which are few; add tiles"
 
 
-def measured_sizes(groups: Sequence[str]) -> NDArray[np.int64]:
+def measured_sizes(groups: Sequence[str], blocks: Sequence[str]) -> NDArray[np.int64]:
     """How many tiles of each group calibrate descriptors (G,)."""
-    return group_numbers(np.asarray(groups)[drawn(groups)])[1]
+    return group_numbers(np.asarray(groups)[drawn(groups, blocks)])[1]
 
 
 def _rates(sizes: NDArray[np.int64], start: str, share: float | None = None) -> Iterator[str]:

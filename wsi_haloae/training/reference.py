@@ -95,7 +95,7 @@ class Reference:
                 f"{averaged * source.mpp:.4g} µm/px (model.input_downsample)"
             )
         yield f"split by group: {split.describe()}"
-        yield from describe_outlook(split, self.groups, config)
+        yield from describe_outlook(split, self.groups, source.blocks, config)
         if self.strata is not None:
             yield f"{len(set(self.strata))} {self.balance}s in training, each of them equally often"
         yield f"training: {steps} steps, {per_epoch} per epoch"

@@ -87,7 +87,10 @@ class Marking:
         if asked is None:
             return self._store.adapted_to(None)
         with damage_told(self._store.path, self._store.kind):
-            adapted = adapt(self._reference, self._descriptors, self._done, asked, numbers)
+            adapted = adapt(
+                self._reference, self._descriptors, self._done, asked, numbers,
+                radius=self._store.radius, positions=self._store.positions(),
+            )  # fmt: skip
         return self._store.adapted_to(adapted_scores(adapted, asked, numbers))
 
     def saved(self) -> NDArray[np.int64]:
@@ -117,11 +120,11 @@ class Marking:
                 raise UsageError(f"{self._scored.name}: the slide has been scored again. Reload the page.")
             if len(numbers):
                 write_anchor_geojson(path, store.header, store.index, numbers)
-                store.adapt("anchors", marked_tiles(path, store.header.slide, store.index))
+                store.adapt("anchors", marked_tiles(path, store.header.slide, store.index), store.radius)
                 return
             path.unlink(missing_ok=True)
             if asked := _asked(store, numbers):
-                store.adapt(asked)
+                store.adapt(asked, radius=store.radius)
             else:
                 store.forget_adaptation()
 
@@ -141,10 +144,13 @@ class Marking:
 
 
 def _asked(store: ScoreStore, numbers: NDArray[np.int64]) -> Asked | None:
-    """How scores are adapted with these marks; None, without any, for a model whose own rule does not adapt."""
+    """How scores are adapted with these marks; None, without any, for a model whose own rule does not adapt.
+
+    Scores that are smoothed stay so, which needs some adaptation.
+    """
     if len(numbers):
         return "anchors"
-    return "auto" if store.header.model.rule_name == DESCRIPTOR else None
+    return "auto" if store.header.model.rule_name == DESCRIPTOR or store.radius else None
 
 
 def export_command(scored: ScoredFolder) -> str:
