@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from wsi_haloae.adaptation.metric import Metric
+from wsi_haloae.adaptation.neighbourhood import nowhere
 from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 from wsi_haloae.experiments.next_patient import SHARES, SIZES, Question, Scored, answers, first, mixtures
 from wsi_haloae.experiments.next_patient_table import markdown_answers
@@ -34,7 +35,9 @@ def reference() -> ReferenceDescriptors:
     groups = np.repeat(np.arange(8, dtype=np.int32), 30)
     tiles = random.normal(size=(240, SIZE)).astype(np.float16)
     halves = (groups < 4, groups >= 4)
-    return ReferenceDescriptors(metric, tuple(HeldOut(metric, tiles[own], groups[own]) for own in halves))
+    return ReferenceDescriptors(
+        metric, tuple(HeldOut(metric, tiles[own], groups[own], nowhere(int(own.sum()))) for own in halves)
+    )
 
 
 @pytest.fixture(scope="module")
