@@ -231,7 +231,8 @@ def test_descriptors_and_what_they_are_compared_with_come_back(tmp_path: Path) -
         level = known.metric.level(found.descriptors()[:4])
         np.testing.assert_allclose(found.read("score") * record.scale, level.distance(found.descriptors()), rtol=1e-5)
     single, again = found.read("score"), ScoreStore.open(store.path)
-    smooth = again.adapt("anchors", np.arange(4), radius=SIDE)
+    again.adapt("anchors", np.arange(4), radius=SIDE)
+    smooth = again.adapted.record
     assert ScoreStore.open(store.path).radius == smooth.radius == SIDE
     np.testing.assert_array_equal(again.read("score"), local_median(single, store.positions(), SIDE))
     assert smooth.words.endswith(f"; smoothed: the median of all tiles within {SIDE} µm")
