@@ -3,7 +3,8 @@
     none      nothing is known of the slide's level
     slide     its level is taken from its own core, the tiles that are most like the reference
     anchors   its level is taken from tiles that somebody has marked as reference tissue
-    auto      anchors if there are any; else slide, unless the core spreads too far to be reference tissue; else none
+    auto      anchors if there are any; else slide, unless the core spreads too far to be reference tissue; else none.
+              A core that spreads doubtfully far is used, with a note
 
 `wsi_haloae.adaptation.standpoint` has the level, and the scale of the distances from it. Each score may then become the
 median of its neighbourhood (`wsi_haloae.adaptation.neighbourhood`).
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.core import FEWEST, Core, find_core
 from wsi_haloae.adaptation.neighbourhood import have_neighbours, local_median
-from wsi_haloae.adaptation.reference import ReferenceDescriptors
+from wsi_haloae.adaptation.reference import DOUBTFUL, LOOSEST, ReferenceDescriptors
 from wsi_haloae.adaptation.standpoint import Mode, Standpoint, calibration_scores, standpoint
 from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.errors import UsageError
@@ -112,14 +113,24 @@ def _mode(
                 "--adapt none, or mark some tiles of reference tissue (--anchors)."
             )
         return "none", f"Not adapted to the slide, which has fewer than {FEWEST} scored tiles."
-    spread, most = core.spread, reference.largest_spread
-    if most is None or spread <= most:
+    return _of_own_core(reference.looseness(core), asked)
+
+
+def _of_own_core(loose: float, asked: Asked) -> tuple[Mode, str]:
+    """The same for a core that spreads ``loose`` times as far as usual, if *slide* or *auto* was asked for."""
+    doubt = (
+        f"Its most reference-like tiles differ from each other {loose:.2g} times as much as reference tiles do, so "
+        "perhaps none of the slide is reference tissue."
+    )
+    if loose <= DOUBTFUL:
         return "slide", ""
     if asked == "slide":
-        return "slide", _doubt(spread, most)
+        return "slide", doubt
+    if loose <= LOOSEST:
+        return "slide", f"{doubt} If you can, mark a few tiles of reference tissue (--anchors)."
     return "none", (
-        f"Not adapted to the slide, and so not comparable with other slides: {_doubt(spread, most)} Mark a few tiles "
-        "of reference tissue (--anchors). If you know that some of the slide is reference tissue, use --adapt slide."
+        f"Not adapted to the slide, and so not comparable with other slides: {doubt} Mark a few tiles of reference "
+        "tissue (--anchors). If you know that some of the slide is reference tissue, use --adapt slide."
     )
 
 
@@ -130,11 +141,4 @@ def _lonely(reference: ReferenceDescriptors, radius: float) -> str:
     return (
         f"None of the model's reference tiles is known to lie within {radius:g} µm of another one, so p-values compare "
         "medians of neighbours with scores of single tiles. Use smoothed scores as a picture only."
-    )
-
-
-def _doubt(spread: float, most: float) -> str:
-    return (
-        f"Its most reference-like tiles differ from each other more than reference tiles do ({spread:.2g}; at most "
-        f"{most:.2g} is usual), so perhaps none of the slide is reference tissue."
     )

@@ -19,7 +19,11 @@ from numpy.typing import NDArray
 from wsi_haloae.adaptation.metric import Level, Metric
 
 SHARE, LEAST = 0.05, 8
-"""Share of a slide's tiles that its core has, and how many it has at least."""
+"""Share of a slide's tiles that its core has, and how many it has at least.
+
+A core tells the level of its slide as well as `LEAST` tiles do, whatever its size: its tiles were chosen for lying
+close together. So a large slide is adapted as the small ones that calibrate are.
+"""
 FEWEST = 50
 """A slide or group with fewer tiles has no core: too few to say how they spread."""
 MOST = 8192
@@ -29,7 +33,11 @@ _STEPS = 50
 
 @dataclass(frozen=True, eq=False)
 class Core:
-    """Numbers of the core's tiles, ascending, and the mean of their distances from their own centre."""
+    """Numbers of the core's tiles, ascending, and how far they spread.
+
+    ``spread`` is the mean of their distances from their own centre, times n / (n - 1): small cores lie nearer to a
+    centre that is their own.
+    """
 
     numbers: NDArray[np.int64]
     spread: float
@@ -48,4 +56,4 @@ def find_core(descriptors: NDArray[np.floating], metric: Metric) -> Core:
             break
         core = nearest
         level = Level(values[core].mean(axis=0), own.precision)
-    return Core(sample[core], float(level.distance(values[core]).mean()))
+    return Core(sample[core], float(level.distance(values[core]).mean()) * size / (size - 1))

@@ -59,14 +59,15 @@ class Metric:
         """The level of a slide of which nothing is known."""
         return Level.of(self.mean, self.within + self.across)
 
-    def level(self, anchors: NDArray[np.floating]) -> Level:
+    def level(self, anchors: NDArray[np.floating], worth: int | None = None) -> Level:
         """The level of a slide with these reference tiles (n, k): the posterior of its offset, and what it leaves open.
 
-        Without anchors it is `unknown`; many anchors leave only ``within``.
+        Without anchors it is `unknown`; many anchors leave only ``within``. They tell as much as ``worth`` independent
+        tiles; None: as n.
         """
         if not len(anchors):
             return self.unknown
-        gain, precision = self._posterior(len(anchors))
+        gain, precision = self._posterior(worth or len(anchors))
         return Level(self.mean + gain @ (anchors.astype(np.float64).mean(axis=0) - self.mean), precision)
 
     def distances_from_others(self, anchors: NDArray[np.floating]) -> NDArray[np.float32]:

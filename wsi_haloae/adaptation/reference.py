@@ -18,11 +18,14 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.adaptation.core import FEWEST, find_core
+from wsi_haloae.adaptation.core import FEWEST, Core, find_core
 from wsi_haloae.adaptation.metric import Metric
 
-LOOSEST = 1.7
-"""How many times as far as usual a core may spread. Chosen while looking at three tissues (docs/adaptation.md)."""
+DOUBTFUL, LOOSEST = 1.4, 1.7
+"""How many times as far as usual a core may spread without a word, and at all.
+
+Chosen while looking at three tissues, where neither tells all slides without reference tissue (docs/adaptation.md).
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +80,9 @@ class ReferenceDescriptors:
         spreads = [find_core(tiles, metric).spread for metric, tiles in slides if len(tiles) >= FEWEST]
         return float(np.mean(spreads)) if spreads else None
 
-    @property
-    def largest_spread(self) -> float | None:
-        """The largest spread of a slide's core for which it counts as reference tissue; None if that is unknown."""
-        return None if self.usual_spread is None else LOOSEST * self.usual_spread
+    def looseness(self, core: Core) -> float:
+        """How many times as far as usual the core of a slide spreads; 0 if nobody knows."""
+        return 0.0 if self.usual_spread is None else core.spread / self.usual_spread
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As named arrays, to be stored."""

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.adaptation.core import FEWEST, Core, find_core
+from wsi_haloae.adaptation.core import FEWEST, LEAST, Core, find_core
 from wsi_haloae.adaptation.metric import Level, Metric
 from wsi_haloae.adaptation.neighbourhood import local_median
 from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
@@ -56,7 +56,8 @@ def standpoint(
         return Standpoint(mode, metric.level(marked), len(marked), _scale_of(marked, reference, metric))
     core = core or find_core(descriptors, metric)
     scale = 1.0 if reference.usual_spread is None else max(1.0, core.spread / reference.usual_spread)
-    return Standpoint(mode, metric.level(descriptors[core.numbers]), len(core.numbers), scale)
+    level = metric.level(descriptors[core.numbers], worth=LEAST)
+    return Standpoint(mode, level, len(core.numbers), scale)
 
 
 def _scale_of(anchors: NDArray[np.float16], reference: ReferenceDescriptors, metric: Metric) -> float:
