@@ -92,9 +92,9 @@ def test_there_and_back_gives_the_same_bytes(out: Path, tmp_path: Path) -> None:
     assert outputs(out) == before
 
 
-def test_the_mean_of_each_map_of_the_gallery_is_the_shown_score(scored: Path) -> None:
+def test_the_mean_of_each_map_of_the_gallery_is_the_shown_score(adapted_slides: Path) -> None:
     """To what half precision leaves of a descriptor: 1 % here; see the bound in tests/scoring/test_cell_shares.py."""
-    store = opened(scored)
+    store = opened(adapted_slides)
     assert store.adapted.record.mode == "slide"
     gallery, cells = store.gallery(), store.read("tissue_cells")
     means = gallery.maps.sum(axis=(1, 2)) / np.where(cells, cells, gallery.maps[0].size)[gallery.number]
@@ -102,11 +102,11 @@ def test_the_mean_of_each_map_of_the_gallery_is_the_shown_score(scored: Path) ->
     unadapted = store.adapted_to(None).read("score")[gallery.number]
     assert np.abs(means / unadapted - 1).max() > 0.1
     assert gallery.maps_show(store.read("score")) == "score"
-    assert map_words("descriptor", "score") in words_of(scored)
+    assert map_words("descriptor", "score") in words_of(adapted_slides)
     widened, own = store.shown.model.map_range, store.header.model.map_range
     assert widened == tuple(end * store.adapted.record.widening for end in own)
-    assert f"anomaly map (its mean over tissue is the score): {widened[0]:.3g}" in words_of(scored)
-    assert "widened as the range of the scores is by the adaptation" in words_of(scored)
+    assert f"anomaly map (its mean over tissue is the score): {widened[0]:.3g}" in words_of(adapted_slides)
+    assert "widened as the range of the scores is by the adaptation" in words_of(adapted_slides)
 
 
 def test_the_page_says_so_if_its_maps_are_of_another_adaptation(out: Path) -> None:
@@ -116,8 +116,8 @@ def test_the_page_says_so_if_its_maps_are_of_another_adaptation(out: Path) -> No
     assert map_words("descriptor", "score") in words_of(out)
 
 
-def test_kept_maps_stay_those_of_the_unadapted_score(tiny: Tiny, model: Path, tmp_path: Path) -> None:
-    command = ["score", str(tiny.slide), "-m", str(model), "-o", str(tmp_path), "--maps", "-q"]
+def test_kept_maps_stay_those_of_the_unadapted_score(tiny: Tiny, adapting_model: Path, tmp_path: Path) -> None:
+    command = ["score", str(tiny.slide), "-m", str(adapting_model), "-o", str(tmp_path), "--maps", "-q"]
     assert run(command) == 0
     store = opened(tmp_path)
     maps, cells = store.anomaly_maps(slice(None)), store.read("tissue_cells")
