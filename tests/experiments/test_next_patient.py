@@ -52,7 +52,7 @@ def test_adaptation_answers_what_distances_of_another_slide_cannot(
     assert rows["metric, none"].auroc < rows["metric, auto"].auroc
     assert rows["metric, auto"].auroc > 0.99
     assert rows["metric, none"].false_calls == 1
-    assert rows["metric, auto"].false_calls < 0.1
+    assert rows["metric, auto"].false_calls < 0.2
     assert rows["metric, 10 anchors"].auroc > 0.99
     assert rows["kNN-5, slide"].auroc > 0.95
     assert rows["PCA-16, slide"].auroc > 0.95
