@@ -29,7 +29,7 @@ def imaged_otherwise(source: TileSource) -> TileSource:
 
 
 def tested_tiles(checkpoint: Checkpoint, usual: TileSource, reference: TileSource) -> CombinedSource:
-    """N ``usual`` tiles, then each kind of synthetic anomaly made from the n tiles of ``reference``."""
+    """The n ``usual`` tiles, then each kind of synthetic anomaly made from the n tiles of ``reference``."""
     others = synthetic_anomalies_of(reference, checkpoint.facts.config.training.seed)
     return CombinedSource([usual, *others.values()])
 

@@ -62,7 +62,7 @@ class Learned:
 
 @dataclass(frozen=True, eq=False)
 class CrossFitted:
-    """What all groups taught (``whole``), and what was learned without each fold; ``fold`` (n,) is that of each tile.
+    """What all groups taught (``whole``), and what was learned without each fold of them.
 
     ``fold_of`` has the fold of each group's name.
     """
