@@ -108,8 +108,16 @@ def lead(by: float, low: float) -> Lead:
 @pytest.mark.parametrize(
     ("leads", "chosen", "said"),
     [
-        ({"combined": lead(-0.1, -0.2), "content": lead(-0.2, -0.3)}, "descriptor", "a toss-up or worse"),
-        ({"combined": lead(0.1, -0.02), "content": lead(0.01, 0.001)}, "descriptor", "combined leads by +0.100"),
+        (
+            {"combined": lead(-0.1, -0.2), "content": lead(-0.2, -0.3)},
+            "descriptor",
+            "No other rule leads the usual one",
+        ),
+        (
+            {"combined": lead(0.1, -0.02), "content": lead(0.01, 0.001)},
+            "descriptor",
+            "combined leads by +0.100 (-0.020 to +0.200 over groups): a toss-up",
+        ),
         ({"combined": lead(0.1, 0.05), "content": lead(0.05, 0.01)}, "combined", "combined leads by +0.100"),
         ({"combined": lead(0.1, 0.05), "content": lead(0.2, 0.01)}, "content", "content leads by +0.200"),
         ({}, "descriptor", "10 held-out tiles of 5 groups are too few"),

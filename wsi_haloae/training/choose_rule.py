@@ -67,8 +67,10 @@ class Choice:
             )
         name = self.rule if self.rule in self.leads else max(self.leads, key=lambda one: self.leads[one].lead)
         lead, interval = self.leads[name].lead, self.leads[name].interval
+        if lead <= 0:
+            return "No other rule leads the usual one"
         words = f"{name} leads by {lead:+.3f} ({interval.low:+.3f} to {interval.high:+.3f} over groups)"
-        return words if self.rule == name else f"{words}: a toss-up or worse, so the usual rule is used"
+        return words if self.rule == name else f"{words}: a toss-up, so the usual rule is used"
 
 
 def choose_rule(
