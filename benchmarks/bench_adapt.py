@@ -26,7 +26,8 @@ def main() -> None:
     held_out = random.normal(size=(CALIBRATION, SIZE)).astype(np.float16)
     groups = np.repeat(np.arange(GROUPS, dtype=np.int32), CALIBRATION // GROUPS)
     with tempfile.TemporaryDirectory() as name:
-        store = scored_store(Path(name), reference=ReferenceDescriptors(metric, held_out, groups, 1.0)).compacted()
+        store = scored_store(Path(name), reference=ReferenceDescriptors(metric, held_out, groups, 1.0))
+        store.assemble()
         size = sum(file.stat().st_size for file in (store.path / "descriptor").rglob("*") if file.is_file())
         modes: dict[Asked, int] = {"none": 0, "slide": 0, "anchors": ANCHORS}
         for mode, anchors in modes.items():

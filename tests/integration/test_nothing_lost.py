@@ -24,8 +24,8 @@ from benchmarks.killing import count_shards, kill_and_compare
 from tests.integration.conftest import Tiny
 from tests.integration.test_score import digests, score, table
 from wsi_haloae.scoring.scorer import Scorer
+from wsi_haloae.stores.filling import SHARD_TILES
 from wsi_haloae.stores.score_store import ScoreStore, TileScores
-from wsi_haloae.stores.sharded import SHARD_TILES
 from wsi_haloae.tiles.reading import SlideTiles
 from wsi_haloae.workspace.lock import LOCK_NAME
 

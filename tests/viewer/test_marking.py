@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zarr
 from numpy.typing import NDArray
 from starlette.types import ASGIApp
 
+from tests.stores.make import edit
 from tests.viewer.asking import OWN_HOST, PORT, Answer, ask
 from tests.viewer.scored import LOST, Scored, score_slide, write_slide
 from wsi_haloae.cli.main import run
@@ -94,10 +94,9 @@ def test_a_preview_is_what_adapting_the_store_gives_and_writes_nothing(app: ASGI
 
 @pytest.mark.parametrize("rule", ["content", "descriptor"])
 def test_without_marks_scores_are_what_score_would_give(rule: str, app: ASGIApp, folder: Path) -> None:
-    group = zarr.open_group(folder / "scores.zarr", mode="r+")
     header = opened(folder).header
     header = header.model_copy(update={"model": header.model.model_copy(update={"rule_name": rule})})
-    group.attrs["header"] = header.model_dump(mode="json")
+    edit(folder / "scores.zarr", lambda attributes: attributes.update(header=header.model_dump(mode="json")))
     plain = opened(shutil.copytree(folder, folder.parent.parent / "copy"))
     if rule == "descriptor":  # the only rule that adapts by itself
         plain.adapt("auto")

@@ -34,7 +34,6 @@ from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
-from wsi_haloae.stores.adaptation import read_reference
 from wsi_haloae.stores.score_store import ScoreStore, TileScores
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.tiles.reference import ReferenceOptions
@@ -162,7 +161,7 @@ def _scored(patient: str, model: Path, options: RealSlidesOptions, reporter: Rep
     classes = label_tiles(regions, index.location, index.size, 0.5)
     write_truth_picture(output / f"{slide.stem}.png", store, regions["Liver"], "Liver")
     classes[store.states() != TileState.DONE] = ""
-    return Scored(store.scores(), store.header.rules, classes, read_reference(store.path))
+    return Scored(store.scores(), store.header.rules, classes, store.reference())
 
 
 def _tiles(model: Path, options: RealSlidesOptions, reference: ReferenceDescriptors, reporter: Reporter) -> Scored:

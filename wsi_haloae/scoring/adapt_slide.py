@@ -14,7 +14,8 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import SlideRecord, TileIndex
+from wsi_haloae.stores.sharded import TileIndex
+from wsi_haloae.stores.store_header import SlideRecord
 
 
 def require_adaptable(asked: Asked | None, anchors: Path | None) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.provenance.use import SlideUse
-from wsi_haloae.stores.sharded import StoreHeader
+from wsi_haloae.stores.store_header import StoreHeader
 
 
 class ModelRecord(BaseModel):
