@@ -45,10 +45,10 @@ def cuts(
     """Do ``work`` in ``folder``, and check what each cut of the power would leave. Returns how many there were."""
     disk, scratch, count = Disk(folder), folder.with_name(f"{folder.name}-cut"), 0
 
-    def cut() -> None:
+    def cut(*, last: bool = False) -> None:
         nonlocal count
         count += 1
-        if count % every:
+        if count % every and not last:
             return
         for all_names in (False, True):
             check(disk.rebuild(scratch, all_names=all_names))
@@ -56,7 +56,7 @@ def cuts(
 
     with disk.watching(cut, ignoring=ignoring):
         work()
-        cut()
+        cut(last=True)
     return count
 
 

@@ -174,7 +174,7 @@ class Filling:
     def _bytes(self, shard: int) -> int:
         """Size of a shard's file, which follows from the columns."""
         place = self._place(shard)
-        rows = (place.stop - place.start) * self._row_bytes
+        rows: int = (place.stop - place.start) * self._row_bytes
         return _HEAD.size + rows + len(self.large) * _PIECE.size + _CRC.size
 
     @cached_property
