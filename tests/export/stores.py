@@ -114,6 +114,7 @@ def make_store(
     p_value: NDArray[np.float32] | None = None,
     flags: NDArray[np.uint8] | None = None,
     maps: NDArray[np.float32] | None = None,
+    reason: NDArray[np.uint8] | None = None,
     reference: NDArray[np.float32] | None = None,
 ) -> ScoreStore:
     """A store whose scores are 0, 1, 2, ... and whose tiles are all done, unless told otherwise.
@@ -134,6 +135,8 @@ def make_store(
         columns["flags"] = flags
     if maps is not None:
         columns["anomaly_map"] = maps
+    if reason is not None:
+        columns["reason"] = reason
     for name, values in columns.items():
         column = group[name]
         assert isinstance(column, zarr.Array)

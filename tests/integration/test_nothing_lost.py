@@ -86,7 +86,7 @@ def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> N
     # Tests in the background of a shell ignore Ctrl-C, and so would a child.
     listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     process, said = scoring(tiny, tmp_path / "out", before=[listening])
-    _wait_for((tmp_path / "out/tiny/scores.zarr/state/c").exists, process)
+    _wait_for((tmp_path / "out/tiny/scores.zarr/shards/000000.bin").exists, process)
     _signal(process, signal.SIGINT)
     process.join(60)
     assert process.exitcode == 130

@@ -17,11 +17,11 @@ _LENGTH = struct.Struct("<Q")
 _BLOCK = 1 << 20
 
 
-def write_digest(path: Path) -> None:
-    """State the digest in a file that was just written with `BLANK` in its place."""
-    with path.open("r+b") as stream:
+def write_digest(partial: Path) -> None:
+    """State the digest in a file that is being made, and has `BLANK` in its place."""
+    with partial.open("r+b") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        stream.seek(_header(path).rindex(BLANK.encode()))
+        stream.seek(_header(partial).rindex(BLANK.encode()))
         stream.write(digest.encode())
 
 

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from wsi_haloae.atomic import commit
+
 ROOT = "zarr.json"
 _CONTENTS, _DIGEST = "contents", "sha256"
 _BLANK = "0" * 64
@@ -111,7 +113,7 @@ def pieces_below(folder: Path, prefix: str = "") -> dict[str, Piece]:
 
 def seal_new(folder: Path, attributes: Mapping[str, Any]) -> None:
     """Seal a group that was just made, under a name that nobody opens yet."""
-    (folder / ROOT).write_bytes(Seal.make(attributes, pieces_below(folder)).raw)
+    commit(folder / ROOT, [Seal.make(attributes, pieces_below(folder)).raw])
 
 
 def _with_digest(raw: bytes, old: str, new: str) -> bytes:

@@ -31,6 +31,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.column_file import create_column, create_whole
 from wsi_haloae.stores.damage import damage_told
 from wsi_haloae.stores.filling import SHARD_TILES, SHARDS_NAME, Filling
+from wsi_haloae.stores.index_places import MOST_TILES, check_places
 from wsi_haloae.stores.layout import Column, check_layout, check_values
 from wsi_haloae.stores.made_from import differing
 from wsi_haloae.stores.places import plain_store, sizes_below
@@ -39,8 +40,6 @@ from wsi_haloae.stores.seal import ROOT, Contents, seal_new
 from wsi_haloae.stores.sealed_store import SealedStore, open_sealed
 from wsi_haloae.stores.store_header import StoreHeader
 
-MOST_TILES = 1 << 26
-"""70,000 x 70,000 pixels at a stride of 9. A file that claims more is damaged, and would fill the memory."""
 MOST_PIXELS = 1 << 28
 
 
@@ -170,19 +169,8 @@ class ShardedStore:
 
     def check(self) -> None:
         """Raise `ValueError` for an index that no tiler can have made. Later code trusts the index."""
-        index, grid = self.index, self.header.grid
-        rows = grid.slide_height / (grid.stride * grid.l0_scale_y) + 2  # at most one more than there are
-        columns = grid.slide_width / (grid.stride * grid.l0_scale_x) + 2
-        if rows * columns > MOST_TILES:
-            raise ValueError(f"its grid has {rows:.3g} x {columns:.3g} tiles, more than {MOST_TILES:,}")
-        if not len(index):
-            return
-        ends = (index.location + index.size <= [grid.slide_width, grid.slide_height]).all()
-        starts = min(index.location.min(), index.row.min(), index.column.min()) >= 0 and index.size.min() > 0
-        if not (starts and ends and index.row.max() < rows and index.column.max() < columns):
-            raise ValueError("tiles lie outside the slide")
-        if not (np.diff(index.row * int(columns) + index.column) > 0).all():
-            raise ValueError("tiles are not in reading order")
+        index = self.index
+        check_places(index.row, index.column, index.location, index.size, self.header.grid)
 
     def _require_lengths(self) -> None:
         """Raise `ValueError`, before reading, unless all arrays with an entry per tile have the same length."""
