@@ -130,7 +130,8 @@ def _count_new_files() -> list[str]:
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT:
-            created.append(os.fspath(arguments[0]) if not isinstance(arguments[0], int) else "")
+            if not isinstance(arguments[0], int):  # else it is open already
+                created.append(os.fspath(arguments[0]))
 
     sys.addaudithook(note)
     return created

@@ -71,6 +71,15 @@ def test_attributes_of_any_shape(attributes: object, scored: Path, capsys: pytes
     assert "wsi-haloae score store" in refused(scored, capsys)
 
 
+@pytest.mark.parametrize("piece", ["score/c/0", "state/c/0", "thumbnail/zarr.json"])
+def test_a_piece_that_is_missing_is_named_by_every_command(
+    piece: str, scored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """zarr would read fill values, with the state "scored"."""
+    (scored / "scores.zarr" / piece).unlink()
+    assert f"is damaged ({piece} is missing). Make it again: --overwrite" in refused(scored, capsys)
+
+
 @pytest.mark.parametrize("header", HEADERS)
 def test_a_header_of_any_shape(header: object, scored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(scored / "scores.zarr", lambda attributes: attributes.update(header=header))

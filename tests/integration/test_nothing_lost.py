@@ -141,6 +141,23 @@ def test_killed_between_the_last_score_and_the_gallery(
     assert digests(tmp_path / "out") == digests(tmp_path / "quiet")
 
 
+def test_shards_that_were_lost_or_damaged_meanwhile_are_scored_again(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ScoreStore, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert score(tiny, tmp_path / "out") == 130
+    lost, flipped, *_ = sorted((tmp_path / "out/tiny/scores.zarr/shards").iterdir())
+    lost.unlink()
+    raw = bytearray(flipped.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    flipped.write_bytes(raw)
+    assert score(tiny, tmp_path / "out") == 0
+    assert f"shards/{flipped.name} is not what was written there; its tiles are done again" in capsys.readouterr().err
+    assert score(tiny, tmp_path / "quiet") == 0
+    assert digests(tmp_path / "out") == digests(tmp_path / "quiet")
+
+
 def test_a_full_disk_is_said_and_the_rerun_completes(tiny: Tiny, tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: the kernel refuses to write in the same way."""
     limit = 200_000  # bytes: less than a shard of pixels
