@@ -129,9 +129,11 @@ def _count_new_files() -> list[str]:
     created: list[str] = []
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT:
-            if not isinstance(arguments[0], int):  # else it is open already
-                created.append(os.fspath(arguments[0]))
+        if event != "open":
+            return
+        path, _, flags = arguments
+        if isinstance(flags, int) and flags & os.O_CREAT and not isinstance(path, int):  # a number is open already
+            created.append(os.fspath(path))
 
     sys.addaudithook(note)
     return created

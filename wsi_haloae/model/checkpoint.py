@@ -97,6 +97,7 @@ class Checkpoint:
     descriptors: DescriptorModel | None = None
     trained_on: TrainedOn | None = None
     sha256: str = ""
+    has_digest: bool = False  # it was loaded from a file that states one
 
     def with_facts(self, **changes: Any) -> Checkpoint:
         """The same model with some facts changed."""
@@ -158,6 +159,7 @@ class Checkpoint:
             descriptor_model(path, tensors),
             _trained_on(path, facts, tensors),
             sha256,
+            digest is not None,
         )
 
 

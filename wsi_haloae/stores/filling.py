@@ -82,7 +82,14 @@ class Filling:
 
     def discard_damaged(self) -> list[str]:
         """Remove the files of shards that are not as they were written, so that these are pending, and return why."""
-        damage = []
+        damage = self.damage()
+        for shard in damage:
+            self._file(shard).unlink(missing_ok=True)
+        return list(damage.values())
+
+    def damage(self) -> dict[int, str]:
+        """What is wrong with which shards. Of a large array's file only the size is looked at."""
+        damage = {}
         for shard in range(_shards(self.length)):
             try:
                 found = self._content(shard)
@@ -91,8 +98,7 @@ class Filling:
                         key = self._key_of(name, shard)
                         piece.require_size(key, _size(self.path / key))
             except ValueError as error:
-                self._file(shard).unlink(missing_ok=True)
-                damage.append(str(error))
+                damage[shard] = str(error)
         return damage
 
     def assembled(self) -> dict[str, Piece]:

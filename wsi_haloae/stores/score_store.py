@@ -59,7 +59,8 @@ from wsi_haloae.stores.filling import SHARD_TILES
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
 from wsi_haloae.stores.layout import Column
 from wsi_haloae.stores.score_header import ScoreHeader
-from wsi_haloae.stores.seal import ROOT, pieces_below
+from wsi_haloae.stores.seal import ROOT, damage_below, pieces_below
+from wsi_haloae.stores.sealed_store import open_sealed
 from wsi_haloae.stores.sharded import ShardedStore, TileIndex, TileState
 from wsi_haloae.stores.store_header import StoreHeader
 
@@ -261,6 +262,19 @@ class ScoreStore(ShardedStore):
         """What descriptors are compared with. Raises `StoreError` if it is damaged."""
         with damage_told(self.path, self.kind):
             return read_reference(self._group)
+
+    def damage(self) -> list[str] | None:
+        """The same, with the adapted scores."""
+        found, adapted = super().damage(), self.path / ADAPTED_NAME
+        if found is None or not adapted.is_dir():
+            return found
+        try:
+            return [
+                *found,
+                *damage_below(adapted, open_sealed(adapted, name=f"{ADAPTED_NAME}/")[1].seal, f"{ADAPTED_NAME}/"),
+            ]
+        except ValueError as error:
+            return [*found, str(error)]
 
     def anomaly_map(self, number: int) -> NDArray[np.float32]:
         """The kept anomaly map (m, m) of one tile."""

@@ -111,6 +111,18 @@ def pieces_below(folder: Path, prefix: str = "") -> dict[str, Piece]:
     return pieces
 
 
+def damage_below(folder: Path, seal: Seal, prefix: str = "") -> list[str]:
+    """Read every file that a seal names, and say which are not as they were written."""
+    damage = []
+    for name, piece in seal.contents.items():
+        path = folder / name
+        try:
+            piece.require(prefix + name, path.read_bytes() if path.is_file() else None)
+        except ValueError as error:
+            damage.append(str(error))
+    return damage
+
+
 def seal_new(folder: Path, attributes: Mapping[str, Any]) -> None:
     """Seal a group that was just made, under a name that nobody opens yet."""
     commit(folder / ROOT, [Seal.make(attributes, pieces_below(folder)).raw])

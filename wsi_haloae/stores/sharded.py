@@ -36,7 +36,7 @@ from wsi_haloae.stores.layout import Column, check_layout, check_values
 from wsi_haloae.stores.made_from import differing
 from wsi_haloae.stores.places import plain_store, sizes_below
 from wsi_haloae.stores.reasons import REASON_BYTES, as_bytes, as_text
-from wsi_haloae.stores.seal import ROOT, Contents, seal_new
+from wsi_haloae.stores.seal import ROOT, Contents, damage_below, seal_new
 from wsi_haloae.stores.sealed_store import SealedStore, open_sealed
 from wsi_haloae.stores.store_header import StoreHeader
 
@@ -261,6 +261,13 @@ class ShardedStore:
                 f"{self.path}: this {self.kind} was begun by an earlier version of wsi-haloae, which keeps unfinished "
                 "work in another way. Finish it with that version, or pass --overwrite to start again."
             )
+
+    def damage(self) -> list[str] | None:
+        """Read every file, and say what is not as it was written. None if nobody can know: the store has no seal."""
+        if self._sealed is None:
+            return None
+        unfinished = [] if self._filling is None else list(self._filling.damage().values())
+        return [*damage_below(self.path, self._sealed.seal), *unfinished]
 
     def reasons(self, shard: int) -> tuple[str, ...]:
         """Why each tile of a shard could not be read; "" for one that could."""
