@@ -66,4 +66,4 @@ def test_each_damaged_piece_is_named(out: Path, capsys: pytest.CaptureFixture[st
 
 def test_nothing_to_verify_is_bad_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", str(tmp_path)]) == 2
-    assert "no store or model here" in capsys.readouterr().err
+    assert "no store and no model here" in capsys.readouterr().err
