@@ -17,7 +17,7 @@ from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.score_store import TileScores
 
 STAGES = (
-    "tiles.zarr", "scores.zarr", "scores.zarr/state/c", "scores.zarr/gallery",
+    "tiles.zarr", "scores.zarr", "scores.zarr/shards/000000.bin", "scores.zarr/score/c", "scores.zarr/gallery",
     "tiles.csv", "heatmap.ome.tif", "report.html",
 )  # fmt: skip
 """The outputs, in the order in which a run writes them."""

@@ -121,4 +121,5 @@ def _score_by_brightness(
             None,
         )
         scores.write_shard(shard, result, tiles.states()[place])
+    scores.assemble()
     return tiling, scores

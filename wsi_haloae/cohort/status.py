@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wsi_haloae.cohort.table import ENDED, LOG_NAME, NAME, Row, read_cohort
 from wsi_haloae.errors import StoreError, UsageError
+from wsi_haloae.stores.filling import SHARDS_NAME
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 
@@ -103,7 +104,7 @@ def _progress(folder: Path, row: Row) -> Progress:
         scored = tiles - store.count_tiles(store.pending_shards())
     except StoreError:  # it does not exist yet
         pass
-    signs = [path.stat().st_mtime for path in (folder / LOG_NAME, folder / STORE_NAME / "state" / "c") if path.exists()]
+    signs = [path.stat().st_mtime for path in (folder / LOG_NAME, folder / STORE_NAME / SHARDS_NAME) if path.exists()]
     return Progress(row, scored, tiles, time.time() - max(signs, default=time.time()))
 
 

@@ -88,11 +88,10 @@ class ScoreRun:
         if options.overwrite:  # only now: every error in the command has been reported
             remove_outputs(folder)
         record.lap("tissue")
-        scores = open_scores(folder, plan.header, chosen, planner.checkpoint)
+        scores = open_scores(folder, plan.header, chosen, planner.checkpoint, reporter)
         (folder / RECORD_NAME).unlink(missing_ok=True)
         if not scores.finished:
             self._score(source, folder, chosen, scores, record)
-        scores = scores.compacted()
         exported = write_exports(scores, folder)
         record.lap("exports")
         if not options.keep_tiles:

@@ -17,7 +17,8 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.positions import strides
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import SlideRecord, StoreHeader, TileIndex
+from wsi_haloae.stores.sharded import TileIndex
+from wsi_haloae.stores.store_header import SlideRecord, StoreHeader
 
 MOST_UM = 1000
 """No larger neighbourhood: it would take long, and few lesions would be left."""

@@ -82,6 +82,7 @@ def score_slide(
                 if tiles is None:  # the tiler has already reported it
                     for reason in filter(None, read.reasons):
                         reporter.warn(reason)
+        store.assemble()
         if not store.finished:
             adapts = model.facts.config.scoring.rule == DESCRIPTOR
             asked, anchors = options.adapt or ("auto" if adapts else None), options.anchors or slide.anchors

@@ -17,7 +17,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable
 from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.places import place
-from wsi_haloae.stores.sharded import StoreHeader
+from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
 from wsi_haloae.tiles.sources import (

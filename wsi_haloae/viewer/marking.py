@@ -20,8 +20,9 @@ from wsi_haloae.export.anchor_geojson import ANCHORS_NAME, write_anchor_geojson
 from wsi_haloae.heatmap.assembly import grid_of
 from wsi_haloae.scoring.adapt_slide import marked_tiles
 from wsi_haloae.stores.adaptation import adapted_scores
+from wsi_haloae.stores.damage import damage_told
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import TileState, damage_told
+from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.viewer.catalogue import ScoredFolder
 from wsi_haloae.workspace.lock import locked
 
