@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_haloae.errors import RegionReadError, SlideError
+from wsi_haloae.slide.probe import require_harmless
 from wsi_haloae.slide.properties import Bounds, SlideProperties
 
 FINGERPRINT_BYTES = 1 << 20
@@ -35,6 +37,7 @@ def open_with_openslide(path: Path, *, mpp: float | None = None, override_mpp: b
     contradicts the file's (see `SlideProperties.with_mpp`).
     """
     with _readable(path) as file:
+        require_harmless(path)
         handle = _open_handle(path)
         digest = _fingerprint(file, handle)
     properties = _read_properties(path.name, handle, digest).with_mpp(mpp, override=override_mpp)
@@ -114,6 +117,8 @@ class OpenSlideSlide:
 def _readable(path: Path) -> BinaryIO:
     # OpenSlide gives one error for a missing file, a folder and a forbidden file: "unsupported or missing".
     try:
+        if stat.S_ISFIFO(path.stat().st_mode):  # opening it would wait for ever
+            raise SlideError(f"{path}: this is a pipe, but a slide file is needed.")
         return path.open("rb")
     except IsADirectoryError:
         raise SlideError(

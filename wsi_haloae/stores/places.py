@@ -13,6 +13,7 @@ from typing import Any, cast
 from zarr.storage import FsspecStore
 
 from wsi_haloae.errors import StoreError, UsageError
+from wsi_haloae.stores.modest import require_modest
 
 
 def place(source: str) -> Path:
@@ -55,8 +56,9 @@ def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def zarr_place(path: Path) -> dict[str, Any]:
-    """Arguments for zarr: a folder to read and write, or a URL to read. Raises `StoreError` for a folder with links."""
+    """Arguments for zarr: a folder to read and write, or a URL to read. Raises `StoreError` for links and floods."""
     if isinstance(path, Path):
         refuse_links(path)
+        require_modest(path)
         return {"store": path, "mode": "r+"}
     return {"store": FsspecStore.from_url(str(path), dict(path.storage_options), read_only=True), "mode": "r"}
