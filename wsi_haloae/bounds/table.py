@@ -61,6 +61,7 @@ JSON_VALUES = Bound("JSON_VALUES", 16_000_000, "values", "GeoJSON and run record
 CROSSINGS = Bound("CROSSINGS", 10_000, "places where an outline crosses itself", "annotations, each polygon")
 OVERLAPS = Bound("OVERLAPS", 300_000, "places where outlines cross each other", "annotations, each class")
 MANIFEST_BYTES = Bound("MANIFEST_BYTES", 1 << 29, "bytes", "manifests")
+MANIFEST_COLUMNS = Bound("MANIFEST_COLUMNS", 1_000, "columns", "manifests")
 MANIFEST_ROWS = Bound("MANIFEST_ROWS", 2_000_000, "rows", "manifests")
 CONFIG_BYTES = Bound("CONFIG_BYTES", 1 << 16, "bytes", "configurations in YAML, and values of `--set`")
 CONFIG_DEPTH = Bound("CONFIG_DEPTH", 32, "levels inside each other", "configurations in YAML, and values of `--set`")

@@ -1,7 +1,7 @@
 """Stores from elsewhere: what their metadata may ask for, and what their chunks may unpack to.
 
-A chunk of 98 kB can unpack to any size, and a document of a few lines can describe arrays that fill the memory. Both are
-compared with the table in `bounds` before zarr allocates anything.
+A chunk of 98 kB can unpack to any size, and a document of a few lines can describe arrays that fill the memory. Both
+are compared with the table in `bounds` before zarr allocates anything.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import zarr
-from zarr.codecs import ZstdCodec
+from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.core.array_spec import ArraySpec
 from zarr.core.buffer import Buffer
 from zarr.registry import register_codec
@@ -22,7 +22,7 @@ from zarr.registry import register_codec
 from wsi_haloae.bounds.table import STORE_CHUNK_BYTES, STORE_DOCUMENT_BYTES, STORE_LENGTH
 from wsi_haloae.errors import StoreError
 
-CODECS = frozenset({"bytes", "zstd", "crc32c", "sharding_indexed", "transpose"})
+CODECS = frozenset({"bytes", "zstd", "blosc", "crc32c", "sharding_indexed", "transpose"})
 """Codecs of the stores of this package. Others may unpack to any size."""
 WIDEST = 16
 """Bytes of one value of a type that has no number in its name."""
@@ -73,17 +73,29 @@ def _codecs(listed: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 class ModestZstd(ZstdCodec):
-    """zarr's zstd, which refuses a chunk that says it is larger than its array's chunks, or does not say how large."""
+    """zarr's zstd for chunks that unpack to what their array says."""
 
     def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
-        expected = math.prod(chunk_spec.shape) * chunk_spec.dtype.to_native_dtype().itemsize
-        stated = unpacked_size(chunk_bytes.to_bytes())
-        if stated is None or stated > expected + _SLACK:
-            raise ValueError(f"a chunk of {expected:,} bytes would unpack to {'unknown' if stated is None else stated}")
+        _require_stated(_stated_by_zstd(chunk_bytes.to_bytes()), chunk_spec)
         return super()._decode_sync(chunk_bytes, chunk_spec)
 
 
-def unpacked_size(packed: bytes) -> int | None:
+class ModestBlosc(BloscCodec):
+    """zarr's blosc for chunks that unpack to what their array says."""
+
+    def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
+        _require_stated(int.from_bytes(chunk_bytes.to_bytes()[4:8], "little"), chunk_spec)
+        return super()._decode_sync(chunk_bytes, chunk_spec)
+
+
+def _require_stated(stated: int | None, chunk: ArraySpec) -> None:
+    """Raise `ValueError` for a chunk that states another size than its array has chunks of, or none."""
+    expected = math.prod(chunk.shape) * getattr(chunk.dtype, "item_size", WIDEST)
+    if stated is None or stated > expected + _SLACK:
+        raise ValueError(f"a chunk of {expected:,} bytes would unpack to {'any size' if stated is None else stated}")
+
+
+def _stated_by_zstd(packed: bytes) -> int | None:
     """The size that a zstd frame states (RFC 8878, 3.1.1.1); None if it states none."""
     if not packed.startswith(_ZSTD) or len(packed) < 5:
         return None
@@ -95,5 +107,6 @@ def unpacked_size(packed: bytes) -> int | None:
     return int.from_bytes(field, "little") + (256 if width == 2 else 0) if width and len(field) == width else None
 
 
-register_codec("zstd", ModestZstd)
-zarr.config.set({"codecs.zstd": f"{ModestZstd.__module__}.{ModestZstd.__qualname__}"})
+for name, codec in (("zstd", ModestZstd), ("blosc", ModestBlosc)):
+    register_codec(name, codec)
+    zarr.config.set({f"codecs.{name}": f"{codec.__module__}.{codec.__qualname__}"})
