@@ -2,7 +2,7 @@
 
 OpenSlide *latches* errors: after one region failed to decode, a handle answers every later
 call with the same error, so one bad JPEG would cost the rest of the slide. `OpenSlideSlide`
-therefore opens a new handle after each failure.
+therefore opens a new handle for the next read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 import re
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,6 +52,8 @@ class OpenSlideSlide:
         self._properties = properties
         self._size = path.stat().st_size
         self._closed = False
+        self._spoilt = False
+        """Whether the handle has failed, and gives the same error to every later call."""
 
     @property
     def properties(self) -> SlideProperties:
@@ -74,9 +75,13 @@ class OpenSlideSlide:
             raise ValueError(f"{self._properties.name}: the slide is closed")
         # For an unknown level OpenSlide returns transparent pixels, which would be taken for glass.
         assert 0 <= level < len(self._properties.level_dimensions)
+        was_spoilt = self._spoilt
         try:
-            region = self._handle.read_region((l0_x, l0_y), level, (width, height))
-        except openslide.OpenSlideError:
+            region = self._read(l0_x, l0_y, level, width, height)
+        except openslide.OpenSlideError as error:
+            self._require_same_file()
+            if was_spoilt:  # it was read by a new handle
+                raise self._unreadable(l0_x, l0_y, level, width, height, error) from error
             region = self._read_again(l0_x, l0_y, level, width, height)
         return _composite(region, self._properties.background)
 
@@ -86,18 +91,27 @@ class OpenSlideSlide:
             self._closed = True
             self._handle.close()
 
-    def _read_again(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> Image.Image:
-        self._require_same_file()
-        try:
+    def _read(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> Image.Image:
+        if self._spoilt:
             self._replace_handle()
-            return self._handle.read_region((l0_x, l0_y), level, (width, height))
+        self._spoilt = True
+        region = self._handle.read_region((l0_x, l0_y), level, (width, height))
+        self._spoilt = False
+        return region
+
+    def _read_again(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> Image.Image:
+        try:
+            return self._read(l0_x, l0_y, level, width, height)
         except openslide.OpenSlideError as error:
-            with suppress(openslide.OpenSlideError):  # the next read tries again
-                self._replace_handle()
-            raise RegionReadError(
-                f"{self._properties.name}: the region at level-0 location ({l0_x}, {l0_y}), level {level}, "
-                f"{width} x {height} pixels cannot be decoded ({error}). The rest of the slide stays readable."
-            ) from error
+            raise self._unreadable(l0_x, l0_y, level, width, height, error) from error
+
+    def _unreadable(
+        self, l0_x: int, l0_y: int, level: int, width: int, height: int, error: openslide.OpenSlideError
+    ) -> RegionReadError:
+        return RegionReadError(
+            f"{self._properties.name}: the region at level-0 location ({l0_x}, {l0_y}), level {level}, "
+            f"{width} x {height} pixels cannot be decoded ({error}). The rest of the slide stays readable."
+        )
 
     def _require_same_file(self) -> None:
         """A damaged tile stays damaged, but a missing file may come back: its tiles must not count as unreadable."""
