@@ -2,7 +2,8 @@
 
     python -m tests.hostile.batch READER FIRST COUNT FOLDER
 
-Prints a line of JSON before each input, and one for each that fails. If this process dies, the last line names the input.
+Prints a line of JSON before each input, and one for each that fails. If this process dies, the last line names the
+input.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.hostile.readers import READERS, FuzzedReader
 
 MOST_SECONDS = 10
 MOST_BYTES = 1 << 30
-"""Above what the process has before. The system's limit is twice that, because it counts addresses, not memory in use."""
+"""Above what the process has before. The system's limit is twice that, because it counts addresses, not use."""
 
 
 class Inputs:
@@ -69,7 +70,7 @@ def problem(reader: FuzzedReader, path: Path, folder: Path) -> str | None:
     except WsiHaloaeError as error:
         if not str(error).strip():
             return "an error without words"
-    except Exception:
+    except Exception:  # noqa: BLE001  # whatever it is, it is reported
         return traceback.format_exc()
     taken, seconds = _peak() - before, time.monotonic() - begun
     if taken > MOST_BYTES:

@@ -2,8 +2,8 @@
 
     python -m tests.hostile.fuzz --inputs 200000 [--reader geojson] [--first 0] [--folder build/fuzz]
 
-An input that ends a reader in any way but a value or a `WsiHaloaeError`, or that takes over 10 s or 1 GiB, is kept in the
-folder, with what it did. The same number gives the same input: make it a test, mend its kind, and run it again.
+An input that ends a reader in any way but a value or a `WsiHaloaeError`, or that takes over 10 s or 1 GiB, is kept in
+the folder, with what it did. The same number gives the same input: make it a test, mend its kind, and run it again.
 """
 
 from __future__ import annotations

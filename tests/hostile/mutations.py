@@ -180,14 +180,7 @@ def _places(document: Any) -> Iterator[tuple[Any, Any]]:
             waiting.append(holder[key])
 
 
-_STRUCTURED: dict[str, Callable[[bytes, Rng], bytes]] = {
-    **{suffix: _json for suffix in (".json", ".geojson")},
-    **{suffix: _yaml for suffix in (".yaml",)},
-    **{suffix: _csv for suffix in (".csv",)},
-}
-
-
-def packed_safetensors(data: bytes, rng: Rng) -> bytes:
+def _safetensors(data: bytes, rng: Rng) -> bytes:
     """A safetensors file with its header, and the header inside that, changed by structure."""
     stream = io.BytesIO(data)
     length = int.from_bytes(stream.read(8), "little")
@@ -201,4 +194,10 @@ def packed_safetensors(data: bytes, rng: Rng) -> bytes:
     return len(text).to_bytes(8, "little") + text + stream.read()
 
 
-_STRUCTURED[".safetensors"] = packed_safetensors
+_STRUCTURED: dict[str, Callable[[bytes, Rng], bytes]] = {
+    ".json": _json,
+    ".geojson": _json,
+    ".yaml": _yaml,
+    ".csv": _csv,
+    ".safetensors": _safetensors,
+}

@@ -8,6 +8,7 @@ Classes named ``Ignore*`` are skipped (contract, Annotations in).
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class Annotations:
         """The union of all classes. Raises `AnnotationError` if the file has no polygon."""
         if not self.by_class:
             raise AnnotationError(f"{self.path}: no polygon in this file, but at least one is needed.")
-        return shapely.union_all(list(self.by_class.values()))
+        return _together(list(self.by_class.values()))
 
 
 def read_annotations(path: Path, bounds: Bounds | None) -> Annotations:
@@ -90,7 +91,12 @@ def _union(path: Path, name: str, parts: NDArray[np.object_]) -> BaseGeometry:
             require_few_crossings(shapely.get_rings(parts), OVERLAPS)
         except TooCrossedError as error:
             raise AnnotationError(f"{path}: class {name!r}: {error}.") from None
-    return shapely.union_all(parts)
+    return _together(parts)
+
+
+def _together(regions: Sequence[BaseGeometry] | NDArray[np.object_]) -> BaseGeometry:
+    """The union; one region is returned as it is, because GEOS would take it apart all the same."""
+    return regions[0] if len(regions) == 1 else shapely.union_all(regions)
 
 
 def find_annotations(place: Path, slide: Path) -> Path:
@@ -117,7 +123,16 @@ def _geometry_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
         if polygon.is_empty or not np.isfinite(shapely.get_coordinates(polygon)).all():
             raise ValueError("coordinates are missing or not numbers")
         return mended(polygon)
-    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+    except (
+        ShapelyError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise AnnotationError(f"{path}: feature {number} has a broken geometry ({error}).") from None
 
 

@@ -44,8 +44,10 @@ def _require_modest_document(path: Path) -> None:
         document = json.loads(path.read_bytes())
         if document["node_type"] != "array":
             return
-        length = max(document["shape"], default=0)
-        chunk = math.prod(document["chunk_grid"]["configuration"]["chunk_shape"]) * _width(document["data_type"])
+        length = max(_sides(document["shape"]), default=0)
+        chunk = math.prod(_sides(document["chunk_grid"]["configuration"]["chunk_shape"])) * _width(
+            document["data_type"]
+        )
         codecs = sorted(set(_codecs(document["codecs"])) - CODECS)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):  # zarr says what is wrong with it
         return
@@ -56,6 +58,13 @@ def _require_modest_document(path: Path) -> None:
             f"{path}: its chunks are packed by {', '.join(codecs)}, but stores of wsi-haloae use only "
             f"{', '.join(sorted(CODECS))}. Make the store again: --overwrite."
         )
+
+
+def _sides(shape: Any) -> list[int]:
+    """A shape, if it is one. Raises `ValueError`."""
+    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
+        raise ValueError("not a shape")
+    return shape
 
 
 def _width(data_type: Any) -> int:

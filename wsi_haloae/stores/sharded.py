@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from wsi_haloae.atomic import new_tree
 from wsi_haloae.errors import OutputExistsError, StoreError, WsiHaloaeError
+from wsi_haloae.stores.grid_count import count_places
 from wsi_haloae.stores.layout import Column, check_layout, check_values
 from wsi_haloae.stores.made_from import differing
 from wsi_haloae.stores.places import zarr_place
@@ -201,11 +202,13 @@ class ShardedStore:
             raise ValueError(f"its grid has {rows:.3g} x {columns:.3g} tiles, more than {MOST_TILES:,}")
         if not len(index):
             return
+        rows = count_places(grid.slide_height, grid.tile_size, grid.stride, grid.l0_scale_y)
+        columns = count_places(grid.slide_width, grid.tile_size, grid.stride, grid.l0_scale_x)
         ends = (index.location + index.size <= [grid.slide_width, grid.slide_height]).all()
         starts = min(index.location.min(), index.row.min(), index.column.min()) >= 0 and index.size.min() > 0
         if not (starts and ends and index.row.max() < rows and index.column.max() < columns):
             raise ValueError("tiles lie outside the slide")
-        if not (np.diff(index.row * int(columns) + index.column) > 0).all():
+        if not (np.diff(index.row * columns + index.column) > 0).all():
             raise ValueError("tiles are not in reading order")
 
     def _require_lengths(self) -> None:
