@@ -29,21 +29,33 @@ class Bill:
     peak: int
 
 
-def bill(code: str, *arguments: str | Path, **environment: str) -> Bill:
+PEAK = "most memory in use: "
+"""What the process says of itself at its end: ``ru_maxrss`` would count what this process had when it started it."""
+TELL_PEAK = f"""
+import atexit, pathlib, sys
+def tell():
+    status = pathlib.Path("/proc/self/status")
+    peak = int(status.read_text().partition("VmHWM:")[2].split()[0]) << 10 if status.exists() else 0
+    print("{PEAK}", peak, file=sys.stderr)
+atexit.register(tell)
+"""
+
+
+def bill(code: str, *arguments: str | Path) -> Bill:
     """Run Python code in a process of its own, with ``arguments`` in sys.argv."""
     told_in, told_out = os.pipe()
     child = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, "-c", TELL_PEAK + code, *map(str, arguments)],
         stdout=subprocess.DEVNULL,
         stderr=told_out,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     os.close(told_out)
     with os.fdopen(told_in, errors="replace") as stream:
-        told = stream.read()
+        told, _, peak = stream.read().partition(PEAK)
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    return Bill(child.returncode, told, used.ru_utime + used.ru_stime, used.ru_maxrss << 10)
+    return Bill(child.returncode, told, used.ru_utime + used.ru_stime, int(peak))
 
 
 COMMAND = "import sys; from wsi_haloae.cli.main import run; sys.exit(run(sys.argv[1:]))"

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -110,32 +110,33 @@ def _check_columns(manifest: Path, names: Sequence[str]) -> None:
 def _rows(manifest: Path, table: Reader, advance: Advance) -> Iterator[ManifestRow]:
     names = [name.strip().lower() for name in next(table, ())]
     _check_columns(manifest, names)
-    place = {name: number for number, name in enumerate(names) if name in COLUMNS}
-    folder, most, told = manifest.parent, MANIFEST_ROWS.most, 0
+    places = {name: number for number, name in enumerate(names) if name in COLUMNS}
+    at_path, folder, most, told = places.pop("path"), manifest.parent, MANIFEST_ROWS.most, 0
     for number, cells in enumerate(table, 1):
         if cells:
-            values = {name: cells[at] for name, at in place.items() if at < len(cells)}
-            yield _row(manifest, folder, table.line_num, values)
-        if number > most:
+            cells.extend([""] * (len(names) - len(cells)))
+            known_cells = [
+                (name, text) for name, at in places.items() if (text := known(plain_cell(cells[at].strip())))
+            ]
+            yield _row(manifest, folder, table.line_num, cells[at_path].strip(), known_cells)
+        if number % TOLD_ROWS == 0 or number > most:
             MANIFEST_ROWS.require(number, manifest, UsageError)
-        if number % TOLD_ROWS == 0:
             advance(table.line_num - told)
             told = table.line_num
 
 
-def _row(manifest: Path, folder: Path, line: int, cells: dict[str, str]) -> ManifestRow:
-    written = cells.pop("path", "").strip()  # a file may have any name
+def _row(manifest: Path, folder: Path, line: int, written: str, known_cells: Iterable[tuple[str, str]]) -> ManifestRow:
     if not written:
         raise UsageError(f"{manifest}, line {line}: the path is empty.")
-    values: dict[str, Any] = {name: text for name, cell in cells.items() if (text := known(plain_cell(cell.strip())))}
-    for name, text in values.items():
+    values: dict[str, Any] = {}
+    for name, text in known_cells:
         if name in OUTLINES:
             values[name] = folder / text
         elif name == "mpp":
             values[name] = _pixel_size(manifest, line, text)
         else:  # a value that is only compared and shown
             values[name] = printable(text)
-    return ManifestRow(path=folder / written, **values)
+    return ManifestRow(folder / written, **values)  # a file may have any name
 
 
 def _pixel_size(manifest: Path, line: int, text: str) -> float:
