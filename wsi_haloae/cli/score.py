@@ -109,7 +109,8 @@ def score(
     from wsi_haloae.workspace.slide_inputs import find_slides
 
     tls = TlsFiles.given(tls_ca_file, tls_cert, tls_key, scheduler)
-    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
+    reporter = options.reporter(quiet=quiet, verbose=verbose)
+    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, reporter=reporter)
 
     from wsi_haloae.cohort.cluster import ClusterOptions
     from wsi_haloae.cohort.score import score_alone, score_cohort
@@ -117,7 +118,6 @@ def score(
 
     arguments = click.get_current_context().params
     chosen = options.chosen(ScoreOptions, given)
-    reporter = options.reporter(quiet=quiet, verbose=verbose)
     if len(found) == 1 and scheduler is None:  # no cluster for one slide
         return score_alone(found[0], output, chosen, arguments, reporter).exit_code
     where = ClusterOptions(scheduler, slides_at_once, tls)

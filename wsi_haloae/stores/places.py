@@ -15,6 +15,7 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore
 
 from wsi_haloae.errors import StoreError, UsageError
+from wsi_haloae.stores.modest import require_modest
 
 
 def place(source: str) -> Path:
@@ -70,7 +71,8 @@ def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def plain_store(path: Path, *, read_only: bool = True) -> Store:
-    """What zarr reads: a folder, or a URL."""
+    """What zarr reads: a folder, or a URL. Raises `StoreError` for arrays beyond the bounds."""
     if isinstance(path, Path):
+        require_modest(path)
         return LocalStore(path, read_only=read_only)
     return FsspecStore.from_url(str(path), dict(path.storage_options), read_only=True)

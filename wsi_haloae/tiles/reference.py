@@ -71,7 +71,7 @@ class ReferenceReader:
     ) -> None:
         self._options, self._tissue, self._folder, self._reporter = options, tissue, folder, reporter
         self._overwrite = overwrite
-        rows = read_manifest(options.manifest) if options.manifest else []
+        rows = read_manifest(options.manifest, reporter) if options.manifest else []
         self._rows = {resolved(row.path): row for row in rows}
         if options.manifest and options.group_regex:
             raise UsageError(

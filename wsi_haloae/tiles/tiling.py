@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
-from wsi_haloae.annotations.geojson import coverage
+from wsi_haloae.annotations.coverage import coverage
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores.sharded import TileIndex
