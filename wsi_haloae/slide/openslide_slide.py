@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -114,6 +115,9 @@ class OpenSlideSlide:
 def _readable(path: Path) -> BinaryIO:
     # OpenSlide gives one error for a missing file, a folder and a forbidden file: "unsupported or missing".
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe without a writer would block
+            raise SlideError(f"{path}: this is a pipe or a device, but a slide file is needed.")
         return path.open("rb")
     except IsADirectoryError:
         raise SlideError(
