@@ -13,6 +13,7 @@ from wsi_haloae.annotations.geojson import find_annotations
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
+from wsi_haloae.stores.adaptation import AdaptedScores
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import SlideRecord, TileIndex
 
@@ -39,15 +40,29 @@ def adapt_slide(store: ScoreStore, asked: Asked, anchors: Path | None, reporter:
 
     Raises `UsageError` if the slide's model has no descriptors, or if it cannot be adapted in this way.
     """
-    slide = store.header.slide
+    marked = None if anchors is None else marked_tiles(anchors, store.header.slide, store.index)
+    adapted = adapted_anew(store, asked, marked)
+    if adapted is not None:
+        store.keep(adapted)
+        tell_note(store, adapted, reporter)
+
+
+def adapted_anew(store: ScoreStore, asked: Asked, marked: NDArray[np.int64] | None) -> AdaptedScores | None:
+    """The scores adapted to the slide, with ``marked`` tiles; nothing is written. None if there is nothing to adapt.
+
+    Raises like `adapt_slide`.
+    """
     if store.header.descriptor_size is None:
         if asked == "none":
-            return
+            return None
         raise UsageError(
-            f"{slide.name}: scored by a model without descriptors of tiles, so its scores cannot be adapted. Train the "
-            "model again with this version, and score the slide again."
+            f"{store.header.slide.name}: scored by a model without descriptors of tiles, so its scores cannot be "
+            "adapted. Train the model again with this version, and score the slide again."
         )
-    marked = None if anchors is None else marked_tiles(anchors, slide, store.index)
-    note = store.adapt(asked, marked).note
-    if note:
-        reporter.warn(f"{slide.name}: {note}")
+    return store.adaptation(asked, marked)
+
+
+def tell_note(store: ScoreStore, adapted: AdaptedScores, reporter: Reporter) -> None:
+    """Warn if less was done than a user might expect."""
+    if adapted.record.note:
+        reporter.warn(f"{store.header.slide.name}: {adapted.record.note}")

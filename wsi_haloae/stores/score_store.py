@@ -235,7 +235,13 @@ class ScoreStore(ShardedStore):
         return self.header.model_copy(update={"model": self.header.model.model_copy(update=news)})
 
     def adapt(self, asked: Asked = "auto", anchors: NDArray[np.int64] | None = None) -> AdaptedRecord:
-        """Adapt the scores to the slide, in place of an earlier adaptation, and return how.
+        """Adapt the scores to the slide, in place of an earlier adaptation, and return how. Raises as `adaptation`."""
+        adapted = self.adaptation(asked, anchors)
+        self.keep(adapted)
+        return adapted.record
+
+    def adaptation(self, asked: Asked, anchors: NDArray[np.int64] | None = None) -> AdaptedScores:
+        """The scores adapted to the slide; nothing is written.
 
         Raises `UsageError` if that cannot be done, `StoreError` if the store is damaged.
         """
@@ -244,10 +250,12 @@ class ScoreStore(ShardedStore):
             descriptors = self.descriptors()
             assert descriptors is not None, "asked for only where there are descriptors"
             adapted = adapt(self.reference(), descriptors, self.states() == TileState.DONE, asked, marked)
-            write_adapted(self.path, adapted_scores(adapted, asked, marked))
+            return adapted_scores(adapted, asked, marked)
+
+    def keep(self, adapted: AdaptedScores) -> None:
+        """Write these scores, in place of those of an earlier adaptation."""
+        write_adapted(self.path, adapted)
         self.__dict__.pop("adapted", None)
-        assert self.adapted is not None
-        return self.adapted.record
 
     def forget_adaptation(self) -> None:
         """Go back to the scores that the store was made with."""
