@@ -58,7 +58,7 @@ def test_an_export_killed_at_any_rename_is_the_old_set_or_is_finished(out: Path,
     before, quiet = outputs(out), shutil.copytree(out, tmp_path / "quiet")
     assert run(["export", str(quiet), *ASKED, "-q"]) == 0
     kills = unchanged = 0
-    for number in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12):
+    for number in (1, 2, 10, 12, 14, 17):
         copy = shutil.copytree(out, tmp_path / f"killed{number}")
         if not killed(copy, number, "export", copy, *ASKED, "-q"):
             break
@@ -76,7 +76,7 @@ def test_an_export_killed_at_any_rename_is_the_old_set_or_is_finished(out: Path,
         assert outputs(copy) == outputs(quiet)
         assert record(copy / "slide") == record(quiet / "slide")
         assert not any("two exports" in line for line in describe(copy))
-    assert kills >= 6
+    assert kills >= 5
     assert 1 <= unchanged < kills
 
 

@@ -68,8 +68,8 @@ def begin_again(folder: Path, record: RunRecord, index: TileIndex) -> None:
     store = ScoreStore.open(folder / STORE_NAME)
     store.require_same(store.header, index)
     _note(store, record).note(folder)
-    begin_unreadable_again(store)
     remove(folder / TILES_NAME)  # it lacks the pixels of these tiles
+    begin_unreadable_again(store)
 
 
 def _recorded(record: RunRecord) -> FileState | None:
@@ -83,13 +83,18 @@ def _recorded(record: RunRecord) -> FileState | None:
 def _note(store: ScoreStore, record: RunRecord) -> BegunExport:
     """The files and the adaptation that the slide has now: `score` writes its usual ones, and then these."""
     exported = (record.model_extra or {}).get("export")
-    arguments: dict[str, Any] = exported["arguments"] if isinstance(exported, dict) else {}
+    given = exported.get("arguments") if isinstance(exported, dict) else None
+    arguments: dict[str, Any] = given if isinstance(given, dict) else {}
     adapted, criterion = store.adapted, Criterion.recorded(record.called and record.called.criterion)
     there = {name for name, row in FORMATS.items() if any((store.path.parent / file).exists() for file in row.files)}
     return BegunExport(
         formats=tuple(name for name in FORMATS if name in there),
         **criterion.facts(),
-        **{name: arguments[name] for name in ("min_score", "merge", "gz") if name in arguments},
+        **{
+            name: known
+            for name in ("min_score", "merge", "gz")
+            if isinstance(known := arguments.get(name), bool | float)
+        },
         adapt=adapted and adapted.record.asked,
         anchors=(adapted.record.anchors or None) if adapted else None,
         arguments=arguments,
