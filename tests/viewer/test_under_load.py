@@ -9,7 +9,7 @@ import shutil
 import socket
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -67,10 +67,10 @@ async def tiles(port: int, count: int) -> list[float]:
     return seconds
 
 
-def test_a_thousand_requests_for_a_dead_slide_do_not_slow_the_others(
-    port: int, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_thousand_requests_for_a_dead_slide_do_not_slow_the_others(port: int) -> None:
     async def measure() -> tuple[list[float], list[float], list[tuple[int, bytes, float]]]:
+        while (await asked(port, "/api/slides/a-good"))[0] == 503:
+            pass  # a busy machine may need longer to open it
         quiet = await tiles(port, 40)
         dead = [asyncio.create_task(asked(port, f"/api/slides/dead/zoom/9/{n}_0.jpg")) for n in range(MANY)]
         await asyncio.sleep(2)  # until all of them are waiting
@@ -79,8 +79,7 @@ def test_a_thousand_requests_for_a_dead_slide_do_not_slow_the_others(
         return quiet, loaded, await asyncio.gather(*dead)
 
     quiet, loaded, dead = asyncio.run(measure())
-    record_property("seconds", (statistics.median(quiet), statistics.median(loaded)))
-    assert statistics.median(loaded) < 2 * statistics.median(quiet) + 0.02
+    assert statistics.median(loaded) < 2 * statistics.median(quiet) + 0.02, (quiet, loaded)
     assert {status for status, _, _ in dead} == {503}
     assert "could not be read within 10 seconds" in json.loads(dead[0][1])["error"]
     assert max(taken for _, _, taken in dead) < DEADLINE + 10
