@@ -39,11 +39,12 @@ def copied(tiny: Tiny, folder: Path) -> Path:
 
 
 def middle(slide: Path) -> tuple[int, int]:
-    """Offset and length of a tile in the middle of the file."""
+    """Offset and length of a row of tiles in the middle of the file."""
     with tifffile.TiffFile(slide) as tiff:
         page = tiff.pages[0]
         places = sorted(zip(page.dataoffsets, page.databytecounts, strict=True))
-    return places[len(places) // 2]
+    (first, _), (last, length) = places[len(places) // 2], places[len(places) // 2 + 7]
+    return first, last + length - first
 
 
 def patch(slide: Path, offset: int, content: bytes, *, keep_time: bool) -> bytes:
@@ -61,7 +62,7 @@ def patch(slide: Path, offset: int, content: bytes, *, keep_time: bool) -> bytes
 
 @pytest.fixture
 def damaged(tiny: Tiny, tmp_path: Path) -> tuple[Path, int, bytes]:
-    """A slide with a tile that cannot be read, scored into ``out``; where its bytes belong, and what they were."""
+    """A slide with tiles that cannot be read, scored into ``out``; where its bytes belong, and what they were."""
     slide = copied(tiny, tmp_path / "slides")
     whole = open_slide(slide).properties.fingerprint
     assert score(tiny, tmp_path / "quiet", slide=slide) == 0
