@@ -35,6 +35,19 @@ def count_shards(counts: Path) -> None:
     Scorer.score = counted  # type: ignore[method-assign, assignment]
 
 
+def kill_at_rename(number: int) -> None:
+    """From now on, this process dies just before it gives a file or folder its name for the ``number``-th time."""
+    plain, left = os.replace, [number]
+
+    def counted(source: Any, target: Any) -> None:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        plain(source, target)
+
+    os.replace = counted
+
+
 def kill_and_compare(start: Callable[[Path], BaseProcess], folder: Path, kills: int, seed: int) -> dict[str, Any]:
     """Compare a run that is killed with an undisturbed one.
 

@@ -44,6 +44,11 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Write the pixels of all tiles to tiles.zarr, and keep it. Use it to train on them or to look at them later.",
 )
 @click.option(
+    "--retry-unreadable",
+    is_flag=True,
+    help="Try tiles again that could not be read. This is done without the option if the slide's file was changed.",
+)
+@click.option(
     "-b",
     "--batch-size",
     type=click.IntRange(1),

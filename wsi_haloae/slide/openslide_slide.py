@@ -131,8 +131,9 @@ class OpenSlideSlide:
 def _readable(path: Path) -> BinaryIO:
     # OpenSlide gives one error for a missing file, a folder and a forbidden file: "unsupported or missing".
     try:
-        if stat.S_ISFIFO(path.stat().st_mode):  # opening it would wait for ever
-            raise SlideError(f"{path}: this is a pipe, but a slide file is needed.")
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe without a writer would block
+            raise SlideError(f"{path}: this is a pipe or a device, but a slide file is needed.")
         return path.open("rb")
     except IsADirectoryError:
         raise SlideError(

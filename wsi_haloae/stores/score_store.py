@@ -251,19 +251,35 @@ class ScoreStore(ShardedStore):
     def adapt(
         self, asked: Asked = "auto", anchors: NDArray[np.int64] | None = None, radius: float | None = None
     ) -> Adapted:
-        """Adapt the scores to the slide, in place of an earlier adaptation, and return them.
+        """Adapt the scores to the slide, in place of an earlier adaptation, and return them. Raises as `adaptation`."""
+        adapted, kept = self._adaptation(asked, anchors, radius)
+        self.keep(kept)
+        return adapted
+
+    def adaptation(
+        self, asked: Asked, anchors: NDArray[np.int64] | None = None, radius: float | None = None
+    ) -> AdaptedScores:
+        """The scores adapted to the slide; nothing is written.
 
         Raises `UsageError` if that cannot be done, `StoreError` if the store is damaged.
         """
+        return self._adaptation(asked, anchors, radius)[1]
+
+    def _adaptation(
+        self, asked: Asked, anchors: NDArray[np.int64] | None, radius: float | None
+    ) -> tuple[Adapted, AdaptedScores]:
         marked = np.empty(0, np.int64) if anchors is None else anchors
         with damage_told(self.path, self.kind):
             descriptors = self.descriptors()
             assert descriptors is not None, "asked for only where there are descriptors"
             done, positions = self.states() == TileState.DONE, self.positions()
             adapted = adapt(self.reference(), descriptors, done, asked, marked, radius=radius, positions=positions)
-            write_adapted(self.path, adapted_scores(adapted, asked, marked))
+            return adapted, adapted_scores(adapted, asked, marked)
+
+    def keep(self, adapted: AdaptedScores) -> None:
+        """Write these scores, in place of those of an earlier adaptation."""
+        write_adapted(self.path, adapted)
         self.__dict__.pop("adapted", None)
-        return adapted
 
     def forget_adaptation(self) -> None:
         """Go back to the scores that the store was made with."""
