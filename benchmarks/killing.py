@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.stores.tile_scores import TileScores
 
 STAGES = (
     "tiles.zarr", "scores.zarr", "scores.zarr/shards/000000.bin", "scores.zarr/score/c", "scores.zarr/gallery",

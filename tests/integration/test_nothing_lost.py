@@ -25,7 +25,8 @@ from tests.integration.conftest import Tiny
 from tests.integration.test_score import digests, score, table
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.filling import SHARD_TILES
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.tiles.reading import SlideTiles
 from wsi_haloae.workspace.lock import LOCK_NAME
 

@@ -10,10 +10,12 @@ import numpy as np
 from tests.export.stores import Scene, make_index
 from tests.stores.make import SIDE, make_gallery, make_tile_store
 from wsi_haloae.adaptation.metric import Metric
-from wsi_haloae.adaptation.reference import ReferenceDescriptors
+from wsi_haloae.adaptation.neighbourhood import nowhere
+from wsi_haloae.adaptation.reference import HeldOut, ReferenceDescriptors
 from wsi_haloae.artefacts.flags import FLAGS
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import ShardedStore, TileState
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.stores.tile_store import TileStore
 
 UNREADABLE = 70
@@ -77,7 +79,11 @@ def _reference(size: int = 5) -> ReferenceDescriptors:
     random = np.random.default_rng(0)
     metric = Metric(random.normal(size=size), np.eye(size) + 0.2, 2 * np.eye(size) + 0.1)
     held_out = random.normal(size=(60, size)).astype(np.float16)
-    known = ReferenceDescriptors(metric, held_out, np.repeat(np.arange(6, dtype=np.int32), 10), 0.5)
+    folds = np.split(np.arange(60), 2)
+    groups = np.repeat(np.arange(6, dtype=np.int32), 10)
+    known = ReferenceDescriptors(
+        metric, tuple(HeldOut(metric, held_out[one], groups[one], nowhere(len(one))) for one in folds)
+    )
     return ReferenceDescriptors.of(known.arrays())
 
 

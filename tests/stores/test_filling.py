@@ -16,8 +16,9 @@ from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.errors import OutputExistsError, StoreError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.filling import SHARDS_NAME
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.stores.tile_store import TileStore
 
 

@@ -32,8 +32,9 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores import filling
 from wsi_haloae.stores.filling import SHARD_TILES
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import ShardedStore, TileIndex, TileState
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.stores.tile_store import TileStore
 
 DONE = TileState.DONE
@@ -360,6 +361,7 @@ def test_a_begun_store_takes_over_the_range_of_the_maps_to_come(tmp_path: Path, 
     """With the maps of an older version, their range was another; it follows from the model, and refuses nothing."""
     store = make_score_store(tmp_path / "scores.zarr", 0)
     if finished:
+        store.assemble()
         store.write_gallery(make_gallery(0))
     header = store.header.model_copy(update={"model": store.header.model.model_copy(update={"map_range": (-1.0, 2.0)})})
     store.require_same(header)

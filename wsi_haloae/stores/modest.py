@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import zarr
-from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 from zarr.core.array_spec import ArraySpec
 from zarr.core.buffer import Buffer
 from zarr.registry import register_codec
@@ -22,7 +23,7 @@ from zarr.registry import register_codec
 from wsi_haloae.bounds.table import STORE_CHUNK_BYTES, STORE_DOCUMENT_BYTES, STORE_LENGTH
 from wsi_haloae.errors import StoreError
 
-CODECS = frozenset({"bytes", "zstd", "blosc", "crc32c", "sharding_indexed", "transpose"})
+CODECS = frozenset({"bytes", "gzip", "zstd", "blosc", "crc32c", "sharding_indexed", "transpose"})
 """Codecs of the stores of this package. Others may unpack to any size."""
 WIDEST = 16
 """Bytes of one value of a type that has no number in its name."""
@@ -97,9 +98,24 @@ class ModestBlosc(BloscCodec):
         return super()._decode_sync(chunk_bytes, chunk_spec)
 
 
+class ModestGzip(GzipCodec):
+    """zarr's gzip for chunks that unpack to what their array says. The format states no size, so unpacking stops."""
+
+    def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
+        unpacker, most = zlib.decompressobj(wbits=31), _expected(chunk_spec) + _SLACK  # 31: with gzip's header
+        unpacked = unpacker.decompress(chunk_bytes.to_bytes(), most + 1)
+        _require_stated(len(unpacked), chunk_spec)
+        return chunk_spec.prototype.buffer.from_bytes(unpacked)
+
+
+def _expected(chunk: ArraySpec) -> int:
+    """Bytes of a chunk that is not packed."""
+    return math.prod(chunk.shape) * int(getattr(chunk.dtype, "item_size", WIDEST))
+
+
 def _require_stated(stated: int | None, chunk: ArraySpec) -> None:
     """Raise `ValueError` for a chunk that states another size than its array has chunks of, or none."""
-    expected = math.prod(chunk.shape) * getattr(chunk.dtype, "item_size", WIDEST)
+    expected = _expected(chunk)
     if stated is None or stated > expected + _SLACK:
         raise ValueError(f"a chunk of {expected:,} bytes would unpack to {'any size' if stated is None else stated}")
 
@@ -116,6 +132,6 @@ def _stated_by_zstd(packed: bytes) -> int | None:
     return int.from_bytes(field, "little") + (256 if width == 2 else 0) if width and len(field) == width else None
 
 
-for name, codec in (("zstd", ModestZstd), ("blosc", ModestBlosc)):
+for name, codec in (("gzip", ModestGzip), ("zstd", ModestZstd), ("blosc", ModestBlosc)):
     register_codec(name, codec)
     zarr.config.set({f"codecs.{name}": f"{codec.__module__}.{codec.__qualname__}"})

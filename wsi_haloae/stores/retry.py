@@ -6,8 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from wsi_haloae.atomic import replacing_tree
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.tile_scores import TileScores
 
 
 def begin_unreadable_again(store: ScoreStore) -> None:

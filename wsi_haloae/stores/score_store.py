@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -63,34 +63,9 @@ from wsi_haloae.stores.seal import ROOT, damage_below, pieces_below
 from wsi_haloae.stores.sealed_store import open_sealed
 from wsi_haloae.stores.sharded import ShardedStore, TileIndex, TileState
 from wsi_haloae.stores.store_header import StoreHeader
+from wsi_haloae.stores.tile_scores import TileScores
 
 STORE_NAME = "scores.zarr"
-
-
-@dataclass(frozen=True)
-class TileScores:
-    """Results of n tiles, as the scorer computes them and the store keeps them."""
-
-    score: NDArray[np.float32]  # (n,)
-    score_paper: NDArray[np.float32]  # (n,)
-    p_value: NDArray[np.float32]  # (n,)
-    rules: NDArray[np.float32]  # (n, rules)
-    layer_residuals: NDArray[np.float32]  # (n, layers)
-    layer_dissimilarities: NDArray[np.float32]  # (n, layers)
-    artefacts: NDArray[np.float32]  # (n, flags)
-    flags: NDArray[np.uint8]  # (n,)
-    tissue_cells: NDArray[np.int32]  # (n,)
-    anomaly_map: NDArray[np.float32] | None  # (n, m, m)
-    descriptor: NDArray[np.float16] | None = None  # (n, k)
-
-    @classmethod
-    def joined(cls, parts: Sequence[TileScores]) -> TileScores:
-        """Concatenate results; ``parts`` must not be empty."""
-        whole: dict[str, Any] = {}
-        for field in fields(cls):
-            values = [getattr(part, field.name) for part in parts]
-            whole[field.name] = None if values[0] is None else np.concatenate(values)
-        return cls(**whole)
 
 
 _OPTIONAL = frozenset({"anomaly_map", "descriptor"})
