@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-quick check bench docs test-tools vendor clean
+.PHONY: setup demo test test-quick fuzz check bench docs test-tools vendor clean
 
 setup: $(READY)
 
@@ -34,6 +34,12 @@ SLOW_FOLDERS = integration cohort hostile viewer
 
 test-quick: setup
 	$(PYTEST) -m "not slow" $(SLOW_FOLDERS:%=--ignore=tests/%)
+
+# Damaged files for every reader, or for one: make fuzz READER=geojson INPUTS=200000. Inputs that fail are kept in build/fuzz/failed.
+INPUTS ?= 20000
+
+fuzz: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hostile.fuzz --inputs $(INPUTS) $(READER:%=--reader %)
 
 check: setup
 	$(BIN)/ruff check .

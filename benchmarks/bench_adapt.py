@@ -56,7 +56,8 @@ def export_seconds(store: ScoreStore, folder: Path) -> float:
 def main() -> None:
     """Print a row for each mode, one for the command, and one for smoothing alone."""
     with tempfile.TemporaryDirectory() as name:
-        store = scored_store(Path(name), reference=reference()).compacted()
+        store = scored_store(Path(name), reference=reference())
+        store.assemble()
         size = sum(file.stat().st_size for file in (store.path / "descriptor").rglob("*") if file.is_file())
         modes: dict[Asked, int] = {"none": 0, "slide": 0, "anchors": ANCHORS}
         for mode, anchors in modes.items():

@@ -18,8 +18,10 @@ from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.stores.score_header import ComputeRecord, ModelRecord, ScoreHeader
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
-from wsi_haloae.stores.sharded import GridRecord, SlideRecord, TileIndex, TileState
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.sharded import TileIndex, TileState
+from wsi_haloae.stores.store_header import GridRecord, SlideRecord
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.tiles.grid import TileGrid
 
 ROWS, COLUMNS, TILE = 250, 300, 256
@@ -81,9 +83,9 @@ def main() -> None:
     """Print two rows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        begun = scored_store(folder)
+        store = scored_store(folder)
         files = len(_files(folder))
-        store = begun.compacted()  # as `score` does before the exports
+        store.assemble()  # as `score` does before the exports
         write_exports(store, folder)
         written = _files(folder)
         document = json.loads((folder / "tiles.geojson").read_text())

@@ -71,7 +71,7 @@ def browser_seconds(server: str) -> dict[str, float]:
 def main() -> None:
     """Print one row."""
     with tempfile.TemporaryDirectory() as name:
-        scored_store(Path(name) / "slide", reference=reference()).compacted()
+        scored_store(Path(name) / "slide", reference=reference()).assemble()
         command = [sys.executable, "-m", "wsi_haloae", "view", name, "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as viewer:
             assert viewer.stdout is not None

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.stores.tile_scores import TileScores
 
 STAGES = (
-    "tiles.zarr", "scores.zarr", "scores.zarr/state/c", "scores.zarr/gallery",
+    "tiles.zarr", "scores.zarr", "scores.zarr/shards/000000.bin", "scores.zarr/score/c", "scores.zarr/gallery",
     "tiles.csv", "heatmap.ome.tif", "report.html",
 )  # fmt: skip
 """The outputs, in the order in which a run writes them."""
@@ -33,6 +33,19 @@ def count_shards(counts: Path) -> None:
         return plain(scorer, *tiles, **options)
 
     Scorer.score = counted  # type: ignore[method-assign, assignment]
+
+
+def kill_at_rename(number: int) -> None:
+    """From now on, this process dies just before it gives a file or folder its name for the ``number``-th time."""
+    plain, left = os.replace, [number]
+
+    def counted(source: Any, target: Any) -> None:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        plain(source, target)
+
+    os.replace = counted
 
 
 def kill_and_compare(start: Callable[[Path], BaseProcess], folder: Path, kills: int, seed: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.scorer import Scorer, available_rules
 from wsi_haloae.scoring.source_scores import score_source
-from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.tiles.sources import ImageFolderSource, list_images
 
 BATCH = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 
@@ -15,6 +16,14 @@ from wsi_haloae.processors.threads import on_threads
 def own_threads() -> Iterator[None]:
     """A command that a test runs sets torch's threads. Tests after it would compute other last digits."""
     with on_threads(torch.get_num_threads()):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """No test outlasts a power cut; those about one count what is asked of the disk (tests/durability.py)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
         yield
 
 

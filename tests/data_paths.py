@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
+DATA = Path(os.environ.get("WSI_HALOAE_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
 def real_data(relative: str) -> Path:
     """The path of a real file; the test is skipped where it is absent, and fails where ``CI`` is set."""
-    folder = Path(os.environ.get("WSI_HALOAE_DATA", REPOSITORY.parent / "shared" / "data"))
-    path = folder / relative
+    path = DATA / relative
     if not path.exists():
         message = f"{path} is absent: set WSI_HALOAE_DATA to the folder that holds {relative}"
         if os.environ.get("CI"):

@@ -13,7 +13,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsi_haloae.annotations.geojson import UNCLASSIFIED, coverage, find_annotations, read_annotations
+from wsi_haloae.annotations.coverage import coverage
+from wsi_haloae.annotations.geojson import UNCLASSIFIED, find_annotations, read_annotations
 from wsi_haloae.errors import AnnotationError
 from wsi_haloae.slide.properties import Bounds
 

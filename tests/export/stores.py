@@ -9,13 +9,15 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from tests.stores.make import complete
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.circumstances import UNKNOWN, Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.score_header import ComputeRecord, ModelRecord, ScoreHeader
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import GridRecord, SlideRecord, TileIndex, TileState
+from wsi_haloae.stores.sharded import TileIndex, TileState
+from wsi_haloae.stores.store_header import GridRecord, SlideRecord
 from wsi_haloae.tiles.grid import TileGrid
 
 UNUSED = SlideUse()
@@ -115,6 +117,7 @@ def make_store(
     p_value: NDArray[np.float32] | None = None,
     flags: NDArray[np.uint8] | None = None,
     maps: NDArray[np.float32] | None = None,
+    reason: NDArray[np.uint8] | None = None,
     reference: NDArray[np.float32] | None = None,
 ) -> ScoreStore:
     """A store whose scores are 0, 1, 2, ... and whose tiles are all done, unless told otherwise.
@@ -126,7 +129,7 @@ def make_store(
     state = np.full(len(index), TileState.DONE, np.uint8) if state is None else state
     thumbnail = np.full((max(1, scene.height // 10), max(1, scene.width // 10), 3), 255, np.uint8)
     tissue = np.ones(thumbnail.shape[:2], np.bool_)
-    store = ScoreStore.create(path, scene.header, index, thumbnail, tissue, reference)
+    ScoreStore.create(path, scene.header, index, thumbnail, tissue, reference)
     group = zarr.open_group(path, mode="r+")
     columns = {"score": score, "score_paper": score / 2, "rules": score[:, None] / 3, "state": state}
     if p_value is not None:
@@ -135,9 +138,12 @@ def make_store(
         columns["flags"] = flags
     if maps is not None:
         columns["anomaly_map"] = maps
+    if reason is not None:
+        columns["reason"] = reason
     for name, values in columns.items():
         column = group[name]
         assert isinstance(column, zarr.Array)
         if len(index):
             column[:] = values
-    return store
+    complete(path)
+    return ScoreStore.open(path)

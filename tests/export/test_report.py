@@ -29,6 +29,7 @@ from wsi_haloae.export.score_axis import REACHES, ScoreAxis, shares
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.scoring.gallery import make_gallery
+from wsi_haloae.stores.reasons import as_bytes
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 
@@ -147,8 +148,7 @@ def test_maps_of_another_adaptation_or_of_an_older_store_do_not_claim_to_add_up(
         ("moved", replace(made, score=made.score + 1), "that score, not the one shown"),
         ("older", replace(made, score=None, rule=None), "does not explain it"),
     ):
-        copied = ScoreStore.open(shutil.copytree(store.path, tmp_path / name / "scores.zarr"))
-        shutil.rmtree(copied.path / "gallery")
+        copied = make(tmp_path / name, replace(SCENE, rule_name=rule))
         copied.write_gallery(gallery)
         words = report(copied).words
         assert told in words
@@ -248,12 +248,11 @@ def test_nothing_called_is_a_result(tmp_path: Path) -> None:
 
 
 def test_unreadable_tiles_are_listed_up_to_a_limit(tmp_path: Path) -> None:
-    store = make(tmp_path)
     count = LISTED_UNREADABLE + 3
-    state = np.full(64, TileState.DONE, np.uint8)
+    state = np.full(100, TileState.DONE, np.uint8)
     state[:count] = TileState.UNREADABLE
-    store._commit(0, state, [f"<b>no. {n}</b>" if n < count else "" for n in range(64)])
-    page = report(store)
+    reasons = np.stack([as_bytes(f"<b>no. {n}</b>" if n < count else "") for n in range(100)])
+    page = report(make(tmp_path, state=state, reason=reasons))
     page.assert_self_contained()
     assert f"{count} tiles could not be read" in page.words
     assert page.words.count("<b>no.") == LISTED_UNREADABLE

@@ -68,7 +68,7 @@ def test_each_column_is_read_once_however_large_the_grid(tmp_path: Path, monkeyp
     scene = Scene(width=64 * 400, height=64 * 400)
     kept = np.zeros((scene.grid.rows, scene.grid.columns), np.bool_)
     kept[::50, ::50] = True
-    store, read = make_store(tmp_path / "scores.zarr", scene, kept=kept).compacted(), []
+    store, read = make_store(tmp_path / "scores.zarr", scene, kept=kept), []
     real = ScoreStore.read
     monkeypatch.setattr(ScoreStore, "read", lambda self, name, *place: read.append(name) or real(self, name, *place))
     heatmap = assemble_heatmap(store)

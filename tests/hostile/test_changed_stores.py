@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import zarr
 
 from tests.export.stores import Scene, make_store
-from tests.stores.make import make_tile_store
+from tests.stores.make import complete, edit, make_tile_store
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import StoreError
 from wsi_haloae.export.bundle import write_exports
@@ -70,12 +71,18 @@ def test_attributes_of_any_shape(attributes: object, scored: Path, capsys: pytes
     assert "wsi-haloae score store" in refused(scored, capsys)
 
 
+@pytest.mark.parametrize("piece", ["score/c/0", "state/c/0", "thumbnail/zarr.json"])
+def test_a_piece_that_is_missing_is_named_by_every_command(
+    piece: str, scored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """zarr would read fill values, with the state "scored"."""
+    (scored / "scores.zarr" / piece).unlink()
+    assert f"is damaged ({piece} is missing). Make it again: --overwrite" in refused(scored, capsys)
+
+
 @pytest.mark.parametrize("header", HEADERS)
 def test_a_header_of_any_shape(header: object, scored: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = scored / "scores.zarr/zarr.json"
-    document = json.loads(path.read_text())
-    document["attributes"]["header"] = header
-    path.write_text(json.dumps(document))
+    edit(scored / "scores.zarr", lambda attributes: attributes.update(header=header))
     assert "is damaged" in refused(scored, capsys)
 
 
@@ -88,6 +95,8 @@ def test_an_array_that_is_missing_is_named(whole: Path, tmp_path: Path, capsys: 
         folder = tmp_path / name / "a"
         shutil.copytree(whole, folder)
         shutil.rmtree(folder / "scores.zarr" / name)
+        assert re.search(rf"is damaged \({name}/\S+ is missing\)", refused(folder, capsys))
+        complete(folder / "scores.zarr")
         assert f"it has no array {name})" in refused(folder, capsys)
 
 
@@ -99,6 +108,7 @@ def test_an_array_of_another_type_or_shape_is_named(whole: Path, tmp_path: Path)
         values = np.asarray(group[name][...])
         for changed in (values[..., None], values.astype(np.complex64)):
             group.create_array(name, data=changed, overwrite=True)
+            complete(folder / "scores.zarr")
             with pytest.raises(StoreError, match=f"its array {name} is "):
                 ScoreStore.open(folder / "scores.zarr")
 
@@ -108,6 +118,7 @@ def test_a_value_that_nobody_writes_is_named(
     name: str, value: float, scored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     zarr.open_group(scored / "scores.zarr", mode="r+")[name][3] = value
+    complete(scored / "scores.zarr")
     assert f"its array {name} holds {np.asarray(value)}" in refused(scored, capsys)
 
 
@@ -115,5 +126,5 @@ def test_a_value_that_nobody_writes_is_named(
 def test_tile_stores_are_checked_alike(name: str, tmp_path: Path) -> None:
     path = make_tile_store(tmp_path / "tiles.zarr", 10).path
     shutil.rmtree(path / name)
-    with pytest.raises(StoreError, match=rf"it has no array {name}\)\. Make it again: --overwrite"):
+    with pytest.raises(StoreError, match=rf"damaged \({name}/\S+ is missing\)\. Make it again: --overwrite"):
         TileStore.open(path)

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from tests.model.tiny import tiny_checkpoint
 from tests.stores.make import make_gallery, make_score_store, make_tile_store
-from wsi_haloae.annotations import geojson as annotations
 from wsi_haloae.annotations.geojson import read_annotations
 from wsi_haloae.config import load_config
 from wsi_haloae.errors import AnnotationError, WsiHaloaeError
@@ -97,11 +96,11 @@ def test_annotations_with_damaged_bytes(tmp_path: Path, damage: Callable[[bytes]
 
 
 def test_a_small_file_that_unpacks_to_a_flood_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotations, "MOST_CHARACTERS", 1 << 20)
+    monkeypatch.setenv("WSI_HALOAE_MOST_JSON_BYTES", str(1 << 20))
     path = tmp_path / "bomb.geojson.gz"
     path.write_bytes(gzip.compress(b"[" + b" " * (4 << 20) + b"]"))
     assert path.stat().st_size < 10_000
-    with pytest.raises(AnnotationError, match="larger than"):
+    with pytest.raises(AnnotationError, match="JSON_BYTES"):
         read_annotations(path, None)
 
 

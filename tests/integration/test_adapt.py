@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -26,6 +27,7 @@ from wsi_haloae.config import map_words
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.seal import Seal
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
 
@@ -237,9 +239,10 @@ def test_evaluate_leaves_anchors_out_and_says_so(
 @contextmanager
 def zarr_store(out: Path) -> Iterator[dict[str, Any]]:
     path = out / "tiny/scores.zarr/zarr.json"
-    document = json.loads(path.read_text())
-    yield document["attributes"]
-    path.write_text(json.dumps(document))
+    seal = Seal.read(path.read_bytes())
+    attributes = deepcopy(dict(seal.attributes))
+    yield attributes
+    path.write_bytes(Seal.make(attributes, seal.contents).raw)
 
 
 def test_descriptors_are_what_other_tools_cluster_by(out: Path) -> None:

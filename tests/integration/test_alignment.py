@@ -21,7 +21,8 @@ from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.slide.memory import MemorySlide
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.score_header import ComputeRecord, ModelRecord, ScoreHeader
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.tiler import fill_tile_store
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
@@ -121,4 +122,5 @@ def _score_by_brightness(
             None,
         )
         scores.write_shard(shard, result, tiles.states()[place])
+    scores.assemble()
     return tiling, scores

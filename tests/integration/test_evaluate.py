@@ -17,7 +17,6 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.provenance.parts import count_parts
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.provenance.used_tiles import UsedGrid, UsedTiles, pack
-from wsi_haloae.workspace.lock import locked
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
 SCENE = Scene(width=1024, height=1024, calibration=FACTS, name="a.svs")
@@ -173,17 +172,6 @@ def test_two_precisions_are_one_scale_and_said(tmp_path: Path) -> None:
     found = evaluated(tmp_path / "out", "--annotations", tmp_path / "truth")
     assert found["slides"] == ["a", "b"]
     assert "Slides were scored in bfloat16 and float32: the last digits of their scores differ." in found["warnings"]
-
-
-def test_a_second_evaluation_into_one_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    scored(tmp_path / "out/a")
-    command = ["evaluate", str(tmp_path / "out"), "--annotations", str(outline(tmp_path / "a.geojson"))]
-    command += ["--reference", "Tumor", "-q"]
-    with locked(tmp_path / "out/evaluation"):
-        assert run(command) == 2
-        assert "another run is writing here" in " ".join(capsys.readouterr().err.split())
-        assert run([*command, "-o", str(tmp_path / "elsewhere")]) == 0
-    assert run(command) == 0
 
 
 def test_a_model_without_calibration_has_no_calls(tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ from benchmarks.killing import count_shards, kill_and_compare
 from tests.integration.conftest import Tiny
 from tests.integration.test_score import digests, score, table
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
-from wsi_haloae.stores.sharded import SHARD_TILES
+from wsi_haloae.stores.filling import SHARD_TILES
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.tiles.reading import SlideTiles
 from wsi_haloae.workspace.lock import LOCK_NAME
 
@@ -86,7 +87,7 @@ def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> N
     # Tests in the background of a shell ignore Ctrl-C, and so would a child.
     listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     process, said = scoring(tiny, tmp_path / "out", before=[listening])
-    _wait_for((tmp_path / "out/tiny/scores.zarr/state/c").exists, process)
+    _wait_for((tmp_path / "out/tiny/scores.zarr/shards/000000.bin").exists, process)
     _signal(process, signal.SIGINT)
     process.join(60)
     assert process.exitcode == 130
@@ -138,6 +139,23 @@ def test_killed_between_the_last_score_and_the_gallery(
         monkeypatch.setattr(Scorer, name, lambda *a, name=name, plain=plain, **b: calls.append(name) or plain(*a, **b))
     assert score(tiny, tmp_path / "out") == 0
     assert calls == ["maps"]
+    assert score(tiny, tmp_path / "quiet") == 0
+    assert digests(tmp_path / "out") == digests(tmp_path / "quiet")
+
+
+def test_shards_that_were_lost_or_damaged_meanwhile_are_scored_again(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ScoreStore, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert score(tiny, tmp_path / "out") == 130
+    lost, flipped, *_ = sorted((tmp_path / "out/tiny/scores.zarr/shards").iterdir())
+    lost.unlink()
+    raw = bytearray(flipped.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    flipped.write_bytes(raw)
+    assert score(tiny, tmp_path / "out") == 0
+    assert f"shards/{flipped.name} is not what was written there; its tiles are done again" in capsys.readouterr().err
     assert score(tiny, tmp_path / "quiet") == 0
     assert digests(tmp_path / "out") == digests(tmp_path / "quiet")
 

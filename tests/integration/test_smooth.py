@@ -14,6 +14,7 @@ import pytest
 from tests.integration.conftest import Tiny
 from tests.integration.test_adapt import marks, opened, zarr_store
 from tests.integration.test_export import outputs
+from tests.stores.make import complete, edit
 from wsi_haloae import open_scored, score
 from wsi_haloae.adaptation.neighbourhood import have_neighbours, local_median
 from wsi_haloae.cli.main import run
@@ -115,10 +116,11 @@ def test_a_model_without_descriptors_cannot_smooth(
     replace(Checkpoint.load(tiny.model), descriptors=None).save(old)
     assert run(["score", str(tiny.slide), "-o", str(tmp_path / "again"), "-m", str(old), "--smooth", "96"]) == 2
     assert "neither adapted nor smoothed" in told(capsys)
-    with zarr_store(out) as attributes:
-        attributes["header"]["descriptor_size"] = None
-    shutil.rmtree(out / "tiny/scores.zarr/descriptor")
-    shutil.rmtree(out / "tiny/scores.zarr/adapted")
+    store = out / "tiny/scores.zarr"
+    edit(store, lambda attributes: attributes["header"].update(descriptor_size=None))
+    shutil.rmtree(store / "descriptor")
+    shutil.rmtree(store / "adapted")
+    complete(store)
     assert run(["export", str(out), "--smooth", "96"]) != 0
     assert "neither adapted nor smoothed" in told(capsys)
     assert run(["export", str(out), "--smooth", "0", "--format", "csv", "-q"]) == 0

@@ -36,9 +36,11 @@ Change = Callable[[dict[str, torch.Tensor], dict[str, Any]], None]
 
 
 def rewrite(path: Path, change: Change) -> None:
+    """As a version before digests would have written it."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         header = json.loads(file.metadata()["wsi-haloae"])
+    del header["sha256"]
     change(tensors, header)
     save_file(tensors, path, metadata={"wsi-haloae": json.dumps(header)})
 
@@ -355,3 +357,35 @@ def test_damaged_fingerprints_are_refused(name: str, tmp_path: Path) -> None:
         rewrite(path, change)
         with pytest.raises(CheckpointError, match="trained"):
             Checkpoint.load(path)
+
+
+def flips(size: int, count: int = 200) -> list[tuple[int, int]]:
+    random = np.random.default_rng(19)
+    return list(zip(random.integers(0, size, count).tolist(), random.integers(0, 8, count).tolist(), strict=True))
+
+
+def test_no_flipped_bit_goes_unnoticed(saved: Path) -> None:
+    raw = saved.read_bytes()
+    header = 8 + int.from_bytes(raw[:8], "little")
+    for place, bit in flips(len(raw)) + flips(header):
+        changed = bytearray(raw)
+        changed[place] ^= 1 << bit
+        saved.write_bytes(changed)
+        with pytest.raises(CheckpointError):
+            Checkpoint.load(saved)
+    saved.write_bytes(raw)
+    Checkpoint.load(saved)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.97, 0.999])
+def test_a_file_that_is_zeroed_from_somewhere_on_is_refused(share: float, saved: Path) -> None:
+    raw = saved.read_bytes()
+    kept = int(share * len(raw))
+    saved.write_bytes(raw[:kept] + bytes(len(raw) - kept))
+    with pytest.raises(CheckpointError, match=r"is damaged: its bytes.*Copy the file again"):
+        Checkpoint.load(saved)
+
+
+def test_a_checkpoint_from_before_digests_is_read(saved: Path) -> None:
+    rewrite(saved, lambda _tensors, _header: None)
+    assert Checkpoint.load(saved).sha256 == hashlib.sha256(saved.read_bytes()).hexdigest()

@@ -165,10 +165,10 @@ def test_a_file_that_is_cut_short_is_refused_by_name(kind: str, share: float, tm
 @pytest.mark.parametrize(
     ("tag", "values", "told"),
     [
-        ("StripByteCounts", [60, 60, 0], "a part of the image is missing"),
-        ("StripOffsets", [300, 0, 300], "a part of the image is missing"),
-        ("ImageLength", [12], "only 3 of 6 parts are present"),
-        ("ImageWidth", [10**8], "a size of 100000000 x 6 pixels is not plausible"),
+        ("StripByteCounts", [60, 60, 0], r"cannot be read as an image \(a part of the image is missing\)"),
+        ("StripOffsets", [300, 0, 300], r"cannot be read as an image \(a part of the image is missing\)"),
+        ("ImageLength", [12], r"cannot be read as an image \(only 3 of 6 parts are present\)"),
+        ("ImageWidth", [10**8], "600,000,000 pixels, but at most 33,554,432 are read"),
     ],
 )
 def test_a_tiff_that_would_be_filled_up_with_black_is_refused(
@@ -177,7 +177,7 @@ def test_a_tiff_that_would_be_filled_up_with_black_is_refused(
     tifffile.imwrite(tmp_path / "a.tif", DEEP, photometric="rgb", compression="zlib", rowsperstrip=2)
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
         file.pages.first.tags[tag].overwrite(values, dtype="I")
-    with pytest.raises(UsageError, match=rf"a\.tif: cannot be read as an image \({told}\)"):
+    with pytest.raises(UsageError, match=rf"a\.tif: {told}"):
         decode_rgb(tmp_path / "a.tif")
 
 

@@ -20,7 +20,7 @@ from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.anomaly_map import dissimilarity_map
 from wsi_haloae.scoring.pooling import mean_over
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.stores.tile_scores import TileScores
 
 CPU = torch.device("cpu")
 

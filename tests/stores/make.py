@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from wsi_haloae.stores.adaptation import ADAPTED_NAME
+from wsi_haloae.stores.filling import SHARDS_NAME
 from wsi_haloae.stores.gallery import Gallery, GalleryRole
 from wsi_haloae.stores.score_header import ComputeRecord, ModelRecord, ScoreHeader
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import GridRecord, SlideRecord, StoreHeader, TileIndex
+from wsi_haloae.stores.seal import ROOT, Seal, pieces_below
+from wsi_haloae.stores.sharded import TileIndex
+from wsi_haloae.stores.store_header import GridRecord, SlideRecord, StoreHeader
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.grid import TileGrid
 
@@ -78,3 +86,20 @@ def make_gallery(count: int, map_size: int = 2) -> Gallery:
         score=random.random(count, np.float32),
         rule="content",
     )
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the attributes of a sealed group as its writer would."""
+    seal = Seal.read((path / ROOT).read_bytes())
+    attributes = deepcopy(dict(seal.attributes))
+    change(attributes)
+    (path / ROOT).write_bytes(Seal.make(attributes, seal.contents).raw)
+
+
+def complete(path: Path) -> None:
+    """Seal a store whose arrays were written by zarr, as they are now."""
+    shutil.rmtree(path / SHARDS_NAME, ignore_errors=True)
+    attributes = {**Seal.read((path / ROOT).read_bytes()).attributes, "complete": True}
+    files = pieces_below(path)
+    inside = {name: piece for name, piece in files.items() if not name.startswith(f"{ADAPTED_NAME}/")}
+    (path / ROOT).write_bytes(Seal.make(attributes, inside).raw)

@@ -67,6 +67,8 @@ def test_scores_are_finished_with_their_gallery(tmp_path: Path) -> None:
     store = make_score_store(tmp_path / "scores.zarr", 0)
     assert store.pending_shards() == []
     assert not store.finished
+    store.assemble()
+    assert not store.finished
     store.write_gallery(make_gallery(0))
     assert store.finished
 

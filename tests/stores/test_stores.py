@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ import zarr
 from tests.model.tiny import tiny_descriptors
 from tests.stores.make import (
     SIDE,
+    edit,
     make_gallery,
     make_index,
     make_score_store,
@@ -28,9 +28,13 @@ from wsi_haloae.adaptation.neighbourhood import local_median
 from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.atomic import recover
 from wsi_haloae.errors import OutputExistsError, StoreError
+from wsi_haloae.progress import Reporter
 from wsi_haloae.provenance.use import SlideUse
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
-from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, TileIndex, TileState
+from wsi_haloae.stores import filling
+from wsi_haloae.stores.filling import SHARD_TILES
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.sharded import ShardedStore, TileIndex, TileState
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.stores.tile_store import TileStore
 
 DONE = TileState.DONE
@@ -91,13 +95,14 @@ def test_shards_are_pending_until_they_are_written(tmp_path: Path) -> None:
         np.testing.assert_array_equal(store.read_tile(place.start + 1), expected[1])
 
 
-def test_payload_without_states_is_still_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_array_without_its_shard_is_still_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = make_tile_store(tmp_path / "tiles.zarr", COUNT)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(TileStore, "_commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(filling, "commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         fill(store, 0)
     assert store.pending_shards() == [0, 1, 2]
-    np.testing.assert_array_equal(store.read_shard(0), pixels(0, SHARD_TILES))
+    assert (store.path / "pixels/c/0/0/0/0").exists()
+    assert not store.read_shard(0).any(), "it counts once the shard's file names it"
 
 
 def test_states_may_not_be_committed_as_pending(tmp_path: Path) -> None:
@@ -111,7 +116,7 @@ def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path) -> None:
     leftover = store.path / "pixels" / "c" / "0" / "x.partial"
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
-    store.remove_leftovers()
+    store.take_up(Reporter(quiet=True))
     assert not leftover.exists()
 
 
@@ -217,11 +222,12 @@ def test_descriptors_and_what_they_are_compared_with_come_back(tmp_path: Path) -
         count = store.count_tiles([shard])
         given = replace(scores(count), descriptor=random.normal(size=(count, known.dimensions)).astype(np.float16))
         store.write_shard(shard, given, np.full(count, DONE, np.uint8))
+    store.assemble()
     assert store.adapted is None
     before = store.read("score")
     store.adapt("anchors", np.arange(4))
     record = store.adapted.record
-    for found in (one(ScoreStore.open(store.path)) for one in (lambda plain: plain, ScoreStore.compacted)):
+    for found in (store, ScoreStore.open(store.path)):
         assert found.adapted.record == record
         assert found.shown.model.display_range == record.display_range
         assert record.words in found.shown.model.rule
@@ -350,17 +356,12 @@ def test_a_store_from_before_rules_were_named_goes_on(tmp_path: Path) -> None:
     store.require_same(asked.model_copy(update={"model": named}))
 
 
-def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    document = json.loads((path / "zarr.json").read_text())
-    change(document["attributes"])
-    (path / "zarr.json").write_text(json.dumps(document))
-
-
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_begun_store_takes_over_the_range_of_the_maps_to_come(tmp_path: Path, *, finished: bool) -> None:
     """With the maps of an older version, their range was another; it follows from the model, and refuses nothing."""
     store = make_score_store(tmp_path / "scores.zarr", 0)
     if finished:
+        store.assemble()
         store.write_gallery(make_gallery(0))
     header = store.header.model_copy(update={"model": store.header.model.model_copy(update={"map_range": (-1.0, 2.0)})})
     store.require_same(header)

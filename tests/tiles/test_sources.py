@@ -112,6 +112,7 @@ def test_a_tile_store_gives_its_readable_tiles_by_slide(tmp_path: Path) -> None:
         states = np.full(count, TileState.DONE, np.uint8)
         states[1] = TileState.UNREADABLE
         store.write_shard(shard, pixels, states)
+    store.assemble()
     source = TileStoreSource(tmp_path / "tiles.zarr")
     readable = [number for number in range(70) if number not in {1, 65}]
     assert [int(source.read(number)[0, 0, 0]) for number in range(len(readable))] == readable

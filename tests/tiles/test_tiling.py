@@ -15,7 +15,8 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.slide.memory import MemorySlide
 from wsi_haloae.slide.properties import Bounds
-from wsi_haloae.stores.sharded import SHARD_TILES, TileIndex, TileState
+from wsi_haloae.stores.filling import SHARD_TILES
+from wsi_haloae.stores.sharded import TileIndex, TileState
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.tiler import fill_tile_store
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings

@@ -69,6 +69,7 @@ def store(folder: Path, count: int, fingerprint: str) -> Path:
         states = np.full(place.stop - place.start, TileState.DONE, np.uint8)
         states[1] = TileState.UNREADABLE
         made.write_shard(shard, np.zeros((len(states), SIDE, SIDE, 3), np.uint8), states)
+    made.assemble()
     return made.path
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tests.export.stores import Scene, make_index
 from tests.model.tiny import tiny_descriptors
+from tests.stores.make import complete
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.export.bundle import write_exports
@@ -21,7 +22,8 @@ from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.slide.thumbnail import read_thumbnail
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import SlideRecord, TileState
+from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.store_header import SlideRecord
 
 CALIBRATED = CalibrationFacts(tiles=500, groups=20, correlation=0.1, effective_tiles=200.0)
 RANGE = (-1.0, 3.0)
@@ -129,6 +131,7 @@ def _fill(path: Path, tiles: int, reference: ReferenceDescriptors | None) -> Non
         column = group[name]
         assert isinstance(column, zarr.Array)
         column[:] = values
+    complete(path)
 
 
 def rectangle(x: int, y: int, width: int, height: int, name: str) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zarr
 from numpy.typing import NDArray
 from starlette.types import ASGIApp
 
+from tests.stores.make import edit
 from tests.viewer.asking import OWN_HOST, PORT, Answer, ask
 from tests.viewer.scored import LOST, Scored, score_slide, write_slide
 from wsi_haloae.cli.main import run
@@ -95,8 +95,7 @@ def test_a_preview_is_what_adapting_the_store_gives_and_writes_nothing(app: ASGI
 
 @pytest.mark.parametrize("adds_up", [True, False])
 def test_kept_maps_are_not_said_to_add_up_to_adapted_scores(app: ASGIApp, folder: Path, *, adds_up: bool) -> None:
-    group = zarr.open_group(folder / "scores.zarr", mode="r+")
-    group.attrs["header"] = opened(folder).header.model_copy(update={"map_adds_up": adds_up}).model_dump(mode="json")
+    edit(folder / "scores.zarr", lambda attributes: attributes["header"].update(map_adds_up=adds_up))
     before = ask(app, "/api/slides/s").json()["map_words"]
     facts, _ = unpacked(send(app, MARKED), opened(folder))
     assert before == map_words("content", "score" if adds_up else "residual")
@@ -120,10 +119,9 @@ def test_marks_keep_scores_as_smooth_as_they_are(folder: Path) -> None:
 
 @pytest.mark.parametrize("rule", ["content", "descriptor"])
 def test_without_marks_scores_are_what_score_would_give(rule: str, app: ASGIApp, folder: Path) -> None:
-    group = zarr.open_group(folder / "scores.zarr", mode="r+")
     header = opened(folder).header
     header = header.model_copy(update={"model": header.model.model_copy(update={"rule_name": rule})})
-    group.attrs["header"] = header.model_dump(mode="json")
+    edit(folder / "scores.zarr", lambda attributes: attributes.update(header=header.model_dump(mode="json")))
     plain = opened(shutil.copytree(folder, folder.parent.parent / "copy"))
     if rule == "descriptor":  # the only rule that adapts by itself
         plain.adapt("auto")

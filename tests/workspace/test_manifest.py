@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from wsi_haloae import progress
 from wsi_haloae.errors import UsageError
+from wsi_haloae.progress import Reporter
 from wsi_haloae.workspace.manifest import UNKNOWN, ManifestRow, read_manifest
 from wsi_haloae.workspace.slide_inputs import find_slides
 
@@ -72,3 +76,49 @@ def test_a_slide_named_twice_must_be_the_same_one(tmp_path: Path) -> None:
     path = manifest(tmp_path, "path,patient\na.svs,p1\na.svs,p2\n")
     with pytest.raises(UsageError, match="named twice"):
         find_slides([str(path)], mpp=None, override_mpp=None, name_by="stem")
+
+
+def test_missing_files_are_named_before_any_slide_is_opened(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=10_000)
+    (tmp_path / "here.svs").touch()
+    path = manifest(tmp_path, "path\nhere.svs\n" + "".join(f"gone-{n}.svs\n" for n in range(7)))
+    reporter = Reporter(console=console)
+    assert len(find_slides([str(path)], mpp=None, override_mpp=None, name_by="stem", reporter=reporter)) == 8
+    [told] = reporter.warnings
+    assert "7 of 8 slides cannot be found" in told
+    assert "gone-4.svs and 2 more" in told
+
+
+def test_links_to_one_file_are_one_slide(tmp_path: Path) -> None:
+    (tmp_path / "a.svs").touch()
+    (tmp_path / "b.svs").symlink_to("a.svs")
+    (tmp_path / "folder").symlink_to(".")
+    path = manifest(tmp_path, "path\na.svs\nb.svs\nfolder/a.svs\n./a.svs\n")
+    assert len(find_slides([str(path)], mpp=None, override_mpp=None, name_by="stem")) == 1
+
+
+def test_a_long_manifest_is_read_with_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PLAIN_LINE_SECONDS", 0)
+    console = Console(file=io.StringIO(), width=10_000)
+    path = manifest(tmp_path, "path,patient\n" + "".join(f"s{n}.svs,p{n}\n" for n in range(60_000)))
+    begun = time.process_time()
+    rows = read_manifest(path, Reporter(console=console))
+    assert time.process_time() - begun < 3, "100,000 rows a second on a quiet machine"
+    assert len(rows) == 60_000
+    assert "reading study.csv: 30001/60001 rows" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("MANIFEST_ROWS", "path\n" + "a.svs\n" * 9),
+        ("MANIFEST_BYTES", "path\n" + "a.svs\n" * 9),
+        ("MANIFEST_COLUMNS", "path,1,2,3,4,5,6,7,8\na.svs\n"),
+    ],
+)
+def test_the_limits_of_a_manifest(variable: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = manifest(tmp_path, text)
+    read_manifest(path)
+    monkeypatch.setenv(f"WSI_HALOAE_MOST_{variable}", "8")
+    with pytest.raises(UsageError, match=f"WSI_HALOAE_MOST_{variable}="):
+        read_manifest(path)

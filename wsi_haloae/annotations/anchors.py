@@ -8,7 +8,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from wsi_haloae.annotations.geojson import coverage, read_annotations
+from wsi_haloae.annotations.coverage import coverage
+from wsi_haloae.annotations.geojson import read_annotations
 from wsi_haloae.errors import AnnotationError
 from wsi_haloae.slide.properties import Bounds
 

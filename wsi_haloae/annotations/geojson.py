@@ -1,4 +1,4 @@
-"""Regions drawn by people: read QuPath GeoJSON, and compute how much of each tile lies inside.
+"""Regions drawn by people: read QuPath GeoJSON.
 
 Accepted: a FeatureCollection, a bare list or a single Feature, also gzipped; polygons and
 multipolygons with holes; ``classification`` as a string or as an object with a name.
@@ -7,10 +7,8 @@ Classes named ``Ignore*`` are skipped (contract, Annotations in).
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,13 +20,14 @@ from shapely.errors import ShapelyError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from wsi_haloae.annotations.features import read_features
+from wsi_haloae.annotations.mending import TooCrossedError, mended, require_few_crossings
+from wsi_haloae.bounds.table import OVERLAPS
 from wsi_haloae.errors import AnnotationError
 from wsi_haloae.slide.properties import Bounds
 
 UNCLASSIFIED = "Unclassified"
 _POINTS = ("Point", "MultiPoint")
-MOST_CHARACTERS = 1 << 30
-"""Limit for a GeoJSON file, unpacked. A million outlined cells need less, but a packed file may unpack to any size."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Annotations:
         """The union of all classes. Raises `AnnotationError` if the file has no polygon."""
         if not self.by_class:
             raise AnnotationError(f"{self.path}: no polygon in this file, but at least one is needed.")
-        return shapely.union_all(list(self.by_class.values()))
+        return _together(list(self.by_class.values()))
 
 
 def read_annotations(path: Path, bounds: Bounds | None) -> Annotations:
@@ -62,16 +61,9 @@ def read_annotations(path: Path, bounds: Bounds | None) -> Annotations:
 
     Raises `AnnotationError` for a file that cannot be used.
     """
-    document = _load(path)
-    if isinstance(document, dict):
-        features = document["features"] if document.get("type") == "FeatureCollection" else [document]
-    else:
-        features = document
-    if not isinstance(features, list):
-        raise AnnotationError(f"{path}: 'features' must be a list, as in a GeoJSON FeatureCollection.")
     found: dict[str, list[BaseGeometry]] = defaultdict(list)
     points: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
-    for number, feature in enumerate(features):
+    for number, feature in enumerate(read_features(path)):
         geometry = _geometry_of(path, number, feature)
         name = _class_of(feature)
         if geometry is None or name.startswith("Ignore"):
@@ -84,10 +76,27 @@ def read_annotations(path: Path, bounds: Bounds | None) -> Annotations:
     drawn = {name: shapely.transform(np.array(parts), lambda xy: xy + shift) for name, parts in found.items()}
     return Annotations(
         path,
-        {name: shapely.union_all(parts) for name, parts in drawn.items()},
+        {name: _union(path, name, parts) for name, parts in drawn.items()},
         {name: np.concatenate(parts) + shift for name, parts in points.items()},
         drawn,
     )
+
+
+def _union(path: Path, name: str, parts: NDArray[np.object_]) -> BaseGeometry:
+    """The region of one class. Raises `AnnotationError` if its outlines cross each other more often than is allowed."""
+    one, other = shapely.STRtree(parts).query(parts)
+    vertices = shapely.get_num_coordinates(parts)
+    if vertices[one[one < other]].astype(float) @ vertices[other[one < other]] > OVERLAPS.most:  # they might
+        try:
+            require_few_crossings(shapely.get_rings(parts), OVERLAPS)
+        except TooCrossedError as error:
+            raise AnnotationError(f"{path}: class {name!r}: {error}.") from None
+    return _together(parts)
+
+
+def _together(regions: Sequence[BaseGeometry] | NDArray[np.object_]) -> BaseGeometry:
+    """The union; one region is returned as it is, because GEOS would take it apart all the same."""
+    return regions[0] if len(regions) == 1 else shapely.union_all(regions)
 
 
 def find_annotations(place: Path, slide: Path) -> Path:
@@ -99,37 +108,6 @@ def find_annotations(place: Path, slide: Path) -> Path:
         if candidate.is_file():
             return candidate
     raise AnnotationError(f"{place}: no {slide.stem}.geojson in this folder for the slide {slide.name}.")
-
-
-def coverage(region: BaseGeometry, locations: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of each tile's area inside ``region``: locations and sizes (n, 2) at level 0 -> (n,)."""
-    corners = locations + sizes
-    boxes = shapely.box(locations[:, 0], locations[:, 1], corners[:, 0], corners[:, 1])
-    shapely.prepare(region)
-    inside = shapely.contains_properly(region, boxes)
-    share: NDArray[np.float64] = inside.astype(np.float64)
-    border = shapely.intersects(region, boxes) & ~inside
-    share[border] = shapely.area(shapely.intersection(boxes[border], region)) / shapely.area(boxes[border])
-    return share
-
-
-def _load(path: Path) -> Any:
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8-sig") as stream:
-            text = stream.read(MOST_CHARACTERS + 1)
-            if len(text) > MOST_CHARACTERS:
-                raise ValueError(f"it is larger than {MOST_CHARACTERS:,} characters")
-            document = json.loads(text)
-    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
-        raise AnnotationError(f"{path}: cannot be read as GeoJSON ({error}).") from None
-    if not isinstance(document, dict | list) or (
-        isinstance(document, dict) and document.get("type") not in ("Feature", "FeatureCollection")
-    ):
-        raise AnnotationError(f"{path}: a FeatureCollection, a list of Features or a single Feature is needed.")
-    if isinstance(document, dict) and document["type"] == "FeatureCollection" and "features" not in document:
-        raise AnnotationError(f"{path}: this FeatureCollection has no 'features'.")
-    return document
 
 
 def _geometry_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
@@ -144,8 +122,17 @@ def _geometry_of(path: Path, number: int, feature: Any) -> BaseGeometry | None:
             polygon = shape(geometry)
         if polygon.is_empty or not np.isfinite(shapely.get_coordinates(polygon)).all():
             raise ValueError("coordinates are missing or not numbers")
-        return shapely.make_valid(polygon)
-    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        return mended(polygon)
+    except (
+        ShapelyError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise AnnotationError(f"{path}: feature {number} has a broken geometry ({error}).") from None
 
 

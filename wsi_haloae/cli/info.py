@@ -32,7 +32,8 @@ def info(
     from wsi_haloae.tiles.tiling import TilingSettings
     from wsi_haloae.workspace.slide_inputs import find_slides
 
-    found = find_slides([str(slide)], mpp=mpp, override_mpp=override_mpp, name_by="stem")
+    reporter = options.reporter(quiet=False, verbose=False)
+    found = find_slides([str(slide)], mpp=mpp, override_mpp=override_mpp, name_by="stem", reporter=reporter)
     if len(found) != 1:
         raise UsageError(f"{slide}: {len(found)} slides found, but info describes one slide. Name one file.")
     source = found[0]

@@ -20,6 +20,7 @@ from wsi_haloae.cli.score import score
 from wsi_haloae.cli.status import status
 from wsi_haloae.cli.tile import tile
 from wsi_haloae.cli.train_tiles import train_tiles
+from wsi_haloae.cli.verify import verify
 from wsi_haloae.cli.view import view
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.progress import Reporter
@@ -37,7 +38,7 @@ def cli() -> None:
     """
 
 
-for command in (info, tile, train_tiles, score, status, export, view, evaluate, evaluate_tiles, mvtec, demo):
+for command in (info, tile, train_tiles, score, status, verify, export, view, evaluate, evaluate_tiles, mvtec, demo):
     cli.add_command(command)
 
 

@@ -44,6 +44,11 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Write the pixels of all tiles to tiles.zarr, and keep it. Use it to train on them or to look at them later.",
 )
 @click.option(
+    "--retry-unreadable",
+    is_flag=True,
+    help="Try tiles again that could not be read. This is done without the option if the slide's file was changed.",
+)
+@click.option(
     "-b",
     "--batch-size",
     type=click.IntRange(1),
@@ -109,7 +114,8 @@ def score(
     from wsi_haloae.workspace.slide_inputs import find_slides
 
     tls = TlsFiles.given(tls_ca_file, tls_cert, tls_key, scheduler)
-    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
+    reporter = options.reporter(quiet=quiet, verbose=verbose)
+    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, reporter=reporter)
 
     from wsi_haloae.cohort.cluster import ClusterOptions
     from wsi_haloae.cohort.score import score_alone, score_cohort
@@ -117,7 +123,6 @@ def score(
 
     arguments = click.get_current_context().params
     chosen = options.chosen(ScoreOptions, given)
-    reporter = options.reporter(quiet=quiet, verbose=verbose)
     if len(found) == 1 and scheduler is None:  # no cluster for one slide
         return score_alone(found[0], output, chosen, arguments, reporter).exit_code
     where = ClusterOptions(scheduler, slides_at_once, tls)

@@ -43,7 +43,7 @@ def tile(
     from wsi_haloae.workspace.slide_inputs import find_slides
 
     arguments = click.get_current_context().params
-    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by)
-    chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), TissueConfig(), num_workers, overwrite)
     reporter = options.reporter(quiet=quiet, verbose=verbose)
+    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, reporter=reporter)
+    chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), TissueConfig(), num_workers, overwrite)
     return tile_slides(found, output, chosen, arguments, reporter).exit_code

@@ -12,7 +12,9 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from wsi_haloae.atomic import read_own, replacing
+from wsi_haloae.bounds.pixels import UNREADABLE, open_image
 from wsi_haloae.cohort.slides import StudySlide
+from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.export import small_picture
 from wsi_haloae.export.formats import FORMATS
 from wsi_haloae.figures.slide_frame import broken
@@ -71,15 +73,13 @@ def write_montage(
 
 
 def _draw_slide(sheet: Image.Image, draw: ImageDraw.ImageDraw, path: Path, corner: tuple[int, int], side: int) -> None:
-    """Draw a slide in the middle of its square, or a frame if it has no picture."""
+    """Draw a slide in the middle of its square, or a frame if it has no picture that can be read."""
     try:
-        content = BytesIO(read_own(path))
-    except OSError:
+        with open_image(BytesIO(read_own(path)), path, WsiHaloaeError) as picture:
+            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+            sheet.paste(picture, (corner[0] + (side - picture.width) // 2, corner[1] + (side - picture.height) // 2))
+    except (WsiHaloaeError, *UNREADABLE):
         draw.rectangle((*corner, corner[0] + side - 1, corner[1] + side - 1), outline=FAINT)
-        return
-    with Image.open(content) as picture:
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-        sheet.paste(picture, (corner[0] + (side - picture.width) // 2, corner[1] + (side - picture.height) // 2))
 
 
 def _draw_bar(sheet: Image.Image, draw: ImageDraw.ImageDraw, display_range: tuple[float, float] | None) -> None:

@@ -9,18 +9,22 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from wsi_haloae.cohort.table import ENDED, LOG_NAME, NAME, Row, read_cohort
 from wsi_haloae.errors import StoreError, UsageError
+from wsi_haloae.export.begun import why_mixed
+from wsi_haloae.stores.filling import SHARDS_NAME
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 
 SILENT_SECONDS = 300
 """A running slide with no new log line or stored shard for this long is reported as silent."""
 FAILURES_SHOWN = 20
+FINISHED = frozenset({"done", "empty", "incomplete"})
+"""States of slides that have outputs, and a record that says so."""
 ORDER = ("done", "empty", "incomplete", "running", "waiting", "unfinished", "failed", "set aside")
 
 
@@ -43,7 +47,13 @@ def gather(output: Path) -> list[Row]:
     for folder in sorted(path.parent for name in (RECORD_NAME, STORE_NAME) for path in output.glob(f"*/{name}")):
         if folder.name not in rows:
             rows[folder.name] = _by_its_folder(folder)
-    return [rows[name] for name in sorted(rows)]
+    return [_as_it_is(output, rows[name]) for name in sorted(rows)]
+
+
+def _as_it_is(output: Path, row: Row) -> Row:
+    """A row of cohort.csv, corrected by the slide's folder: its record goes when it is scored again."""
+    gone = row.state in FINISHED and RunRecord.read(output / row.name) is None
+    return replace(row, state="unfinished", error="") if gone else row
 
 
 def in_progress(output: Path, rows: Sequence[Row]) -> list[Progress]:
@@ -61,6 +71,7 @@ def describe(output: Path) -> list[str]:
     lines = [f"{output}: {len(rows):,} slides: {', '.join(parts)}"]
     lines += cannot_call(output, [row.name for row in rows])
     lines += [_progress_words(each) for each in in_progress(output, rows)]
+    lines += [f"{row.name}: {words}" for row in rows if (words := why_mixed(output / row.name))]
     left = _seconds_left(rows)
     if left is not None:
         lines.append(f"about {timedelta(seconds=round(left))} left, estimated from the finished slides")
@@ -103,7 +114,7 @@ def _progress(folder: Path, row: Row) -> Progress:
         scored = tiles - store.count_tiles(store.pending_shards())
     except StoreError:  # it does not exist yet
         pass
-    signs = [path.stat().st_mtime for path in (folder / LOG_NAME, folder / STORE_NAME / "state" / "c") if path.exists()]
+    signs = [path.stat().st_mtime for path in (folder / LOG_NAME, folder / STORE_NAME / SHARDS_NAME) if path.exists()]
     return Progress(row, scored, tiles, time.time() - max(signs, default=time.time()))
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from wsi_haloae.bounds.table import CONFIG_BYTES, CONFIG_DEPTH
 from wsi_haloae.config.section import Section
 from wsi_haloae.config.whole import Config, merge
 from wsi_haloae.errors import ConfigError
@@ -75,7 +76,8 @@ def _find_config(name_or_file: str) -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        data = _parse_yaml(path.read_text(encoding="utf-8"))
+        CONFIG_BYTES.require(path.stat().st_size, path, ConfigError)
+        data = _parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())}).") from None
     if data is None:
@@ -85,12 +87,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def _parse_yaml(text: str) -> Any:
-    """Parse YAML, but refuse aliases: a few lines of them can expand to billions of values.
+def _parse_yaml(text: str, place: str) -> Any:
+    """Parse YAML, but refuse aliases, which can expand to billions of values, and what is large or deep.
 
-    Raises `ValueError` for a bad date too.
+    ``place`` is where the text is from. Raises `ValueError` for a bad date too.
     """
-    for event in yaml.parse(text, yaml.SafeLoader):
+    CONFIG_BYTES.require(len(text), place, ConfigError)
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):  # the time it takes grows with the square of the depth
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        CONFIG_DEPTH.require(depth, place, ConfigError)
         if isinstance(event, yaml.AliasEvent):
             raise ValueError(f"aliases (*{event.anchor}) are not supported; write the values out")
     return yaml.safe_load(text)
@@ -101,7 +107,7 @@ def _parse_setting(setting: str) -> dict[str, Any]:
     if not equals or not key:
         raise ConfigError(f"--set {setting}: write section.key=value, e.g. training.steps=500.")
     try:
-        value = _parse_yaml(text)
+        value = _parse_yaml(text, f"--set {key}")
     except (ValueError, yaml.YAMLError, RecursionError):
         raise ConfigError(f"--set {setting}: the value {reprlib.repr(text)} is not valid YAML.") from None
     for part in reversed(key.split(".")):

@@ -8,7 +8,7 @@ import torch
 
 from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.features.preprocessing import normalise
-from wsi_haloae.stores.sharded import SHARD_TILES
+from wsi_haloae.stores.filling import SHARD_TILES
 
 LARGEST = SHARD_TILES
 """Batches never cross a shard: larger ones would only be padded with zeros."""

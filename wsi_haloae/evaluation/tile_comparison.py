@@ -23,7 +23,7 @@ from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.scoring.pooling import mean_over, mean_over_channels, quantile_over
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
-from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.tiles.sources import TileSource
 
 BATCH = 16

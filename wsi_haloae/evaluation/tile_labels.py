@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from wsi_haloae.annotations.geojson import coverage
+from wsi_haloae.annotations.coverage import coverage
 
 NO_CLASS = ""
 BLOCK = 8

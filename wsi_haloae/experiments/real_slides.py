@@ -34,7 +34,6 @@ from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
-from wsi_haloae.stores.adaptation import read_reference
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.tiles.known import known_tiles
@@ -137,7 +136,7 @@ class _Work:
         stores = {patient: self._score(patient, model) for patient in SLIDES}
         found = {patient: self._labelled(patient, store) for patient, store in stores.items()}
         found[OTHER_SCAN] = self._tiles(model)
-        return found, read_reference(stores["A"].path)
+        return found, stores["A"].reference()
 
     def _train(self, tissue: Tissue) -> Path:
         patient, name = tissue

@@ -19,7 +19,7 @@ from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
 from wsi_haloae.scoring.stain_matching import as_trained
-from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.synthetic.imaging_changes import PERTURBATIONS
 from wsi_haloae.tiles.sources import TileSource
 from wsi_haloae.tiles.views import Change, Changed

@@ -17,7 +17,8 @@ from wsi_haloae.annotations.anchors import REFERENCE_CLASS
 from wsi_haloae.export.feature_collection import write_features
 from wsi_haloae.export.geojson import qupath_rectangles
 from wsi_haloae.export.identity import slide_namespace
-from wsi_haloae.stores.sharded import StoreHeader, TileIndex
+from wsi_haloae.stores.sharded import TileIndex
+from wsi_haloae.stores.store_header import StoreHeader
 
 ANCHORS_NAME = "anchors.geojson"
 REFERENCE_COLOUR = (0, 160, 80)

@@ -25,11 +25,16 @@ def write_exports(
     Raises `StoreError` if the store's display range is invalid, and `UsageError` for a false-discovery rate that
     cannot be kept or a format that is unknown or not installed.
     """
-    require_rate(store, settings.criterion)
     chosen = default_formats() if formats is None else formats
-    check_formats(chosen)
-    source = OpenStore(store, settings)
+    source = exportable(store, settings, chosen)
     folder.mkdir(parents=True, exist_ok=True)
     for name in in_writing_order(chosen):
         FORMATS[name].write(folder, source)
     return source
+
+
+def exportable(store: ScoreStore, settings: ExportSettings, formats: Sequence[str]) -> OpenStore:
+    """The opened store. Raises what `write_exports` raises before it writes anything."""
+    require_rate(store, settings.criterion)
+    check_formats(formats)
+    return OpenStore(store, settings)

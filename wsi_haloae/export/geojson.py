@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from wsi_haloae.export.feature_collection import finite, write_features
 from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.stores.scored_tiles import STATE_WORDS, ScoredTiles
-from wsi_haloae.stores.sharded import SlideRecord, TileIndex, TileState
+from wsi_haloae.stores.sharded import TileIndex, TileState
+from wsi_haloae.stores.store_header import SlideRecord
 
 SCORE_MEASUREMENT = "Anomaly score"
 TISSUE_MEASUREMENT = "Tissue fraction"

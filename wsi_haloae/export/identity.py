@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 
-from wsi_haloae.stores.sharded import StoreHeader
+from wsi_haloae.stores.store_header import StoreHeader
 
 _NAMESPACE = uuid.UUID("c9307b53-1eac-50f7-a193-460c5633897d")
 

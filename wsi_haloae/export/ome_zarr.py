@@ -25,8 +25,9 @@ from wsi_haloae.errors import StoreError
 from wsi_haloae.export.levels import SMALLEST, halved
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.heatmap.pixel_map import PixelMap, assemble_map
+from wsi_haloae.stores.damage import damage_told
 from wsi_haloae.stores.places import refuse_links
-from wsi_haloae.stores.sharded import SlideRecord, damage_told
+from wsi_haloae.stores.store_header import SlideRecord
 
 SHARD = 4 * SMALLEST
 """Side of a shard file in cells: one block of the map's Dask array, so that blocks are written in parallel."""

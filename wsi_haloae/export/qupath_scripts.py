@@ -17,7 +17,7 @@ from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.region_geojson import REGION_CLASS, REGION_NAME
 from wsi_haloae.heatmap.assembly import Heatmap
 from wsi_haloae.heatmap.colours import ANCHORS, ColourScale
-from wsi_haloae.stores.sharded import SlideRecord
+from wsi_haloae.stores.store_header import SlideRecord
 from wsi_haloae.workspace.study_files import StudyFile
 
 SLIDE_SCRIPTS = ("show_heatmap.groovy", "show_tiles.groovy")

@@ -8,16 +8,19 @@ from typing import Any
 
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.summary import recorded_calling
+from wsi_haloae.slide.file_state import FileState
 from wsi_haloae.tiles.chosen import ChosenTiles
 
 
-def run_facts(slide: Path, model: Path, exported: OpenStore, chosen: ChosenTiles, unreadable: int) -> dict[str, Any]:
+def run_facts(
+    slide: Path, file: FileState, model: Path, exported: OpenStore, chosen: ChosenTiles, unreadable: int
+) -> dict[str, Any]:
     """Sections of a `RunRecord`: paths as given; ``unreadable`` counts tiles and parts of the thumbnail."""
     scores, tiles = exported.store, exported.tiles
     header, grid, use = exported.header, chosen.tiling.grid, exported.header.trained_on
     calling = recorded_calling(tiles)
     return {
-        "slide": {"path": str(slide), **header.slide.model_dump(mode="json")},
+        "slide": {"path": str(slide), "file": file.model_dump(), **header.slide.model_dump(mode="json")},
         "model": {"path": str(model), **header.model.model_dump(mode="json")},
         "adaptation": tiles.adapted and tiles.adapted.model_dump(mode="json"),
         "grid": header.grid.model_dump(mode="json"),

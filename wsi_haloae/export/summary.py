@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.calibration.reach import TILE_RATE
 from wsi_haloae.stores.scored_tiles import ScoredTiles
-from wsi_haloae.stores.sharded import GridRecord
+from wsi_haloae.stores.store_header import GridRecord
 from wsi_haloae.workspace.record import SlideSummary
 
 

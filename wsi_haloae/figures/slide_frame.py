@@ -31,7 +31,7 @@ from PIL import Image
 
 from wsi_haloae.atomic import replacing
 from wsi_haloae.figures.scale_bar import length_words, scale_bar_length
-from wsi_haloae.stores.sharded import SlideRecord
+from wsi_haloae.stores.store_header import SlideRecord
 
 DPI = 144
 MARGIN = 48

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import StoreHeader, TileState
+from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.tiles.grid import TileGrid
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
 from wsi_haloae.heatmap.assembly import Heatmap
-from wsi_haloae.stores.sharded import SlideRecord
+from wsi_haloae.stores.store_header import SlideRecord
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 The file holds the weights (those of the frozen features too, so scoring needs no download), the configuration, tile
 size, pixel size, feature statistics, mean map, what the scoring rules learned, calibration and display range. Training
-and scoring both use it, so their preprocessing is the same.
+and scoring both use it, so their preprocessing is the same. A digest of all its bytes is checked when it is loaded.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from wsi_haloae.calibration.circumstances import UNKNOWN, Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
 from wsi_haloae.config import AUTO, Config, statistics_of
 from wsi_haloae.errors import CheckpointError, ConfigError
+from wsi_haloae.model.checkpoint_digest import BLANK, DIGEST_KEY, file_digests, write_digest
 from wsi_haloae.model.descriptor_tensors import DescriptorModel, descriptor_model
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.haloae import HaloAE
@@ -37,6 +38,7 @@ FORMAT_VERSION = 6
 KIND = "wsi-haloae checkpoint"
 HEADER_KEY = "wsi-haloae"
 """The only entry of the file's metadata: safetensors writes several entries in random order."""
+_HEADER_KEYS = ("kind", "format_version", "facts")
 _CALIBRATION_SCORES, _CALIBRATION_WEIGHTS = "calibration.scores", "calibration.weights"
 _USED_CELLS, _USED_IMAGES = "trained_on.cells", "trained_on.images"
 _MEAN_MAP, _IMAGE_MAP, _RANGE = (f"statistics.{name}" for name in ("mean_map", "mean_image_map", "feature_range"))
@@ -97,6 +99,7 @@ class Checkpoint:
     descriptors: DescriptorModel | None = None
     trained_on: TrainedOn | None = None
     sha256: str = ""
+    has_digest: bool = False  # it was loaded from a file that states one
 
     def with_facts(self, **changes: Any) -> Checkpoint:
         """The same model with some facts changed."""
@@ -123,20 +126,23 @@ class Checkpoint:
         if self.trained_on is not None:
             tensors[_USED_CELLS] = torch.from_numpy(self.trained_on.cells)
             tensors[_USED_IMAGES] = torch.from_numpy(self.trained_on.images)
-        header = {"kind": KIND, "format_version": FORMAT_VERSION, "facts": self.facts.model_dump(mode="json")}
+        facts = self.facts.model_dump(mode="json")
+        header = {"kind": KIND, "format_version": FORMAT_VERSION, "facts": facts, DIGEST_KEY: BLANK}
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             partial.touch()
             mode = partial.stat().st_mode  # as for every other file; safetensors makes its files unreadable for others
             save_file(tensors, partial, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
+            write_digest(partial)
             partial.chmod(mode)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """Load a checkpoint, in evaluation mode on the CPU; `CheckpointError` for any other file."""
+        """Load a checkpoint, in evaluation mode on the CPU; `CheckpointError` for any other file, or a damaged one."""
         try:
             with safe_open(path, framework="pt") as file:
-                facts = _parse_header(path, (file.metadata() or {}).get(HEADER_KEY))
+                facts, digest = _parse_header(path, (file.metadata() or {}).get(HEADER_KEY))
+                sha256 = _whole(path, digest)
                 # Copied, because tensors in the mapped file are not aligned, and products would differ in their last
                 # digits.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  # no mapping
@@ -154,7 +160,8 @@ class Checkpoint:
             _calibration(path, facts, tensors),
             descriptor_model(path, tensors),
             _trained_on(path, facts, tensors),
-            file_sha256(path),
+            sha256,
+            digest is not None,
         )
 
 
@@ -175,7 +182,8 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _parse_header(path: Path, text: str | None) -> CheckpointFacts:
+def _parse_header(path: Path, text: str | None) -> tuple[CheckpointFacts, str | None]:
+    """The facts, and the digest of the whole file; None for a file from before there was one."""
     if text is None:
         raise CheckpointError(
             f"{path}: a safetensors file, but not a checkpoint written by 'wsi-haloae train-tiles'. "
@@ -183,9 +191,11 @@ def _parse_header(path: Path, text: str | None) -> CheckpointFacts:
         )
     try:
         header = json.loads(text)
-        kind, version, facts = header["kind"], header["format_version"], header["facts"]
+        kind, version, facts, digest = *(header.pop(key) for key in _HEADER_KEYS), header.pop(DIGEST_KEY, None)
         if (kind, version) == (KIND, 4):
             version, facts = 5, from_format_4(facts)
+        if header:
+            raise ValueError(f"unknown: {', '.join(sorted(header))}")
         if (kind, version) == (KIND, 5):
             version, facts = 6, from_format_5(facts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -196,9 +206,20 @@ def _parse_header(path: Path, text: str | None) -> CheckpointFacts:
             f"{FORMAT_VERSION}. Score with the version that trained the model, or train it again."
         )
     try:
-        return CheckpointFacts.model_validate(facts)
+        return CheckpointFacts.model_validate(facts), digest
     except ValidationError as error:
         raise CheckpointError(f"{path}: the checkpoint's facts are damaged ({error}).") from None
+
+
+def _whole(path: Path, digest: object) -> str:
+    """SHA-256 of the file. Raises `CheckpointError` if its ``digest``, which it may lack, is not that of its bytes."""
+    sha256, found = file_digests(path, digest if isinstance(digest, str) else None)
+    if digest != found:
+        raise CheckpointError(
+            f"{path}: is damaged: its bytes are not those that training wrote. Copy the file again from its source, or "
+            "train again."
+        )
+    return sha256
 
 
 def _require_numbers(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -8,9 +8,10 @@ Pillow clips 16-bit grey values at 255 instead, and misreads TIFFs with separate
 from __future__ import annotations
 
 import math
-import struct
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -18,19 +19,17 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
+from wsi_haloae.bounds.pixels import UNREADABLE, open_image, require_image
+from wsi_haloae.bounds.tiff import MAGICS
 from wsi_haloae.errors import UsageError
 
 WHITE, BLACK = 255, 0
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = 24
 """Position of the bits per channel in a PNG file."""
-_TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PILLOW_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
-_UNREADABLE = (
-    # raised by Pillow, tifffile and imagecodecs for damaged files
-    *(OSError, SyntaxError, ValueError, RuntimeError, TypeError, LookupError, ArithmeticError, MemoryError),
-    *(struct.error, Image.DecompressionBombError),
-)
+_STRIP = 256
+"""Rows of an image that are computed with at once, as larger numbers than it has."""
 
 
 class _StrangeKindError(Exception):
@@ -41,16 +40,19 @@ def decode_rgb(path: Path, background: int = WHITE) -> NDArray[np.uint8]:
     """Read an image at its own size as (h, w, 3) RGB; ``background`` (0..255) shows through transparent parts.
 
     Greyscale is repeated to three channels. Raises `UsageError` if the file is damaged or cut short, if its pixels have
-    neither 8 nor 16 bits (float, 32 bits), and if a TIFF contains more than one image.
+    neither 8 nor 16 bits (float, 32 bits), if a TIFF contains more than one image, and if it is larger than
+    `bounds.table` allows.
     """
     try:
-        channels = _decode(path.read_bytes())
+        with path.open("rb") as file:
+            require_image(file, path, UsageError)
+            channels = _decode(path, file.read())
     except _StrangeKindError as error:
         raise UsageError(
             f"{path}: contains {error}. One image with 8 or 16 bits per channel is needed, in grey, RGB, palette or "
             "CMYK: save it as an 8-bit PNG."
         ) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         # Pillow's own message for this case only contains the address of an object
         why = "unknown image format" if isinstance(error, UnidentifiedImageError) else error
         raise UsageError(
@@ -109,21 +111,21 @@ def to_median(image: NDArray[np.uint8], target: float) -> NDArray[np.uint8]:
     return scaled.clip(0, 255).astype(np.uint8)
 
 
-def _decode(content: bytes) -> NDArray[np.uint8]:
+def _decode(path: Path, content: bytes) -> NDArray[np.uint8]:
     """(h, w, c): grey, grey and alpha, RGB, or RGB and alpha."""
     deep: NDArray[np.uint16] | None = None
-    if content.startswith(_TIFFS):
+    if content.startswith(MAGICS):
         deep = _decode_deep_tiff(content)
     elif content.startswith(_PNG) and content[_PNG_DEPTH] == 16:
         deep = imagecodecs.png_decode(content)
     if deep is None:
-        return _decode_with_pillow(content)
-    eight = ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return _decode_with_pillow(path, content)
+    eight = _in_strips(deep, deep.shape, lambda rows: (rows.astype(np.uint32) + 128) // 257)
     return eight if eight.ndim == 3 else eight[:, :, np.newaxis]
 
 
-def _decode_with_pillow(content: bytes) -> NDArray[np.uint8]:
-    with Image.open(BytesIO(content)) as image:
+def _decode_with_pillow(path: Path, content: bytes) -> NDArray[np.uint8]:
+    with open_image(BytesIO(content), path, UsageError) as image:
         if image.mode not in _PILLOW_MODES:
             raise _StrangeKindError(f"pixels of Pillow's mode {image.mode}")
         transparent = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
@@ -157,9 +159,7 @@ def _refuse_strange_deep_tiff(page: TiffPage) -> None:
 
 
 def _require_whole_tiff(page: TiffPage) -> None:
-    """Refuse absent strips or tiles, which tifffile would fill with zeros, and impossible sizes."""
-    if page.imagewidth * page.imagelength > 2 * (Image.MAX_IMAGE_PIXELS or math.inf):  # as Pillow does
-        raise ValueError(f"a size of {page.imagewidth} x {page.imagelength} pixels is not plausible")
+    """Refuse absent strips or tiles, which tifffile would fill with zeros."""
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if len(parts) < math.prod(page.chunked):
         raise ValueError(f"only {len(parts)} of {math.prod(page.chunked)} parts are present")
@@ -171,5 +171,19 @@ def _lay_on(channels: NDArray[np.uint8], background: int) -> NDArray[np.uint8]:
     """Blend colour channels (h, w, 1 or 3) with a grey background by their alpha, if they have one."""
     if channels.shape[2] in {1, 3}:
         return channels
-    opacity = channels[:, :, -1:] / 255
-    return np.rint(channels[:, :, :-1] * opacity + background * (1 - opacity)).astype(np.uint8)
+
+    def blend(rows: NDArray[np.uint8]) -> NDArray[np.float64]:
+        opacity = rows[:, :, -1:] / 255
+        return np.rint(rows[:, :, :-1] * opacity + background * (1 - opacity))
+
+    return _in_strips(channels, (*channels.shape[:2], channels.shape[2] - 1), blend)
+
+
+def _in_strips(
+    pixels: NDArray[Any], shape: tuple[int, ...], compute: Callable[[NDArray[Any]], NDArray[Any]]
+) -> NDArray[np.uint8]:
+    """``compute`` of some rows at a time, as 8 bits: the numbers in between take up to 90 bytes a pixel."""
+    done = np.empty(shape, np.uint8)
+    for top in range(0, len(pixels), _STRIP):
+        done[top : top + _STRIP] = compute(pixels[top : top + _STRIP])
+    return done

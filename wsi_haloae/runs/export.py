@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,18 +12,17 @@ from typing import Any
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.asked_rate import require_rate
-from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.begun import BegunExport
 from wsi_haloae.export.formats import check_formats
-from wsi_haloae.export.open_store import ExportSettings, OpenStore
+from wsi_haloae.export.open_store import ExportSettings
 from wsi_haloae.export.overview import write_overview
 from wsi_haloae.export.printed import exported_line
-from wsi_haloae.export.summary import recorded_calling
 from wsi_haloae.progress import Reporter
-from wsi_haloae.scoring.adapt_slide import adapt_slide, require_adaptable
+from wsi_haloae.runs.export_set import finish_export, write_set
+from wsi_haloae.scoring.adapt_slide import require_adaptable, wished
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.batch_result import BatchResult, attempt, naming_a_full_disk
 from wsi_haloae.workspace.lock import locked, tidy
-from wsi_haloae.workspace.record import Called, RunRecord
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,6 @@ def export_slides(
 
 
 def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, Any], reporter: Reporter) -> int:
-    begun, clock = datetime.now(UTC), time.monotonic()
     with locked(folder), naming_a_full_disk(folder):
         store = ScoreStore.open(folder / STORE_NAME)
         pending = store.count_tiles(store.pending_shards())
@@ -84,46 +80,29 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
                 f"{store.path}: {pending:,} of {len(store):,} tiles are not scored yet. "
                 "Run the same 'wsi-haloae score' command again: it continues where it stopped."
             )
-        if options.adapt or options.anchors or options.smooth not in {None, store.radius or 0}:
-            with reporter.timed(f"{folder}: adaptation"):
-                adapt_slide(store, options.adapt, options.anchors, options.smooth, reporter)
-        with reporter.timed(f"{folder}: {', '.join(options.formats)}"):
-            source = write_exports(store, folder, options.settings, options.formats)
-        facts = recorded_calling(source.tiles)
-        export = {
-            "arguments": arguments,
-            "formats": list(options.formats),
-            "started": begun.isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - clock, 3),
-            **facts,
-        }
-        called = {"criterion": options.settings.criterion.facts(), **facts} if "report" in options.formats else None
-        _add_to_record(folder, source, export, called)
+        finish_export(folder, reporter)
+        source = write_set(folder, _asked(store, options, arguments), reporter)
     reporter.line(f"{folder}: {exported_line(source)}")
-    if called is None:
+    if "report" not in options.formats:
         reporter.line(f"{folder}: only {', '.join(options.formats)} written; all other files are as they were")
     return 0  # unreadable tiles are counted by `score`
 
 
-def _add_to_record(
-    folder: Path, source: OpenStore, export: Mapping[str, Any], called: Mapping[str, Any] | None
-) -> None:
-    """Add this export to the record, and keep all that it says about the scoring.
-
-    ``called`` is what the report now says; index, study and viewer show it.
-    """
-    record = RunRecord.read(folder)
-    if record:
-        adapted, shown = source.tiles.adapted, source.header.model
-        scale = {"rule": shown.rule, "display_range": shown.display_range}
-        news: dict[str, Any] = {
-            "export": export,
-            "adaptation": adapted and adapted.model_dump(mode="json"),
-            "model": record.model.model_copy(update=scale),
-        }
-        if called is not None:
-            news["called"] = Called.model_validate(called)
-        record.model_copy(update=news).write(folder)
+def _asked(store: ScoreStore, options: ExportOptions, arguments: Mapping[str, Any]) -> BegunExport:
+    settings = options.settings
+    anew = options.adapt or options.anchors or options.smooth not in {None, store.radius or 0}
+    wish = wished(store, options.adapt, options.anchors, options.smooth) if anew else None
+    return BegunExport(
+        formats=tuple(options.formats),
+        **settings.criterion.facts(),
+        min_score=settings.min_score,
+        merge=settings.merge,
+        gz=settings.gz,
+        adapt=wish and wish.asked,
+        anchors=tuple(wish.marked.tolist()) if wish else (),
+        radius=wish and wish.radius,
+        arguments=dict(arguments),
+    )
 
 
 def _say_failure(folder: Path, reporter: Reporter, error: str) -> None:

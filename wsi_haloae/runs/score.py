@@ -21,13 +21,15 @@ from wsi_haloae.export.printed import scored_lines
 from wsi_haloae.export.removal import remove_outputs
 from wsi_haloae.export.run_facts import run_facts
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.export_set import finish_export
+from wsi_haloae.runs.retry import begin_again, finished_before, look_again
 from wsi_haloae.scoring.adapt_slide import marked_tiles, require_adaptable, require_neighbours
-from wsi_haloae.scoring.as_asked import require_as_asked
 from wsi_haloae.scoring.compute import Compute
-from wsi_haloae.scoring.open_scores import finished_record, open_scores
+from wsi_haloae.scoring.open_scores import open_scores
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.score_plan import ScorePlanner, load_slide_model
 from wsi_haloae.scoring.score_slide import score_slide
+from wsi_haloae.slide.file_state import FileState
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.stores.tile_store import STORE_NAME as TILES_NAME
@@ -76,45 +78,49 @@ class ScoreRun:
         options, planner, reporter = self._options, self.planner, record.reporter
         with closing(source.open()) as slide:
             plan = planner.plan(source, slide.properties, reporter)
-            if not options.overwrite:
-                require_as_asked(folder, options, reporter)
-                if finished := finished_record(folder, plan.header):
-                    reporter.line(f"{source.path}: scored already, nothing to do ({folder})")
+            file = FileState.of(source.path)
+            finished = None if options.overwrite else finished_before(folder, plan.header, options, reporter)
+            if finished:
+                again = look_again(source, folder, finished, file, options, reporter)
+                if again is None:
                     return finished.counts.unreadable
+                options = again
             chosen = plan.choose(slide, reporter)
             require_neighbours(options.smooth, plan.header)
             if anchors := options.anchors or source.anchors:  # a mistake in the file is told now
                 marked_tiles(anchors, plan.header.slide, chosen.index)
         if options.overwrite:  # only now: every error in the command has been reported
             remove_outputs(folder)
+        elif finished:
+            begin_again(folder, finished, chosen.index)
         record.lap("tissue")
-        scores = open_scores(folder, plan.header, chosen, planner.checkpoint)
+        scores = open_scores(folder, plan.header, chosen, planner.checkpoint, reporter)
         (folder / RECORD_NAME).unlink(missing_ok=True)
         if not scores.finished:
-            self._score(source, folder, chosen, scores, record)
-        scores = scores.compacted()
+            self._score(source, chosen, scores, options, record)
         exported = write_exports(scores, folder)
         record.lap("exports")
         if not options.keep_tiles:
             remove(folder / TILES_NAME)
         # A part of the thumbnail that could not be read may have held tissue.
         unreadable = int((scores.states() == TileState.UNREADABLE).sum()) + len(chosen.mask.warnings)
-        record.facts = run_facts(source.absolute, options.model.resolve(), exported, chosen, unreadable)
+        record.facts = run_facts(source.absolute, file, options.model.resolve(), exported, chosen, unreadable)
         record.write(folder, "done" if len(scores) else "empty")
+        finish_export(folder, reporter)
         for line in scored_lines(exported, folder, unreadable):
             reporter.line(f"{source.path}: {line}")
         return unreadable
 
     def _score(
-        self, source: SlideInput, folder: Path, chosen: ChosenTiles, scores: ScoreStore, record: RunRecorder
+        self, source: SlideInput, chosen: ChosenTiles, scores: ScoreStore, options: ScoreOptions, record: RunRecorder
     ) -> None:
         """Compute the scores; the pixels come from the slide, or from a tile store that is wanted or there already."""
-        planner, readers, path = self.planner, self._options.num_workers, folder / TILES_NAME
+        planner, readers, path = self.planner, options.num_workers, scores.path.parent / TILES_NAME
         record.reporter.detail(f"{source.path}: {scores.header.compute}, {readers} readers")
         tiles = None
-        if self._options.keep_tiles or path.exists():
+        if options.keep_tiles or path.exists():
             tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, readers, record.reporter)
             record.lap("tiling")
         model, device = planner.checkpoint, planner.compute.device
-        score_slide(source, model, scores, self._options, device=device, reporter=record.reporter, tiles=tiles)
+        score_slide(source, model, scores, options, device=device, reporter=record.reporter, tiles=tiles)
         record.lap("scoring")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.positions import strides
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import SlideRecord, StoreHeader, TileIndex
+from wsi_haloae.stores.sharded import TileIndex
+from wsi_haloae.stores.store_header import SlideRecord, StoreHeader
 
 MOST_UM = 1000
 """No larger neighbourhood: it would take long, and few lesions would be left."""
@@ -50,14 +52,21 @@ def require_neighbours(smooth: float | None, header: StoreHeader) -> None:
         )
 
 
-def adapt_slide(
-    store: ScoreStore, asked: Asked | None, anchors: Path | None, smooth: float | None, reporter: Reporter
-) -> Standpoint | None:
-    """Adapt the scores in ``store``, with the tiles that the file ``anchors`` (or one in this folder) marks.
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """An adaptation: how, with which marked tiles (their numbers), and smoothed over which radius in µm, if at all."""
 
-    Neither ``asked`` nor ``anchors``: to the same level as before, or as *auto* does. ``smooth`` is a radius in µm, 0
-    for none; None: as before. Returns from where the tiles are seen now; None for *none* of a model without
-    descriptors. Raises `UsageError` if the slide's model has no descriptors, or if this cannot be done.
+    asked: Asked
+    marked: NDArray[np.int64]
+    radius: float | None
+
+
+def wished(store: ScoreStore, asked: Asked | None, anchors: Path | None, smooth: float | None) -> Wish | None:
+    """What the options come to for a store; None for *none* of a model without descriptors.
+
+    ``anchors`` is the file (or a folder with one) that marks tiles. Neither ``asked`` nor ``anchors``: the same level
+    as before, or as *auto* finds it. ``smooth`` is a radius in µm, 0 for none; None: as before. Raises `UsageError` if
+    the slide's model has no descriptors, or for a radius without neighbours.
     """
     slide = store.header.slide
     if store.header.descriptor_size is None:
@@ -68,11 +77,29 @@ def adapt_slide(
             "smoothed. Train the model again with this version, and score the slide again."
         )
     require_neighbours(smooth, store.header)
-    marked = None if anchors is None else marked_tiles(anchors, slide, store.index)
+    marked = np.empty(0, np.int64) if anchors is None else marked_tiles(anchors, slide, store.index)
     if asked is None and anchors is None and store.adapted is not None:
         before = store.adapted.record
         asked, marked = before.asked, np.array(before.anchors, np.int64)
-    adapted = store.adapt(asked or "auto", marked, store.radius if smooth is None else smooth or None)
-    if adapted.note:
-        reporter.warn(f"{slide.name}: {adapted.note}")
+    return Wish(asked or "auto", marked, store.radius if smooth is None else smooth or None)
+
+
+def adapt_slide(
+    store: ScoreStore, asked: Asked | None, anchors: Path | None, smooth: float | None, reporter: Reporter
+) -> Standpoint | None:
+    """Adapt the scores in ``store`` as `wished`, and return from where its tiles are seen now.
+
+    None, and nothing is done, for *none* of a model without descriptors. Raises `UsageError` if it cannot be done.
+    """
+    wish = wished(store, asked, anchors, smooth)
+    if wish is None:
+        return None
+    adapted = store.adapt(wish.asked, wish.marked, wish.radius)
+    tell_note(store, adapted.note, reporter)
     return adapted.standpoint
+
+
+def tell_note(store: ScoreStore, note: str, reporter: Reporter) -> None:
+    """Warn if less was done than a user might expect."""
+    if note:
+        reporter.warn(f"{store.header.slide.name}: {note}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from wsi_haloae.atomic import refuse_link
 from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.score_header import ScoreHeader
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.tiles.chosen import ChosenTiles
@@ -33,10 +34,13 @@ def finished_record(folder: Path, header: ScoreHeader) -> RunRecord | None:
     return RunRecord.read(folder)
 
 
-def open_scores(folder: Path, header: ScoreHeader, chosen: ChosenTiles, checkpoint: Checkpoint) -> ScoreStore:
+def open_scores(
+    folder: Path, header: ScoreHeader, chosen: ChosenTiles, checkpoint: Checkpoint, reporter: Reporter
+) -> ScoreStore:
     """Make the store of the ``chosen`` tiles, or open the one that an interrupted run left.
 
-    Raises `OutputExistsError` if that run scored other tiles, in another way, or on another kind of device.
+    Raises `OutputExistsError` if that run scored other tiles, in another way, on another kind of device, or with an
+    earlier version.
     """
     path = folder / STORE_NAME
     if not path.exists():
@@ -48,7 +52,7 @@ def open_scores(folder: Path, header: ScoreHeader, chosen: ChosenTiles, checkpoi
         return ScoreStore.create(path, header, chosen.index, mask.thumbnail, mask.mask, quantiles, reference)
     store = ScoreStore.open(path)
     store.require_same(header, chosen.index)
-    store.remove_leftovers()
+    store.take_up(reporter)
     store.learn(header)
     begun_on, device = store.header.compute.device, header.compute.device
     if not store.finished and begun_on != device:

@@ -26,6 +26,7 @@ class ScoreOptions:
     maps: bool = False
     keep_tiles: bool = False
     overwrite: bool = False
+    retry_unreadable: bool = False
     threads: int | None = None
     adapt: Asked | None = None
     anchors: Path | None = None

@@ -30,8 +30,9 @@ from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.stain_matching import SAMPLED, slide_matcher
 from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.stores.score_header import ComputeRecord
-from wsi_haloae.stores.score_store import ScoreStore, TileScores
+from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.reading import ShardPixels, SlideTiles, read_ahead
 from wsi_haloae.tiles.sources import evenly
@@ -82,6 +83,7 @@ def score_slide(
                 if tiles is None:  # the tiler has already reported it
                     for reason in filter(None, read.reasons):
                         reporter.warn(reason)
+        store.assemble()
         if not store.finished:
             adapts = model.facts.config.scoring.rule == DESCRIPTOR
             asked, anchors = options.adapt or ("auto" if adapts else None), options.anchors or slide.anchors

@@ -29,7 +29,7 @@ from wsi_haloae.scoring.measured import Measured, Reference
 from wsi_haloae.scoring.pooling import moments_over_channels
 from wsi_haloae.scoring.rules.descriptor import descriptor, moments
 from wsi_haloae.stores.score_header import ComputeRecord
-from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.stores.tile_scores import TileScores
 
 HALF = float(np.finfo(np.float16).max)
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.progress import Advance
 from wsi_haloae.scoring.scorer import Scorer
-from wsi_haloae.stores.score_store import TileScores
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.tiles.sources import TileSource, read_tiles
 
 

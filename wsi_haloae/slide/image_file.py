@@ -7,23 +7,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from wsi_haloae.bounds.pixels import UNREADABLE, open_image
 from wsi_haloae.errors import UsageError
-
-_UNREADABLE = (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """An image as (h, w, 3) RGB, transparent parts on white. Raises `UsageError` if it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, open_image(file, path, UsageError) as image:
             if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
                 rgba = image.convert("RGBA")
                 white = Image.new("RGBA", rgba.size, "white")
                 return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
             return np.asarray(image.convert("RGB"))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path}: cannot be read as an image ({error}).") from None
 
 
@@ -46,7 +45,7 @@ def common_tile_size(files: Sequence[Path]) -> int:
 
 def _image_size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, open_image(file, path, UsageError) as image:
             return image.size
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path}: cannot be read as an image ({error}).") from None

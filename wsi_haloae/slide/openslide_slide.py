@@ -2,7 +2,7 @@
 
 OpenSlide *latches* errors: after one region failed to decode, a handle answers every later
 call with the same error, so one bad JPEG would cost the rest of the slide. `OpenSlideSlide`
-therefore opens a new handle after each failure.
+therefore opens a new handle for the next read.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_haloae.errors import RegionReadError, SlideError
+from wsi_haloae.slide.probe import require_harmless
 from wsi_haloae.slide.properties import Bounds, SlideProperties
 
 FINGERPRINT_BYTES = 1 << 20
@@ -35,6 +36,7 @@ def open_with_openslide(path: Path, *, mpp: float | None = None, override_mpp: b
     contradicts the file's (see `SlideProperties.with_mpp`).
     """
     with _readable(path) as file:
+        require_harmless(path)
         handle = _open_handle(path)
         digest = _fingerprint(file, handle)
     properties = _read_properties(path.name, handle, digest).with_mpp(mpp, override=override_mpp)
@@ -50,6 +52,8 @@ class OpenSlideSlide:
         self._properties = properties
         self._size = path.stat().st_size
         self._closed = False
+        self._spoilt = False
+        """Whether the handle has failed, and gives the same error to every later call."""
 
     @property
     def properties(self) -> SlideProperties:
@@ -71,9 +75,13 @@ class OpenSlideSlide:
             raise ValueError(f"{self._properties.name}: the slide is closed")
         # For an unknown level OpenSlide returns transparent pixels, which would be taken for glass.
         assert 0 <= level < len(self._properties.level_dimensions)
+        was_spoilt = self._spoilt
         try:
-            region = self._handle.read_region((l0_x, l0_y), level, (width, height))
-        except openslide.OpenSlideError:
+            region = self._read(l0_x, l0_y, level, width, height)
+        except openslide.OpenSlideError as error:
+            self._require_same_file()
+            if was_spoilt:  # it was read by a new handle
+                raise self._unreadable(l0_x, l0_y, level, width, height, error) from error
             region = self._read_again(l0_x, l0_y, level, width, height)
         return _composite(region, self._properties.background)
 
@@ -83,18 +91,27 @@ class OpenSlideSlide:
             self._closed = True
             self._handle.close()
 
-    def _read_again(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> Image.Image:
-        self._require_same_file()
-        try:
+    def _read(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> Image.Image:
+        if self._spoilt:
             self._replace_handle()
-            return self._handle.read_region((l0_x, l0_y), level, (width, height))
+        self._spoilt = True
+        region = self._handle.read_region((l0_x, l0_y), level, (width, height))
+        self._spoilt = False
+        return region
+
+    def _read_again(self, l0_x: int, l0_y: int, level: int, width: int, height: int) -> Image.Image:
+        try:
+            return self._read(l0_x, l0_y, level, width, height)
         except openslide.OpenSlideError as error:
-            with suppress(openslide.OpenSlideError):  # the next read tries again
-                self._replace_handle()
-            raise RegionReadError(
-                f"{self._properties.name}: the region at level-0 location ({l0_x}, {l0_y}), level {level}, "
-                f"{width} x {height} pixels cannot be decoded ({error}). The rest of the slide stays readable."
-            ) from error
+            raise self._unreadable(l0_x, l0_y, level, width, height, error) from error
+
+    def _unreadable(
+        self, l0_x: int, l0_y: int, level: int, width: int, height: int, error: openslide.OpenSlideError
+    ) -> RegionReadError:
+        return RegionReadError(
+            f"{self._properties.name}: the region at level-0 location ({l0_x}, {l0_y}), level {level}, "
+            f"{width} x {height} pixels cannot be decoded ({error}). The rest of the slide stays readable."
+        )
 
     def _require_same_file(self) -> None:
         """A damaged tile stays damaged, but a missing file may come back: its tiles must not count as unreadable."""
@@ -114,6 +131,9 @@ class OpenSlideSlide:
 def _readable(path: Path) -> BinaryIO:
     # OpenSlide gives one error for a missing file, a folder and a forbidden file: "unsupported or missing".
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe without a writer would block
+            raise SlideError(f"{path}: this is a pipe or a device, but a slide file is needed.")
         return path.open("rb")
     except IsADirectoryError:
         raise SlideError(

@@ -7,6 +7,7 @@ would need 20 GB. Here the nearest finer level is read in pieces, each averaged 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,11 @@ PIECE = 1024
 """Width and height of a piece in pixels of the level, roughly: 4 MB each."""
 SMALLEST_PIECE = 128
 """A piece that fails is read again in quarters, down to this size, so that one bad JPEG costs little else."""
+TRIED, LATTICE = 16, 3
+"""If so many small regions fail and none was read, ``LATTICE`` x ``LATTICE`` places all over the slide are tried first:
+perhaps nothing can be decoded."""
+MOST_FAILURES = 500
+"""After so many, larger regions that fail are not read again in quarters: they count as glass whole."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +90,29 @@ class _PieceReader:
             for left in range(0, width, step_x):
                 self._read(left, top, min(left + step_x, width), min(top + step_y, height))
         if not self._any_read:
-            raise SlideError(
-                f"{self._slide.properties.name}: no part of level {self._level} can be decoded. Copy the slide again "
-                f"from its source. First failure: {self._failures[0]}"
-            )
+            raise self._nothing_read()
+
+    def _require_something(self) -> None:
+        height, width = self.rgb.shape[:2]
+        for step in range(LATTICE**2):
+            row, column = divmod(step, LATTICE)
+            left, top = (2 * column + 1) * width // (2 * LATTICE), (2 * row + 1) * height // (2 * LATTICE)
+            with suppress(RegionReadError):
+                self._averaged(left, top, left + 1, top + 1)
+                return
+        raise self._nothing_read()
+
+    def _nothing_read(self) -> SlideError:
+        return SlideError(
+            f"{self._slide.properties.name}: no part of level {self._level} can be decoded. Copy the slide again "
+            f"from its source. First failure: {self._failures[0]}"
+        )
 
     def warnings(self) -> tuple[str, ...]:
         if not self._failures:
             return ()
         warning = (
-            f"{len(self._failures)} small regions of level {self._level} cannot be decoded and count as glass "
+            f"{len(self._failures)} regions of level {self._level} cannot be decoded and count as glass "
             f"in the tissue mask. The first one: {self._failures[0]}"
         )
         return (warning,)
@@ -105,7 +124,9 @@ class _PieceReader:
             self._any_read = True
         except RegionReadError as error:
             middle_x, middle_y = _middle(left, right, self._scale_x), _middle(top, bottom, self._scale_y)
-            if middle_x == left and middle_y == top:
+            if len(self._failures) == TRIED and not self._any_read:
+                self._require_something()
+            if len(self._failures) >= MOST_FAILURES or (middle_x == left and middle_y == top):
                 self._failures.append(str(error))
                 return
             for low_x, high_x in ((left, middle_x), (middle_x, right)):

@@ -27,6 +27,9 @@ from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.adaptation.standpoint import Mode
 from wsi_haloae.atomic import new_tree, remove
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.stores.column_file import create_whole
+from wsi_haloae.stores.seal import is_sealed, seal_new
+from wsi_haloae.stores.sealed_store import open_sealed
 
 REFERENCE_NAME, ADAPTED_NAME = "reference", "adapted"
 ADAPTED: Final = frozenset({"score", "p_value", "reference_scores"})
@@ -86,12 +89,12 @@ def write_reference(group: zarr.Group, reference: ReferenceDescriptors) -> None:
     """Write the reference into the group of a new store."""
     inside = group.create_group(REFERENCE_NAME)
     for name, values in reference.arrays().items():
-        inside.create_array(name, data=values, chunks=tuple(max(1, side) for side in values.shape))
+        create_whole(inside, name, values)
 
 
-def read_reference(store: Path) -> ReferenceDescriptors:
+def read_reference(store: zarr.Group) -> ReferenceDescriptors:
     """The reference of a store. Raises `ValueError` or `KeyError` if it is damaged."""
-    group = zarr.open_group(store / REFERENCE_NAME, mode="r", zarr_format=3)
+    group = store.require_group(REFERENCE_NAME)
     return ReferenceDescriptors.of({name: np.asarray(array[:]) for name, array in group.arrays()})
 
 
@@ -126,20 +129,29 @@ def write_adapted(store: Path, adapted: AdaptedScores) -> None:
     """
     with new_tree(store / ADAPTED_NAME, beside=store) as partial:
         group = zarr.create_group(partial, zarr_format=3)
-        group.attrs.update(adapted.record.model_dump(mode="json"))
         for name, values in adapted.arrays.items():
-            group.create_array(name, data=values, chunks=(max(1, len(values)),))
+            create_whole(group, name, values)
+        seal_new(partial, adapted.record.model_dump(mode="json"))
         remove(store / ADAPTED_NAME)
 
 
-def read_adapted(store: Path, tiles: int) -> AdaptedScores | None:
-    """The adapted scores of a store with this many tiles; None if there are none. `ValueError` for damaged ones."""
-    if not (store / ADAPTED_NAME).is_dir():
+def read_adapted(store: Path, tiles: int, *, sealed: bool) -> AdaptedScores | None:
+    """The adapted scores of a store with this many tiles; None if there are none. `ValueError` for damaged ones.
+
+    Those in a store of an earlier version may have no seal.
+    """
+    path = store / ADAPTED_NAME
+    if not path.is_dir():
         return None
-    group = zarr.open_group(store / ADAPTED_NAME, mode="r", zarr_format=3)
+    if sealed or is_sealed(path):
+        group, within = open_sealed(path, name=f"{ADAPTED_NAME}/")
+        attributes = within.seal.attributes
+    else:
+        group = zarr.open_group(path, mode="r", zarr_format=3)
+        attributes = dict(group.attrs)
     arrays = {name: np.asarray(array[:]) for name, array in group.arrays()}
     if arrays.keys() != ADAPTED or any(values.dtype != np.float32 for values in arrays.values()):
         raise ValueError("its adapted scores lack an array, or have one of another type")
     if arrays["score"].shape != (tiles,) or arrays["p_value"].shape != (tiles,) or arrays["reference_scores"].ndim != 1:
         raise ValueError("its adapted scores have another number of tiles")
-    return AdaptedScores(AdaptedRecord.model_validate(dict(group.attrs)), arrays)
+    return AdaptedScores(AdaptedRecord.model_validate(attributes), arrays)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.atomic import new_tree
 from wsi_haloae.config import RULES, MapShows
+from wsi_haloae.stores.column_file import create_whole
 
 GALLERY_NAME = "gallery"
 MOST_TILES = 256
@@ -73,12 +74,12 @@ def write_gallery(store: Path, gallery: Gallery) -> None:
     with new_tree(store / GALLERY_NAME, beside=store) as partial:  # a store is opened with all that is in it
         group = zarr.create_group(partial, zarr_format=3, attributes={"rule": gallery.rule})
         for name, values in arrays.items():
-            group.create_array(name, data=values, chunks=(max(1, len(values)), *values.shape[1:]))
+            create_whole(group, name, values)
 
 
-def read_gallery(store: Path, *, tiles: int, tile_size: int) -> Gallery:
+def read_gallery(store: zarr.Group, *, tiles: int, tile_size: int) -> Gallery:
     """Read the gallery of a store with this many tiles. Raises `ValueError` if it does not fit the store."""
-    group = zarr.open_group(store / GALLERY_NAME, mode="r", zarr_format=3)
+    group = store.require_group(GALLERY_NAME)
     arrays, rule = dict(group.arrays()), group.attrs.get("rule")
     count, side = arrays["number"].shape[0], arrays["map"].shape[-1]
     layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from zarr.storage import FsspecStore
+from zarr.abc.store import Store
+from zarr.storage import FsspecStore, LocalStore
 
 from wsi_haloae.errors import StoreError, UsageError
+from wsi_haloae.stores.modest import require_modest
 
 
 def place(source: str) -> Path:
@@ -31,14 +34,27 @@ def place(source: str) -> Path:
         raise UsageError(f"{source}: cannot be read ({error}).") from None
 
 
-def refuse_links(folder: Path) -> None:
-    """Raise `StoreError` if a store contains a link, which could show any file as pixels, or overwrite one."""
+def sizes_below(folder: Path) -> dict[str, int]:
+    """Size of every file in a store, by its path in it.
+
+    Raises `StoreError` if there is a link, which could show any file as pixels, or overwrite one.
+    """
+    sizes = {}
     for entry in _entries(folder):
         if entry.is_symlink():
             raise StoreError(
                 f"{entry.path}: is a symbolic link, but a store must not contain any. Make the store again "
                 "(--overwrite), or copy it with the files that its links point to (cp -rL)."
             )
+        with suppress(FileNotFoundError):  # somebody is writing the store
+            if entry.is_file():
+                sizes[Path(entry.path).relative_to(folder).as_posix()] = entry.stat().st_size
+    return sizes
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise `StoreError` if there is a link in a folder of Zarr data."""
+    sizes_below(folder)
 
 
 def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
@@ -54,9 +70,9 @@ def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
             yield from _entries(entry.path)
 
 
-def zarr_place(path: Path) -> dict[str, Any]:
-    """Arguments for zarr: a folder to read and write, or a URL to read. Raises `StoreError` for a folder with links."""
+def plain_store(path: Path, *, read_only: bool = True) -> Store:
+    """What zarr reads: a folder, or a URL. Raises `StoreError` for arrays beyond the bounds."""
     if isinstance(path, Path):
-        refuse_links(path)
-        return {"store": path, "mode": "r+"}
-    return {"store": FsspecStore.from_url(str(path), dict(path.storage_options), read_only=True), "mode": "r"}
+        require_modest(path)
+        return LocalStore(path, read_only=read_only)
+    return FsspecStore.from_url(str(path), dict(path.storage_options), read_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.stores.sharded import StoreHeader, TileIndex
+from wsi_haloae.stores.sharded import TileIndex
+from wsi_haloae.stores.store_header import StoreHeader
 
 
 def tile_positions(header: StoreHeader, index: TileIndex) -> NDArray[np.float32]:

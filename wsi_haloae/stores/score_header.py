@@ -10,7 +10,7 @@ from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.circumstances import UNKNOWN, Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.provenance.use import SlideUse
-from wsi_haloae.stores.sharded import StoreHeader
+from wsi_haloae.stores.store_header import StoreHeader
 
 
 class ModelRecord(BaseModel):

@@ -28,13 +28,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from wsi_haloae.adaptation.adapt import Adapted, Asked, adapt
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
@@ -51,48 +52,20 @@ from wsi_haloae.stores.adaptation import (
     write_adapted,
     write_reference,
 )
-from wsi_haloae.stores.compaction import compact, is_compact
+from wsi_haloae.stores.column_file import create_column, create_whole
+from wsi_haloae.stores.damage import damage_told
+from wsi_haloae.stores.filling import SHARD_TILES
 from wsi_haloae.stores.gallery import GALLERY_NAME, Gallery, read_gallery, write_gallery
 from wsi_haloae.stores.layout import Column
 from wsi_haloae.stores.positions import tile_positions
 from wsi_haloae.stores.score_header import ScoreHeader
-from wsi_haloae.stores.sharded import (
-    SHARD_TILES,
-    ShardedStore,
-    StoreHeader,
-    TileIndex,
-    TileState,
-    create_column,
-    damage_told,
-)
+from wsi_haloae.stores.seal import ROOT, damage_below, pieces_below
+from wsi_haloae.stores.sealed_store import open_sealed
+from wsi_haloae.stores.sharded import ShardedStore, TileIndex, TileState
+from wsi_haloae.stores.store_header import StoreHeader
+from wsi_haloae.stores.tile_scores import TileScores
 
 STORE_NAME = "scores.zarr"
-
-
-@dataclass(frozen=True)
-class TileScores:
-    """Results of n tiles, as the scorer computes them and the store keeps them."""
-
-    score: NDArray[np.float32]  # (n,)
-    score_paper: NDArray[np.float32]  # (n,)
-    p_value: NDArray[np.float32]  # (n,)
-    rules: NDArray[np.float32]  # (n, rules)
-    layer_residuals: NDArray[np.float32]  # (n, layers)
-    layer_dissimilarities: NDArray[np.float32]  # (n, layers)
-    artefacts: NDArray[np.float32]  # (n, flags)
-    flags: NDArray[np.uint8]  # (n,)
-    tissue_cells: NDArray[np.int32]  # (n,)
-    anomaly_map: NDArray[np.float32] | None  # (n, m, m)
-    descriptor: NDArray[np.float16] | None = None  # (n, k)
-
-    @classmethod
-    def joined(cls, parts: Sequence[TileScores]) -> TileScores:
-        """Concatenate results; ``parts`` must not be empty."""
-        whole: dict[str, Any] = {}
-        for field in fields(cls):
-            values = [getattr(part, field.name) for part in parts]
-            whole[field.name] = None if values[0] is None else np.concatenate(values)
-        return cls(**whole)
 
 
 _OPTIONAL = frozenset({"anomaly_map", "descriptor"})
@@ -103,9 +76,10 @@ class ScoreStore(ShardedStore):
     """Scores of one slide, on disk."""
 
     kind: ClassVar[str] = "wsi-haloae score store"
-    format_version: ClassVar[int] = 3
+    format_version: ClassVar[int] = 4
     header_type: ClassVar[type[StoreHeader]] = ScoreHeader
     slide_wide: ClassVar[frozenset[str]] = frozenset({"thumbnail", "tissue_mask", "reference_scores"})
+    large: ClassVar[frozenset[str]] = frozenset({"anomaly_map"})
     header: ScoreHeader
 
     @classmethod
@@ -140,14 +114,16 @@ class ScoreStore(ShardedStore):
                     shards=(SHARD_TILES, side, side),
                     dtype=np.float32,
                     fill_value=np.nan,
+                    compressors=(ZstdCodec(), Crc32cCodec()),
                 )
             if reference is not None:
                 create_column(group, "descriptor", length, np.float16, width=reference.dimensions, fill=np.nan)
                 write_reference(group, reference)
-            group.create_array("thumbnail", data=thumbnail, chunks=thumbnail.shape)
-            group.create_array("tissue_mask", data=tissue_mask, chunks=tissue_mask.shape)
-            known = np.empty(0, np.float32) if reference_scores is None else reference_scores
-            group.create_array("reference_scores", data=known, chunks=(max(1, len(known)),))
+            create_whole(group, "thumbnail", thumbnail)
+            create_whole(group, "tissue_mask", tissue_mask)
+            create_whole(
+                group, "reference_scores", np.empty(0, np.float32) if reference_scores is None else reference_scores
+            )
         return cls.open(path)
 
     def columns(self) -> dict[str, Column]:
@@ -172,16 +148,9 @@ class ScoreStore(ShardedStore):
     def write_shard(
         self, shard: int, scores: TileScores, states: NDArray[np.uint8], reasons: Sequence[str] = ()
     ) -> None:
-        """Write one shard: its results, the reasons for unreadable tiles ("" for the others), and last its states."""
-        for name in _COLUMNS:
-            self._write(name, shard, getattr(scores, name))
-        if self.header.map_size is not None:
-            assert scores.anomaly_map is not None
-            self._write("anomaly_map", shard, scores.anomaly_map)
-        if self.header.descriptor_size is not None:
-            assert scores.descriptor is not None
-            self._write("descriptor", shard, scores.descriptor)
-        self._commit(shard, states, reasons)
+        """Write one shard: its results, states, and the reasons for unreadable tiles ("" for the others)."""
+        rows = {field.name: getattr(scores, field.name) for field in fields(scores)}
+        self._write_shard(shard, {name: rows[name] for name in rows.keys() & self._columns.keys()}, states, reasons)
 
     def lower_batch_size(self, batch_size: int) -> None:
         """After an out-of-memory error: compute the pending tiles in smaller batches."""
@@ -201,7 +170,11 @@ class ScoreStore(ShardedStore):
 
     def _change_header(self, **changes: Any) -> None:
         self.header = self.header.model_copy(update=changes)
-        self._group.attrs["header"] = self.header.model_dump(mode="json")
+        header = self.header.model_dump(mode="json")
+        if self._sealed is None:
+            self._group.attrs["header"] = header
+        else:
+            self._seal(header=header)
 
     def scores(self) -> TileScores:
         """The results of all tiles, without the anomaly maps."""
@@ -223,7 +196,7 @@ class ScoreStore(ShardedStore):
     def adapted(self) -> AdaptedScores | None:
         """The scores after the last adaptation; None if they were never adapted. Raises `StoreError` if damaged."""
         with damage_told(self.path, self.kind):
-            return read_adapted(self.path, len(self))
+            return read_adapted(self.path, len(self), sealed=self._sealed is not None)
 
     @property
     def shown(self) -> ScoreHeader:
@@ -253,19 +226,35 @@ class ScoreStore(ShardedStore):
     def adapt(
         self, asked: Asked = "auto", anchors: NDArray[np.int64] | None = None, radius: float | None = None
     ) -> Adapted:
-        """Adapt the scores to the slide, in place of an earlier adaptation, and return them.
+        """Adapt the scores to the slide, in place of an earlier adaptation, and return them. Raises as `adaptation`."""
+        adapted, kept = self._adaptation(asked, anchors, radius)
+        self.keep(kept)
+        return adapted
+
+    def adaptation(
+        self, asked: Asked, anchors: NDArray[np.int64] | None = None, radius: float | None = None
+    ) -> AdaptedScores:
+        """The scores adapted to the slide; nothing is written.
 
         Raises `UsageError` if that cannot be done, `StoreError` if the store is damaged.
         """
+        return self._adaptation(asked, anchors, radius)[1]
+
+    def _adaptation(
+        self, asked: Asked, anchors: NDArray[np.int64] | None, radius: float | None
+    ) -> tuple[Adapted, AdaptedScores]:
         marked = np.empty(0, np.int64) if anchors is None else anchors
         with damage_told(self.path, self.kind):
             descriptors = self.descriptors()
             assert descriptors is not None, "asked for only where there are descriptors"
             done, positions = self.states() == TileState.DONE, self.positions()
             adapted = adapt(self.reference(), descriptors, done, asked, marked, radius=radius, positions=positions)
-            write_adapted(self.path, adapted_scores(adapted, asked, marked))
+            return adapted, adapted_scores(adapted, asked, marked)
+
+    def keep(self, adapted: AdaptedScores) -> None:
+        """Write these scores, in place of those of an earlier adaptation."""
+        write_adapted(self.path, adapted)
         self.__dict__.pop("adapted", None)
-        return adapted
 
     def forget_adaptation(self) -> None:
         """Go back to the scores that the store was made with."""
@@ -281,7 +270,20 @@ class ScoreStore(ShardedStore):
     def reference(self) -> ReferenceDescriptors:
         """What descriptors are compared with. Raises `StoreError` if it is damaged."""
         with damage_told(self.path, self.kind):
-            return read_reference(self.path)
+            return read_reference(self._group)
+
+    def damage(self) -> list[str] | None:
+        """The same, with the adapted scores."""
+        found, adapted = super().damage(), self.path / ADAPTED_NAME
+        if found is None or not adapted.is_dir():
+            return found
+        try:
+            return [
+                *found,
+                *damage_below(adapted, open_sealed(adapted, name=f"{ADAPTED_NAME}/")[1].seal, f"{ADAPTED_NAME}/"),
+            ]
+        except ValueError as error:
+            return [*found, str(error)]
 
     @property
     def kept_maps_show(self) -> MapShows:
@@ -315,26 +317,26 @@ class ScoreStore(ShardedStore):
     @property
     def finished(self) -> bool:
         """Whether scoring is complete: all shards and the gallery are written."""
-        return not self.pending_shards() and (self.path / GALLERY_NAME).is_dir()
+        return super().finished and self._has_gallery
+
+    @property
+    def _has_gallery(self) -> bool:
+        if self._sealed is None:
+            return (self.path / GALLERY_NAME).is_dir()
+        return f"{GALLERY_NAME}/{ROOT}" in self._sealed.seal.contents
 
     def write_gallery(self, gallery: Gallery) -> None:
-        """Write the gallery, the last step of scoring. It is written whole or not at all."""
+        """Write the gallery, the last step of scoring. It belongs to the store whole or not at all."""
+        remove(self.path / GALLERY_NAME)  # of a run that was killed before it belonged
         write_gallery(self.path, gallery)
-
-    def compacted(self) -> ScoreStore:
-        """The finished store with one file per column, opened again; itself if already compact, or empty."""
-        columns = frozenset(self._arrays) & {*_COLUMNS, "descriptor", "state", "reason"}
-        if not len(self) or is_compact(self.path, columns):
-            return self
-        compact(self.path, columns)
-        return ScoreStore.open(self.path)
+        self._seal(pieces_below(self.path / GALLERY_NAME, f"{GALLERY_NAME}/"))
 
     def gallery(self) -> Gallery | None:
         """The gallery; None if scoring has not written it yet. Raises `StoreError` if it is damaged."""
-        if not (self.path / GALLERY_NAME).is_dir():
+        if not self._has_gallery:
             return None
         with damage_told(self.path, self.kind):
-            return read_gallery(self.path, tiles=len(self), tile_size=self.header.grid.tile_size)
+            return read_gallery(self._group, tiles=len(self), tile_size=self.header.grid.tile_size)
 
 
 def _wide_columns(header: ScoreHeader) -> dict[str, int]:

@@ -1,38 +1,46 @@
 """What tile stores and score stores share: an index of tiles, and work done shard by shard.
 
 A store is a Zarr v3 group on disk. It is created under a temporary name and renamed, so a store
-that exists has its whole index. Work is committed per shard of `SHARD_TILES` tiles: first the
-payload, then, as one atomic write, the states of its tiles. A shard whose states are pending
-is done again after a crash, and ends with the same bytes.
+that exists has its whole index. Work is committed per shard of `SHARD_TILES` tiles, as one file
+(see filling.py). A shard without that file is done again after a crash, and ends with the same bytes.
+`complete` makes one file per column of them.
+
+A store is sealed (see seal.py) from the beginning: whatever is missing, exchanged or altered is a
+`StoreError` that names it, by its presence and size when the store is opened, by its checksum when it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from wsi_haloae.atomic import new_tree
-from wsi_haloae.errors import OutputExistsError, StoreError, WsiHaloaeError
+from wsi_haloae.atomic import commit, new_tree, recover, remove
+from wsi_haloae.errors import OutputExistsError, StoreError
+from wsi_haloae.progress import Reporter
+from wsi_haloae.stores.column_file import create_column, create_whole
+from wsi_haloae.stores.damage import damage_told
+from wsi_haloae.stores.filling import SHARD_TILES, SHARDS_NAME, Filling
+from wsi_haloae.stores.index_places import MOST_TILES, check_places
 from wsi_haloae.stores.layout import Column, check_layout, check_values
 from wsi_haloae.stores.made_from import differing
-from wsi_haloae.stores.places import zarr_place
+from wsi_haloae.stores.places import plain_store, sizes_below
+from wsi_haloae.stores.reasons import REASON_BYTES, as_bytes, as_text
+from wsi_haloae.stores.seal import ROOT, Contents, damage_below, seal_new
+from wsi_haloae.stores.sealed_store import SealedStore, open_sealed
+from wsi_haloae.stores.store_header import StoreHeader
 
-SHARD_TILES = 64
-"""Tiles per shard: 12 MiB of 256-pixel tiles, the most work that a crash repeats per worker."""
-MOST_TILES = 1 << 26
-"""70,000 x 70,000 pixels at a stride of 9. A file that claims more is damaged, and would fill the memory."""
 MOST_PIXELS = 1 << 28
-REASON_BYTES = 240
-"""Space for the reason why a tile could not be read, in UTF-8. Longer reasons are cut."""
 
 
 class TileState(IntEnum):
@@ -41,51 +49,6 @@ class TileState(IntEnum):
     PENDING = 0
     DONE = 1
     UNREADABLE = 2
-
-
-class SlideRecord(BaseModel):
-    """The facts about a slide that outputs need; lengths in pixels of level 0, mpp in µm."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    name: str
-    vendor: str
-    width: int
-    height: int
-    mpp_x: float
-    mpp_y: float
-    objective_power: float | None
-    bounds: tuple[int, int, int, int] | None  # x, y, width, height
-    background: tuple[int, int, int]
-    fingerprint: str
-
-
-class GridRecord(BaseModel):
-    """The fields of a TileGrid: sizes in pixels of level 0 or of the tile, scales in level-0 pixels per tile pixel."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    slide_width: PositiveInt
-    slide_height: PositiveInt
-    tile_size: PositiveInt
-    stride: PositiveInt
-    l0_scale_x: float = Field(gt=0)
-    l0_scale_y: float = Field(gt=0)
-
-
-class StoreHeader(BaseModel):
-    """The attributes of a store."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    slide: SlideRecord
-    grid: GridRecord
-    read_plan: dict[str, int | float]
-    tissue: dict[str, Any]
-
-    def identity(self) -> dict[str, Any]:
-        """The part of the header that must be equal for a rerun to continue a store."""
-        return self.model_dump(mode="json")
 
 
 @dataclass(frozen=True)
@@ -133,15 +96,17 @@ class ShardedStore:
 
     kind: ClassVar[str]
     format_version: ClassVar[int]
-    """Raised whenever the layout changes; a store of any other version is refused."""
+    """Raised whenever the layout changes. The one before, which has no seal, can be read; any other is refused."""
     header_type: ClassVar[type[StoreHeader]]
     slide_wide: ClassVar[frozenset[str]] = frozenset()
     """Arrays that belong to the slide as a whole, and have no entry per tile."""
+    large: ClassVar[frozenset[str]] = frozenset()
+    """Arrays with a file per shard, also in a complete store."""
 
-    def __init__(self, path: Path, group: zarr.Group, header: StoreHeader) -> None:
+    def __init__(self, path: Path, group: zarr.Group, header: StoreHeader, sealed: SealedStore | None) -> None:
         self.path = path
         self.header = header
-        self._group = group
+        self._group, self._sealed = group, sealed
         self._arrays = dict(group.arrays())
         self._columns = self.columns()
         check_layout(self._arrays, self._columns)
@@ -150,24 +115,28 @@ class ShardedStore:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open the store at a path or `places.place`. Raises `StoreError` for anything but a store of this version."""
+        """Open the store at a path or `places.place`. Raises `StoreError` for anything but a whole store."""
+        sizes = sizes_below(path) if isinstance(path, Path) else None
         try:
-            group = zarr.open_group(**zarr_place(path), zarr_format=3)
-            attributes = dict(group.attrs)
-        except StoreError:  # it holds links
-            raise
+            attributes = _attributes(path)
         except Exception:  # noqa: BLE001  # nothing there, something else, or a zarr.json with any content
             raise StoreError(f"{path}: there is no {cls.kind} here that can be opened.") from None
         if attributes.get("kind") != cls.kind:
             raise StoreError(f"{path}: this is not a {cls.kind} (kind: {attributes.get('kind')!r}).")
         version = attributes.get("format_version")
-        if version != cls.format_version:
+        if version not in {cls.format_version, cls.format_version - 1}:
             raise StoreError(
                 f"{path}: format version {version!r}, but this wsi-haloae reads version {cls.format_version}. "
                 "Use the version of wsi-haloae that wrote it, or make it again with --overwrite."
             )
         with damage_told(path, cls.kind):
-            store = cls(path, group, cls.header_type.model_validate(attributes["header"]))
+            if version == cls.format_version:
+                group, sealed = open_sealed(path)
+                if sizes is not None:  # behind a URL, what is missing is noticed when it is read
+                    sealed.seal.require_sizes(sizes)
+            else:
+                group, sealed = zarr.open_group(plain_store(path, read_only=False), mode="r+", zarr_format=3), None
+            store = cls(path, group, cls.header_type.model_validate(attributes["header"]), sealed)
             store.check()
             return store
 
@@ -178,15 +147,21 @@ class ShardedStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_tree(path) as partial:
             group = zarr.create_group(partial, zarr_format=3)
-            group.attrs.update(
-                {"kind": cls.kind, "format_version": cls.format_version, "header": header.model_dump(mode="json")}
-            )
             for field in fields(TileIndex):
-                values = getattr(index, field.name)
-                group.create_array(field.name, data=values, chunks=(max(1, len(values)), *values.shape[1:]))
+                create_whole(group, field.name, getattr(index, field.name))
             create_column(group, "state", len(index), np.uint8, fill=TileState.PENDING)
-            create_column(group, "reason", len(index), np.uint8, width=REASON_BYTES)
+            create_column(group, "reason", len(index), np.uint8, width=REASON_BYTES, text=True)
+            (partial / SHARDS_NAME).mkdir()
             yield group
+            identity = json.dumps(header.identity(), sort_keys=True)
+            attributes = {
+                "kind": cls.kind,
+                "format_version": cls.format_version,
+                "header": header.model_dump(mode="json"),
+                "key": hashlib.sha256(identity.encode()).hexdigest(),
+                "complete": False,
+            }
+            seal_new(partial, attributes)
 
     def columns(self) -> dict[str, Column]:
         """What each array must be; a kind of store adds its own."""
@@ -194,19 +169,8 @@ class ShardedStore:
 
     def check(self) -> None:
         """Raise `ValueError` for an index that no tiler can have made. Later code trusts the index."""
-        index, grid = self.index, self.header.grid
-        rows = grid.slide_height / (grid.stride * grid.l0_scale_y) + 2  # at most one more than there are
-        columns = grid.slide_width / (grid.stride * grid.l0_scale_x) + 2
-        if rows * columns > MOST_TILES:
-            raise ValueError(f"its grid has {rows:.3g} x {columns:.3g} tiles, more than {MOST_TILES:,}")
-        if not len(index):
-            return
-        ends = (index.location + index.size <= [grid.slide_width, grid.slide_height]).all()
-        starts = min(index.location.min(), index.row.min(), index.column.min()) >= 0 and index.size.min() > 0
-        if not (starts and ends and index.row.max() < rows and index.column.max() < columns):
-            raise ValueError("tiles lie outside the slide")
-        if not (np.diff(index.row * int(columns) + index.column) > 0).all():
-            raise ValueError("tiles are not in reading order")
+        index = self.index
+        check_places(index.row, index.column, index.location, index.size, self.header.grid)
 
     def _require_lengths(self) -> None:
         """Raise `ValueError`, before reading, unless all arrays with an entry per tile have the same length."""
@@ -252,19 +216,62 @@ class ShardedStore:
         """State of each tile (n,), values of `TileState`."""
         return self.read("state")
 
+    @property
+    def complete(self) -> bool:
+        """Whether every column is in one piece: no shard will be written any more."""
+        return self._filling is None
+
+    @cached_property
+    def _filling(self) -> Filling | None:
+        """What there is of the columns while shards are written; None in a complete store, and in one of old."""
+        if self._sealed is None or self._sealed.seal.attributes["complete"]:
+            return None
+        varying = {name: array for name, array in self._arrays.items() if name not in self._given}
+        large = {name: varying.pop(name) for name in sorted(self.large & varying.keys())}
+        return Filling(self.path, bytes.fromhex(self._sealed.seal.attributes["key"]), len(self), varying, large)
+
     def pending_shards(self) -> list[int]:
         """Shards that are not committed yet, in order."""
+        if self._filling is not None:
+            return self._filling.pending()
         states = self.states()
         return [i for i in range(self.shards) if (states[self.shard_slice(i)] == TileState.PENDING).any()]
 
-    def remove_leftovers(self) -> None:
-        """Remove what a killed write left. Only for the one process that writes the store."""
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to write."""
+        return self.complete and not self.pending_shards()
+
+    def take_up(self, reporter: Reporter) -> None:
+        """Make the store of an earlier run ready to be written. Shards that are damaged are pending again.
+
+        Only for the one process that writes the store. Raises `OutputExistsError` for one that another version began.
+        """
+        recover(self.path)
         for leftover in self.path.rglob("*.partial"):
-            leftover.unlink(missing_ok=True)
+            if leftover.is_file():
+                leftover.unlink()
+        if self._filling is not None:
+            for damage in self._filling.discard_damaged():
+                reporter.warn(f"{self.path}: {damage}; its tiles are done again")
+        elif self._sealed is not None:
+            remove(self.path / SHARDS_NAME)
+        elif not self.finished:
+            raise OutputExistsError(
+                f"{self.path}: this {self.kind} was begun by an earlier version of wsi-haloae, which keeps unfinished "
+                "work in another way. Finish it with that version, or pass --overwrite to start again."
+            )
+
+    def damage(self) -> list[str] | None:
+        """Read every file, and say what is not as it was written. None if nobody can know: the store has no seal."""
+        if self._sealed is None:
+            return None
+        unfinished = [] if self._filling is None else list(self._filling.damage().values())
+        return [*damage_below(self.path, self._sealed.seal), *unfinished]
 
     def reasons(self, shard: int) -> tuple[str, ...]:
         """Why each tile of a shard could not be read; "" for one that could."""
-        return tuple(_as_text(line) for line in self.read("reason", self.shard_slice(shard)))
+        return tuple(as_text(line) for line in self.read("reason", self.shard_slice(shard)))
 
     def unreadable(self) -> list[UnreadableTile]:
         """Every tile that could not be read, and why."""
@@ -280,52 +287,64 @@ class ShardedStore:
                 int(index.column[number]),
                 int(index.location[number, 0]),
                 int(index.location[number, 1]),
-                _as_text(reasons[number - first]),
+                as_text(reasons[number - first]),
             )
             for number in numbers.tolist()
         ]
 
-    def _commit(self, shard: int, states: NDArray[np.uint8], reasons: Sequence[str]) -> None:
-        """Make a shard count as done; its payload must have been written before."""
+    def _write_shard(
+        self, shard: int, rows: Mapping[str, NDArray[Any]], states: NDArray[np.uint8], reasons: Sequence[str]
+    ) -> None:
+        """Write one shard with the states of its tiles, and the reasons for unreadable ones ("" for others)."""
+        if self._filling is None or not isinstance(self.path, Path):
+            raise StoreError(f"{self.path}: is read-only: it is complete, of an earlier version, or behind a URL.")
         assert not (states == TileState.PENDING).any()
-        if any(reasons):  # elsewhere the column stays unwritten, and takes no room
-            self._write("reason", shard, np.stack([_as_bytes(reason) for reason in reasons]))
-        self._write("state", shard, states)
+        texts = np.stack([as_bytes(reason) for reason in (reasons or [""] * len(states))])
+        self._filling.write(shard, {**rows, "state": states, "reason": texts})
+
+    def assemble(self) -> None:
+        """Once all shards are written, make one file per column of them. After a kill, all of it is done or nothing.
+
+        Raises `StoreError` if a shard was damaged since it was written.
+        """
+        if self._filling is None:
+            return
+        try:
+            pieces = self._filling.assembled()
+        except ValueError as error:
+            raise StoreError(
+                f"{self.path}: {error}. Run the same command again: it does the tiles of that shard again."
+            ) from None
+        self._seal(pieces, complete=True)
+        filled = self.__dict__.pop("_filling")
+        filled.clear()
+
+    def _seal(self, more: Contents | None = None, **attributes: Any) -> None:
+        """Replace some attributes and name more files, at once."""
+        assert self._sealed is not None
+        seal = self._sealed.seal.changed(attributes, more)
+        commit(self.path / ROOT, [seal.raw])
+        self._sealed.seal = seal
 
     def read(self, name: str, place: slice | int = slice(None)) -> NDArray[Any]:
         """Part of one array. Raises `StoreError` if its file is damaged."""
         with damage_told(self.path, self.kind):
-            values = np.asarray(self._arrays[name][place])
+            if name in self._given or self._filling is None:
+                values = np.asarray(self._arrays[name][place])
+            else:
+                values = self._filling.read(name, place)
             check_values(name, values, self._columns[name])
             return values
 
-    def _write(self, name: str, shard: int, values: NDArray[Any]) -> None:
-        self._arrays[name][self.shard_slice(shard)] = values
+    @property
+    def _given(self) -> set[str]:
+        """Arrays that are written when the store is made."""
+        return {*INDEX_COLUMNS, *self.slide_wide}
 
 
-@contextmanager
-def damage_told(path: Path, kind: str) -> Iterator[None]:
-    """Turn any error that zarr and its codecs raise for a damaged file into a `StoreError`."""
-    try:
-        yield
-    except (WsiHaloaeError, OSError):
-        raise
-    except Exception as error:  # noqa: BLE001  # codecs raise errors of any type
-        raise StoreError(f"{path}: this {kind} is damaged ({error}). Make it again: --overwrite.") from None
-
-
-def create_column(
-    group: zarr.Group, name: str, length: int, dtype: type, *, width: int | None = None, fill: float = 0
-) -> None:
-    """An array with one entry per tile, one chunk (so one atomic write) per shard."""
-    tail = () if width is None else (width,)
-    group.create_array(name, shape=(length, *tail), chunks=(SHARD_TILES, *tail), dtype=dtype, fill_value=fill)
-
-
-def _as_bytes(reason: str) -> NDArray[np.uint8]:
-    text = reason.encode()[:REASON_BYTES]
-    return np.frombuffer(text.ljust(REASON_BYTES, b"\0"), np.uint8)
-
-
-def _as_text(line: NDArray[np.uint8]) -> str:
-    return line.tobytes().rstrip(b"\0").decode(errors="ignore")  # a cut may go through a letter
+def _attributes(path: Path) -> dict[str, Any]:
+    """Raises any error if there is no Zarr group."""
+    document = json.loads((path / ROOT).read_bytes())
+    if document["node_type"] != "group":
+        raise ValueError("an array")
+    return dict(document["attributes"])

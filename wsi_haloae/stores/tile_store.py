@@ -17,10 +17,12 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BloscShuffle
+from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
+from wsi_haloae.stores.filling import SHARD_TILES
 from wsi_haloae.stores.layout import Column
-from wsi_haloae.stores.sharded import SHARD_TILES, ShardedStore, StoreHeader, TileIndex
+from wsi_haloae.stores.sharded import ShardedStore, TileIndex
+from wsi_haloae.stores.store_header import StoreHeader
 
 STORE_NAME = "tiles.zarr"
 CODEC = BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.noshuffle)
@@ -30,8 +32,9 @@ class TileStore(ShardedStore):
     """Tiles of one slide, on disk. Shards may be written from several threads."""
 
     kind: ClassVar[str] = "wsi-haloae tile store"
-    format_version: ClassVar[int] = 2
+    format_version: ClassVar[int] = 3
     header_type: ClassVar[type[StoreHeader]] = StoreHeader
+    large: ClassVar[frozenset[str]] = frozenset({"pixels"})
 
     @classmethod
     def create(cls, path: Path, header: StoreHeader, index: TileIndex) -> TileStore:
@@ -44,7 +47,7 @@ class TileStore(ShardedStore):
                 chunks=(1, size, size, 3),
                 shards=(SHARD_TILES, size, size, 3),
                 dtype=np.uint8,
-                compressors=CODEC,
+                compressors=(CODEC, Crc32cCodec()),
             )
         return cls.open(path)
 
@@ -62,8 +65,7 @@ class TileStore(ShardedStore):
         self, shard: int, pixels: NDArray[np.uint8], states: NDArray[np.uint8], reasons: Sequence[str] = ()
     ) -> None:
         """Write one shard: its pixels (k, s, s, 3), the reasons for unreadable tiles ("" for others), its states."""
-        self._write("pixels", shard, pixels)
-        self._commit(shard, states, reasons)
+        self._write_shard(shard, {"pixels": pixels}, states, reasons)
 
     def read_shard(self, shard: int) -> NDArray[np.uint8]:
         """One shard's pixels, (k, s, s, 3)."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
+from wsi_haloae.stores.grid_count import count_places
 from wsi_haloae.tiles.plan import ReadPlan
 
 
@@ -45,12 +46,12 @@ class TileGrid:
     @property
     def columns(self) -> int:
         """Number of columns: the first that reaches the right edge is the last."""
-        return _count(self.slide_width, self.tile_size, self.stride, self.l0_scale_x)
+        return count_places(self.slide_width, self.tile_size, self.stride, self.l0_scale_x)
 
     @property
     def rows(self) -> int:
         """Number of rows: the first that reaches the bottom edge is the last."""
-        return _count(self.slide_height, self.tile_size, self.stride, self.l0_scale_y)
+        return count_places(self.slide_height, self.tile_size, self.stride, self.l0_scale_y)
 
     @property
     def l0_tile_width(self) -> int:
@@ -89,11 +90,3 @@ class TileGrid:
 
 def _nearest(value: float) -> int:
     return math.floor(value + 0.5)
-
-
-def _count(extent: int, tile: int, stride: int, scale: float) -> int:
-    # Corners are rounded, so the edge is compared with what the rounded tile covers.
-    count = max(1, math.floor((extent / scale - tile) / stride))  # one too few at most: rounding decides
-    while _nearest(((count - 1) * stride + tile) * scale) < extent:
-        count += 1
-    return count

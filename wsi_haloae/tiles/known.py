@@ -14,7 +14,8 @@ from wsi_haloae.provenance.trained_on import TrainedOn
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.provenance.used_tiles import UsedTiles
 from wsi_haloae.slide.image_file import read_image
-from wsi_haloae.stores.sharded import GridRecord, TileIndex
+from wsi_haloae.stores.sharded import TileIndex
+from wsi_haloae.stores.store_header import GridRecord
 from wsi_haloae.tiles.grid import TileGrid
 
 X, Y = 0, 1

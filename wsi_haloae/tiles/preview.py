@@ -9,7 +9,8 @@ from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
 from wsi_haloae.figures.slide_frame import SlideFigure, enlarged_or_reduced, font
-from wsi_haloae.stores.sharded import SlideRecord, TileIndex
+from wsi_haloae.stores.sharded import TileIndex
+from wsi_haloae.stores.store_header import SlideRecord
 from wsi_haloae.tiles.grid import TileGrid
 
 TISSUE_COLOUR, TILE_COLOUR = "#0b7a4b", "#1d4ed8"

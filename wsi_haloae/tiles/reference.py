@@ -17,7 +17,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable
 from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.places import place
-from wsi_haloae.stores.sharded import StoreHeader
+from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
 from wsi_haloae.tiles.sources import (
@@ -71,7 +71,7 @@ class ReferenceReader:
     ) -> None:
         self._options, self._tissue, self._folder, self._reporter = options, tissue, folder, reporter
         self._overwrite = overwrite
-        rows = read_manifest(options.manifest) if options.manifest else []
+        rows = read_manifest(options.manifest, reporter) if options.manifest else []
         self._rows = {resolved(row.path): row for row in rows}
         if options.manifest and options.group_regex:
             raise UsageError(

@@ -85,7 +85,7 @@ class TileStoreSource:
 
     def __init__(self, path: Path, group: str | None = None) -> None:
         self._store = TileStore.open(path)
-        if self._store.pending_shards():
+        if not self._store.finished:
             raise UsageError(f"{path}: tiling was interrupted. Run the same 'wsi-haloae tile' command again.")
         self.header = header = self._store.header
         self.name = str(path)

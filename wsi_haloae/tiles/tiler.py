@@ -12,7 +12,8 @@ from pathlib import Path
 from wsi_haloae.atomic import refuse_link
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.handle_pool import ThreadHandles
-from wsi_haloae.stores.sharded import StoreHeader, TileState
+from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.chosen import ChosenTiles
 from wsi_haloae.tiles.reading import SlideTiles, read_ahead
@@ -38,6 +39,7 @@ def fill_tile_store(store: TileStore, handles: ThreadHandles, *, workers: int, r
             advance(len(reasons))
             for reason in filter(None, reasons):
                 reporter.warn(reason)
+    store.assemble()
 
 
 def fill_tiles(
@@ -48,7 +50,7 @@ def fill_tiles(
     if path.exists():
         store = TileStore.open(path)
         store.require_same(header, chosen.index)
-        store.remove_leftovers()
+        store.take_up(reporter)
     else:
         store = TileStore.create(path, header, chosen.index)
     with ThreadHandles(source.open) as handles:

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
-from wsi_haloae.annotations.geojson import coverage
+from wsi_haloae.annotations.coverage import coverage
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.slide.properties import SlideProperties
-from wsi_haloae.stores.sharded import GridRecord, SlideRecord, StoreHeader, TileIndex
+from wsi_haloae.stores.sharded import TileIndex
+from wsi_haloae.stores.store_header import GridRecord, SlideRecord, StoreHeader
 from wsi_haloae.tiles.grid import TileGrid
 from wsi_haloae.tiles.plan import ReadPlan
 from wsi_haloae.tissue.detection import METHOD

@@ -11,6 +11,7 @@ from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.calibration.reference_scale import usual_scores
 from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.config import autoencoder_words, map_words
+from wsi_haloae.export.begun import why_mixed
 from wsi_haloae.heatmap.assembly import Heatmap, grid_of
 from wsi_haloae.slide.deep_zoom import OVERLAP, TILE_SIZE
 from wsi_haloae.stores.score_store import ScoreStore
@@ -52,7 +53,9 @@ def slide_facts(opened: OpenedSlide) -> dict[str, Any]:
     return {
         **list_entry(opened.scored),
         **shown_facts(opened.store, opened.criterion),
-        "message": " ".join(filter(None, [known, opened.picture.message, map_message])),
+        "message": " ".join(
+            filter(None, [why_mixed(opened.scored.folder), known, opened.picture.message, map_message])
+        ),
         "from_file": opened.picture.from_file,
         "pixels": opened.picture.version,
         "width": slide.width,

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from wsi_haloae.bounds.pixels import UNREADABLE, open_image
+from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.heatmap.assembly import Heatmap, grid_of
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.tiles.grid import TileGrid
@@ -32,9 +34,9 @@ def draw_icon(store: ScoreStore, overlay: Path | None) -> NDArray[np.uint8]:
 def _read(overlay: Path, grid: TileGrid) -> Image.Image | None:
     """The exported heatmap; None, which leaves it out, for another run's heatmap or a damaged file."""
     try:
-        with Image.open(overlay) as picture:
+        with overlay.open("rb") as file, open_image(file, overlay, WsiHaloaeError) as picture:
             return picture.convert("RGBA") if picture.size == (grid.columns, grid.rows) else None
-    except (OSError, SyntaxError):  # Pillow raises both for damaged files
+    except (WsiHaloaeError, *UNREADABLE):
         return None
 
 

@@ -17,11 +17,13 @@ from wsi_haloae.adaptation.reference import ReferenceDescriptors
 from wsi_haloae.config import DESCRIPTOR
 from wsi_haloae.errors import UsageError
 from wsi_haloae.export.anchor_geojson import ANCHORS_NAME, write_anchor_geojson
+from wsi_haloae.export.begun import BegunExport, forget_begun, why_mixed
 from wsi_haloae.heatmap.assembly import grid_of
 from wsi_haloae.scoring.adapt_slide import marked_tiles
 from wsi_haloae.stores.adaptation import adapted_scores
+from wsi_haloae.stores.damage import damage_told
 from wsi_haloae.stores.score_store import ScoreStore
-from wsi_haloae.stores.sharded import TileState, damage_told
+from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.viewer.catalogue import ScoredFolder
 from wsi_haloae.workspace.lock import locked
 
@@ -118,15 +120,23 @@ class Marking:
             store = ScoreStore.open(self._scored.store)
             if store.header.identity() != self._store.header.identity():
                 raise UsageError(f"{self._scored.name}: the slide has been scored again. Reload the page.")
+            begun = BegunExport.read(self._scored.folder)
+            if begun is not None and begun.formats:
+                raise UsageError(f"{self._scored.name}: {why_mixed(self._scored.folder)}")
             if len(numbers):
                 write_anchor_geojson(path, store.header, store.index, numbers)
-                store.adapt("anchors", marked_tiles(path, store.header.slide, store.index), store.radius)
-                return
-            path.unlink(missing_ok=True)
-            if asked := _asked(store, numbers):
-                store.adapt(asked, radius=store.radius)
+                numbers = marked_tiles(path, store.header.slide, store.index)
             else:
+                path.unlink(missing_ok=True)
+            asked = _asked(store, numbers)
+            if asked is None:
                 store.forget_adaptation()
+                forget_begun(self._scored.folder)  # of an interrupted save
+                return
+            adapted = store.adaptation(asked, numbers, store.radius)
+            begun = BegunExport(adapt=asked, anchors=tuple(numbers.tolist()), radius=store.radius)
+            with begun.noted(self._scored.folder):
+                store.keep(adapted)
 
     @cached_property
     def _descriptors(self) -> NDArray[np.float16]:

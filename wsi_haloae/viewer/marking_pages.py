@@ -11,17 +11,19 @@ padded with spaces to a multiple of four bytes, then the scores, p-values and ma
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.viewer.addresses import on_its_threads
 from wsi_haloae.viewer.facts import shown_facts
 from wsi_haloae.viewer.opened import OpenedSlide, OpenedSlides
 from wsi_haloae.viewer.rasters import Rasters
@@ -35,7 +37,7 @@ def marking_route(address: str, slides: OpenedSlides) -> list[Route]:
     """The routes of one slide's marks, at an ``address`` that contains ``{name}``."""
     pages = _MarkingPages(slides)
     return [
-        Route(address, pages.saved),
+        Route(address, on_its_threads(slides, pages.saved)),
         Route(address, pages.preview, methods=["POST"]),
         Route(address, pages.save, methods=["PUT"]),
     ]
@@ -50,10 +52,14 @@ class _MarkingPages:
         return JSONResponse(_saved_facts(slide), headers=FRESH)
 
     async def preview(self, request: Request) -> Response:
-        return await run_in_threadpool(self._preview, request, await _sent(request))
+        return await self._with_places(self._preview, request)
 
     async def save(self, request: Request) -> Response:
-        return await run_in_threadpool(self._save, request, await _sent(request))
+        return await self._with_places(self._save, request)
+
+    async def _with_places(self, work: Callable[..., Response], request: Request) -> Response:
+        places = await _sent(request)
+        return await on_its_threads(self._slides, partial(work, places=places))(request)
 
     def _preview(self, request: Request, places: object) -> Response:
         slide = self._slide(request)

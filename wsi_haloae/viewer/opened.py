@@ -19,6 +19,7 @@ from wsi_haloae.viewer.outlines import outlines_of
 from wsi_haloae.viewer.picture import SlidePicture
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
 from wsi_haloae.viewer.rasters import Rasters
+from wsi_haloae.viewer.slide_threads import SlideThreads
 
 MOST_OPEN = 4
 """Slides that stay open. Each has up to four handles with OpenSlide's cache, 128 MB in total."""
@@ -76,22 +77,38 @@ class OpenedSlide:
 
 
 class OpenedSlides:
-    """The last `MOST_OPEN` slides by name. It is safe to use from several threads."""
+    """The last `MOST_OPEN` slides by name. It is safe to use from several threads.
+
+    Whatever may wait for a disk is called on the threads of its slide (`threads`), and without a lock that a request
+    for another slide needs.
+    """
 
     def __init__(self, catalogue: Mapping[str, ScoredFolder], annotations: Path | None) -> None:
         self.catalogue, self._annotations = catalogue, annotations
+        self._threads = {name: SlideThreads(name) for name in catalogue}
+        self._opening = {name: threading.Lock() for name in catalogue}
         self._lock = threading.Lock()
         self._opened: OrderedDict[str, OpenedSlide] = OrderedDict()
+
+    def threads(self, name: str) -> SlideThreads:
+        """The threads on which to call the other methods for this slide. `KeyError` if it is not in the catalogue."""
+        return self._threads[name]
 
     def get(self, name: str) -> OpenedSlide:
         """The slide with this name. `KeyError` if it is not in the catalogue, `StoreError` if its store is damaged."""
         scored = self.catalogue[name]
-        with self._lock:
-            slide = self._opened.pop(name, None) or OpenedSlide(scored, self._annotations)
-            self._opened[name] = slide
-            while len(self._opened) > MOST_OPEN:
-                self._opened.popitem(last=False)[1].picture.close()
-            return slide
+        with self._opening[name]:
+            with self._lock:
+                slide = self._opened.get(name)
+            if slide is None:
+                slide = OpenedSlide(scored, self._annotations)
+            with self._lock:
+                self._opened[name] = slide
+                self._opened.move_to_end(name)
+                closed = [self._opened.popitem(last=False) for _ in range(len(self._opened) - MOST_OPEN)]
+        for other, unused in closed:
+            self._threads[other].submit(unused.picture.close)
+        return slide
 
     def warm_up(self) -> None:
         """Read the first slide's scores before the page requests them. The request reports any damage."""
@@ -104,9 +121,9 @@ class OpenedSlides:
         with self._lock:
             slide = self._opened.pop(name, None)
         if slide is not None:
-            slide.picture.close()
+            self._threads[name].submit(slide.picture.close)
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files that can be closed at once."""
         for name in list(self._opened):
             self.forget(name)

@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from wsi_haloae.annotations.geojson import find_annotations, read_annotations
 from wsi_haloae.errors import AnnotationError
 from wsi_haloae.slide.properties import Bounds
-from wsi_haloae.stores.sharded import SlideRecord
+from wsi_haloae.stores.store_header import SlideRecord
 
 MOST_POINTS = 200_000
 """Points of one file: about 3 MB of JSON. Outlines with more are simplified, first by half a pixel."""

@@ -12,8 +12,8 @@
     /api/slides/NAME/tiles/ROW_COLUMN.jpg | .png        a scored tile, and its anomaly map
     /api/slides/NAME/anchors                            tiles marked as reference tissue, see `marking_pages`
 
-NAME is looked up in the catalogue; no part of a URL is ever used as a path. Handlers are plain functions, which
-Starlette runs in threads.
+NAME is looked up in the catalogue; no part of a URL is ever used as a path. Handlers are plain functions. Those that
+need a slide run on its own threads, within a time limit (`slide_threads`), so no slide can make another wait.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from starlette.types import ASGIApp
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.viewer.addresses import PLACE, on_its_threads
 from wsi_haloae.viewer.catalogue import OVERLAY_NAME
 from wsi_haloae.viewer.facts import list_entry, slide_facts
 from wsi_haloae.viewer.guard import Guard
@@ -42,6 +43,7 @@ from wsi_haloae.viewer.marking_pages import marking_route
 from wsi_haloae.viewer.opened import OpenedSlide, OpenedSlides
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
 from wsi_haloae.viewer.rasters import tile_number
+from wsi_haloae.viewer.slide_threads import SlideSilentError
 from wsi_haloae.viewer.static_files import static_files
 
 JPEG_QUALITY = 88
@@ -53,23 +55,24 @@ FOR_A_WHILE = {"Cache-Control": "private, max-age=3600"}
 def viewer_app(slides: OpenedSlides, port: int) -> ASGIApp:
     """The application that shows these slides. It answers only requests to ``port`` on this machine."""
     pages = _Pages(slides)
-    one, zoom = "/api/slides/{name}", "{level:int}/{column:int}_{row:int}"
+    one, zoom = "/api/slides/{name}", f"{{level:{PLACE}}}/{{column:{PLACE}}}_{{row:{PLACE}}}"
     routes = [
         Route("/api/slides", pages.list),
-        Route(one, pages.facts),
-        Route(f"{one}/scores", pages.scores),
-        Route(f"{one}/p_values", pages.p_values),
-        Route(f"{one}/marks", pages.marks),
-        Route(f"{one}/outlines", pages.outlines),
-        Route(f"{one}/icon.jpg", pages.icon),
-        Route(f"{one}/zoom/{zoom}.jpg", pages.zoom_tile),
-        Route(f"{one}/map/{zoom}.png", pages.map_tile),
-        Route(f"{one}/tiles/{{row:int}}_{{column:int}}.jpg", pages.tile),
-        Route(f"{one}/tiles/{{row:int}}_{{column:int}}.png", pages.tile_map),
+        Route(one, on_its_threads(slides, pages.facts)),
+        Route(f"{one}/scores", on_its_threads(slides, pages.scores)),
+        Route(f"{one}/p_values", on_its_threads(slides, pages.p_values)),
+        Route(f"{one}/marks", on_its_threads(slides, pages.marks)),
+        Route(f"{one}/outlines", on_its_threads(slides, pages.outlines)),
+        Route(f"{one}/icon.jpg", on_its_threads(slides, pages.icon)),
+        Route(f"{one}/zoom/{zoom}.jpg", on_its_threads(slides, pages.zoom_tile)),
+        Route(f"{one}/map/{zoom}.png", on_its_threads(slides, pages.map_tile)),
+        Route(f"{one}/tiles/{{row:{PLACE}}}_{{column:{PLACE}}}.jpg", on_its_threads(slides, pages.tile)),
+        Route(f"{one}/tiles/{{row:{PLACE}}}_{{column:{PLACE}}}.png", on_its_threads(slides, pages.tile_map)),
         *marking_route(f"{one}/anchors", slides),
         *static_files(),
     ]
-    app = Starlette(routes=routes, exception_handlers={WsiHaloaeError: _error})
+    handlers = {SlideSilentError: _silent, WsiHaloaeError: _error}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Guard(app, port)
 
@@ -160,6 +163,11 @@ def _with_maps(slide: OpenedSlide) -> PixelMapPicture:
 def _error(_request: Request, error: Exception) -> Response:
     """The message of an error with a slide or a store, for the page to show."""
     return JSONResponse({"error": str(error)}, 422, headers=FRESH)
+
+
+def _silent(_request: Request, error: Exception) -> Response:
+    """The same for a slide that did not answer in time."""
+    return JSONResponse({"error": str(error)}, 503, headers=FRESH | {"Retry-After": "10"})
 
 
 def _numbers(values: NDArray[Any]) -> Response:

@@ -20,8 +20,11 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.viewer.catalogue import find_scored
 from wsi_haloae.viewer.opened import OpenedSlides
 from wsi_haloae.viewer.pages import viewer_app
+from wsi_haloae.viewer.prompt_protocol import PromptProtocol
 
 HOST = "127.0.0.1"
+WAITING = 2048
+"""Connections that may wait to be accepted. To more, the system answers a second later."""
 
 
 def serve(
@@ -53,6 +56,7 @@ def serve(
                 log_config=None,
                 access_log=log_requests,
                 lifespan="off",
+                http=PromptProtocol,
                 ws="none",
                 server_header=False,
                 timeout_graceful_shutdown=1,
@@ -73,7 +77,7 @@ def _listening(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
-        listener.listen(128)
+        listener.listen(WAITING)
     except OSError as error:
         listener.close()
         raise UsageError(

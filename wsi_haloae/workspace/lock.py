@@ -23,13 +23,14 @@ _REFUSE, _WAIT = 0, -1
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Lock ``folder``, create it if needed, and remove what a killed run left half-written in it.
 
-    Raises `OutputExistsError` if another run holds the lock, or if the folder is a symbolic link.
+    Raises `OutputExistsError` if the folder is a symbolic link, or if another run holds the lock; with ``wait``, that
+    run's end is waited for.
     """
     own_folder(folder)
-    lock, holder = _lock(folder, _REFUSE), folder / HOLDER_NAME
+    lock, holder = _lock(folder, _WAIT if wait else _REFUSE), folder / HOLDER_NAME
     try:
         lock.acquire()
     except Timeout:

@@ -18,12 +18,24 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from wsi_haloae.bounds.table import MANIFEST_BYTES, MANIFEST_COLUMNS, MANIFEST_ROWS
 from wsi_haloae.errors import UsageError
+from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.quoting import plain_cell, printable
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+LONG = 50_000
+"""Lines from which on progress is shown: half a second."""
+TOLD_ROWS = 10_000
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -61,14 +73,18 @@ def known(cell: str | None) -> str | None:
     return None if value in UNKNOWN else value
 
 
-def read_manifest(path: Path) -> list[ManifestRow]:
-    """All rows. Raises `UsageError`, which names the line that cannot be used."""
+def read_manifest(path: Path, reporter: Reporter | None = None) -> list[ManifestRow]:
+    """All rows; ``reporter`` shows the progress of a long one. Raises `UsageError`, which names the line at fault."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-            _check_columns(path, reader.fieldnames)
-            rows = [_row(path, reader.line_num, cells) for cells in reader]
+        with path.open("rb") as stream:
+            MANIFEST_BYTES.require(stream.seek(0, 2), path, UsageError)
+            stream.seek(0)
+            lines = sum(block.count(b"\n") for block in iter(lambda: stream.read(_BLOCK), b""))
+        shown: AbstractContextManager[Advance] = nullcontext(_silent)
+        if reporter and lines >= LONG:
+            shown = reporter.track(f"reading {path.name}", lines, "rows")
+        with path.open(newline="", encoding="utf-8-sig") as stream, shown as advance:
+            rows = list(_rows(path, csv.reader(stream), advance))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: cannot be read as a CSV manifest ({error}).") from None
     if not rows:
@@ -78,6 +94,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
 def _check_columns(manifest: Path, names: Sequence[str]) -> None:
     """Other columns are allowed, but a misspelt column of ours would be ignored without notice."""
+    MANIFEST_COLUMNS.require(len(names), manifest, UsageError)
     if len(names) == 1 and ";" in names[0]:
         raise UsageError(f"{manifest}: its columns are separated by ';', but commas are needed. Save it with commas.")
     for name in names:
@@ -90,33 +107,47 @@ def _check_columns(manifest: Path, names: Sequence[str]) -> None:
         raise UsageError(f"{manifest}: a manifest needs a column 'path'; its columns are {list(names)}.")
 
 
-def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> ManifestRow:
-    def cell(name: str) -> str | None:
-        return known(plain_cell((cells.get(name) or "").strip()))
+def _rows(manifest: Path, table: Reader, advance: Advance) -> Iterator[ManifestRow]:
+    names = [name.strip().lower() for name in next(table, ())]
+    _check_columns(manifest, names)
+    places = {name: number for number, name in enumerate(names) if name in COLUMNS}
+    at_path, folder, most, told = places.pop("path"), manifest.parent, MANIFEST_ROWS.most, 0
+    for number, cells in enumerate(table, 1):
+        if cells:
+            cells.extend([""] * (len(names) - len(cells)))
+            known_cells = [
+                (name, text) for name, at in places.items() if (text := known(plain_cell(cells[at].strip())))
+            ]
+            yield _row(manifest, folder, table.line_num, cells[at_path].strip(), known_cells)
+        if number % TOLD_ROWS == 0 or number > most:
+            MANIFEST_ROWS.require(number, manifest, UsageError)
+            advance(table.line_num - told)
+            told = table.line_num
 
-    def words(name: str) -> str | None:
-        """A value that is only compared and shown."""
-        written = cell(name)
-        return None if written is None else printable(written)
 
-    written = (cells.get("path") or "").strip()  # a file may have any name
+def _row(manifest: Path, folder: Path, line: int, written: str, known_cells: Iterable[tuple[str, str]]) -> ManifestRow:
     if not written:
         raise UsageError(f"{manifest}, line {line}: the path is empty.")
-    mpp = cell("mpp")
+    values: dict[str, Any] = {}
+    for name, text in known_cells:
+        if name in OUTLINES:
+            values[name] = folder / text
+        elif name == "mpp":
+            values[name] = _pixel_size(manifest, line, text)
+        else:  # a value that is only compared and shown
+            values[name] = printable(text)
+    return ManifestRow(folder / written, **values)  # a file may have any name
+
+
+def _pixel_size(manifest: Path, line: int, text: str) -> float:
     try:
-        value = None if mpp is None else float(mpp)
+        value = float(text)
     except ValueError:
-        raise UsageError(f"{manifest}, line {line}: mpp {mpp!r} is not a number.") from None
-    if value is not None and not 0 < value < 1000:
+        raise UsageError(f"{manifest}, line {line}: mpp {text!r} is not a number.") from None
+    if not 0 < value < 1000:
         raise UsageError(f"{manifest}, line {line}: mpp {value} is not a pixel size in micrometres.")
-    outlines = {name: None if (file := cell(name)) is None else manifest.parent / file for name in OUTLINES}
-    return ManifestRow(
-        path=manifest.parent / written,
-        mpp=value,
-        slide=words("slide"),
-        patient=words("patient"),
-        site=words("site"),
-        group=words("group"),
-        **outlines,
-        split=words("split"),
-    )
+    return value
+
+
+def _silent(_rows: int) -> None:
+    """Show no progress."""

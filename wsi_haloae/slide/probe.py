@@ -1,0 +1,69 @@
+"""Open a slide in a process of its own first, which may not take more memory and time than the table allows.
+
+OpenSlide and the libraries below it trust what a file says, and cannot be interrupted: a few kilobytes can take all
+memory, hang, or crash the process. Only the other process dies of it, and the slide is refused. It takes about 0.1 s,
+once per file and process.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from wsi_haloae.bounds.table import SLIDE_OPEN_BYTES, SLIDE_OPEN_SECONDS, SLIDE_TILE_PIXELS
+from wsi_haloae.bounds.tiff import read_pages
+from wsi_haloae.errors import SlideError
+
+CHILD = Path(__file__).with_name("probe_child.py")
+WAITING = 6
+"""Of this many seconds one may be work for the processor: a slow network takes more time, but no more work."""
+
+_Known = tuple[str, int, int, int, int]
+_found_harmless: set[_Known] = set()
+_turns: dict[_Known, threading.Lock] = {}
+
+
+def require_harmless(path: Path) -> None:
+    """Raise `SlideError` for a slide that cannot be opened within the limits. Files that passed are not tried again."""
+    with path.open("rb") as file:
+        stat = os.fstat(file.fileno())
+        known = (os.fspath(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if known in _found_harmless:
+            return
+        for page in read_pages(file, path, SlideError):
+            SLIDE_TILE_PIXELS.require(page.tile_width * page.tile_height, path, SlideError)
+    with _turns.setdefault(known, threading.Lock()):  # threads that open the same slide wait for one probe
+        if known not in _found_harmless:
+            _try_to_open(path)
+            _found_harmless.add(known)
+    _turns.pop(known, None)
+
+
+def _try_to_open(path: Path) -> None:
+    seconds, most = SLIDE_OPEN_SECONDS.most, SLIDE_OPEN_BYTES.most
+    work = max(1, seconds // WAITING)
+    command = [sys.executable, "-P", os.fspath(CHILD), os.fspath(path), str(most), str(work)]
+    quiet = subprocess.DEVNULL
+    child = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)  # noqa: S603  # our own program
+    try:
+        code = child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise _refused(path, f"did not open within {seconds} s ({SLIDE_OPEN_SECONDS.variable})") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            with suppress(subprocess.TimeoutExpired):  # it may hang in a system call; then it is left behind
+                child.wait(1)
+    if code:
+        raise _refused(path, f"could not be opened with {most:,} bytes of memory ({SLIDE_OPEN_BYTES.variable})")
+
+
+def _refused(path: Path, why: str) -> SlideError:
+    return SlideError(
+        f"{path}: the slide {why}. The file is probably damaged: copy it again from its source. If it is right, raise "
+        "the environment variable in brackets."
+    )
