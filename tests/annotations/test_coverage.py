@@ -27,11 +27,14 @@ def slowly(region: BaseGeometry, places: NDArray[np.int64], sizes: NDArray[np.in
 
 
 def blobs(seed: int, count: int, vertices: int, side: int) -> BaseGeometry:
+    """Stars of few vertices, smooth outlines of many: two stars of thousands of spikes would cross a million times."""
     rng = np.random.default_rng(seed)
     angles = np.linspace(0, 2 * np.pi, vertices, endpoint=False)
     made = []
     for _ in range(count):
-        radii = side / 8 * rng.uniform(0.3, 1, vertices)
+        spikes = rng.uniform(0.3, 1, vertices)
+        waves = 0.65 + 0.3 * np.cos(angles * rng.integers(2, 9)) + 0.01 * spikes
+        radii = side / 8 * (spikes if vertices <= 40 else waves)
         rings = np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None] + rng.uniform(0, side, 2)
         made.append(shapely.make_valid(shapely.Polygon(rings.round(int(rng.integers(0, 3))))))
     return shapely.union_all(made)

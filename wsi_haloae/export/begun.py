@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.atomic import read_own, write_text
@@ -56,14 +56,13 @@ class BegunExport(BaseModel):
     def read(cls, folder: Path) -> Self | None:
         """The note in a folder, None if there is none. An unreadable one counts as a note of the default files."""
         try:
-            return cls.model_validate_json(read_own(folder / BEGUN_NAME))
-        except (OSError, ValidationError):
+            return cls.model_validate(json.loads(read_own(folder / BEGUN_NAME)))
+        except (OSError, ValueError, RecursionError):
             return cls(formats=default_formats()) if os.path.lexists(folder / BEGUN_NAME) else None
 
     def note(self, folder: Path) -> None:
-        """Write the note."""
-        arguments = json.loads(json.dumps(self.arguments, default=str))  # paths as in the run record
-        write_text(folder / BEGUN_NAME, self.model_copy(update={"arguments": arguments}).model_dump_json() + "\n")
+        """Write the note, with paths as in the run record."""
+        write_text(folder / BEGUN_NAME, json.dumps(self.model_dump(), default=str) + "\n")  # file names of any bytes
 
     @contextmanager
     def noted(self, folder: Path) -> Iterator[None]:
