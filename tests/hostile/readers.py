@@ -132,7 +132,7 @@ def _make_geojson(folder: Path) -> None:
 def _read_geojson(path: Path, _folder: Path) -> None:
     from wsi_haloae.annotations.anchors import anchor_tiles
     from wsi_haloae.annotations.coverage import coverage
-    from wsi_haloae.annotations.geojson import read_annotations
+    from wsi_haloae.annotations.reading import read_annotations
 
     places = np.stack(np.meshgrid(np.arange(0, 1000, 100), np.arange(0, 1000, 100)), -1).reshape(-1, 2)
     coverage(read_annotations(path, None).everything(), places, np.full_like(places, 100))

@@ -24,7 +24,7 @@ from tests.hostile.bills import (
     zstd_flood,
 )
 from tests.stores.make import make_score_store, make_tile_store
-from wsi_haloae.annotations.geojson import read_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.bounds.table import IMAGE_PIXELS
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import load_config
@@ -158,7 +158,7 @@ class TestAnnotations:
     def test_a_small_archive_that_unpacks_to_much(self, value: str, size: int, tmp_path: Path) -> None:
         path = tmp_path / "a.geojson.gz"
         path.write_bytes(gzip.compress(b"[[" + value.encode() * (size // len(value)) + b"0]]", 1))
-        code = READ.format("wsi_haloae.annotations.geojson import read_annotations as read", "read(path, None)")
+        code = READ.format("wsi_haloae.annotations.reading import read_annotations as read", "read(path, None)")
         cost = bill(code, path)
         assert "AnnotationError" in cost.told
         assert cost.peak < GIB
