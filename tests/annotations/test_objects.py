@@ -158,3 +158,21 @@ def test_overlapping_parts_of_a_multipolygon_are_united(tmp_path: Path) -> None:
     one = feature(box(0, 0, 1, 1), "Tumor")
     one["geometry"] = {"type": "MultiPolygon", "coordinates": [[box(0, 0, 10, 10)], [box(5, 0, 10, 10)]]}
     assert read(tmp_path, one).region("Tumor").equals(shapely.box(0, 0, 15, 10))
+
+
+def test_what_an_outline_runs_around_twice_belongs_to_nobody(tmp_path: Path) -> None:
+    loop = [[0, 0], [100, 0], [100, 100], [40, 100], [40, 40], [60, 40], [60, 120], [0, 120], [0, 0]]
+    found = read(
+        tmp_path, feature([[float(x), float(y)] for x, y in loop], "Tumor"), feature(box(-50, -50, 300, 300), "Stroma")
+    )
+    twice = shapely.box(40, 40, 60, 100)
+    assert (found.tally.mended, found.tally.doubtful) == (1, 1)
+    assert "1 run around a piece twice, which belongs to no class" in found.tally.line()
+    for region in (found.region("Tumor"), found.region("Stroma"), found.everything()):
+        assert not region.intersection(twice).area
+
+
+def test_a_figure_of_eight_is_mended_without_doubt(tmp_path: Path) -> None:
+    found = read(tmp_path, feature([[0, 0], [10, 10], [10, 0], [0, 10], [0, 0]], "Tumor"))
+    assert found.region("Tumor").area == 50
+    assert found.tally.line() == "1 crossed themselves and were mended"

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable
 
 NO_CLASS = ""
 SEPARATOR = ": "
+DOUBTFUL = "Ignore* what an outline runs around twice"
+"""The class of pieces that belong to none, because nobody knows whether an outline was meant to hold them."""
 _UNCLASSIFIED = "Unclassified"
 """What QuPath calls an object without a class, where it has to call it something."""
 

@@ -74,10 +74,13 @@ def _overlapping(
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Each outline that touches smaller (or equal) ones of other classes, and the numbers of those."""
     tree, vertices, found = shapely.STRtree(drawn), shapely.get_num_coordinates(drawn), 0
+    shapely.prepare(drawn)  # one large outline may have thousands of small neighbours
     for first in range(0, len(drawn), _QUERIED):
-        ones, others = tree.query(drawn[first : first + _QUERIED], predicate="intersects")
+        ones, others = tree.query(drawn[first : first + _QUERIED])
         ones = ones + first
         kept = (labels[ones] != labels[others]) & (ranks[others] <= ranks[ones])
+        ones, others = ones[kept], others[kept]
+        kept = shapely.intersects(drawn[ones], drawn[others])
         ones, others = ones[kept], others[kept]
         found += int(vertices[others].sum())
         NESTED_VERTICES.require(found, path, AnnotationError)

@@ -15,9 +15,9 @@ from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations import asap, dsa, imagescope, qupath
-from wsi_haloae.annotations.classes import is_container, is_ignored
+from wsi_haloae.annotations.classes import DOUBTFUL, is_container, is_ignored
 from wsi_haloae.annotations.features import is_dsa, read_features
-from wsi_haloae.annotations.mending import mended
+from wsi_haloae.annotations.mending import enclosed_twice, mended
 from wsi_haloae.annotations.objects import KINDS, DrawnObject, Objects
 from wsi_haloae.annotations.regions import Annotations, polygons_of
 from wsi_haloae.annotations.tally import Tally
@@ -88,7 +88,7 @@ class _Gathered:
         self._depths: list[int] = []
         self._names: dict[str, int] = {}
         self._points: dict[str, list[NDArray[np.float64]]] = {}
-        self._tally, self._flat, self._mended = Tally(), 0, 0
+        self._tally, self._flat, self._mended, self._doubtful = Tally(), 0, 0, 0
 
     def add(self, one: DrawnObject) -> None:
         """Take an object up. Raises one of `BROKEN` if its shape is none."""
@@ -110,15 +110,23 @@ class _Gathered:
         valid = shapely.is_valid(polygons)
         if not valid.all():
             self._mended += 1
+            crossed = polygons[~valid]
             polygons = polygons_of(np.array([mended(polygon) for polygon in polygons], np.object_))
+            doubtful = np.concatenate([enclosed_twice(polygon) for polygon in crossed])
+            self._doubtful += len(doubtful) > 0
+            self._keep(DOUBTFUL, doubtful, one.depth + 1)
         if not len(polygons):
             self._flat += 1
             return
         self._count(one.name)
-        label = self._names.setdefault(one.name, len(self._names))
-        self._parts.append(polygons)
-        self._labels += [label] * len(polygons)
-        self._depths += [one.depth] * len(polygons)
+        self._keep(one.name, polygons, one.depth)
+
+    def _keep(self, name: str, polygons: NDArray[np.object_], depth: int) -> None:
+        if len(polygons):
+            label = self._names.setdefault(name, len(self._names))
+            self._parts.append(polygons)
+            self._labels += [label] * len(polygons)
+            self._depths += [depth] * len(polygons)
 
     def _count(self, name: str) -> None:
         if is_container(name):
@@ -131,7 +139,7 @@ class _Gathered:
     def annotations(self, path: Path, program: str, shift: tuple[int, int]) -> Annotations:
         """Everything that was taken up, moved by ``shift``."""
         drawn = np.concatenate(self._parts) if self._parts else np.empty(0, np.object_)
-        tally = replace(self._tally, flat=self._flat, mended=self._mended)
+        tally = replace(self._tally, flat=self._flat, mended=self._mended, doubtful=self._doubtful)
         return Annotations(
             path,
             program,

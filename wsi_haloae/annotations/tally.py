@@ -15,7 +15,8 @@ class Tally:
 
     ``containers`` (by class; "" has none) say nothing about the tissue, and only a region of interest counts them.
     ``kinds`` are not those that were asked for, and ``flat`` ones have no area. ``points`` (by class) count as anchors
-    only. Of those used, ``mended`` ones crossed themselves; ``outer`` and ``undecided`` are as in `Layered`.
+    only. Of those used, ``mended`` ones crossed themselves, ``doubtful`` ones so that it is not clear what is inside;
+    ``outer`` and ``undecided`` are as in `Layered`.
     """
 
     used: Counter[str] = field(default_factory=Counter)
@@ -25,6 +26,7 @@ class Tally:
     points: Counter[str] = field(default_factory=Counter)
     flat: int = 0
     mended: int = 0
+    doubtful: int = 0
     outer: int = 0
     undecided: int = 0
 
@@ -37,6 +39,7 @@ class Tally:
             self.points + other.points,
             self.flat + other.flat,
             self.mended + other.mended,
+            self.doubtful + other.doubtful,
             self.outer + other.outer,
             self.undecided + other.undecided,
         )
@@ -54,7 +57,8 @@ class Tally:
     def changed(self) -> list[str]:
         """What counts otherwise than it was drawn."""
         told = [
-            (self.mended, "crossed themselves and were mended by the even-odd rule"),
+            (self.mended, "crossed themselves and were mended"),
+            (self.doubtful, "run around a piece twice, which belongs to no class"),
             (self.outer, "overlap smaller ones of another class, which count there"),
             (self.undecided, "overlap one of equal size and another class, and neither counts there"),
         ]
