@@ -47,7 +47,7 @@ def inner_first(
     Raises `AnnotationError` for more overlaps than the table allows.
     """
     parts, outer, undecided = drawn.copy(), 0, 0
-    if len(names) < 2 or not len(drawn):
+    if len(np.unique(labels)) < 2:
         return Layered(parts, outer, undecided)
     specific = np.array([name.count(SEPARATOR) for name in names])[labels]
     ranks = _ranks(np.stack([shapely.area(drawn).astype(np.float32), -depths, -specific]))
