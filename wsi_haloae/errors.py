@@ -8,7 +8,7 @@
     │   ├── MissingMppError     no pixel size in the file; names --mpp
     │   ├── ResolutionError     the slide is coarser than the target
     │   └── RegionReadError     one region cannot be decoded; the rest can be read
-    ├── AnnotationError         a GeoJSON file cannot be used
+    ├── AnnotationError         a file of annotations cannot be used
     ├── StoreError              a store is damaged, of another version, or made from other inputs
     ├── CheckpointError         a file is not a checkpoint of this package
     └── SetAsideError           workers died on a slide
@@ -57,7 +57,7 @@ class RegionReadError(SlideError):
 
 
 class AnnotationError(WsiHaloaeError):
-    """A GeoJSON file that cannot be read, or does not contain the requested class."""
+    """A file of annotations that cannot be read, or does not contain the requested class."""
 
 
 class StoreError(WsiHaloaeError):

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsi_haloae.annotations.coverage import coverage
-from wsi_haloae.annotations.geojson import UNCLASSIFIED, find_annotations, read_annotations
+from wsi_haloae.annotations.finding import find_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.errors import AnnotationError
 from wsi_haloae.slide.properties import Bounds
 
@@ -53,18 +54,26 @@ def test_collection_list_and_single_feature_mean_the_same(form: Any, name: str, 
         ("Tumor", "Tumor"),
         ({"name": "Tumor", "color": [200, 0, 0]}, "Tumor"),
         ({"name": "Tumor: Positive"}, "Tumor: Positive"),
-        (None, UNCLASSIFIED),
-        ({}, UNCLASSIFIED),
-        ({"name": None}, UNCLASSIFIED),
+        (None, None),
+        ({}, None),
+        ({"name": None}, None),
+        ({"name": "Unclassified"}, None),
+        ({"names": ["Tumor", "Positive"], "color": [200, 0, 0]}, "Tumor: Positive"),
+        ({"name": "Positive", "parentClass": {"name": "Tumor"}}, "Tumor: Positive"),
+        ({"names": ["Tumor"]}, "Tumor"),
+        ("Tumor:Positive", "Tumor: Positive"),
     ],
 )
-def test_a_class_is_a_string_or_an_object(classification: Any, name: str, tmp_path: Path) -> None:
-    assert list(read_annotations(written(tmp_path, [feature(classification)]), None).by_class) == [name]
+def test_a_class_is_a_string_or_an_object(classification: Any, name: str | None, tmp_path: Path) -> None:
+    found = read_annotations(written(tmp_path, [feature(classification)]), None)
+    assert list(found.by_class) == ([name] if name else [])
+    assert found.tally.containers.total() == (name is None)
 
 
 def test_properties_may_be_null(tmp_path: Path) -> None:
     found = read_annotations(written(tmp_path, [feature() | {"properties": None}]), None)
-    assert list(found.by_class) == [UNCLASSIFIED]
+    assert not found.by_class
+    assert found.everything().area == 100
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
@@ -89,11 +98,13 @@ def test_multipolygons_with_holes_are_taken_whole(tmp_path: Path) -> None:
 
 
 def test_regions_of_one_class_are_united_and_overlaps_count_once(tmp_path: Path) -> None:
-    path = written(tmp_path, [feature(), feature(coordinates=[ring(5, 0, 10, 10)]), feature("Stroma")])
+    path = written(
+        tmp_path, [feature(), feature(coordinates=[ring(5, 0, 10, 10)]), feature("Stroma", [ring(20, 0, 10, 10)])]
+    )
     found = read_annotations(path, None)
     assert found.region("Tumor").area == 150
     assert found.region("Stroma").area == 100
-    assert found.everything().area == 150
+    assert found.everything().area == 250
 
 
 def test_a_polygon_that_crosses_itself_is_mended(tmp_path: Path) -> None:

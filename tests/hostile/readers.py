@@ -114,12 +114,15 @@ def _make_geojson(folder: Path) -> None:
         {"type": "Point", "coordinates": [3, 4]},
         {"type": "LineString", "coordinates": [[3, 4], [5, 6]]},
     )
-    features = [
+    features: list[dict[str, object]] = [
         {"type": "Feature", "geometry": shape, "properties": {"objectType": "annotation", "classification": name}}
         for shape, name in zip(
             shapes, ({"name": "Tumor", "color": [200, 0, 0]}, {"names": ["a"]}, "Reference", None), strict=True
         )
     ]
+    both = {"type": "GeometryCollection", "geometries": [{**shapes[0], "isEllipse": True}, shapes[2]]}
+    child = {"type": "Feature", "geometry": both, "properties": {"classification": {"names": ["Tumor", "Positive"]}}}
+    features[0]["properties"] = {"objectType": "annotation", "classification": "Tumor", "childObjects": [child]}
     collection = json.dumps({"type": "FeatureCollection", "features": features})
     (folder / "collection.geojson").write_text(collection)
     (folder / "list.geojson").write_text(json.dumps(features, indent=1))
@@ -129,14 +132,31 @@ def _make_geojson(folder: Path) -> None:
         shutil.copyfile(real, folder / real.name)
 
 
-def _read_geojson(path: Path, _folder: Path) -> None:
+def _read_annotations(path: Path, _folder: Path) -> None:
     from wsi_haloae.annotations.anchors import anchor_tiles
     from wsi_haloae.annotations.coverage import coverage
-    from wsi_haloae.annotations.geojson import read_annotations
+    from wsi_haloae.annotations.reading import read_annotations
 
     places = np.stack(np.meshgrid(np.arange(0, 1000, 100), np.arange(0, 1000, 100)), -1).reshape(-1, 2)
-    coverage(read_annotations(path, None).everything(), places, np.full_like(places, 100))
+    found = read_annotations(path, None)
+    for region in (found.everything(), *found.by_class.values()):
+        coverage(region, places, np.full_like(places, 100))
     anchor_tiles(path, None, places, np.full_like(places, 100))
+
+
+def _make_other_annotations(folder: Path) -> None:
+    from tests.annotations.written import Shape, asap, box, dsa, imagescope
+
+    shapes = [
+        Shape("Tumor: Positive", box(100, 100, 700, 600)),
+        Shape("Necrosis", [[200, 200], [400, 400], [400, 200], [200, 400], [200, 200]]),
+        Shape("Reference", [[300, 300]], is_point=True),
+        Shape("", box(0, 0, 900, 900)),
+    ]
+    dsa(folder / "dsa.json", shapes)
+    asap(folder / "asap.xml", shapes)
+    imagescope(folder / "imagescope.xml", shapes)
+    (folder / "packed.xml.gz").write_bytes(gzip.compress((folder / "asap.xml").read_bytes()))
 
 
 def _make_manifests(folder: Path) -> None:
@@ -251,7 +271,8 @@ def _make_record(folder: Path) -> None:
 READERS: dict[str, FuzzedReader] = {
     "slide": FuzzedReader(_make_slides, _read_slide, seldom=20),
     "image": FuzzedReader(_make_images, _read_image),
-    "geojson": FuzzedReader(_make_geojson, _read_geojson),
+    "geojson": FuzzedReader(_make_geojson, _read_annotations),
+    "annotations": FuzzedReader(_make_other_annotations, _read_annotations),
     "manifest": FuzzedReader(_make_manifests, _read_manifest),
     "config": FuzzedReader(_make_configs, _read_config, seldom=4),
     "checkpoint": FuzzedReader(_make_checkpoint, _read_checkpoint, seldom=4),

@@ -25,7 +25,7 @@ from tests.hostile.bills import (
     zstd_flood,
 )
 from tests.stores.make import complete, edit, make_score_store, make_tile_store
-from wsi_haloae.annotations.geojson import read_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.bounds.table import IMAGE_PIXELS
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import load_config
@@ -152,14 +152,14 @@ class TestAnnotations:
 
         path = tmp_path / "a.geojson"
         path.write_text(f"[{feature(comb(flipped=False))}, {feature(comb(flipped=True))}]")
-        with pytest.raises(AnnotationError, match=r"'Unclassified': more than 300,000 places"):
-            read_annotations(path, None)
+        with pytest.raises(AnnotationError, match=r"more than 300,000 places"):
+            read_annotations(path, None).everything()
 
     @pytest.mark.parametrize(("value", "size"), [("[0,0],", 150 << 20), ('"ab",', 120 << 20), ("[0.5,1.5],", 50 << 20)])
     def test_a_small_archive_that_unpacks_to_much(self, value: str, size: int, tmp_path: Path) -> None:
         path = tmp_path / "a.geojson.gz"
         path.write_bytes(gzip.compress(b"[[" + value.encode() * (size // len(value)) + b"0]]", 1))
-        code = READ.format("wsi_haloae.annotations.geojson import read_annotations as read", "read(path, None)")
+        code = READ.format("wsi_haloae.annotations.reading import read_annotations as read", "read(path, None)")
         cost = bill(code, path)
         assert "AnnotationError" in cost.told
         assert cost.peak < GIB

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.model.tiny import tiny_checkpoint
 from tests.stores.make import make_gallery, make_score_store, make_tile_store
-from wsi_haloae.annotations.geojson import read_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.config import load_config
 from wsi_haloae.errors import AnnotationError, WsiHaloaeError
 from wsi_haloae.heatmap.assembly import assemble_heatmap

@@ -23,7 +23,7 @@ from tests.data_paths import real_data
 from tests.slide.conformance import SlideConformance
 from tests.synthetic.tile_folders import tile_files
 from wsi_haloae.annotations.coverage import coverage
-from wsi_haloae.annotations.geojson import read_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.slide.properties import Slide

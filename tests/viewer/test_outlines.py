@@ -70,3 +70,18 @@ def test_too_many_points_are_simplified_and_stay_where_they_are(
     assert 20 < len(few) <= 2000
     points = np.reshape(few, (-1, 2))
     np.testing.assert_allclose(np.hypot(*(points - [500, 400]).T), 300, atol=0.6)
+
+
+def test_inner_outlines_are_cut_from_those_around_and_containers_are_shown(tmp_path: Path) -> None:
+    outer, inner, parent = (
+        rectangle(0, 0, 50, 50, "Tumor"),
+        rectangle(10, 10, 9, 9, "Vessel"),
+        rectangle(0, 0, 90, 90, ""),
+    )
+    told = outlines_of(Scene().slide, write(tmp_path / "a.geojson", parent, outer, inner), None)
+    assert [(layer["name"], len(layer["rings"])) for layer in told["layers"]] == [
+        ("Tumor", 2),
+        ("Vessel", 1),
+        ("no class", 1),
+    ]
+    assert told["messages"] == ["a.geojson: 1 overlap smaller ones of another class, which count there."]

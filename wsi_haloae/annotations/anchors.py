@@ -8,9 +8,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from wsi_haloae.annotations.classes import meant_by
 from wsi_haloae.annotations.coverage import coverage
-from wsi_haloae.annotations.geojson import read_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.errors import AnnotationError
+from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
 
 REFERENCE_CLASS = "Reference"
@@ -19,29 +21,36 @@ COVERED = 0.5
 
 
 def anchor_tiles(
-    path: Path, bounds: Bounds | None, locations: NDArray[np.int64], sizes: NDArray[np.int64]
+    path: Path,
+    bounds: Bounds | None,
+    locations: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    reporter: Reporter | None = None,
 ) -> NDArray[np.int64]:
-    """Numbers of the tiles, with ``locations`` and ``sizes`` (n, 2) at level 0, that a GeoJSON file marks.
+    """Numbers of the tiles, with ``locations`` and ``sizes`` (n, 2) at level 0, that a file of annotations marks.
 
-    A polygon that is the outline of one tile marks this tile only, not those that overlap it. Raises `AnnotationError`
-    if the file marks none.
+    Every kind of object marks, because nobody gives this class by chance: in QuPath also the tiles of tiles.geojson. A
+    polygon that is the outline of one tile marks this tile only, not those that overlap it. ``reporter`` is told what
+    does not count. Raises `AnnotationError` if the file marks none.
     """
-    annotations = read_annotations(path, bounds)
+    annotations = read_annotations(path, bounds, "all")
+    if reporter:
+        annotations.tell(reporter, points_count=True)
     chosen = np.zeros(len(locations), np.bool_)
-    if REFERENCE_CLASS in annotations.parts:
-        drawn = annotations.parts[REFERENCE_CLASS]
+    drawn = annotations.parts(REFERENCE_CLASS)
+    if len(drawn):
         outlined = _outlined(drawn, _corners(bounds, locations, sizes))
         chosen[outlined[outlined >= 0]] = True
         freehand = drawn[outlined < 0]
         if len(freehand):
             chosen |= coverage(shapely.union_all(freehand), locations, sizes) >= COVERED
-    for point in annotations.points.get(REFERENCE_CLASS, np.empty((0, 2))):
-        chosen |= ((locations <= point) & (point < locations + sizes)).all(axis=1)
+    for name in meant_by(REFERENCE_CLASS, annotations.points):
+        for point in annotations.points[name]:
+            chosen |= ((locations <= point) & (point < locations + sizes)).all(axis=1)
     if not chosen.any():
-        known = ", ".join(sorted({*annotations.by_class, *annotations.points})) or "none"
         raise AnnotationError(
             f"{path}: marks no scored tile. Draw polygons that cover at least half of a tile, or points, and give them "
-            f"the class {REFERENCE_CLASS}. Classes in this file: {known}."
+            f"the class {REFERENCE_CLASS}. {annotations.known()}"
         )
     return np.flatnonzero(chosen)
 

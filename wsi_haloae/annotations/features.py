@@ -1,47 +1,41 @@
-"""The features of a GeoJSON file, one at a time: as Python objects, millions of them fill the memory."""
+"""The features of a GeoJSON file, one at a time: as Python objects, millions of them fill the memory.
+
+Documents of the Digital Slide Archive (DSA) are JSON too. They are read whole.
+"""
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wsi_haloae.bounds.table import JSON_BYTES, JSON_VALUES
+from wsi_haloae.bounds.table import JSON_VALUES
 from wsi_haloae.errors import AnnotationError
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def read_features(path: Path) -> Iterator[Any]:
-    """The features of a FeatureCollection or a list, or a single Feature; the file may be gzipped.
+def read_features(path: Path, content: bytes) -> Iterator[Any]:
+    """The features of a FeatureCollection or a list, a single Feature, or documents of DSA: one, or a list.
 
-    Raises `AnnotationError`, perhaps after some features, for a file that is no GeoJSON or larger than the table
-    allows.
+    Raises `AnnotationError`, perhaps after some features, for a file that is neither, or that has more values than the
+    table allows.
     """
+    # Each of these signs begins or separates a value, which takes up to 70 bytes as a Python object.
+    JSON_VALUES.require(sum(map(content.count, (b"[", b"{", b",", b":"))), path, AnnotationError)
     try:
-        cursor = _Cursor(_unpacked(path))
+        cursor = _Cursor(content.decode("utf-8-sig"))
+        del content  # it may be large, and this frame lives as long as the features are read
         if cursor.take("["):
             yield from cursor.elements()
             cursor.need_end()
         else:
             yield from _of_mapping(path, cursor)
-    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
+    except (ValueError, RecursionError) as error:
         raise AnnotationError(f"{path}: cannot be read as GeoJSON ({error}).") from None
-
-
-def _unpacked(path: Path) -> str:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as stream:
-        content = stream.read(JSON_BYTES.most + 1)
-    JSON_BYTES.require(len(content), path, AnnotationError)
-    # Each of these signs begins or separates a value, which takes up to 70 bytes as a Python object.
-    JSON_VALUES.require(sum(map(content.count, (b"[", b"{", b",", b":"))), path, AnnotationError)
-    return content.decode("utf-8-sig")
 
 
 def _of_mapping(path: Path, cursor: _Cursor) -> Iterator[Any]:
@@ -61,10 +55,20 @@ def _of_mapping(path: Path, cursor: _Cursor) -> Iterator[Any]:
             raise AnnotationError(f"{path}: this FeatureCollection has no 'features'.")
         if members["features"] != []:
             raise AnnotationError(f"{path}: 'features' must be a list, as in a GeoJSON FeatureCollection.")
-    elif members.get("type") == "Feature" and "features" not in members:
+    elif "features" not in members and (members.get("type") == "Feature" or is_dsa(members)):
         yield members
     else:
-        raise AnnotationError(f"{path}: a FeatureCollection, a list of Features or a single Feature is needed.")
+        raise AnnotationError(
+            f"{path}: JSON, but neither GeoJSON (a FeatureCollection, a list of Features or a single Feature) nor an "
+            "annotation of the Digital Slide Archive."
+        )
+
+
+def is_dsa(document: Any) -> bool:
+    """Whether a JSON value is an annotation of the Digital Slide Archive, with or without what its server adds."""
+    return isinstance(document, dict) and (
+        isinstance(document.get("elements"), list) or isinstance(document.get("annotation"), dict)
+    )
 
 
 class _Cursor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wsi_haloae.adaptation.adapt import Asked
+from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.api.scored_slide import ScoredSlide
 from wsi_haloae.api.whole_slide import WholeSlide, open_slide
 from wsi_haloae.cohort.score import score_alone
@@ -23,6 +24,7 @@ def score(
     stride: int | None = None,
     maps: bool = False,
     roi: str | Path | None = None,
+    objects: Objects = "annotation",
     adapt: Asked | None = None,
     anchors: str | Path | None = None,
     smooth: float | None = None,
@@ -49,12 +51,14 @@ def score(
     maps
         Store anomaly maps, which are finer than tiles (`ScoredSlide.pixel_map`).
     roi
-        A GeoJSON file. Only tiles with at least half of their area inside its polygons are scored.
+        A file of annotations. Only tiles with at least half of their area inside its polygons are scored.
+    objects
+        Which of QuPath's objects count in it: ``annotation``, ``detection``, ``tile`` or ``all``.
     adapt
         What the slide's tiles are compared with: ``auto``, ``none``, ``slide`` or ``anchors``. By default ``auto`` if
         the model's rule is ``descriptor``.
     anchors
-        A GeoJSON file with polygons or points of the class ``Reference``, on tiles that are reference tissue.
+        A file of annotations with polygons or points of the class ``Reference``, on tiles that are reference tissue.
     smooth
         Each tile's score becomes the median of the tiles within so many µm; 0: off. By default off.
     num_workers
@@ -83,6 +87,7 @@ def score(
         stride=stride,
         num_workers=num_workers or available_cores(),
         roi=None if roi is None else Path(roi),
+        objects=objects,
         maps=maps,
         adapt=adapt,
         anchors=None if anchors is None else Path(anchors),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.api.whole_slide import WholeSlide
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
@@ -53,6 +54,7 @@ def train(
     settings: Sequence[str] = (),
     annotations: str | Path | None = None,
     class_name: str | None = None,
+    objects: Objects = "annotation",
     min_coverage: float = MIN_COVERAGE,
     mpp: float | None = None,
     mpp_target: float | None = None,
@@ -82,7 +84,9 @@ def train(
         A preset or a YAML file, or several, of which later ones override earlier ones; single settings such as
         ``training.steps=500``.
     annotations, class_name
-        Outlines for slides, as a file or a folder of ``<stem>.geojson``, and the class in them to train on.
+        Outlines for slides, as a file or a folder of ``<stem>.geojson`` (or .xml, .json), and the class to train on.
+    objects
+        Which of QuPath's objects count: ``annotation``, ``detection``, ``tile`` or ``all``.
     min_coverage
         Share of a tile's area that must lie in that class.
     mpp
@@ -123,6 +127,7 @@ def train(
         mpp=mpp,
         annotations=None if annotations is None else Path(annotations),
         class_name=class_name,
+        objects=objects,
         min_coverage=min_coverage,
         manifest=None if manifest is None else Path(manifest),
         group_regex=group_regex,

@@ -56,10 +56,16 @@ SLIDE_OPEN_BYTES = Bound("SLIDE_OPEN_BYTES", 1 << 30, "bytes of memory to open i
 SLIDE_OPEN_SECONDS = Bound("SLIDE_OPEN_SECONDS", 60, "seconds to open it", "slides, in a process of its own")
 IMAGE_BYTES = Bound("IMAGE_BYTES", 1 << 28, "bytes", "images and masks of `mvtec`, and folders of tiles")
 IMAGE_PIXELS = Bound("IMAGE_PIXELS", 1 << 25, "pixels", "images and masks of `mvtec`, and folders of tiles")
-JSON_BYTES = Bound("JSON_BYTES", 1 << 27, "bytes after unpacking", "GeoJSON")
-JSON_VALUES = Bound("JSON_VALUES", 16_000_000, "values", "GeoJSON; a vertex is three values")
+JSON_BYTES = Bound("JSON_BYTES", 1 << 27, "bytes after unpacking", "annotations in JSON")
+JSON_VALUES = Bound("JSON_VALUES", 16_000_000, "values", "annotations in JSON; a vertex is three values")
+XML_BYTES = Bound("XML_BYTES", 1 << 28, "bytes after unpacking", "annotations in XML")
+XML_ELEMENTS = Bound("XML_ELEMENTS", 2_000_000, "elements", "annotations in XML; a vertex is one element")
+XML_DEPTH = Bound("XML_DEPTH", 32, "elements inside each other", "annotations in XML")
 CROSSINGS = Bound("CROSSINGS", 10_000, "places where an outline crosses itself", "annotations, each polygon")
 OVERLAPS = Bound("OVERLAPS", 300_000, "places where outlines cross each other", "annotations, each class")
+NESTED_VERTICES = Bound(
+    "NESTED_VERTICES", 5_000_000, "vertices of smaller outlines in larger ones", "annotations of different classes"
+)
 MANIFEST_BYTES = Bound("MANIFEST_BYTES", 1 << 29, "bytes", "manifests")
 MANIFEST_COLUMNS = Bound("MANIFEST_COLUMNS", 1_000, "columns", "manifests")
 MANIFEST_ROWS = Bound("MANIFEST_ROWS", 1_200_000, "rows", "manifests")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
 
 
@@ -15,14 +16,16 @@ from wsi_haloae.cli import options
     "--annotations",
     type=click.Path(exists=True, path_type=Path),
     required=True,
-    help="Outlines with classes: the QuPath GeoJSON of one slide, or a folder with <stem>.geojson for each slide.",
+    help="Outlines with classes: a file for one slide (QuPath GeoJSON, ASAP or ImageScope XML, DSA JSON), or a folder "
+    "with <stem>.geojson, .xml or .json for each slide.",
 )
+@options.annotated_objects
 @click.option(
     "--reference",
     multiple=True,
     required=True,
-    help="Class that is not anomalous, e.g. Tumor: what the model was trained on. Repeat the option for several; every "
-    "other class counts as anomalous.",
+    help="Class that is not anomalous, e.g. Tumor: what the model was trained on. Without a class of this name, those "
+    "derived from it (Tumor: Positive). Repeat the option for several; every other class counts as anomalous.",
 )
 @click.option(
     "--min-coverage",
@@ -47,6 +50,7 @@ from wsi_haloae.cli import options
 def evaluate(
     scored: Path,
     annotations: Path,
+    objects: Objects,
     reference: tuple[str, ...],
     min_coverage: float,
     like: str | None,
@@ -67,5 +71,5 @@ def evaluate(
     from wsi_haloae.runs.evaluate import evaluate as run
 
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    chosen = EvaluateOptions(Outlines(annotations, reference, min_coverage), like, patients(scored))
+    chosen = EvaluateOptions(Outlines(annotations, reference, min_coverage, objects), like, patients(scored))
     return run(scored, output, chosen, reporter)

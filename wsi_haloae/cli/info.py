@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
 from wsi_haloae.quoting import printable
 
+if TYPE_CHECKING:
+    from wsi_haloae.workspace.slide_inputs import SlideInput
+
 
 @click.command()
-@click.argument("slide", type=click.Path(path_type=Path))
+@click.argument("slide", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--annotations",
+    type=click.Path(exists=True, path_type=Path),
+    help="Describe this file of annotations: classes, areas, what does not count and why. With SLIDE also whether they "
+    "lie on it; then it may be a folder with <stem>.geojson, .xml or .json.",
+)
+@click.option("--slide", "drawn_on", type=click.Path(path_type=Path), help="With --annotations: the same as SLIDE.")
+@options.annotated_objects
 @options.pixel_size
 @options.tiling
 def info(
-    slide: Path,
+    slide: Path | None,
+    annotations: Path | None,
+    drawn_on: Path | None,
+    objects: Objects,
     mpp: float | None,
     override_mpp: float | None,
     mpp_target: float | None,
     tile_size: int,
     stride: int | None,
 ) -> None:
-    """Print facts about SLIDE, and how it would be tiled.
+    """Print facts about SLIDE, and how it would be tiled; or about annotations.
 
     The facts are size, pixel size, levels and share of tissue.
     """
     from wsi_haloae.config import TissueConfig
     from wsi_haloae.errors import UsageError
     from wsi_haloae.runs.info import describe_slide
+    from wsi_haloae.runs.info_annotations import describe_annotations
     from wsi_haloae.tiles.tiling import TilingSettings
+
+    named = [path for path in (slide, drawn_on) if path is not None]
+    if len(named) > 1 or not (named or annotations):
+        raise UsageError(
+            "info describes one SLIDE, or the annotations in --annotations FILE. Name one of them, or both."
+        )
+    source = _one_slide(named[0], mpp, override_mpp) if named else None
+    if annotations is not None:
+        facts = describe_annotations(annotations, source, objects, override_mpp or mpp)
+    elif source is not None:
+        facts = describe_slide(source, TilingSettings(mpp_target, tile_size, stride), TissueConfig())
+    for fact, value in facts:
+        options.say(f"{fact:<18}{printable(value)}")
+
+
+def _one_slide(slide: Path, mpp: float | None, override_mpp: float | None) -> SlideInput:
+    from wsi_haloae.errors import UsageError
     from wsi_haloae.workspace.slide_inputs import find_slides
 
     reporter = options.reporter(quiet=False, verbose=False)
     found = find_slides([str(slide)], mpp=mpp, override_mpp=override_mpp, name_by="stem", reporter=reporter)
     if len(found) != 1:
         raise UsageError(f"{slide}: {len(found)} slides found, but info describes one slide. Name one file.")
-    source = found[0]
-    for fact, value in describe_slide(source, TilingSettings(mpp_target, tile_size, stride), TissueConfig()):
-        options.say(f"{fact:<18}{printable(value)}")
+    return found[0]

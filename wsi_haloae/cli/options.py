@@ -115,8 +115,8 @@ def adaptation(command: Command) -> Command:
     command = click.option(
         "--anchors",
         type=click.Path(exists=True, path_type=Path),
-        help="Tiles that you know to be reference tissue: GeoJSON with polygons or points of the class Reference, or a "
-        "folder with <stem>.geojson for each slide. A few tiles (3 to 10) are enough.",
+        help="Tiles that you know to be reference tissue: a file of annotations with polygons or points of the class "
+        "Reference, or a folder with <stem>.geojson for each slide. A few tiles (3 to 10) are enough.",
     )(command)
     return click.option(
         "--adapt",
@@ -124,6 +124,17 @@ def adaptation(command: Command) -> Command:
         help="What the slide's tiles are compared with: anchors (tiles that you mark), slide (its own tiles that are "
         "most like the reference), or none (only the training tiles). auto: anchors if given, else slide, unless "
         "nothing on the slide seems to be reference tissue. Default: auto if the model has the rule descriptor.",
+    )(command)
+
+
+def annotated_objects(command: Command) -> Command:
+    """``--objects``."""
+    return click.option(
+        "--objects",
+        type=click.Choice(["annotation", "detection", "tile", "all"]),
+        default="annotation",
+        show_default=True,
+        help="Which of QuPath's objects count in that file: annotations, detections (with cells), tiles, or all.",
     )(command)
 
 

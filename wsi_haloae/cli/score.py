@@ -26,8 +26,10 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--roi",
     type=click.Path(exists=True, path_type=Path),
-    help="Score only tiles inside these polygons: a GeoJSON file, or a folder with <stem>.geojson for each slide.",
+    help="Score only tiles inside these polygons, whatever their class: a file of annotations, or a folder with "
+    "<stem>.geojson, .xml or .json for each slide.",
 )
+@options.annotated_objects
 @options.adaptation
 @click.option(
     "--stride",

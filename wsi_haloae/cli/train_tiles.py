@@ -33,9 +33,16 @@ from wsi_haloae.cli import options
 @click.option(
     "--annotations",
     type=click.Path(exists=True, path_type=Path),
-    help="Outlines with classes, to train on slides: QuPath GeoJSON, or a folder with <stem>.geojson for each slide.",
+    help="Outlines with classes, to train on slides: a file (QuPath GeoJSON, ASAP or ImageScope XML, DSA JSON), or a "
+    "folder with <stem>.geojson, .xml or .json for each slide.",
 )
-@click.option("--class", "class_name", help="Class in the annotations to train on, e.g. Tumor.")
+@click.option(
+    "--class",
+    "class_name",
+    help="Class in the annotations to train on, e.g. Tumor. Without a class of this name, those derived from it are "
+    "taken (Tumor: Positive).",
+)
+@options.annotated_objects
 @click.option(
     "--min-coverage",
     type=click.FloatRange(0, 1, min_open=True),

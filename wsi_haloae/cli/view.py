@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
 
 
@@ -23,11 +24,21 @@ from wsi_haloae.cli import options
 @click.option(
     "--annotations",
     type=click.Path(exists=True, path_type=Path),
-    help="Outlines to draw on the slides: a QuPath GeoJSON file, or a folder with <stem>.geojson for each slide.",
+    help="Outlines to draw on the slides: a file of annotations, or a folder with <stem>.geojson, .xml or .json for "
+    "each slide.",
 )
+@options.annotated_objects
 @click.option("--open", "open_browser", is_flag=True, help="Also open the page in your browser.")
 @options.talk
-def view(scored: Path, port: int, annotations: Path | None, open_browser: bool, quiet: bool, verbose: bool) -> int:
+def view(
+    scored: Path,
+    port: int,
+    annotations: Path | None,
+    objects: Objects,
+    open_browser: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
     """Show the scored slides in OUT in your browser.
 
     The heatmap lies over each slide. Press Ctrl-C to end. OUT is the folder that score wrote, or
@@ -45,5 +56,5 @@ def view(scored: Path, port: int, annotations: Path | None, open_browser: bool, 
 
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
-    serve(scored, port, annotations, ready, reporter.warn, log_requests=verbose)
+    serve(scored, port, annotations, ready, reporter.warn, objects=objects, log_requests=verbose)
     return 0

@@ -10,13 +10,17 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from wsi_haloae.annotations.geojson import find_annotations, read_annotations
+from wsi_haloae.annotations.classes import NO_CLASS, meant_by
+from wsi_haloae.annotations.finding import find_annotations
+from wsi_haloae.annotations.objects import Objects
+from wsi_haloae.annotations.reading import read_annotations
+from wsi_haloae.annotations.tally import Tally
 from wsi_haloae.calibration.selection import Selection
 from wsi_haloae.errors import AnnotationError
 from wsi_haloae.evaluation.discoveries import discovered
 from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
 from wsi_haloae.evaluation.region_overlap import RegionOverlap, region_overlap
-from wsi_haloae.evaluation.tile_labels import NO_CLASS, block_names, label_tiles
+from wsi_haloae.evaluation.tile_labels import block_names, label_tiles
 from wsi_haloae.provenance.parts import UNUSED, Part, count_parts
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.slide.properties import Bounds
@@ -29,14 +33,16 @@ from wsi_haloae.tiles.known import known_tiles
 
 @dataclass(frozen=True)
 class Outlines:
-    """The truth: ``annotations`` is a GeoJSON file or a folder of them, classes in ``reference`` are not anomalous.
+    """The truth: ``annotations`` is a file or a folder of them, classes in ``reference`` are not anomalous.
 
-    A tile has a class if the class covers at least ``min_coverage`` (0..1) of its area.
+    A tile has a class if the class covers at least ``min_coverage`` (0..1) of its area. ``objects`` are the kinds of
+    objects that count.
     """
 
     annotations: Path
     reference: Sequence[str]
     min_coverage: float
+    objects: Objects = "annotation"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +51,8 @@ class LabelledSlide:
 
     ``patient`` is "" if nothing names it. ``use`` is what the model was trained on, None if the model does not know.
     Tiles that overlap a used one are not among ``tiles``; ``left_out`` counts those of them that have a class.
-    ``radius``: each score is the median of the tiles within so many µm; None: it is the tile's own.
+    ``radius``: each score is the median of the tiles within so many µm; None: it is the tile's own. ``tally`` is what
+    became of the objects in the annotations, whose classes are ``known``.
     """
 
     name: str
@@ -60,16 +67,21 @@ class LabelledSlide:
     use: SlideUse | None
     left_out: Mapping[Part, int]
     anchors: int
-    radius: float | None = None
+    radius: float | None
+    tally: Tally
+    known: frozenset[str]
 
 
 def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str = "") -> LabelledSlide:
     """Label the tiles of a score store. Raises `AnnotationError` if there are no outlines with a class."""
     scored, slide = ScoredTiles.read(store), store.header.slide
     bounds = Bounds(*slide.bounds) if slide.bounds else None
-    annotations = read_annotations(find_annotations(outlines.annotations, Path(slide.name)), bounds)
+    file = find_annotations(outlines.annotations, Path(slide.name))
+    annotations = read_annotations(file, bounds, outlines.objects)
     if not annotations.by_class:
-        raise AnnotationError(f"{annotations.path}: no polygon with a class, so there is nothing to judge by.")
+        raise AnnotationError(
+            f"{file}: no polygon with a class, so there is nothing to judge by. {annotations.known()}"
+        )
     index, done = scored.index, scored.state == TileState.DONE
     classes = label_tiles(annotations.by_class, index.location, index.size, outlines.min_coverage)
     use = store.header.trained_on
@@ -83,13 +95,14 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str =
     rules |= {name: scores.rules[:, place] for place, name in enumerate(store.header.rules)}
     selection = scored.selection
     chosen = np.zeros(len(index), bool) if selection is None else selection.chosen
-    reference = np.isin(classes, outlines.reference)
+    names = [each for name in outlines.reference for each in meant_by(name, annotations.by_class)]
+    reference = np.isin(classes, names)
     overlap = None
     if selection is not None:
         overlap = region_overlap(
             chosen, done & fair, index.location, index.size,
-            anomalous=_union(annotations.by_class, outlines.reference, inside=False),
-            reference=_union(annotations.by_class, outlines.reference, inside=True),
+            anomalous=_union(annotations.by_class, names, inside=False),
+            reference=_union(annotations.by_class, names, inside=True),
             pixel_area=slide.mpp_x * slide.mpp_y / 1e6,
         )  # fmt: skip
     return LabelledSlide(
@@ -114,6 +127,8 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str =
         left_out=count_parts(used[outlined]),
         anchors=len(anchors),
         radius=store.radius,
+        tally=annotations.tally,
+        known=frozenset(annotations.by_class),
     )
 
 

@@ -93,7 +93,7 @@ def _require_both(judged: Sequence[LabelledSlide], slides: Sequence[LabelledSlid
 def _missing(slides: Sequence[LabelledSlide], reference: Sequence[str]) -> str | None:
     """Why these slides cannot be judged; None if they have tiles of both kinds."""
     names = {name for slide in slides for name in set(slide.tiles.classes.tolist())}
-    if names & set(reference) and names - set(reference):
+    if len({kind for slide in slides for kind in set(slide.tiles.anomalous.tolist())}) == 2:
         return None
     return (
         f"--reference {', '.join(reference)} was given; outlined tiles are of class {', '.join(sorted(names)) or '-'}. "

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from wsi_haloae.annotations.classes import NO_CLASS
 from wsi_haloae.annotations.coverage import coverage
 
-NO_CLASS = ""
 BLOCK = 8
 """Tiles per side of the blocks that replace slides in the bootstrap if there are too few slides."""
 
@@ -23,15 +23,16 @@ def label_tiles(
 ) -> NDArray[np.str_]:
     """The class that covers most of each tile, if at least ``min_coverage`` of its area; otherwise `NO_CLASS`.
 
-    ``locations`` and ``sizes`` (n, 2) are level-0 pixels, like the regions. If two classes cover the same area, the
-    first one by name is chosen.
+    ``locations`` and ``sizes`` (n, 2) are level-0 pixels, like the regions. If two classes cover most of a tile alike,
+    it has no class: the alphabet must not decide.
     """
     if not by_class:
         return np.full(len(locations), NO_CLASS)
     names = sorted(by_class)
     shares = np.stack([coverage(by_class[name], locations, sizes) for name in names])  # (classes, n)
-    chosen = np.asarray(names)[shares.argmax(axis=0)]
-    return np.where(shares.max(axis=0) >= min_coverage, chosen, NO_CLASS)
+    most = shares.max(axis=0)
+    alone = (shares == most).sum(axis=0) == 1
+    return np.where(alone & (most >= min_coverage), np.asarray(names)[shares.argmax(axis=0)], NO_CLASS)
 
 
 def block_names(slide: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.str_]:

@@ -19,7 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.adaptation.adapt import adapt
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
-from wsi_haloae.annotations.geojson import read_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.atomic import write_text
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.metrics import auroc

@@ -17,7 +17,7 @@ import numpy as np
 import shapely
 
 from wsi_haloae.adaptation.reference import ReferenceDescriptors
-from wsi_haloae.annotations.geojson import read_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.errors import UsageError, WsiHaloaeError

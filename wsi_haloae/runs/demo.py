@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wsi_haloae.annotations.coverage import coverage
-from wsi_haloae.annotations.geojson import read_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import SLIDE_BASE, autoencoder_words, load_config
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError

@@ -10,6 +10,7 @@ from wsi_haloae.errors import UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.held_out import training_warnings, with_patients
 from wsi_haloae.evaluation.judgement_page import PAGE_NAME
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide, Outlines, label_slide
+from wsi_haloae.evaluation.reference_classes import understood
 from wsi_haloae.evaluation.slide_judgement import judge_slides, require_one_way, too_few
 from wsi_haloae.evaluation.slide_page import summary_lines, write_evaluation
 from wsi_haloae.export.slide_index import EVALUATION, write_index
@@ -49,6 +50,7 @@ def evaluate(scored: Path, output: Path | None, options: EvaluateOptions, report
 def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Reporter) -> int:
     slides, failed, warnings = _read_all(scored, options, reporter)
     warnings += require_one_way(slides)
+    warnings += understood(options.outlines.reference, slides)
     slides = with_patients(slides)
     warnings += sorted({slide.why_none for slide in slides if slide.why_none})
     with reporter.timed("figures and their intervals"):

@@ -88,7 +88,7 @@ class ScoreRun:
             chosen = plan.choose(slide, reporter)
             require_neighbours(options.smooth, plan.header)
             if anchors := options.anchors or source.anchors:  # a mistake in the file is told now
-                marked_tiles(anchors, plan.header.slide, chosen.index)
+                marked_tiles(anchors, plan.header.slide, chosen.index, reporter)
         if options.overwrite:  # only now: every error in the command has been reported
             remove_outputs(folder)
         elif finished:

@@ -12,7 +12,7 @@ from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.adaptation.neighbourhood import ROUNDING
 from wsi_haloae.adaptation.standpoint import Standpoint
 from wsi_haloae.annotations.anchors import anchor_tiles
-from wsi_haloae.annotations.geojson import find_annotations
+from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import Bounds
@@ -30,16 +30,21 @@ def require_adaptable(asked: Asked | None, anchors: Path | None) -> None:
     if anchors is not None and asked in {"none", "slide"}:
         raise UsageError(f"--anchors {anchors} was given, but --adapt {asked} ignores anchors. Leave one of them out.")
     if anchors is None and asked == "anchors":
-        raise UsageError("--adapt anchors needs --anchors: a GeoJSON file with tiles of reference tissue marked.")
+        raise UsageError(
+            "--adapt anchors needs --anchors: a file of annotations with tiles of reference tissue marked."
+        )
 
 
-def marked_tiles(anchors: Path, slide: SlideRecord, index: TileIndex) -> NDArray[np.int64]:
+def marked_tiles(
+    anchors: Path, slide: SlideRecord, index: TileIndex, reporter: Reporter | None = None
+) -> NDArray[np.int64]:
     """Numbers of the tiles that the file ``anchors`` (or one in this folder) marks as reference tissue.
 
-    Raises `AnnotationError` if there is no such file, or if it marks none.
+    ``reporter`` is told what in that file does not count. Raises `AnnotationError` if there is no such file, or if it
+    marks none.
     """
     bounds = Bounds(*slide.bounds) if slide.bounds else None
-    return anchor_tiles(find_annotations(anchors, Path(slide.name)), bounds, index.location, index.size)
+    return anchor_tiles(find_annotations(anchors, Path(slide.name)), bounds, index.location, index.size, reporter)
 
 
 def require_neighbours(smooth: float | None, header: StoreHeader) -> None:

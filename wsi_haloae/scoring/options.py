@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wsi_haloae.adaptation.adapt import Asked
+from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.processors.cores import available_cores
 
 
@@ -13,7 +14,8 @@ from wsi_haloae.processors.cores import available_cores
 class ScoreOptions:
     """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic.
 
-    ``adapt`` None: *auto* for a model whose rule adapts, else not at all. ``smooth`` is a radius in µm; 0: none.
+    ``objects`` are the kinds of objects in ``roi`` that count. ``adapt`` None: *auto* for a model whose rule adapts,
+    else not at all. ``smooth`` is a radius in µm; 0: none.
     """
 
     model: Path
@@ -23,6 +25,7 @@ class ScoreOptions:
     stride: int | None = None
     num_workers: int = field(default_factory=available_cores)
     roi: Path | None = None
+    objects: Objects = "annotation"
     maps: bool = False
     keep_tiles: bool = False
     overwrite: bool = False

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
 
-from wsi_haloae.annotations.geojson import find_annotations, read_annotations
+from wsi_haloae.annotations.finding import find_annotations
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.config import RULES, rule_words
 from wsi_haloae.errors import AnnotationError, CheckpointError
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
@@ -71,8 +72,17 @@ class ScorePlanner:
         settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.options.stride)
         tiling = Tiling.of(properties, settings, self.checkpoint.facts.config.tissue)
         header = self._header(tiling, roi, source.patient, reporter)
-        region = read_annotations(roi, properties.bounds).everything() if roi else None
-        return ScorePlan(tiling, header, roi, region)
+        return ScorePlan(tiling, header, roi, self._region(roi, properties, reporter) if roi else None)
+
+    def _region(self, roi: Path, properties: SlideProperties, reporter: Reporter) -> BaseGeometry:
+        annotations = read_annotations(roi, properties.bounds, self.options.objects)
+        annotations.tell(reporter, as_area=True)
+        return annotations.everything()
+
+    def _roi_identity(self, roi: Path) -> str:
+        """Two runs score the same region if the file is the same, and the kinds of objects that count in it."""
+        kinds = "" if self.options.objects == "annotation" else f" {self.options.objects}"
+        return file_sha256(roi) + kinds
 
     def _header(self, tiling: Tiling, roi: Path | None, patient: str | None, reporter: Reporter) -> ScoreHeader:
         checkpoint, facts, described = self.checkpoint, self.checkpoint.facts, self.checkpoint.descriptors
@@ -95,7 +105,7 @@ class ScorePlanner:
             rules=tuple(available_rules(checkpoint)),
             map_size=checkpoint.model.map_size if self.options.maps else None,
             map_adds_up=self.options.maps and RULES[facts.config.scoring.rule].map_adds_up,
-            roi_sha256=file_sha256(roi) if roi else None,
+            roi_sha256=self._roi_identity(roi) if roi else None,
             descriptor_size=None if described is None else described.reference.dimensions,
             trained_on=None if known is None else known.use_of(fingerprint, patient),
         )

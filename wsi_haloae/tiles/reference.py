@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from wsi_haloae.annotations.geojson import find_annotations, read_annotations
+from wsi_haloae.annotations.finding import find_annotations
+from wsi_haloae.annotations.objects import Objects
+from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.atomic import own_folder, recover, remove
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
@@ -48,6 +50,7 @@ class ReferenceOptions:
     annotations: Path | None = None
     class_name: str | None = None
     min_coverage: float = MIN_COVERAGE
+    objects: Objects = "annotation"
     manifest: Path | None = None
     group_regex: str | None = None
     num_workers: int = field(default_factory=available_cores)
@@ -220,8 +223,11 @@ class ReferenceReader:
         mpp = options.override_mpp or options.mpp or (row.mpp if row else None)
         source = SlideInput(path, path.stem, mpp, options.override_mpp is not None)
         with closing(source.open()) as slide:
-            annotations = read_annotations(find_annotations(named, path), slide.properties.bounds)
+            annotations = read_annotations(find_annotations(named, path), slide.properties.bounds, options.objects)
             region = annotations.region(options.class_name)
+            annotations.tell(self._reporter)
+            if note := annotations.class_note(options.class_name):
+                self._reporter.line(note)
             tiling = Tiling.of(slide.properties, options.settings, self._tissue)
             chosen = choose_tiles(slide, tiling, self._reporter, region, min_coverage=options.min_coverage)
         if not len(chosen.index):

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.stores.score_store import ScoreStore
@@ -28,8 +29,8 @@ MOST_OPEN = 4
 class OpenedSlide:
     """A score store and its slide. Columns are read on first use and then kept."""
 
-    def __init__(self, scored: ScoredFolder, annotations: Path | None) -> None:
-        self.scored, self._annotations = scored, annotations
+    def __init__(self, scored: ScoredFolder, annotations: Path | None, objects: Objects = "annotation") -> None:
+        self.scored, self._annotations, self._objects = scored, annotations, objects
         self.record = scored.record()
         self.store = ScoreStore.open(scored.store)
         path = None if self.record is None else self.record.slide.path
@@ -73,7 +74,7 @@ class OpenedSlide:
     @cached_property
     def outlines(self) -> dict[str, Any]:
         """People's annotations and the exported regions, see `outlines_of`."""
-        return outlines_of(self.store.header.slide, self._annotations, self.scored.file(REGIONS_NAME))
+        return outlines_of(self.store.header.slide, self._annotations, self.scored.file(REGIONS_NAME), self._objects)
 
 
 class OpenedSlides:
@@ -83,8 +84,10 @@ class OpenedSlides:
     for another slide needs.
     """
 
-    def __init__(self, catalogue: Mapping[str, ScoredFolder], annotations: Path | None) -> None:
-        self.catalogue, self._annotations = catalogue, annotations
+    def __init__(
+        self, catalogue: Mapping[str, ScoredFolder], annotations: Path | None, objects: Objects = "annotation"
+    ) -> None:
+        self.catalogue, self._annotations, self._objects = catalogue, annotations, objects
         self._threads = {name: SlideThreads(name) for name in catalogue}
         self._opening = {name: threading.Lock() for name in catalogue}
         self._lock = threading.Lock()
@@ -101,7 +104,7 @@ class OpenedSlides:
             with self._lock:
                 slide = self._opened.get(name)
             if slide is None:
-                slide = OpenedSlide(scored, self._annotations)
+                slide = OpenedSlide(scored, self._annotations, self._objects)
             with self._lock:
                 self._opened[name] = slide
                 self._opened.move_to_end(name)

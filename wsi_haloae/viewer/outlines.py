@@ -1,6 +1,6 @@
 """Outlines over the slide: people's annotations and the exported regions.
 
-Both are QuPath GeoJSON. They are returned as rings in level-0 pixels, with no more points than a browser can draw
+They are returned as rings in level-0 pixels, with no more points than a browser can draw
 without delay.
 """
 
@@ -14,31 +14,45 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from wsi_haloae.annotations.geojson import find_annotations, read_annotations
+from wsi_haloae.annotations.finding import find_annotations
+from wsi_haloae.annotations.objects import Objects
+from wsi_haloae.annotations.reading import read_annotations
+from wsi_haloae.annotations.regions import Annotations
 from wsi_haloae.errors import AnnotationError
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.store_header import SlideRecord
 
+NO_CLASS_SHOWN = "no class"
 MOST_POINTS = 200_000
 """Points of one file: about 3 MB of JSON. Outlines with more are simplified, first by half a pixel."""
 
 
-def outlines_of(slide: SlideRecord, annotations: Path | None, regions: Path | None) -> dict[str, Any]:
-    """``{"layers": [{"title", "name", "rings"}], "messages": [...]}``, with one layer for each class of each file."""
+def outlines_of(
+    slide: SlideRecord, annotations: Path | None, regions: Path | None, objects: Objects = "annotation"
+) -> dict[str, Any]:
+    """``{"layers": [{"title", "name", "rings"}], "messages": [...]}``, with one layer for each class of each file.
+
+    ``objects`` are the kinds of people's objects that are shown. A message says what is not drawn as the file has it.
+    """
     layers: list[dict[str, Any]] = []
     messages: list[str] = []
     for title, place in (("Annotations", annotations), ("Regions", regions)):
         if place is None:
             continue
         try:
-            layers += _read(title, find_annotations(place, Path(slide.name)), slide)
+            file = find_annotations(place, Path(slide.name))
+            read = read_annotations(file, Bounds(*slide.bounds) if slide.bounds else None, objects)
+            layers += _layers(title, read)
+            line = read.tally.line(containers_count=True)
+            messages += [f"{file.name}: {line}."] if line else []
         except AnnotationError as error:
             messages.append(str(error))
     return {"layers": layers, "messages": messages}
 
 
-def _read(title: str, path: Path, slide: SlideRecord) -> Iterable[dict[str, Any]]:
-    classes = read_annotations(path, Bounds(*slide.bounds) if slide.bounds else None).by_class
+def _layers(title: str, annotations: Annotations) -> Iterable[dict[str, Any]]:
+    containers = {name or NO_CLASS_SHOWN: region for name, region in annotations.containers().items()}
+    classes = annotations.by_class | containers
     simple = _simplified(list(classes.values()))
     return [
         {"title": title, "name": name, "rings": _rings(region)} for name, region in zip(classes, simple, strict=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
+from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.errors import UsageError
 from wsi_haloae.viewer.catalogue import find_scored
 from wsi_haloae.viewer.opened import OpenedSlides
@@ -34,11 +35,13 @@ def serve(
     ready: Callable[[str], None],
     warn: Callable[[str], None],
     *,
+    objects: Objects = "annotation",
     log_requests: bool = False,
 ) -> None:
     """Show the scored slides in ``place`` until Ctrl-C. ``ready`` is called with the URL once the server listens.
 
-    Port 0 uses any free port. With ``log_requests``, each request and its status goes to the log "uvicorn.access".
+    ``objects`` are the kinds of objects in the annotations that are drawn. Port 0 uses any free port. With
+    ``log_requests``, each request and its status goes to the log "uvicorn.access".
     Raises `UsageError` if there is nothing to show, or if the port is taken.
     """
     catalogue = find_scored(place, warn)
@@ -49,7 +52,7 @@ def serve(
         )
     with _listening(port) as listener:
         bound = int(listener.getsockname()[1])
-        slides = OpenedSlides(catalogue, annotations)
+        slides = OpenedSlides(catalogue, annotations, objects)
         server = uvicorn.Server(
             uvicorn.Config(
                 viewer_app(slides, bound),
