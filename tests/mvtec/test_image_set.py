@@ -51,7 +51,7 @@ def below(images: ImageSet, folder: Path) -> list[tuple[str, str, str | None]]:
         (
             image.path.relative_to(folder).as_posix(),
             image.defect,
-            image.mask.relative_to(folder).as_posix() if image.mask else None,
+            " ".join(mask.relative_to(folder).as_posix() for mask in image.masks) or None,
         )
         for image in images.test
     ]
@@ -133,7 +133,7 @@ def test_own_folders_are_read_at_any_depth_and_masks_may_have_another_suffix(tmp
 def test_own_folders_need_no_masks(tmp_path: Path) -> None:
     folder = make_category(tmp_path)
     images = find_folders(folder / "train", folder / "test", None)
-    assert [image.mask for image in images.test] == [None] * 5
+    assert [image.masks for image in images.test] == [()] * 5
 
 
 def test_hidden_files_are_left_out(tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ def test_the_real_categories_are_found_whole(category: str, train: int, counts: 
     images = find_mvtec(real_data(f"mvtec/{category}").parent, category)
     assert len(images.train) == train
     assert (images.anomalous.sum(), (~images.anomalous).sum()) == counts
-    assert sum(image.mask is not None for image in images.test) == masks
+    assert sum(bool(image.masks) for image in images.test) == masks

@@ -12,13 +12,13 @@ from tests.stores.make import COLUMNS, SIDE, make_tile_store
 from tests.training.tiles import MemorySource
 from wsi_haloae.adaptation.neighbourhood import have_neighbours
 from wsi_haloae.errors import UsageError
+from wsi_haloae.images.files import list_images
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.tiles.sources import (
     CombinedSource,
     ImageFolderSource,
     TileStoreSource,
     group_by_regex,
-    list_images,
 )
 
 

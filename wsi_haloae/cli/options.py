@@ -75,7 +75,7 @@ def pixel_size(command: Command) -> Command:
 
 
 def slides(command: Command) -> Command:
-    """The SLIDE arguments, and how their outputs are named."""
+    """The SLIDE arguments, where they are searched, and how their outputs are named."""
     command = click.option(
         "--name-by",
         type=click.Choice(["stem", "parent"]),
@@ -83,6 +83,7 @@ def slides(command: Command) -> Command:
         help="Name the outputs by the file's name without extension (stem), or put its folder's name before it "
         "(parent). Use parent if files in different folders have the same name.",
     )(command)
+    command = click.option("--recursive", is_flag=True, help="Search the subfolders of a folder too.")(command)
     return click.argument("slides", nargs=-1, required=True, metavar="SLIDE...")(command)
 
 

@@ -88,6 +88,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 def score(
     slides: tuple[str, ...],
     name_by: Literal["stem", "parent"],
+    recursive: bool,
     output: Path,
     mpp: float | None,
     override_mpp: float | None,
@@ -115,7 +116,9 @@ def score(
 
     tls = TlsFiles.given(tls_ca_file, tls_cert, tls_key, scheduler)
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, reporter=reporter)
+    found = find_slides(
+        slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, recursive=recursive, reporter=reporter
+    )
 
     from wsi_haloae.cohort.cluster import ClusterOptions
     from wsi_haloae.cohort.score import score_alone, score_cohort

@@ -21,6 +21,7 @@ from wsi_haloae.cli import options
 def tile(
     slides: tuple[str, ...],
     name_by: Literal["stem", "parent"],
+    recursive: bool,
     output: Path,
     mpp: float | None,
     override_mpp: float | None,
@@ -44,6 +45,8 @@ def tile(
 
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, reporter=reporter)
+    found = find_slides(
+        slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, recursive=recursive, reporter=reporter
+    )
     chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), TissueConfig(), num_workers, overwrite)
     return tile_slides(found, output, chosen, arguments, reporter).exit_code

@@ -12,6 +12,7 @@ from wsi_haloae.annotations.geojson import find_annotations, read_annotations
 from wsi_haloae.atomic import own_folder, recover, remove
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.images.files import find_images
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable
@@ -26,13 +27,13 @@ from wsi_haloae.tiles.sources import (
     TileSource,
     TileStoreSource,
     group_by_regex,
-    list_images,
 )
 from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.tiles.tiling import MIN_COVERAGE, TILE_SIZE, Tiling, TilingSettings
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
-from wsi_haloae.workspace.slide_inputs import SlideInput, resolved
+from wsi_haloae.workspace.slide_inputs import SlideInput
 from wsi_haloae.workspace.slide_names import name_problem
+from wsi_haloae.workspace.slide_places import resolved
 
 Stratum = Literal["slide", "patient", "site"]
 """What training can balance tiles by."""
@@ -186,12 +187,14 @@ class ReferenceReader:
                 )
 
     def _open_images(self, folder: Path) -> TileSource:
-        files = list_images(folder)
+        files, hidden = find_images(folder)
         if not files:
             raise UsageError(
                 f"{folder}: this folder contains neither images nor tile stores (<slide>/{STORE_NAME}, "
                 "made by 'wsi-haloae tile')."
             )
+        if hidden:
+            self._reporter.line(f"{folder}: hidden images are left out ({hidden}, such as '._a.png')")
         if self._options.mpp is None:
             raise UsageError(
                 f"{folder}: image files state no pixel size. Pass --mpp, the micrometres per pixel of these images "
