@@ -41,10 +41,12 @@ def fuzz(name: str, first: int, count: int, folder: Path) -> Iterator[Failure]:
         begun, log = first, folder / f"{name}.log"
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "tests.hostile.batch", name, first, min(BATCH, end - first), folder / name]
-        with log.open("w") as told:
-            child = subprocess.Popen(
+        with (
+            log.open("w") as told,
+            subprocess.Popen(
                 [*map(str, command)], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=told, text=True
-            )
+            ) as child,
+        ):
             assert child.stdout is not None
             for line in child.stdout:
                 event = json.loads(line)
