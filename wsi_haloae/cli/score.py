@@ -84,6 +84,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @options.threads
 @options.device
 @options.overwrite
+@options.dry_run
 @options.talk
 def score(
     slides: tuple[str, ...],
@@ -97,6 +98,7 @@ def score(
     tls_ca_file: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    dry_run: bool,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -126,6 +128,11 @@ def score(
 
     arguments = click.get_current_context().params
     chosen = options.chosen(ScoreOptions, given)
+    if dry_run:
+        from wsi_haloae.runs.forecast import forecast
+        from wsi_haloae.runs.score_forecast import ScoreStudy
+
+        return options.say_forecast(forecast(found, output, ScoreStudy(chosen, reporter), reporter), output)
     if len(found) == 1 and scheduler is None:  # no cluster for one slide
         return score_alone(found[0], output, chosen, arguments, reporter).exit_code
     where = ClusterOptions(scheduler, slides_at_once, tls)

@@ -17,6 +17,7 @@ from wsi_haloae.cli import options
 @options.tiling
 @options.workers
 @options.overwrite
+@options.dry_run
 @options.talk
 def tile(
     slides: tuple[str, ...],
@@ -30,6 +31,7 @@ def tile(
     stride: int | None,
     num_workers: int,
     overwrite: bool,
+    dry_run: bool,
     quiet: bool,
     verbose: bool,
 ) -> int:
@@ -49,4 +51,9 @@ def tile(
         slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, recursive=recursive, reporter=reporter
     )
     chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), TissueConfig(), num_workers, overwrite)
+    if dry_run:
+        from wsi_haloae.runs.forecast import forecast
+        from wsi_haloae.runs.tile_forecast import TileStudy
+
+        return options.say_forecast(forecast(found, output, TileStudy(chosen, reporter), reporter), output)
     return tile_slides(found, output, chosen, arguments, reporter).exit_code
