@@ -86,6 +86,23 @@ def test_pixels_are_known_of_reference_images_and_of_those_with_a_mask(tmp_path:
     assert images.mask_folder is None
 
 
+def test_masks_in_a_folder_of_the_image_are_its_mask(tmp_path: Path) -> None:
+    """As in MVTec LOCO: a file for each place that is wrong."""
+    folder = make_category(tmp_path / "nut")
+    shutil.rmtree(folder / "ground_truth")
+    parts = ("crack/000/000.png", "crack/000/001.png", "crack/001/000.png", "bent/000/000.png")
+    for part in parts:
+        save_mask(folder / "ground_truth" / part)
+    found = below(find_mvtec(tmp_path, "nut"), folder)
+    assert [masks for _, _, masks in found] == [
+        "ground_truth/bent/000/000.png",
+        "ground_truth/crack/000/000.png ground_truth/crack/000/001.png",
+        "ground_truth/crack/001/000.png",
+        None,
+        None,
+    ]
+
+
 def test_categories_are_the_folders_with_training_images(tmp_path: Path) -> None:
     for name in ("screw", "nut"):
         make_category(tmp_path / name)

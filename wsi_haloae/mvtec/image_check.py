@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.images.decode import decode_rgb
+from wsi_haloae.images.depth import told_of_dark
 from wsi_haloae.images.files import IMAGE_SUFFIXES, list_images
 from wsi_haloae.images.masks import MOST_LABELS, decode_masks, holds_labels
 from wsi_haloae.images.orientation import is_turned
@@ -60,6 +61,8 @@ def check_images(images: ImageSet, warn: Callable[[str], None]) -> None:
     if problems:
         raise UsageError(_listed(problems))
     _warn_of_unknown_pixels(images, warn)
+    if dark := told_of_dark(images.train):
+        warn(dark)
     _warn_of_labels(images, warn)
     _warn_of_turning(images, warn)
     _warn_of_squeezing(sizes, warn)
@@ -109,14 +112,23 @@ def _wrong_pairs(images: ImageSet) -> Iterator[str]:
         by_key.setdefault(image_key(image.path, images.test_folder), []).append(image)
     for key, masks in masks_by_key(images.mask_folder, by_key).items():
         if key not in by_key:
-            yield f"{masks[0]}: there is no image {images.test_folder / key}.* for this mask. Add the image or remove "
-            "the mask."
+            yield (
+                f"{masks[0]}: there is no image {images.test_folder / key}.*{_or_whole(key)} for this mask. "
+                "Add the image or remove the mask."
+            )
         elif len(masks) > 1 and not all(mask.parent.as_posix().endswith(f"/{key}") for mask in masks):
             yield f"{by_key[key][0].path}: has two masks, {masks[0]} and {masks[1]}. Remove the one that is wrong."
         elif len(by_key[key]) > 1:
             first, second = by_key[key][:2]
-            yield f"{masks[0]}: this mask could belong to {first.path} or to {second.path}. Remove or rename one of "
-            "these images."
+            yield (
+                f"{masks[0]}: this mask could belong to {first.path} or to {second.path}. Remove or rename one of "
+                "these images."
+            )
+
+
+def _or_whole(key: str) -> str:
+    """The other image that a mask in a folder of its own could belong to."""
+    return f", and no {key.rpartition('/')[0]}.*," if key.count("/") > 1 else ""
 
 
 def _wrong_masks(images: ImageSet, sizes: Sizes) -> Iterator[str]:
@@ -143,8 +155,10 @@ def _wrong_masks(images: ImageSet, sizes: Sizes) -> Iterator[str]:
                 "defect, or remove the mask."
             )
         elif marked.any() and not image.anomalous:
-            yield f"{image.masks[0]}: this mask marks pixels, but {image.path} is a reference image. Remove the mask "
-            "or move the image."
+            yield (
+                f"{image.masks[0]}: this mask marks pixels, but {image.path} is a reference image. Remove the mask "
+                "or move the image."
+            )
 
 
 def _tested_training_images(images: ImageSet, sizes: Sizes) -> Iterator[str]:
@@ -152,8 +166,9 @@ def _tested_training_images(images: ImageSet, sizes: Sizes) -> Iterator[str]:
     for image in images.test:
         same = trained.get(_content(image.path)) if image.path in sizes else None
         if same is not None:
-            yield f"{image.path}: this test image has the same content as the training image {same}. Remove one of "
-            "them."
+            yield (
+                f"{image.path}: this test image has the same content as the training image {same}. Remove one of them."
+            )
 
 
 def _content(path: Path) -> str:

@@ -12,6 +12,7 @@ from wsi_haloae.annotations.geojson import find_annotations, read_annotations
 from wsi_haloae.atomic import own_folder, recover, remove
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.images.depth import told_of_dark
 from wsi_haloae.images.files import find_images
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
@@ -210,7 +211,10 @@ class ReferenceReader:
                 f"{folder}: each image counts as a separate group. If several come from one patient or slide, name the "
                 "groups with --group-regex or --manifest. Otherwise near-copies end up on both sides of the split."
             )
-        return ImageFolderSource(folder, self._options.mpp, files, groups)
+        source = ImageFolderSource(folder, self._options.mpp, files, groups)
+        if dark := told_of_dark(files):
+            self._reporter.warn(dark)
+        return source
 
     def _prepare_slide(self, path: Path) -> Callable[[], Sequence[TileSource]]:
         options, row = self._options, self._rows.get(resolved(path))
