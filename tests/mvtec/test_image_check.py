@@ -65,7 +65,7 @@ def test_loco_masks_are_sound_and_one_that_fits_no_image_is_named(tmp_path: Path
     save_mask(folder / "ground_truth/bent/007/000.png")
     [told] = problems_of(folder)
     assert re.search(
-        r"bent/007/000\.png: there is no image .*test/bent/007/000\.\*, and no bent/007\.\*, for this mask.*remove the mask\.$",
+        r"bent/007/000\.png: there is no image .*/007/000\.\*, and no bent/007\.\*, for this mask.*remove the mask\.$",
         told,
     )
     (folder / "ground_truth/bent/007/000.png").unlink()

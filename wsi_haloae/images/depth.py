@@ -23,8 +23,8 @@ def told_of_dark(paths: Sequence[Path]) -> str:
     if not looked_at or not all(_is_dark(path) for path in looked_at):
         return ""
     return (
-        f"{looked_at[0]}: 16 bits, but no value is above {MOST_OF_12_BITS} of 65535, here and in others, as cameras of "
-        "12 bits write them. They are read as nearly black. Multiply their values by 16 if they are meant to be brighter."
+        f"{looked_at[0]}: 16 bits, but no value is above {MOST_OF_12_BITS} of 65535, here and in others, as cameras "
+        "of 12 bits write them. They are read as nearly black: if that is wrong, multiply their values by 16."
     )
 
 

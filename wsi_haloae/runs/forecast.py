@@ -6,13 +6,14 @@ the first slide are taken through all stages in a temporary folder.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+import psutil
 
 from wsi_haloae.progress import Reporter, duration
 from wsi_haloae.slide.properties import SlideProperties
@@ -111,7 +112,7 @@ def _bill(cost: Cost, slides: int, tiles: int, looking: float, output: Path) -> 
     )
     yield (
         f"disk: about {_bytes(size)} ({_bytes(cost.tile_bytes)} for each tile, {_bytes(cost.slide_bytes)} for each "
-        f"slide); {_bytes(shutil.disk_usage(there).free)} are free in {there}"
+        f"slide); {_bytes(psutil.disk_usage(str(there)).free)} are free in {there}"
     )
     yield f"measured on {cost.sample}"
 
