@@ -91,7 +91,7 @@ class TestDicom:
         dicom(tmp_path / "ct.dcm", "1.3", kind="1.2.840.10008.5.1.4.1.1.2")
         found = Found(tmp_path)
         assert found.names == ["a"]
-        assert "left out: 1 DICOM files that are no slides" in found.told
+        assert "left out: DICOM files that are no slides (1)" in found.told
 
     def test_two_real_slides_in_one_folder(self, tmp_path: Path) -> None:
         for file in sorted(real_data("wsi/osp_boxes_dicom").iterdir()):
@@ -115,12 +115,13 @@ class TestFolders:
         for argument in (tmp_path, tmp_path / "*.svs"):
             found = Found(argument)
             assert found.names == ["a"]
-            assert "left out: 2 hidden files" in found.told
+            assert "left out: hidden files (2)" in found.told
         (tmp_path / "study.csv").write_text("path\na.svs\n._a.svs\n")
         found = Found(tmp_path / "study.csv")
         assert found.names == ["a"]
-        assert "left out: 1 hidden files" in found.told
-        assert Found(tmp_path / ".b.svs").names == [".b"], "it was named"
+        assert "left out: hidden files (1)" in found.told
+        for named in (".b.svs", ".b*"):
+            assert Found(tmp_path / named).names == [".b"], "it was named"
 
     def test_slides_in_subfolders_are_counted_and_named(self, tmp_path: Path) -> None:
         slides = tmp_path / "slides"

@@ -30,9 +30,9 @@ class FoundSlides:
     foreign: int = 0
     """DICOM files of another kind."""
 
-    def add(self, path: Path) -> None:
-        """Sort in one file with the name of a slide."""
-        if path.name.startswith("."):
+    def add(self, path: Path, hidden: str = ".") -> None:
+        """Sort in one file with the name of a slide; it is hidden if its name begins with ``hidden``."""
+        if path.name.startswith(hidden):
             self.hidden += 1
         elif is_dicom_name(path) and (dicom := read_dicom(path)) and not dicom.is_slide:
             self.foreign += 1
@@ -53,13 +53,12 @@ def slides_in(folder: Path, *, recursive: bool) -> FoundSlides:
 
 def slides_of_glob(pattern: str) -> FoundSlides:
     """The files that a glob with ``*``, ``**``, ``?`` or ``[]`` names, and how many hidden slides it does not."""
-    found = FoundSlides()
-    for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207  # absolute too
-        path = Path(match)
+    found, matches = FoundSlides(), set(glob.glob(pattern, recursive=True))  # noqa: PTH207  # absolute too
+    for path in map(Path, sorted(matches)):
         if not _is_output(path.parent):
-            found.add(path)
-    every = glob.glob(pattern, recursive=True, include_hidden=True)  # noqa: PTH207
-    found.hidden += sum(is_slide_name(Path(match)) for match in every) - sum(map(is_slide_name, found.slides))
+            found.add(path, MAC_COPY)  # a glob may name other hidden files
+    hidden = set(glob.glob(pattern, recursive=True, include_hidden=True)) - matches  # noqa: PTH207
+    found.hidden += sum(is_slide_name(Path(match)) for match in hidden)
     return found
 
 

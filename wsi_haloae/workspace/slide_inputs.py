@@ -123,7 +123,7 @@ class _Search:
 
     def say(self) -> None:
         """Print what was noted."""
-        kinds = [f"{count:,} {kind}" for kind, count in self._left_out.items() if count]
+        kinds = [f"{kind} ({count:,})" for kind, count in self._left_out.items() if count]
         if self._reporter:
             for line in (*self._lines, *([f"left out: {', '.join(kinds)}"] if kinds else [])):
                 self._reporter.line(line)
