@@ -15,13 +15,14 @@ from machine import print_row
 
 from wsi_haloae.engine.inference import PRECISIONS
 from wsi_haloae.evaluation.metrics import auroc
+from wsi_haloae.images.files import list_images
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.scorer import Scorer, available_rules
 from wsi_haloae.scoring.source_scores import score_source
 from wsi_haloae.stores.tile_scores import TileScores
-from wsi_haloae.tiles.sources import ImageFolderSource, list_images
+from wsi_haloae.tiles.sources import ImageFolderSource
 
 BATCH = 8
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

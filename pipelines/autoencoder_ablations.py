@@ -18,7 +18,8 @@ from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments.autoencoder_rows import AutoEncoderRow, RowOptions, run_autoencoder_rows
-from wsi_haloae.tiles.sources import ImageFolderSource, group_by_regex, list_images
+from wsi_haloae.images.files import list_images
+from wsi_haloae.tiles.sources import ImageFolderSource, group_by_regex
 
 ENCODER, DECODER = (72, 64, 48), (48, 64, 72)
 """Widths of `haloae-small` on both sides of its code."""

@@ -16,9 +16,10 @@ from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments.robustness import measure_robustness
+from wsi_haloae.images.files import list_images
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
-from wsi_haloae.tiles.sources import ImageFolderSource, list_images
+from wsi_haloae.tiles.sources import ImageFolderSource
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 

@@ -131,7 +131,7 @@ class Reporter:
                 return
             last = now
             rate = (count - done) / max(now - start, 1e-9)
-            left = _duration((total - count) / rate) if rate else "?"
+            left = duration((total - count) / rate) if rate else "?"
             each = f"{rate:.1f} {unit}/s" if rate >= 0.1 or not rate else f"{1 / rate:.0f} s each"
             self.line(f"{label}: {count + 1e-6:.0f}/{total} {unit}, {each}, {more}{left} left")
 
@@ -174,7 +174,8 @@ def _shown(text: str) -> str:
     return escape(printable_lines(text).replace("\n", "\n    "))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Minutes and seconds, 1:05, or hours too, 2:00:00."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

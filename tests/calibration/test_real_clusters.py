@@ -8,7 +8,9 @@ import pytest
 from tests.data_paths import real_data
 from wsi_haloae.calibration.conformal import ConformalCalibration
 from wsi_haloae.evaluation.tile_statistics import STATISTICS, tile_statistics
-from wsi_haloae.tiles.sources import group_by_regex, list_images, read_image
+from wsi_haloae.images.decode import decode_rgb
+from wsi_haloae.images.files import list_images
+from wsi_haloae.tiles.sources import group_by_regex
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +21,7 @@ def test_over_200_re_splits_of_clusters_five_per_cent_lie_below_five_per_cent(st
     place, scores, groups = STATISTICS.index(statistic), [], []
     for folder in folders:
         files = list_images(folder)
-        scores += [tile_statistics(read_image(file))[place] for file in files]
+        scores += [tile_statistics(decode_rgb(file))[place] for file in files]
         groups += group_by_regex(files, folder, "c[0-9]+")
     values, names = np.array(scores, np.float32), np.array(groups)
     clusters, random, shares = np.unique(names), np.random.default_rng(0), []

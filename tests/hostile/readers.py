@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.data_paths import DATA, REPOSITORY
+from tests.workspace.dicom_files import BIG, EXPLICIT, IMPLICIT, dicom
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,22 @@ def _read_slide(path: Path, _folder: Path) -> None:
         read_thumbnail(slide, 8)
 
 
+def _make_dicom(folder: Path) -> None:
+    for name, syntax in {"explicit": EXPLICIT, "implicit": IMPLICIT, "big": BIG}.items():
+        dicom(folder / f"{name}.dcm", "1.2.34", syntax)
+
+
+def _read_dicom(path: Path, _folder: Path) -> None:
+    from wsi_haloae.slide.dicom import read_dicom
+
+    read_dicom(path)
+
+
 def _make_images(folder: Path) -> None:
     import tifffile
     from PIL import Image
+
+    from wsi_haloae.images.orientation import TAG
 
     rng = np.random.default_rng(0)
     rgb = Image.fromarray(rng.integers(0, 255, (48, 48, 3), dtype=np.uint8))
@@ -74,6 +88,9 @@ def _make_images(folder: Path) -> None:
     rgb.convert("RGBA").save(folder / "alpha.png")
     rgb.convert("RGBA").save(folder / "alpha.webp", lossless=True)
     rgb.convert("CMYK").save(folder / "cmyk.jpg")
+    exif = Image.Exif()
+    exif[TAG] = 6
+    rgb.save(folder / "turned.jpg", exif=exif)
     Image.fromarray(deep[..., 0]).save(folder / "deep.png")
     for compression in (None, "zlib", "lzw", "jpeg"):
         depth = deep if compression != "jpeg" else np.asarray(rgb)
@@ -85,14 +102,16 @@ def _make_images(folder: Path) -> None:
 
 def _read_image(path: Path, _folder: Path) -> None:
     from wsi_haloae.errors import WsiHaloaeError
-    from wsi_haloae.mvtec.image_reading import decode_mask, read_square
-    from wsi_haloae.slide.image_file import common_tile_size, read_image
+    from wsi_haloae.images.masks import decode_mask
+    from wsi_haloae.images.orientation import is_turned
+    from wsi_haloae.images.tile_size import common_tile_size
+    from wsi_haloae.mvtec.image_reading import read_square
 
     refused = []
     for read in (
         lambda: read_square(path, 32),
         lambda: decode_mask(path),
-        lambda: read_image(path),
+        lambda: is_turned(path),
         lambda: common_tile_size([path]),
     ):
         try:
@@ -165,6 +184,8 @@ def _make_manifests(folder: Path) -> None:
         *(f"s{n}.svs,0.5,p{n // 2},A,g,s{n}.geojson,train" for n in range(8)),
     ]
     (folder / "slides.csv").write_text("\n".join(rows))
+    (folder / "tabs.csv").write_text("\n".join(rows).replace(",", "\t"), encoding="utf-16")
+    (folder / "stated.csv").write_text("sep=;\n" + "\n".join(rows).replace(",", ";").replace("s1", "d\\s1"))
     (folder / "quoted.csv").write_text('path,patient\n"a, b.svs","p ""1"""\nc.svs,=1+1\n')
 
 
@@ -270,6 +291,7 @@ def _make_record(folder: Path) -> None:
 
 READERS: dict[str, FuzzedReader] = {
     "slide": FuzzedReader(_make_slides, _read_slide, seldom=20),
+    "dicom": FuzzedReader(_make_dicom, _read_dicom),
     "image": FuzzedReader(_make_images, _read_image),
     "geojson": FuzzedReader(_make_geojson, _read_annotations),
     "annotations": FuzzedReader(_make_other_annotations, _read_annotations),

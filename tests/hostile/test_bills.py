@@ -30,8 +30,8 @@ from wsi_haloae.bounds.table import IMAGE_PIXELS
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import load_config
 from wsi_haloae.errors import AnnotationError, ConfigError, SlideError, StoreError, UsageError
-from wsi_haloae.mvtec.image_reading import decode_mask, decode_rgb
-from wsi_haloae.slide.image_file import read_image
+from wsi_haloae.images.decode import decode_rgb
+from wsi_haloae.images.masks import decode_mask
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
 
@@ -79,7 +79,7 @@ class TestSlides:
     def test_pages_in_a_circle(self, pages: int, back_to: int, tmp_path: Path) -> None:
         path = tmp_path / "a.tif"
         path.write_bytes(circular_tiff(pages, back_to))
-        for read, error in ((decode_rgb, UsageError), (read_image, UsageError), (open_slide, SlideError)):
+        for read, error in ((decode_rgb, UsageError), (open_slide, SlideError)):
             with pytest.raises(error, match="follow each other in a circle"):
                 read(path)
 
@@ -104,7 +104,7 @@ class TestImages:
         path = tmp_path / "a.png"
         path.write_bytes(png(13_000, 13_000))
         watch = Stopwatch()
-        for read in (decode_rgb, decode_mask, read_image):
+        for read in (decode_rgb, decode_mask):
             with pytest.raises(UsageError, match="169,000,000 pixels, but at most 33,554,432 are read"):
                 read(path)
         assert watch.seconds < 1
@@ -121,7 +121,7 @@ class TestImages:
     def test_the_largest_image_that_is_read_fits_into_a_gibibyte(self, tmp_path: Path) -> None:
         side = int(IMAGE_PIXELS.default**0.5)
         (tmp_path / "a.png").write_bytes(png(side, side, depth=16, colour=6))
-        code = READ.format("wsi_haloae.mvtec.image_reading import decode_rgb as read", "read(path)")
+        code = READ.format("wsi_haloae.images.decode import decode_rgb as read", "read(path)")
         cost = bill(code, tmp_path / "a.png")
         assert cost.code == 0, cost.told
         assert cost.peak < GIB

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.conftest import TINY
 from wsi_haloae.cli.main import run
-from wsi_haloae.slide.image_file import read_image
+from wsi_haloae.images.decode import decode_rgb
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.tiles.sources import CombinedSource
 from wsi_haloae.training.batches import TrainingBatches
@@ -101,7 +101,7 @@ def test_images_are_balanced_by_their_rows(slides: Path, tmp_path: Path, capsys:
     for number in range(24):
         pixels = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
-        assert read_image(folder / f"{number}.png").shape == (64, 64, 3)
+        assert decode_rgb(folder / f"{number}.png").shape == (64, 64, 3)
         lines.append(f"tiles/{number}.png,p{number // 4},{'north' if number < 20 else 'south'}")
     (tmp_path / "tiles.csv").write_text("\n".join(lines) + "\n")
     asked = ["train-tiles", str(folder), "-o", str(tmp_path / "m.safetensors"), "--mpp", "0.5", *TINY]

@@ -56,6 +56,55 @@ def test_an_image_that_is_cut_short_is_named(name: str, tmp_path: Path) -> None:
     assert "cut short" in problems_of(folder)[0]
 
 
+def test_loco_masks_are_sound_and_one_that_fits_no_image_is_named(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "nut")
+    shutil.rmtree(folder / "ground_truth")
+    for name, value in (("crack/000/000", 236), ("crack/000/001", 255), ("crack/001/000", 240), ("bent/000/000", 250)):
+        save_mask(folder / "ground_truth" / f"{name}.png", mark=value)
+    assert warnings_of(folder) == []
+    save_mask(folder / "ground_truth/bent/007/000.png")
+    [told] = problems_of(folder)
+    assert re.search(
+        r"bent/007/000\.png: there is no image .*/007/000\.\*, and no bent/007\.\*, for this mask.*remove the mask\.$",
+        told,
+    )
+    (folder / "ground_truth/bent/007/000.png").unlink()
+    save_mask(folder / "ground_truth/bent/000_mask.png")
+    [told] = problems_of(folder)
+    assert "bent/000.png: has two masks" in told
+
+
+def test_masks_of_classes_are_read_and_told(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "nut")
+    save_mask(folder / "ground_truth/crack/000_mask.png", mark=1)
+    [told] = warnings_of(folder)
+    assert re.search(r"1 masks contain only small numbers.*000_mask\.png", told)
+
+
+def test_images_of_12_bits_are_told(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "nut")
+    for number, path in enumerate(sorted((folder / "train/good").iterdir())):
+        Image.fromarray(np.full((SIDE, SIDE), 4000 + number, np.uint16)).save(path)
+    [told] = warnings_of(folder)
+    assert re.search(r"000\.png: 16 bits, but no value is above 4095", told)
+    Image.fromarray(np.full((SIDE, SIDE), 4096, np.uint16)).save(folder / "train/good/003.png")
+    assert warnings_of(folder) == []
+
+
+def test_images_that_are_turned_are_told_if_they_have_masks(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "nut")
+    exif = Image.Exif()
+    exif[274] = 6
+    for name, width, height in (("crack/000", SIDE, SIDE), ("bent/000", 9, 6)):
+        pixels = np.full((height, width, 3), width, np.uint8)
+        Image.fromarray(pixels).save(folder / "test" / f"{name}.png", exif=exif)
+    save_mask(folder / "ground_truth/bent/000_mask.png", 6, 9)
+    told = warnings_of(folder)
+    assert "2 test images with masks are turned" in told[0]
+    save_mask(folder / "ground_truth/bent/000_mask.png", 9, 6)
+    assert re.search(r"this mask has 9 x 6 .* has 6 x 9 when turned as its EXIF says", problems_of(folder)[0])
+
+
 def turn(folder: Path) -> None:
     save(folder / "test" / "bent" / "000.png", 50, 9, 6)
     save_mask(folder / "ground_truth" / "bent" / "000_mask.png", 6, 9)
@@ -79,7 +128,11 @@ BROKEN: list[tuple[str, Break, str]] = [
         lambda f: save_mask(f / CRACK / "000_mask.png", mark=0),
         r"000_mask\.png: this mask marks no pixel, .*crack/000\.png",
     ),
-    ("ones", lambda f: save_mask(f / CRACK / "000_mask.png", mark=1), r"000_mask\.png: this mask marks no pixel.*half"),
+    (
+        "grey",
+        lambda f: save_mask(f / CRACK / "000_mask.png", mark=99),
+        r"000_mask\.png: this mask marks no pixel.*half",
+    ),
     (
         "two",
         lambda f: save_mask(f / CRACK / "000.tif"),

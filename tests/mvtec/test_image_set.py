@@ -51,7 +51,7 @@ def below(images: ImageSet, folder: Path) -> list[tuple[str, str, str | None]]:
         (
             image.path.relative_to(folder).as_posix(),
             image.defect,
-            image.mask.relative_to(folder).as_posix() if image.mask else None,
+            " ".join(mask.relative_to(folder).as_posix() for mask in image.masks) or None,
         )
         for image in images.test
     ]
@@ -84,6 +84,23 @@ def test_pixels_are_known_of_reference_images_and_of_those_with_a_mask(tmp_path:
     images = find_mvtec(tmp_path, "nut")
     assert images.has_mask.tolist() == [False, False, False, True, True]
     assert images.mask_folder is None
+
+
+def test_masks_in_a_folder_of_the_image_are_its_mask(tmp_path: Path) -> None:
+    """As in MVTec LOCO: a file for each place that is wrong."""
+    folder = make_category(tmp_path / "nut")
+    shutil.rmtree(folder / "ground_truth")
+    parts = ("crack/000/000.png", "crack/000/001.png", "crack/001/000.png", "bent/000/000.png")
+    for part in parts:
+        save_mask(folder / "ground_truth" / part)
+    found = below(find_mvtec(tmp_path, "nut"), folder)
+    assert [masks for _, _, masks in found] == [
+        "ground_truth/bent/000/000.png",
+        "ground_truth/crack/000/000.png ground_truth/crack/000/001.png",
+        "ground_truth/crack/001/000.png",
+        None,
+        None,
+    ]
 
 
 def test_categories_are_the_folders_with_training_images(tmp_path: Path) -> None:
@@ -133,7 +150,7 @@ def test_own_folders_are_read_at_any_depth_and_masks_may_have_another_suffix(tmp
 def test_own_folders_need_no_masks(tmp_path: Path) -> None:
     folder = make_category(tmp_path)
     images = find_folders(folder / "train", folder / "test", None)
-    assert [image.mask for image in images.test] == [None] * 5
+    assert [image.masks for image in images.test] == [()] * 5
 
 
 def test_hidden_files_are_left_out(tmp_path: Path) -> None:
@@ -171,4 +188,4 @@ def test_the_real_categories_are_found_whole(category: str, train: int, counts: 
     images = find_mvtec(real_data(f"mvtec/{category}").parent, category)
     assert len(images.train) == train
     assert (images.anomalous.sum(), (~images.anomalous).sum()) == counts
-    assert sum(image.mask is not None for image in images.test) == masks
+    assert sum(bool(image.masks) for image in images.test) == masks

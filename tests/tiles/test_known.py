@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wsi_haloae.images.decode import decode_rgb
 from wsi_haloae.provenance.fingerprints import image_hash
 from wsi_haloae.provenance.trained_on import TrainedOn
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.provenance.used_tiles import UsedGrid, UsedTiles, pack
-from wsi_haloae.slide.image_file import read_image
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.store_header import GridRecord
 from wsi_haloae.tiles.grid import TileGrid
@@ -81,5 +81,5 @@ def test_a_copy_of_an_image_is_known_in_another_format(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "a.png")
     Image.fromarray(pixels).save(tmp_path / "b.bmp")
     Image.fromarray(255 - pixels).save(tmp_path / "c.png")
-    trained_on = TrainedOn.of([], {}, {"validation": [image_hash(read_image(tmp_path / "a.png"))]})
+    trained_on = TrainedOn.of([], {}, {"validation": [image_hash(decode_rgb(tmp_path / "a.png"))]})
     assert known_images(trained_on, [tmp_path / name for name in ("b.bmp", "c.png")]).tolist() == [2, 0]

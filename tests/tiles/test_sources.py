@@ -6,19 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from tests.stores.make import COLUMNS, SIDE, make_tile_store
 from tests.training.tiles import MemorySource
 from wsi_haloae.adaptation.neighbourhood import have_neighbours
 from wsi_haloae.errors import UsageError
+from wsi_haloae.images.files import find_images, list_images
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.tiles.sources import (
     CombinedSource,
     ImageFolderSource,
     TileStoreSource,
     group_by_regex,
-    list_images,
 )
 
 
@@ -130,3 +131,20 @@ def test_a_store_whose_tiling_was_interrupted_is_refused(tmp_path: Path) -> None
     make_tile_store(tmp_path / "tiles.zarr", 3)
     with pytest.raises(UsageError, match="interrupted"):
         TileStoreSource(tmp_path / "tiles.zarr")
+
+
+def test_tiles_of_16_bits_are_what_they_are_in_8(tmp_path: Path) -> None:
+    """Case 09: each was read as pure white."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels.astype(np.uint16) * 257)
+    Image.fromarray(pixels).save(tmp_path / "b.png")
+    source = ImageFolderSource.open(tmp_path, 0.5)
+    np.testing.assert_array_equal(source.read(0), source.read(1))
+    np.testing.assert_array_equal(source.read(0)[..., 0], pixels)
+
+
+def test_hidden_images_are_no_tiles(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    (tmp_path / "._a.png").write_bytes(b"\0\5\x16\7")
+    save(tmp_path / ".ipynb_checkpoints/b.png")
+    assert find_images(tmp_path) == ([tmp_path / "a.png"], 2)

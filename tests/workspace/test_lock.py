@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
+from wsi_haloae.workspace import lock
 from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME, locked, taking_turns, tidy
 
 LEFT = "run.json.0123456789abcdef.partial"
@@ -57,6 +59,37 @@ def test_the_holders_name_is_neither_written_nor_read_through_a_link(tmp_path: P
         (tmp_path / "out" / HOLDER_NAME).symlink_to(tmp_path / "mail")
         with pytest.raises(OutputExistsError, match="it has just begun"), locked(tmp_path / "out"):
             raise AssertionError("both are in")
+
+
+class TestWithoutLocks:
+    """File systems whose flock() answers with an error, as network file systems do."""
+
+    def answers(self, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        def flock(_descriptor: int, _operation: int) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr("fcntl.flock", flock)
+        monkeypatch.setattr(lock, "_told", set())
+
+    @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, 524])
+    def test_a_run_goes_on_and_says_so_once(self, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answers(code, monkeypatch)
+        told: list[str] = []
+        leave(tmp_path / "a")
+        for name in "ab":
+            with locked(tmp_path / name, told.append):
+                assert not (tmp_path / name / LEFT).exists()
+        with taking_turns(tmp_path):
+            tidy(tmp_path / "c")
+        [line] = told
+        assert line.startswith(f"{tmp_path / 'a'}: the file system of this output folder has no locks")
+        with locked(tmp_path / "a", told.append):
+            assert len(told) == 1, "nothing that a killed run leaves keeps the next one out"
+
+    def test_another_error_names_the_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answers(errno.EIO, monkeypatch)
+        with pytest.raises(WsiHaloaeError, match=rf"{tmp_path}: this output folder cannot be locked"), locked(tmp_path):
+            raise AssertionError("the file system may be broken")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become others")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from rich.console import Console
 from wsi_haloae import progress
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
-from wsi_haloae.workspace.manifest import UNKNOWN, ManifestRow, read_manifest
+from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 from wsi_haloae.workspace.slide_inputs import find_slides
+from wsi_haloae.workspace.unknown import UNKNOWN, known
 
 
 def manifest(folder: Path, text: str) -> Path:
@@ -28,7 +30,7 @@ def manifest(folder: Path, text: str) -> Path:
     [
         ("path,pateint\na.svs,p\n", "column 'pateint': did you mean 'patient'"),
         ("path,grup\na.svs,g\n", "did you mean 'group'"),
-        ("path;patient\na.svs;p\n", "separated by ';'"),
+        ("file;patient\na.svs;p\n", r"needs a column 'path'; its columns are \['file', 'patient'\]"),
         ("file\na.svs\n", "needs a column 'path'"),
         ("", "needs a column 'path'"),
     ],
@@ -64,10 +66,81 @@ def test_what_is_unknown_is_nobody(cell: str, tmp_path: Path) -> None:
     assert first.unit != second.unit
 
 
-@pytest.mark.parametrize("cell", ["p1", "na", "0", "unknown", "N", "NA1"])
+@pytest.mark.parametrize("cell", ["p1", "0", "N", "NA1", "KA", "Nan Li", "None-1", "unknown 7", "1.5", "=1"])
 def test_what_is_known_stays_as_it_is_written(cell: str, tmp_path: Path) -> None:
     (row,) = read_manifest(manifest(tmp_path, f"path,patient\na.svs,{cell}\n"))
     assert row.unit == cell
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["na", "Na", "n/a", "N.A.", "n. a.", "-", "--", "—", "?", "???", ".", "none", "NONE", "Null", "nil", "Unknown",
+     "unknown patient", "UNK", "unbekannt", "k.A.", "keine Angabe", "inconnu", "not available", "missing", "Anonymous",
+     "anonymized", "_", "(unknown)", "[N/A]", "不明"],
+)  # fmt: skip
+def test_what_people_write_for_an_unknown_patient_is_nobody(cell: str, tmp_path: Path) -> None:
+    first, second = read_manifest(manifest(tmp_path, f'path,patient,group\na.svs,"{cell}","{cell}"\nb.svs,{cell},A\n'))
+    assert first.patient is second.patient is None
+    assert first.unit != second.unit
+    assert first.group == known(cell), "a group may be called so"
+
+
+def test_the_number_of_unknown_patients_is_told(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=10_000)
+    read_manifest(manifest(tmp_path, "path,patient\na.svs,unknown\nb.svs,p\nc.svs,NA\n"), Reporter(console=console))
+    assert "2 of 3 rows name no patient" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+ROWS = [("slides/ä, 1.svs", 0.25, "Müller"), ("slides/b.svs", 1.5, "p 2")]
+QUOTED = 'path,mpp,patient\n"slides/ä, 1.svs","0,25",Müller\nslides/b.svs,"1,5",p 2\n'
+PLAIN = "path;mpp;patient\nslides/ä, 1.svs;0,25;Müller\nslides/b.svs;1.5;p 2\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "text",
+    [QUOTED, PLAIN, PLAIN.replace(";", "\t"), PLAIN.replace(";", "|"), f"sep=;\n{PLAIN}", f"SEP=,\n{QUOTED}",
+     PLAIN.replace("\n", ";\n") + ";;;\n", PLAIN.replace("slides/", "slides\\"),
+     PLAIN.replace("slides/", ".\\slides\\")],
+    ids=["commas", "semicolons", "tabs", "bars", "stated", "stated comma", "empty columns", "windows", "windows dot"],
+)  # fmt: skip
+def test_tables_of_any_spreadsheet(text: str, ends: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "slides").mkdir()
+    for name, _, _ in ROWS:
+        (tmp_path / name).touch()
+    path = tmp_path / "study.csv"
+    path.write_bytes(text.replace("\n", ends).encode(encoding))
+    rows = read_manifest(path)
+    assert [(row.path, row.mpp, row.patient) for row in rows] == [(tmp_path / path, *more) for path, *more in ROWS]
+    path.rename(tmp_path / "study.tsv")
+    assert len(find_slides([str(tmp_path / "study.tsv")], mpp=None, override_mpp=None, name_by="stem")) == 2
+
+
+def test_a_path_is_taken_as_it_is_written_if_there_is_such_a_file(tmp_path: Path) -> None:
+    """A backslash and a byte that is not UTF-8 may be in a file's name."""
+    foreign = os.fsdecode(b"Pr\xe4parat.svs")
+    for name in ("slides\\a.svs", foreign):
+        (tmp_path / name).touch()
+    path = tmp_path / "study.csv"
+    path.write_bytes(b"path,anchors\nslides\\a.svs,drawn\\a.geojson\nPr\xe4parat.svs,\nK\xf6ln.svs,\n")
+    rows = read_manifest(path)
+    assert [row.path.name for row in rows] == ["slides\\a.svs", foreign, "Köln.svs"]
+    assert rows[0].anchors == tmp_path / "drawn/a.geojson"
+
+
+def test_a_drive_of_windows_is_told(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=10_000)
+    path = manifest(tmp_path, "path\nC:\\scans\\a.svs\n\\\\server\\scans\\b.svs\n")
+    reporter = Reporter(console=console)
+    found = find_slides([str(path)], mpp=None, override_mpp=None, name_by="stem", reporter=reporter)
+    assert [slide.name for slide in found] == ["a", "b"], "no folder is called C:\\scans\\a"
+    assert reporter.warnings[0].count("a path of Windows") == 2
+
+
+def test_a_separator_inside_a_value_does_not_move_the_others(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r'line 3: 4 cells, but the header has 3\. .*"0,25"'):
+        read_manifest(manifest(tmp_path, "path,mpp,patient\na.svs,1,p\nb.svs,0,25,p\n"))
 
 
 def test_a_slide_named_twice_must_be_the_same_one(tmp_path: Path) -> None:
@@ -85,8 +158,8 @@ def test_missing_files_are_named_before_any_slide_is_opened(tmp_path: Path) -> N
     reporter = Reporter(console=console)
     assert len(find_slides([str(path)], mpp=None, override_mpp=None, name_by="stem", reporter=reporter)) == 8
     [told] = reporter.warnings
-    assert "7 of 8 slides cannot be found" in told
-    assert "gone-4.svs and 2 more" in told
+    assert "7 of 8 slides cannot be read" in told
+    assert "gone-4.svs (not found) and 2 more" in told
 
 
 def test_links_to_one_file_are_one_slide(tmp_path: Path) -> None:

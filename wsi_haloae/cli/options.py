@@ -19,6 +19,8 @@ from wsi_haloae.workspace.recorder import versions
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from wsi_haloae.runs.forecast import Forecast
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 Options = TypeVar("Options", bound="DataclassInstance")
 
@@ -75,7 +77,7 @@ def pixel_size(command: Command) -> Command:
 
 
 def slides(command: Command) -> Command:
-    """The SLIDE arguments, and how their outputs are named."""
+    """The SLIDE arguments, where they are searched, and how their outputs are named."""
     command = click.option(
         "--name-by",
         type=click.Choice(["stem", "parent"]),
@@ -83,6 +85,7 @@ def slides(command: Command) -> Command:
         help="Name the outputs by the file's name without extension (stem), or put its folder's name before it "
         "(parent). Use parent if files in different folders have the same name.",
     )(command)
+    command = click.option("--recursive", is_flag=True, help="Search the subfolders of a folder too.")(command)
     return click.argument("slides", nargs=-1, required=True, metavar="SLIDE...")(command)
 
 
@@ -197,6 +200,16 @@ def threads(command: Command) -> Command:
     )(command)
 
 
+def dry_run(command: Command) -> Command:
+    """``--dry-run``."""
+    return click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Write nothing: show slides, pixel sizes and tiles, and the time and disk that the run would take, "
+        "measured on a few tiles.",
+    )(command)
+
+
 def overwrite(command: Command) -> Command:
     """``--overwrite``."""
     return click.option(
@@ -223,6 +236,13 @@ def chosen(kind: type[Options], given: Mapping[str, Any], **more: Any) -> Option
 def say(text: str) -> None:
     """Print a result on stdout; control characters in names of files are escaped."""
     click.echo(printable_lines(text))
+
+
+def say_forecast(found: Forecast, output: Path) -> int:
+    """Print what ``--dry-run`` found; return the exit code that the run would have, as far as is known."""
+    for line in found.lines(output):
+        say(line)
+    return found.outcome.exit_code
 
 
 def reporter(*, quiet: bool, verbose: bool) -> Reporter:

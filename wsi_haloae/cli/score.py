@@ -86,10 +86,12 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @options.threads
 @options.device
 @options.overwrite
+@options.dry_run
 @options.talk
 def score(
     slides: tuple[str, ...],
     name_by: Literal["stem", "parent"],
+    recursive: bool,
     output: Path,
     mpp: float | None,
     override_mpp: float | None,
@@ -98,6 +100,7 @@ def score(
     tls_ca_file: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    dry_run: bool,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -117,7 +120,9 @@ def score(
 
     tls = TlsFiles.given(tls_ca_file, tls_cert, tls_key, scheduler)
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, reporter=reporter)
+    found = find_slides(
+        slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, recursive=recursive, reporter=reporter
+    )
 
     from wsi_haloae.cohort.cluster import ClusterOptions
     from wsi_haloae.cohort.score import score_alone, score_cohort
@@ -125,6 +130,11 @@ def score(
 
     arguments = click.get_current_context().params
     chosen = options.chosen(ScoreOptions, given)
+    if dry_run:
+        from wsi_haloae.runs.forecast import forecast
+        from wsi_haloae.runs.score_forecast import ScoreStudy
+
+        return options.say_forecast(forecast(found, output, ScoreStudy(chosen, reporter), reporter), output)
     if len(found) == 1 and scheduler is None:  # no cluster for one slide
         return score_alone(found[0], output, chosen, arguments, reporter).exit_code
     where = ClusterOptions(scheduler, slides_at_once, tls)

@@ -17,10 +17,12 @@ from wsi_haloae.cli import options
 @options.tiling
 @options.workers
 @options.overwrite
+@options.dry_run
 @options.talk
 def tile(
     slides: tuple[str, ...],
     name_by: Literal["stem", "parent"],
+    recursive: bool,
     output: Path,
     mpp: float | None,
     override_mpp: float | None,
@@ -29,6 +31,7 @@ def tile(
     stride: int | None,
     num_workers: int,
     overwrite: bool,
+    dry_run: bool,
     quiet: bool,
     verbose: bool,
 ) -> int:
@@ -44,6 +47,13 @@ def tile(
 
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
-    found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, reporter=reporter)
+    found = find_slides(
+        slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, recursive=recursive, reporter=reporter
+    )
     chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), TissueConfig(), num_workers, overwrite)
+    if dry_run:
+        from wsi_haloae.runs.forecast import forecast
+        from wsi_haloae.runs.tile_forecast import TileStudy
+
+        return options.say_forecast(forecast(found, output, TileStudy(chosen, reporter), reporter), output)
     return tile_slides(found, output, chosen, arguments, reporter).exit_code

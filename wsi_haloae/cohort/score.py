@@ -55,9 +55,6 @@ def score_cohort(
     if not options.overwrite:
         _refuse_another_models(slides, output, sha256)
     tidy(output)
-    missing = [slide for slide in slides if not slide.path.exists()]
-    if missing:
-        reporter.warn(f"{len(missing)} of {len(slides)} slide files do not exist, e.g. {missing[0].path}")
     table = CohortTable(output, slides)
     try:
         device = resolve_device(options.device if where.scheduler is None else "cpu")

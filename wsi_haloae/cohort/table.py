@@ -28,10 +28,10 @@ from wsi_haloae.atomic import read_own, write_text
 from wsi_haloae.errors import StoreError
 from wsi_haloae.quoting import plain_cell, printable, printable_lines, safe_cell
 from wsi_haloae.workspace.lock import taking_turns
-from wsi_haloae.workspace.manifest import known
 from wsi_haloae.workspace.slide_inputs import SlideInput
 from wsi_haloae.workspace.slide_names import name_problem
 from wsi_haloae.workspace.study_files import StudyFile
+from wsi_haloae.workspace.unknown import known, named
 
 NAME = StudyFile.COHORT
 LOG_NAME = "score.log"
@@ -117,7 +117,7 @@ def read_cohort(output: Path) -> dict[str, Row]:
     ours = [row for row in rows if row["state"] and not name_problem(row["name"])]
     for row in ours:
         _check(output / NAME, row)
-        row["patient"], row["group"] = known(row["patient"]) or "", known(row["group"]) or ""
+        row["patient"], row["group"] = named(row["patient"]) or "", known(row["group"]) or ""
     return {row["name"]: Row(**row) for row in ours}
 
 

@@ -83,7 +83,7 @@ def run_autoencoder_rows(
         reporter.line(f"== {row.name}")
         folder = output / row.name.replace(" ", "-")
         try:
-            with locked(folder):
+            with locked(folder, reporter.warn):
                 done.append(_run(source, row, folder, options, reporter))
         except WsiHaloaeError as error:
             reporter.error(f"{row.name}: {error}")

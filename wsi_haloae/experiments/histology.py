@@ -111,7 +111,7 @@ def run_histology(
             name = f"{colouring}-{seed}"
             reporter.line(f"== {tiles.name}, {name}")
             try:
-                with locked(output / name):
+                with locked(output / name, reporter.warn):
                     _run(root, tiles, colouring, output / name, _seeded(config, seed, colouring), options, reporter)
             except WsiHaloaeError as error:
                 reporter.error(f"{name}: {error}")

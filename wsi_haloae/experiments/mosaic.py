@@ -8,11 +8,12 @@ from pathlib import Path
 
 from wsi_haloae.atomic import remove_leftovers
 from wsi_haloae.errors import OutputExistsError, UsageError
+from wsi_haloae.images.files import list_images
 from wsi_haloae.progress import Reporter
 from wsi_haloae.synthetic.mosaic import TIFF_TILE, Mosaic, MosaicSettings, plan_mosaic
 from wsi_haloae.synthetic.mosaic_tiles import TileFiles, count_uses
 from wsi_haloae.synthetic.pyramid import JPEG, LOSSLESS
-from wsi_haloae.tiles.sources import group_by_regex, list_images
+from wsi_haloae.tiles.sources import group_by_regex
 
 COMPRESSIONS = {"lossless": LOSSLESS, "jpeg": JPEG}
 

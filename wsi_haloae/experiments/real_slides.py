@@ -25,6 +25,7 @@ from wsi_haloae.evaluation.tile_labels import block_names, label_tiles
 from wsi_haloae.experiments.next_patient import MixtureRow, Question, Row, Scored, Tissue, answers, mixtures
 from wsi_haloae.experiments.next_patient_table import markdown_answers
 from wsi_haloae.export.truth_picture import write_truth_picture
+from wsi_haloae.images.files import list_images
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
@@ -38,7 +39,7 @@ from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.tiles.known import known_tiles
 from wsi_haloae.tiles.reference import ReferenceOptions
-from wsi_haloae.tiles.sources import ImageFolderSource, list_images
+from wsi_haloae.tiles.sources import ImageFolderSource
 from wsi_haloae.tiles.tiling import TilingSettings
 from wsi_haloae.workspace.slide_inputs import SlideInput
 

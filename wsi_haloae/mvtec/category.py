@@ -79,10 +79,10 @@ class CategoryImages:
     def masks(self) -> Masks | None:
         """Masks of the test images whose pixels are all known, in their order; None if no defect is marked."""
         known = [image for image, there in zip(self.images.test, self.images.has_mask, strict=True) if there]
-        if not any(image.mask for image in known):
+        if not any(image.masks for image in known):
             return None
         full, half = (
-            np.stack([np.zeros((size, size), bool) if i.mask is None else read_mask(i.mask, size) for i in known])
+            np.stack([read_mask(i.masks, size) if i.masks else np.zeros((size, size), bool) for i in known])
             for size in (SIZE, PAPER_SIZE)
         )
         return Masks(full, half)

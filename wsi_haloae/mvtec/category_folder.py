@@ -20,7 +20,7 @@ MODEL_NAME = "model.safetensors"
 
 def category_identity(category: CategoryImages, config: Config, weights: Path | None) -> Identity:
     """Everything that decides the figures."""
-    masks = [file_sha256(image.mask) if image.mask else None for image in category.images.test]
+    masks = ["+".join(map(file_sha256, image.masks)) or None for image in category.images.test]
     inputs = {
         "training images": category.data.source.digest(),
         "test images": category.test.digest(),

@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError
+from wsi_haloae.images.decode import decode_rgb
+from wsi_haloae.images.depth import told_of_dark
+from wsi_haloae.images.files import IMAGE_SUFFIXES, list_images
+from wsi_haloae.images.masks import MOST_LABELS, decode_masks, holds_labels
+from wsi_haloae.images.orientation import is_turned
 from wsi_haloae.mvtec.category_table import TABLE_NAMES
-from wsi_haloae.mvtec.image_reading import decode_mask, decode_rgb
 from wsi_haloae.mvtec.image_set import (
     REFERENCE,
     ImageSet,
@@ -16,10 +20,8 @@ from wsi_haloae.mvtec.image_set import (
     class_folders,
     image_key,
     masks_by_key,
-    visible_images,
 )
 from wsi_haloae.quoting import printable
-from wsi_haloae.tiles.sources import IMAGE_SUFFIXES
 from wsi_haloae.workspace.slide_names import name_problem
 
 LEAST_TRAINING = 4
@@ -45,8 +47,8 @@ def check_images(images: ImageSet, warn: Callable[[str], None]) -> None:
 
     Raises `UsageError` that lists the first `MOST_TOLD` problems and counts the others: a class without images, a file
     that cannot be read, a mask that fits no image, two masks for one image, an empty mask, a training image that is
-    also a test image. ``warn`` gets a line about anomalous images without a mask, and one about images that are not
-    square.
+    also a test image. ``warn`` gets a line each about anomalous images without a mask, masks of classes, images
+    that are turned, and images that are not square.
     """
     sizes, problems = _decode_all([*images.train, *(image.path for image in images.test)])
     problems = [
@@ -59,6 +61,10 @@ def check_images(images: ImageSet, warn: Callable[[str], None]) -> None:
     if problems:
         raise UsageError(_listed(problems))
     _warn_of_unknown_pixels(images, warn)
+    if dark := told_of_dark(images.train):
+        warn(dark)
+    _warn_of_labels(images, warn)
+    _warn_of_turning(images, warn)
     _warn_of_squeezing(sizes, warn)
 
 
@@ -95,7 +101,7 @@ def _missing_classes(images: ImageSet) -> Iterator[str]:
             f"defect, not {REFERENCE!r}."
         )
     for folder in class_folders(images.test_folder):
-        if folder.name != REFERENCE and not visible_images(folder):
+        if folder.name != REFERENCE and not list_images(folder):
             yield f"{folder}: contains no image ({', '.join(sorted(IMAGE_SUFFIXES))}). Add some or remove the folder."
 
 
@@ -104,42 +110,55 @@ def _wrong_pairs(images: ImageSet) -> Iterator[str]:
     by_key: dict[str, list[LabelledImage]] = {}
     for image in images.test:
         by_key.setdefault(image_key(image.path, images.test_folder), []).append(image)
-    for key, masks in masks_by_key(images.mask_folder).items():
+    for key, masks in masks_by_key(images.mask_folder, by_key).items():
         if key not in by_key:
-            yield f"{masks[0]}: there is no image {images.test_folder / key}.* for this mask. Add the image or remove "
-            "the mask."
-        elif len(masks) > 1:
+            yield (
+                f"{masks[0]}: there is no image {images.test_folder / key}.*{_or_whole(key)} for this mask. "
+                "Add the image or remove the mask."
+            )
+        elif len(masks) > 1 and not all(mask.parent.as_posix().endswith(f"/{key}") for mask in masks):
             yield f"{by_key[key][0].path}: has two masks, {masks[0]} and {masks[1]}. Remove the one that is wrong."
         elif len(by_key[key]) > 1:
             first, second = by_key[key][:2]
-            yield f"{masks[0]}: this mask could belong to {first.path} or to {second.path}. Remove or rename one of "
-            "these images."
+            yield (
+                f"{masks[0]}: this mask could belong to {first.path} or to {second.path}. Remove or rename one of "
+                "these images."
+            )
+
+
+def _or_whole(key: str) -> str:
+    """The other image that a mask in a folder of its own could belong to."""
+    return f", and no {key.rpartition('/')[0]}.*," if key.count("/") > 1 else ""
 
 
 def _wrong_masks(images: ImageSet, sizes: Sizes) -> Iterator[str]:
     """Masks that cannot be read, have a different size than their image, or contradict its class."""
     for image in images.test:
-        if image.mask is None:
+        if not image.masks:
             continue
         try:
-            marked = decode_mask(image.mask)
+            marked = decode_masks(image.masks)
         except UsageError as error:
             yield str(error)
             continue
         if marked.shape != sizes.get(image.path, marked.shape):
             height, width = sizes[image.path]
             yield (
-                f"{image.mask}: this mask has {marked.shape[1]} x {marked.shape[0]} pixels, but its image {image.path} "
-                f"has {width} x {height}. Use the mask that was drawn on this image."
+                f"{image.masks[0]}: this mask has {marked.shape[1]} x {marked.shape[0]} pixels, but its image "
+                f"{image.path} has {width} x {height}{_as_shown(image.path)}. Use the mask that was drawn on this "
+                "image."
             )
         elif image.anomalous and not marked.any():
             yield (
-                f"{image.mask}: this mask marks no pixel, but {image.path} is anomalous. A pixel is marked if it is "
-                "above half of the range (white). Mark the defect, or remove the mask."
+                f"{image.masks[0]}: this mask marks no pixel, but {image.path} is anomalous. A pixel is marked if it "
+                f"is above half of the range (white), or above 0 where no number is above {MOST_LABELS}. Mark the "
+                "defect, or remove the mask."
             )
         elif marked.any() and not image.anomalous:
-            yield f"{image.mask}: this mask marks pixels, but {image.path} is a reference image. Remove the mask or "
-            "move the image."
+            yield (
+                f"{image.masks[0]}: this mask marks pixels, but {image.path} is a reference image. Remove the mask "
+                "or move the image."
+            )
 
 
 def _tested_training_images(images: ImageSet, sizes: Sizes) -> Iterator[str]:
@@ -147,8 +166,9 @@ def _tested_training_images(images: ImageSet, sizes: Sizes) -> Iterator[str]:
     for image in images.test:
         same = trained.get(_content(image.path)) if image.path in sizes else None
         if same is not None:
-            yield f"{image.path}: this test image has the same content as the training image {same}. Remove one of "
-            "them."
+            yield (
+                f"{image.path}: this test image has the same content as the training image {same}. Remove one of them."
+            )
 
 
 def _content(path: Path) -> str:
@@ -163,6 +183,29 @@ def _warn_of_unknown_pixels(images: ImageSet, warn: Callable[[str], None]) -> No
             f"{images.name}: {len(unknown)} of {int(images.anomalous.sum())} anomalous images have no mask, so they "
             f"count only for the image-level results; the first is {unknown[0]} (expected mask: {wanted})."
         )
+
+
+def _warn_of_labels(images: ImageSet, warn: Callable[[str], None]) -> None:
+    labels = [mask for image in images.test for mask in image.masks if holds_labels(mask)]
+    if labels:
+        warn(
+            f"{images.name}: {len(labels)} masks contain only small numbers, as those of classes: all pixels above 0 "
+            f"count as marked; the first is {labels[0]}."
+        )
+
+
+def _warn_of_turning(images: ImageSet, warn: Callable[[str], None]) -> None:
+    """A mask has no orientation, so whether it was drawn on the image as it is shown cannot be seen from a square."""
+    masked = [image.path for image in images.test if image.masks and is_turned(image.path)]
+    if masked:
+        warn(
+            f"{images.name}: {len(masked)} test images with masks are turned, as their EXIF says and viewers show "
+            f"them; their masks must be those of the turned images. The first is {masked[0]}."
+        )
+
+
+def _as_shown(path: Path) -> str:
+    return " when turned as its EXIF says" if is_turned(path) else ""
 
 
 def _warn_of_squeezing(sizes: Sizes, warn: Callable[[str], None]) -> None:

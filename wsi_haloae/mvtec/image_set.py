@@ -4,6 +4,7 @@
     root/category/test/good/*             reference images for testing
     root/category/test/<defect>/*         anomalous images for testing
     root/category/ground_truth/<defect>/<stem>_mask.png
+    root/category/ground_truth/<defect>/<stem>/*.png      as in MVTec LOCO: all of them together are the image's mask
 
 Hidden files and folders (``._001.png`` of macOS, ``.ipynb_checkpoints``) are left out.
 """
@@ -11,6 +12,7 @@ Hidden files and folders (``._001.png`` of macOS, ``.ipynb_checkpoints``) are le
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.tiles.sources import list_images
+from wsi_haloae.images.files import list_images
 
 REFERENCE = "good"
 """MVTec's name for the folder of reference images."""
@@ -27,11 +29,11 @@ _MASK = "_mask"
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """A test image: its kind of defect (`REFERENCE` for none), and the file that marks the defect, if there is one."""
+    """A test image: its kind of defect (`REFERENCE` for none), and the files that mark the defect, if there are any."""
 
     path: Path
     defect: str
-    mask: Path | None
+    masks: tuple[Path, ...]
 
     @property
     def anomalous(self) -> bool:
@@ -58,7 +60,7 @@ class ImageSet:
     @property
     def has_mask(self) -> NDArray[np.bool_]:
         """For which test images every pixel is known, (n,): reference images, and images with a mask."""
-        return np.array([not image.anomalous or image.mask is not None for image in self.test], dtype=np.bool_)
+        return np.array([not image.anomalous or bool(image.masks) for image in self.test], dtype=np.bool_)
 
     @property
     def defects(self) -> tuple[str, ...]:
@@ -95,20 +97,15 @@ def find_folders(reference_dir: Path, test_dir: Path, mask_dir: Path | None) -> 
     """The user's own images; the set is named after the folder that contains both.
 
     ``reference_dir`` contains the training images. ``test_dir`` has a folder `REFERENCE` and one for each kind of
-    defect. ``mask_dir`` has the same folders; the mask of ``<defect>/<stem>.*`` is ``<defect>/<stem>_mask.*`` or
-    ``<defect>/<stem>.*``. Raises `UsageError` if a folder does not exist or test images are not in folders.
+    defect. ``mask_dir`` has the same folders; the mask of ``<defect>/<stem>.*`` is ``<defect>/<stem>_mask.*``,
+    ``<defect>/<stem>.*``, or all files in ``<defect>/<stem>/``.
+
+    Raises `UsageError` if a folder does not exist or test images are not in folders.
     """
     for folder in (reference_dir, test_dir, *([mask_dir] if mask_dir else [])):
         _require_folder(folder)
     above = Path(os.path.commonpath([reference_dir.resolve(), test_dir.resolve()]))
     return _find(above.name or test_dir.resolve().name, reference_dir, test_dir, mask_dir)
-
-
-def visible_images(folder: Path) -> list[Path]:
-    """Image files below a folder, sorted, without hidden ones."""
-    return [
-        path for path in list_images(folder) if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
 
 
 def class_folders(test_folder: Path) -> list[Path]:
@@ -121,30 +118,37 @@ def image_key(path: Path, test_folder: Path) -> str:
     return path.relative_to(test_folder).with_suffix("").as_posix()
 
 
-def masks_by_key(mask_folder: Path | None) -> dict[str, list[Path]]:
-    """The masks below a folder by the `image_key` of their image."""
-    found: dict[str, list[Path]] = {}
+def masks_by_key(mask_folder: Path | None, images: Collection[str]) -> dict[str, tuple[Path, ...]]:
+    """The masks below a folder by the `image_key` of their image, which is one of ``images`` if they belong to any.
+
+    Masks in a folder named after the image are parts of one mask.
+    """
+    found: dict[str, tuple[Path, ...]] = {}
     if mask_folder is None:
         return found
-    for path in visible_images(mask_folder):
-        found.setdefault(image_key(path, mask_folder).removesuffix(_MASK), []).append(path)
+    for path in list_images(mask_folder):
+        key = image_key(path, mask_folder).removesuffix(_MASK)
+        folder = key.rpartition("/")[0]
+        if folder in images and key not in images:
+            key = folder
+        found[key] = (*found.get(key, ()), path)
     return found
 
 
 def _find(name: str, train_folder: Path, test_folder: Path, mask_folder: Path | None) -> ImageSet:
     _require_folder(test_folder)
-    masks = masks_by_key(mask_folder)
+    paths = list_images(test_folder)
+    masks = masks_by_key(mask_folder, {image_key(path, test_folder) for path in paths})
     test = []
-    for path in visible_images(test_folder):
+    for path in paths:
         defect = path.relative_to(test_folder).parts[0]
         if defect == path.name:
             raise UsageError(
                 f"{path}: is in no folder of {test_folder}, so it is not known whether it is anomalous. Put reference "
                 f"images into {test_folder / REFERENCE}, and each kind of defect into its own folder."
             )
-        mask = next(iter(masks.get(image_key(path, test_folder), [])), None)
-        test.append(LabelledImage(path, defect, mask))
-    return ImageSet(name, tuple(visible_images(train_folder)), tuple(test), train_folder, test_folder, mask_folder)
+        test.append(LabelledImage(path, defect, masks.get(image_key(path, test_folder), ())))
+    return ImageSet(name, tuple(list_images(train_folder)), tuple(test), train_folder, test_folder, mask_folder)
 
 
 def _require_folder(folder: Path) -> None:

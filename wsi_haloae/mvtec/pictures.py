@@ -48,8 +48,8 @@ def write_pictures(folder: Path, category: CategoryImages, judged: Judged, rule:
 
 
 def _mask(image: LabelledImage) -> NDArray[np.bool_] | None:
-    if image.mask:
-        return read_mask(image.mask, SIZE)
+    if image.masks:
+        return read_mask(image.masks, SIZE)
     return None if image.anomalous else np.zeros((SIZE, SIZE), np.bool_)
 
 

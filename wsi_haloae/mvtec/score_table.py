@@ -19,7 +19,7 @@ def write_scores(path: Path, category: CategoryImages, judged: Judged) -> None:
         writer = csv.writer(stream)
         writer.writerow(["image", "defect", "mask", *columns])
         for number, image in enumerate(category.images.test):
-            words = (category.test.groups[number], image.defect, image.mask.name if image.mask else "")
+            words = (category.test.groups[number], image.defect, ", ".join(mask.name for mask in image.masks))
             values = [f"{values[number]:.6g}" for values in columns.values()]
             writer.writerow([*(safe_cell(printable(word)) for word in words), *values])
 

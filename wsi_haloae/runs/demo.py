@@ -44,7 +44,7 @@ def run_demo(output: Path, seed: int, device: str, reporter: Reporter) -> str:
     Raises `WsiHaloaeError` when a stage failed. A second call continues where the first one stopped.
     """
     slides = output / "slides"
-    with locked(slides):
+    with locked(slides, reporter.warn):
         _require_seed(slides / "seed.txt", seed)
         first = _synthetic_slide(slides / "train.tif", 2 * seed + 1, reporter)
         second = _synthetic_slide(slides / "score.tif", 2 * seed + 2, reporter)

@@ -43,7 +43,7 @@ def evaluate(scored: Path, output: Path | None, options: EvaluateOptions, report
     output = scored / StudyFile.EVALUATION if output is None else output.resolve()
     if not any(scored.glob(f"*/{STORE_NAME}")):
         raise UsageError(f"{scored}: no scored slide here; name the folder that 'wsi-haloae score -o' wrote.")
-    with locked(output, wait=True):  # it takes a minute, and several may judge by other outlines
+    with locked(output, reporter.warn, wait=True):  # it takes a minute, and several may judge by other outlines
         return _evaluate(scored, output, options, reporter)
 
 

@@ -44,7 +44,7 @@ def evaluate_tiles(model: Path, output: Path | None, options: EvaluateTilesOptio
     labelled, fit = options.folders.read(checkpoint.facts.tile_size, mpp)
     reporter.line(f"{len(labelled.classes):,} tiles, taken to be at the model's {mpp:.4g} µm/px")
     labelled, warnings = unseen(labelled, checkpoint.trained_on)
-    with locked(output):
+    with locked(output, reporter.warn):
         judged = _judge(checkpoint, model, labelled, fit, options, reporter)
         judged = replace(judged, warnings=[*warnings, *judged.warnings])
         write_tile_judgement(output, judged, checkpoint, options.folders.facts())

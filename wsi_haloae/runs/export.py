@@ -72,7 +72,7 @@ def export_slides(
 
 
 def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, Any], reporter: Reporter) -> int:
-    with locked(folder), naming_a_full_disk(folder):
+    with locked(folder, reporter.warn), naming_a_full_disk(folder):
         store = ScoreStore.open(folder / STORE_NAME)
         pending = store.count_tiles(store.pending_shards())
         if pending:

@@ -79,7 +79,7 @@ def run_mvtec(
     for images in sets:
         folder, record = output / images.name, RunRecorder("mvtec", arguments, reporter, first_warning)
         try:
-            with locked(folder):
+            with locked(folder, reporter.warn):
                 results.append(_one(images, folder, resolved, options, device, record))
         except (WsiHaloaeError, OSError) as error:
             if len(sets) == 1:

@@ -67,7 +67,7 @@ def train_tiles(
             return
         helpers = Helpers(ranks)
         try:
-            with locked(folder):
+            with locked(folder, reporter.warn):
                 remove_leftovers(output)
                 _train_tiles(sources, output, folder, config, options, helpers, record, reporter)
         finally:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.slide.image_file import common_tile_size
+from wsi_haloae.images.tile_size import common_tile_size
 from wsi_haloae.synthetic.mosaic_layout import MosaicLayout, make_mosaic_layout
 from wsi_haloae.synthetic.mosaic_tiles import ORIENTATIONS, PlacedTile, TileFiles, anomalous_class, place_tiles
 from wsi_haloae.synthetic.mosaic_truth import outlines, write_mosaic_table

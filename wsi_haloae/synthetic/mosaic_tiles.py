@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.slide.image_file import read_image
+from wsi_haloae.images.decode import decode_rgb
 from wsi_haloae.synthetic.mosaic_layout import Mask, MosaicLayout
 
 ORIENTATIONS = 8
@@ -55,7 +55,7 @@ class PlacedTile:
 
     def pixels(self) -> NDArray[np.uint8]:
         """The tile as the mosaic shows it, (s, s, 3). Raises `UsageError` if its file cannot be read."""
-        tile = read_image(self.file)
+        tile = decode_rgb(self.file)
         return np.rot90(tile[:, ::-1] if self.flip else tile, self.turn // 90)
 
 

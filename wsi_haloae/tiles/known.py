@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.images.decode import decode_rgb
 from wsi_haloae.provenance.fingerprints import image_hash
 from wsi_haloae.provenance.parts import PARTS, UNUSED, PartNumbers
 from wsi_haloae.provenance.trained_on import TrainedOn
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.provenance.used_tiles import UsedTiles
-from wsi_haloae.slide.image_file import read_image
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.store_header import GridRecord
 from wsi_haloae.tiles.grid import TileGrid
@@ -36,7 +36,7 @@ def known_tiles(use: SlideUse, grid: GridRecord, index: TileIndex) -> PartNumber
 
 def known_images(trained_on: TrainedOn, files: Sequence[Path]) -> PartNumbers:
     """The part that each image file (n,) is in, by its pixels; raises `UsageError` for one that cannot be read."""
-    return trained_on.parts_of(np.array([image_hash(read_image(file)) for file in files], np.int64))
+    return trained_on.parts_of(np.array([image_hash(decode_rgb(file)) for file in files], np.int64))
 
 
 def _overlapped(used: UsedTiles, grid: GridRecord, index: TileIndex) -> PartNumbers:

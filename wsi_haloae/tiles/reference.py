@@ -14,6 +14,8 @@ from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.atomic import own_folder, recover, remove
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.images.depth import told_of_dark
+from wsi_haloae.images.files import find_images
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable
@@ -28,13 +30,13 @@ from wsi_haloae.tiles.sources import (
     TileSource,
     TileStoreSource,
     group_by_regex,
-    list_images,
 )
 from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.tiles.tiling import MIN_COVERAGE, TILE_SIZE, Tiling, TilingSettings
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
-from wsi_haloae.workspace.slide_inputs import SlideInput, resolved
+from wsi_haloae.workspace.slide_inputs import SlideInput
 from wsi_haloae.workspace.slide_names import name_problem
+from wsi_haloae.workspace.slide_places import resolved
 
 Stratum = Literal["slide", "patient", "site"]
 """What training can balance tiles by."""
@@ -189,12 +191,14 @@ class ReferenceReader:
                 )
 
     def _open_images(self, folder: Path) -> TileSource:
-        files = list_images(folder)
+        files, hidden = find_images(folder)
         if not files:
             raise UsageError(
                 f"{folder}: this folder contains neither images nor tile stores (<slide>/{STORE_NAME}, "
                 "made by 'wsi-haloae tile')."
             )
+        if hidden:
+            self._reporter.line(f"{folder}: hidden images are left out ({hidden}, such as '._a.png')")
         if self._options.mpp is None:
             raise UsageError(
                 f"{folder}: image files state no pixel size. Pass --mpp, the micrometres per pixel of these images "
@@ -210,7 +214,10 @@ class ReferenceReader:
                 f"{folder}: each image counts as a separate group. If several come from one patient or slide, name the "
                 "groups with --group-regex or --manifest. Otherwise near-copies end up on both sides of the split."
             )
-        return ImageFolderSource(folder, self._options.mpp, files, groups)
+        source = ImageFolderSource(folder, self._options.mpp, files, groups)
+        if dark := told_of_dark(files):
+            self._reporter.warn(dark)
+        return source
 
     def _prepare_slide(self, path: Path) -> Callable[[], Sequence[TileSource]]:
         options, row = self._options, self._rows.get(resolved(path))

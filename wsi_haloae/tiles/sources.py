@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.neighbourhood import nowhere
 from wsi_haloae.errors import UsageError
-from wsi_haloae.slide.image_file import common_tile_size, read_image
+from wsi_haloae.images.decode import decode_rgb
+from wsi_haloae.images.files import IMAGE_SUFFIXES, list_images
+from wsi_haloae.images.tile_size import common_tile_size
 from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.positions import tile_positions
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.stores.tile_store import TileStore
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
 SPATIAL_BLOCK = 4
 """Tiles per side of the blocks that replace groups if there are too few slides."""
 
@@ -139,7 +140,7 @@ class ImageFolderSource:
 
     def read(self, number: int) -> NDArray[np.uint8]:
         """One tile, (s, s, 3) RGB."""
-        return read_image(self.files[number])
+        return decode_rgb(self.files[number])
 
     def digest(self) -> str:
         """Hex digest of the file names relative to the folder, and the files' bytes."""
@@ -212,11 +213,6 @@ class CombinedSource:
     def digest(self) -> str:
         """Hex digest of the parts' digests, in order."""
         return hashlib.sha256("".join(part.digest() for part in self.parts).encode()).hexdigest()
-
-
-def list_images(folder: Path) -> list[Path]:
-    """Image files below a folder, in a fixed order."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def group_by_regex(files: Sequence[Path], folder: Path, pattern: str) -> list[str]:

@@ -175,7 +175,7 @@ def naming_a_full_disk(folder: Path) -> Iterator[None]:
 
 
 def _under_lock(work: Work, slide: SlideInput, folder: Path, record: RunRecorder) -> int:
-    with locked(folder), naming_a_full_disk(folder):
+    with locked(folder, record.reporter.warn), naming_a_full_disk(folder):
         return work(slide, folder, record)
 
 

@@ -10,14 +10,16 @@
     anchors           another one, with tiles of reference tissue marked (``score --anchors``)
     split             train, validation or calibration
 
-What R, pandas and spreadsheets write for an unknown value (`UNKNOWN`) counts as an empty cell: two slides of patient
-NA do not belong to one patient.
+What R, pandas and spreadsheets write for an unknown value counts as an empty cell, and what people write for an unknown
+patient too (`wsi_haloae.workspace.unknown`): two slides of patient NA do not belong to one patient. Cells may be
+separated by commas, semicolons or tabs. A path may be written as in Windows, if it is relative.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
@@ -27,7 +29,9 @@ from typing import TYPE_CHECKING, Any
 from wsi_haloae.bounds.table import MANIFEST_BYTES, MANIFEST_COLUMNS, MANIFEST_ROWS
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Advance, Reporter
-from wsi_haloae.quoting import plain_cell, printable
+from wsi_haloae.quoting import FOREIGN, plain_cell, printable
+from wsi_haloae.workspace.table_file import as_windows_wrote, open_table
+from wsi_haloae.workspace.unknown import known, named
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -59,18 +63,8 @@ class ManifestRow:
 
 
 OUTLINES = ("annotations", "anchors")
+WHO = ("slide", "patient")
 COLUMNS = tuple(field.name for field in fields(ManifestRow))
-UNKNOWN = frozenset(
-    ("", "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None",
-     "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")
-)  # fmt: skip
-"""An unknown value, as R, Excel, SQL and Python write it: the defaults of ``pandas.read_csv``."""
-
-
-def known(cell: str | None) -> str | None:
-    """The value of a table cell; None if it is unknown or empty."""
-    value = (cell or "").strip()
-    return None if value in UNKNOWN else value
 
 
 def read_manifest(path: Path, reporter: Reporter | None = None) -> list[ManifestRow]:
@@ -83,20 +77,21 @@ def read_manifest(path: Path, reporter: Reporter | None = None) -> list[Manifest
         shown: AbstractContextManager[Advance] = nullcontext(_silent)
         if reporter and lines >= LONG:
             shown = reporter.track(f"reading {path.name}", lines, "rows")
-        with path.open(newline="", encoding="utf-8-sig") as stream, shown as advance:
-            rows = list(_rows(path, csv.reader(stream), advance))
+        with open_table(path, "path") as table, shown as advance:
+            rows = list(_rows(path, table, advance))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: cannot be read as a CSV manifest ({error}).") from None
     if not rows:
         raise UsageError(f"{path}: the manifest has no rows.")
+    unnamed = sum(row.patient is None for row in rows)
+    if reporter and 0 < unnamed < len(rows):
+        reporter.line(f"{path}: {unnamed:,} of {len(rows):,} rows name no patient; each counts as one of its own")
     return rows
 
 
 def _check_columns(manifest: Path, names: Sequence[str]) -> None:
     """Other columns are allowed, but a misspelt column of ours would be ignored without notice."""
     MANIFEST_COLUMNS.require(len(names), manifest, UsageError)
-    if len(names) == 1 and ";" in names[0]:
-        raise UsageError(f"{manifest}: its columns are separated by ';', but commas are needed. Save it with commas.")
     for name in names:
         alike = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.75)
         if alike and name not in COLUMNS:
@@ -113,16 +108,29 @@ def _rows(manifest: Path, table: Reader, advance: Advance) -> Iterator[ManifestR
     places = {name: number for number, name in enumerate(names) if name in COLUMNS}
     at_path, folder, most, told = places.pop("path"), manifest.parent, MANIFEST_ROWS.most, 0
     for number, cells in enumerate(table, 1):
-        if cells:
+        if any(map(str.strip, cells)):  # spreadsheets leave rows of separators
+            _refuse_more_cells(manifest, table.line_num, cells, len(names))
             cells.extend([""] * (len(names) - len(cells)))
-            known_cells = [
-                (name, text) for name, at in places.items() if (text := known(plain_cell(cells[at].strip())))
-            ]
+            known_cells = [(name, text) for name, at in places.items() if (text := _known(name, cells[at]))]
             yield _row(manifest, folder, table.line_num, cells[at_path].strip(), known_cells)
         if number % TOLD_ROWS == 0 or number > most:
             MANIFEST_ROWS.require(number, manifest, UsageError)
             advance(table.line_num - told)
             told = table.line_num
+
+
+def _refuse_more_cells(manifest: Path, line: int, cells: Sequence[str], columns: int) -> None:
+    """Cells without a column come from a separator inside a value, which moves the cells behind it."""
+    if any(cells[columns:]):
+        raise UsageError(
+            f"{manifest}, line {line}: {len(cells)} cells, but the header has {columns}. Put values that contain the "
+            'separator (0,25) into double quotes: "0,25".'
+        )
+
+
+def _known(name: str, cell: str) -> str | None:
+    text = plain_cell(cell.strip())
+    return named(text) if name in WHO else known(text)
 
 
 def _row(manifest: Path, folder: Path, line: int, written: str, known_cells: Iterable[tuple[str, str]]) -> ManifestRow:
@@ -131,17 +139,25 @@ def _row(manifest: Path, folder: Path, line: int, written: str, known_cells: Ite
     values: dict[str, Any] = {}
     for name, text in known_cells:
         if name in OUTLINES:
-            values[name] = folder / text
+            values[name] = _file(folder, text)
         elif name == "mpp":
             values[name] = _pixel_size(manifest, line, text)
         else:  # a value that is only compared and shown
-            values[name] = printable(text)
-    return ManifestRow(folder / written, **values)  # a file may have any name
+            values[name] = printable(as_windows_wrote(text))
+    return ManifestRow(_file(folder, written), **values)  # a file may have any name
+
+
+def _file(folder: Path, written: str) -> Path:
+    """The file of this name, or, where there is none, the one that Windows means by it."""
+    path = folder / written
+    if ("\\" in written or FOREIGN.search(written)) and not os.path.lexists(path):
+        return folder / as_windows_wrote(written).replace("\\", "/")
+    return path
 
 
 def _pixel_size(manifest: Path, line: int, text: str) -> float:
     try:
-        value = float(text)
+        value = float(text.replace(",", "."))
     except ValueError:
         raise UsageError(f"{manifest}, line {line}: mpp {text!r} is not a number.") from None
     if not 0 < value < 1000:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import glob
-import os
-import stat
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
+from wsi_haloae.slide.dicom import is_dicom_name
 from wsi_haloae.slide.properties import Slide
-from wsi_haloae.slide.readers import is_slide_name, open_slide
+from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
+from wsi_haloae.workspace.output_names import NameBy, output_names
+from wsi_haloae.workspace.slide_folders import MAC_COPY, hint, slides_in, slides_of_glob
+from wsi_haloae.workspace.slide_places import SlidePlaces, told
 
-NameBy = Literal["stem", "parent"]
-MOST_TOLD = 5
-"""How many missing files a warning names."""
+MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class SlideInput:
 
     @property
     def absolute(self) -> Path:
-        """The absolute path, with links resolved."""
-        return resolved(self.path)
+        """The absolute path. Links stay: a slide's other files lie beside the link, and outlines have its name."""
+        return self.path.absolute()
 
     def open(self) -> Slide:
         """The slide, opened; raises `SlideError` or `UsageError`."""
@@ -53,119 +53,96 @@ def find_slides(
     mpp: float | None,
     override_mpp: float | None,
     name_by: NameBy,
+    recursive: bool = False,
     reporter: Reporter | None = None,
 ) -> list[SlideInput]:
-    """All slides that the arguments name, in that order.
+    """All slides that the arguments name, in that order; with ``recursive``, those in subfolders too.
 
-    A manifest's mpp column works like ``--mpp``. ``reporter`` shows the progress of a long manifest, and gets a warning
-    that names its first files that do not exist: the other slides need not wait for them. Raises `UsageError` if no
-    slide is found, or if two slides would write to the same folder.
+    A manifest's mpp column works like ``--mpp``. All paths are looked at here: ``reporter`` gets a warning that names
+    the first that cannot be read, for the other slides need not wait for them, lines about what was left out, and the
+    progress of a long manifest. Raises `UsageError` if no slide is found, or if two would write to the same folder.
     """
     if mpp is not None and override_mpp is not None:
         raise UsageError("--mpp and --override-mpp were both given. Give only one of them.")
     given = override_mpp if override_mpp is not None else mpp
-    found = [
+    search = _Search(reporter, recursive=recursive)
+    rows = [row for argument in arguments for row in search.rows(argument)]
+    rows = [row if given is None else replace(row, mpp=given) for row in rows]
+    places = SlidePlaces()
+    slides = _without_repeats(rows, places, search)
+    search.say()
+    if not slides:
+        raise UsageError(f"no slides found in {', '.join(arguments)}.")
+    if reporter and places.problems and len(rows) > 1:  # one alone fails by itself
+        reporter.warn(told(places.problems, len(slides)))
+    return [
         SlideInput(
             path=row.path,
-            name=_name(row.path, name_by),
-            mpp=given if given is not None else row.mpp,
+            name=name,
+            mpp=row.mpp,
             override_mpp=override_mpp is not None,
             patient=row.patient,
             group=row.group,
             anchors=row.anchors,
         )
-        for argument in arguments
-        for row in _expand(argument, reporter)
+        for row, name in zip(slides, output_names([row.path for row in slides], name_by), strict=True)
     ]
-    places = _Places()
-    slides = _without_repeats(found, places)
-    if reporter and places.missing and len(arguments) < len(found):  # one that was named fails by itself
-        reporter.warn(_told_missing(places.missing, len(slides)))
-    if not slides:
-        raise UsageError(f"no slides found in {', '.join(arguments)}.")
-    _refuse_twins(slides)
-    return slides
 
 
-class _Places:
-    """Resolves many paths, one look at the disk for each. Folders are resolved once. ``missing`` does not exist."""
+class _Search:
+    """Finds the files that arguments name, and counts what is left out on the way."""
 
-    def __init__(self) -> None:
-        self.missing: list[Path] = []
-        self._folders: dict[str, str] = {}
+    def __init__(self, reporter: Reporter | None, *, recursive: bool) -> None:
+        self._reporter, self._recursive = reporter, recursive
+        self._lines: list[str] = []
+        self._left_out: Counter[str] = Counter()
 
-    def resolved(self, path: Path) -> str:
-        """The same file has the same place."""
-        try:
-            is_link = stat.S_ISLNK(os.lstat(path).st_mode)
-        except (OSError, ValueError) as error:
-            self.missing.append(path)
-            is_link = isinstance(error, ValueError)  # a NUL character
-        folder, name = os.path.split(path)
-        if is_link or name in {"", ".", ".."}:
-            return str(resolved(path))
-        if folder not in self._folders:
-            self._folders[folder] = str(resolved(Path(folder)))
-        return f"{self._folders[folder]}{os.sep}{name}"
+    def rows(self, argument: str) -> list[ManifestRow]:
+        """The slides that one argument names."""
+        path = Path(argument)
+        if path.is_dir():
+            found = slides_in(path, recursive=self._recursive)
+            if found.deeper:
+                self._lines.append(hint(path, found.deeper))
+        elif path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
+            rows = read_manifest(path, self._reporter)
+            seen = [row for row in rows if not row.path.name.startswith(MAC_COPY)]
+            self._left_out["hidden files"] += len(rows) - len(seen)
+            return seen
+        elif path.exists() or not glob.has_magic(argument):
+            return [ManifestRow(path)]
+        else:
+            found = slides_of_glob(argument)
+        self._left_out["hidden files"] += found.hidden
+        self._left_out["DICOM files that are no slides"] += found.foreign
+        return [ManifestRow(slide) for slide in found.slides]
+
+    def linked(self, path: Path, first: Path) -> None:
+        """Note that a path is a link to a slide that is there already."""
+        self._lines.append(f"{path}: the same slide as {first}, which is done once")
+
+    def say(self) -> None:
+        """Print what was noted."""
+        kinds = [f"{kind} ({count:,})" for kind, count in self._left_out.items() if count]
+        if self._reporter:
+            for line in (*self._lines, *([f"left out: {', '.join(kinds)}"] if kinds else [])):
+                self._reporter.line(line)
 
 
-def _told_missing(missing: Sequence[Path], slides: int) -> str:
-    more = f" and {len(missing) - MOST_TOLD:,} more" if len(missing) > MOST_TOLD else ""
-    return (
-        f"{len(missing):,} of {slides:,} slides cannot be found: {', '.join(map(str, missing[:MOST_TOLD]))}{more}. "
-        "They will fail; the others go on."
-    )
-
-
-def _without_repeats(found: Sequence[SlideInput], places: _Places) -> list[SlideInput]:
+def _without_repeats(rows: Sequence[ManifestRow], places: SlidePlaces, search: _Search) -> list[ManifestRow]:
     """`UsageError` for a slide that is named twice as two different ones."""
-    seen: dict[str, SlideInput] = {}
-    for slide in found:
-        first = seen.setdefault(places.resolved(slide.path), slide)
-        if first is not slide and (first.mpp, first.patient, first.group) != (slide.mpp, slide.patient, slide.group):
+    seen: dict[str, ManifestRow] = {}
+    for row in rows:
+        first = seen.setdefault(places.of(row.path), row)
+        if (first.mpp, first.patient, first.group) != (row.mpp, row.patient, row.group):
             raise UsageError(
-                f"{slide.path} is named twice, with different mpp, patient or group. Keep only one of its rows."
+                f"{row.path} is named twice{_also(row.path, first.path)}, with different mpp, patient or group. Keep "
+                "only one of its rows."
             )
+        if row.path.name != first.path.name and not is_dicom_name(row.path):
+            search.linked(row.path, first.path)
     return list(seen.values())
 
 
-def _expand(argument: str, reporter: Reporter | None) -> Iterable[ManifestRow]:
-    path = Path(argument)
-    if path.is_dir():
-        return [ManifestRow(slide) for slide in _slides_in(path)]
-    if path.suffix.lower() == ".csv" and path.is_file():
-        return read_manifest(path, reporter)
-    if path.exists() or not glob.has_magic(argument):
-        return [ManifestRow(path)]
-    found = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207  # absolute too
-    return [ManifestRow(Path(match)) for match in found]
-
-
-def _slides_in(folder: Path) -> list[Path]:
-    slides = [path for path in sorted(folder.iterdir()) if is_slide_name(path) and path.is_file()]
-    # The files of one DICOM series are one slide; OpenSlide opens it by any of them.
-    dicom = [path for path in slides if path.suffix.lower() == ".dcm"]
-    return [path for path in slides if path not in dicom[1:]]
-
-
-def _name(path: Path, name_by: NameBy) -> str:
-    return f"{resolved(path).parent.name}_{path.stem}" if name_by == "parent" else path.stem
-
-
-def resolved(path: Path) -> Path:
-    """The absolute path with links resolved. A path that cannot be resolved is reported when it is opened."""
-    try:
-        return path.resolve()
-    except (OSError, ValueError, RuntimeError):  # a NUL character, or a link to itself
-        return path.absolute()
-
-
-def _refuse_twins(slides: Sequence[SlideInput]) -> None:
-    seen: dict[str, SlideInput] = {}
-    for slide in slides:
-        twin = seen.setdefault(slide.name, slide)
-        if twin is not slide:
-            raise UsageError(
-                f"{twin.path} and {slide.path} would both write to '{slide.name}/'. "
-                "Pass --name-by parent to put the folder's name before the file's."
-            )
+def _also(path: Path, first: Path) -> str:
+    return "" if path == first else f", for it is one slide with {first}"

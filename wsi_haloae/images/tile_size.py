@@ -1,29 +1,12 @@
-"""Tiles stored as image files: read one, and find the size that a set of them shares."""
+"""The size that tiles stored as image files share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from wsi_haloae.bounds.pixels import UNREADABLE, open_image
 from wsi_haloae.errors import UsageError
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """An image as (h, w, 3) RGB, transparent parts on white. Raises `UsageError` if it cannot be read."""
-    try:
-        with path.open("rb") as file, open_image(file, path, UsageError) as image:
-            if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-                rgba = image.convert("RGBA")
-                white = Image.new("RGBA", rgba.size, "white")
-                return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
-            return np.asarray(image.convert("RGB"))
-    except UNREADABLE as error:
-        raise UsageError(f"{path}: cannot be read as an image ({error}).") from None
 
 
 def common_tile_size(files: Sequence[Path]) -> int:
