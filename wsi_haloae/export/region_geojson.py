@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.calibration.selection import Selection
-from wsi_haloae.export.feature_collection import finite, polygon_geometry, write_features
+from wsi_haloae.export.feature_collection import dsa_style, finite, polygon_geometry, write_features
 from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.heatmap.regions import Region
@@ -50,6 +50,7 @@ def _features(header: ScoreHeader, selection: Selection, regions: Sequence[Regio
                 "name": f"{REGION_NAME} {number}",
                 "isLocked": True,
                 "classification": classification,
+                **dsa_style(REGION_COLOUR, f"{REGION_NAME} {number}"),
                 "measurements": finite(
                     {
                         "Region area mm^2": region.polygon.area * slide.mpp_x * slide.mpp_y / 1e6,
