@@ -111,6 +111,11 @@ FORMATS: Mapping[str, Format] = {
         "wsi_haloae.export.ome_zarr:write_zarr_v2",
         is_default=False,
     ),
+    "dsa": Format(
+        {"annotation.dsa.json": "heatmap and regions as an annotation for Digital Slide Archive and HistomicsUI"},
+        "wsi_haloae.export.dsa:write_annotation",
+        is_default=False,
+    ),
     "anndata": Format(
         {"tiles.h5ad": "the tiles with the scores of all rules, for scanpy, squidpy and LazySlide"},
         "wsi_haloae.export.h5ad:write_anndata",

@@ -1,7 +1,7 @@
 """tiles.parquet: the columns of tiles.csv with their types, for pandas, polars, DuckDB and R.
 
-It is also GeoParquet 1.1 (https://geoparquet.org), which geopandas, QGIS and R's sf read: the last column, ``geometry``,
-is the outline of each tile in pixels of level 0, y downwards, without a coordinate reference system.
+It is also GeoParquet 1.1 (https://geoparquet.org), which geopandas, QGIS and R's sf read: the last column,
+``geometry``, is the outline of each tile in pixels of level 0, y downwards, without a coordinate reference system.
 Counts are int32 and scores float32, with nulls where the CSV has empty fields. Words (flags, state, criterion)
 are dictionary-encoded, and ``anomalous`` is a boolean. The schema's metadata names slide, model and criterion.
 """
