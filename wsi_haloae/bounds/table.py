@@ -60,6 +60,16 @@ JSON_BYTES = Bound("JSON_BYTES", 1 << 27, "bytes after unpacking", "GeoJSON")
 JSON_VALUES = Bound("JSON_VALUES", 16_000_000, "values", "GeoJSON; a vertex is three values")
 CROSSINGS = Bound("CROSSINGS", 10_000, "places where an outline crosses itself", "annotations, each polygon")
 OVERLAPS = Bound("OVERLAPS", 300_000, "places where outlines cross each other", "annotations, each class")
+COORDINATES = Bound("COORDINATES", 1 << 22, "tiles", "coordinates of tiles in HDF5")
+COORDINATES_BYTES = Bound(
+    "COORDINATES_BYTES",
+    1 << 31,
+    "bytes of memory to read them",
+    "coordinates of tiles in HDF5, in a process of its own",
+)
+COORDINATES_SECONDS = Bound(
+    "COORDINATES_SECONDS", 60, "seconds to read them", "coordinates of tiles in HDF5, in a process of its own"
+)
 MANIFEST_BYTES = Bound("MANIFEST_BYTES", 1 << 29, "bytes", "manifests")
 MANIFEST_COLUMNS = Bound("MANIFEST_COLUMNS", 1_000, "columns", "manifests")
 MANIFEST_ROWS = Bound("MANIFEST_ROWS", 1_200_000, "rows", "manifests")

@@ -28,6 +28,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(exists=True, path_type=Path),
     help="Score only tiles inside these polygons: a GeoJSON file, or a folder with <stem>.geojson for each slide.",
 )
+@options.coordinates
 @options.adaptation
 @click.option(
     "--stride",

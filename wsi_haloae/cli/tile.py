@@ -15,6 +15,7 @@ from wsi_haloae.cli import options
 @options.output_folder
 @options.pixel_size
 @options.tiling
+@options.coordinates
 @options.workers
 @options.overwrite
 @options.talk
@@ -27,6 +28,7 @@ def tile(
     mpp_target: float | None,
     tile_size: int,
     stride: int | None,
+    coordinates: Path | None,
     num_workers: int,
     overwrite: bool,
     quiet: bool,
@@ -45,5 +47,6 @@ def tile(
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, reporter=reporter)
-    chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), TissueConfig(), num_workers, overwrite)
+    settings = TilingSettings(mpp_target, tile_size, stride)
+    chosen = TileOptions(settings, TissueConfig(), num_workers, overwrite, coordinates)
     return tile_slides(found, output, chosen, arguments, reporter).exit_code

@@ -116,6 +116,18 @@ FORMATS: Mapping[str, Format] = {
         "wsi_haloae.export.dsa:write_annotation",
         is_default=False,
     ),
+    "trident": Format(
+        {"patches.trident.h5": "coordinates and scores of the tiles as TRIDENT reads them"},
+        "wsi_haloae.export.coordinates:write_trident",
+        is_default=False,
+        package="h5py",
+    ),
+    "clam": Format(
+        {"patches.clam.h5": "the same as CLAM and WSInfer read them"},
+        "wsi_haloae.export.coordinates:write_clam",
+        is_default=False,
+        package="h5py",
+    ),
     "anndata": Format(
         {"tiles.h5ad": "the tiles with the scores of all rules, for scanpy, squidpy and LazySlide"},
         "wsi_haloae.export.h5ad:write_anndata",

@@ -23,6 +23,7 @@ class ScoreOptions:
     stride: int | None = None
     num_workers: int = field(default_factory=available_cores)
     roi: Path | None = None
+    coordinates: Path | None = None
     maps: bool = False
     keep_tiles: bool = False
     overwrite: bool = False
