@@ -55,6 +55,7 @@ def test_squidpy_and_lazyslide_find_what_they_look_for(tmp_path: Path) -> None:
     spec = found.uns["tile_spec"]
     assert (spec["height"], spec["stride_width"], spec["mpp"], spec["base_downsample"]) == (64, 32, 1.0, 2.0)
     assert found.obs["tile_id"].tolist() == list(range(found.n_obs))
+    assert found.uns["spatialdata_attrs"]["region"] == found.obs["region"].unique().tolist()[0] == "tiles"
 
 
 def test_without_the_package_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@
                         are the top left corners, which are obs["x"] and obs["y"]
     uns["spatial"]      thumbnail of the slide, its scale and the width of a tile, as squidpy and scanpy look for them
     uns["tile_spec"]    size and stride of the tiles, as LazySlide keeps them
+    uns["spatialdata_attrs"]
+                        says that row ``tile_id`` belongs to that tile of the shapes "tiles": those of tiles.parquet
     obsm["layer_residuals"], obsm["layer_dissimilarities"]
                         (n, layers) float32, the inputs of the rules; uns["layers"] has the names of the layers
     uns                 slide, model, and the criterion by which tiles are called anomalous
@@ -35,6 +37,8 @@ from wsi_haloae.heatmap.assembly import grid_of
 from wsi_haloae.quoting import printable
 from wsi_haloae.stores.sharded import TileState
 
+_REGION = "tiles"
+
 
 def write_anndata(path: Path, source: OpenStore) -> None:
     """Write every tile, with the scores of all rules."""
@@ -45,7 +49,8 @@ def write_anndata(path: Path, source: OpenStore) -> None:
     obs = record_batch(tiles, slice(None)).to_pandas()
     obs["anomalous"] = obs["anomalous"].map({True: "yes", False: "no"}).astype("category")  # HDF5 has no null
     obs["tile_id"], obs["library_id"] = np.arange(len(tiles)), library
-    obs["library_id"] = obs["library_id"].astype("category")
+    obs["region"] = _REGION
+    obs = obs.astype({"library_id": "category", "region": "category"})
     obs.index = [f"{row}_{column}" for row, column in zip(index.row.tolist(), index.column.tolist(), strict=True)]
     table = anndata.AnnData(
         X=_known(descriptors.astype(np.float32), unscored),
@@ -64,6 +69,7 @@ def write_anndata(path: Path, source: OpenStore) -> None:
             "model": header.model.model_dump(mode="json", include={"sha256", "rule", "mpp", "display_range"}),
             "spatial": {library: _picture(source)},
             "tile_spec": tile_spec(header),
+            "spatialdata_attrs": {"region": _REGION, "region_key": "region", "instance_key": "tile_id"},
             "criterion": "" if tiles.selection is None else tiles.selection.words,
         },
     )
