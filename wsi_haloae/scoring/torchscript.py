@@ -4,11 +4,12 @@
 
 A softmax turns them into 1 - p and p, where p = 1 / (1 + exp(-z)) grows with the score:
 
-    z = STEEPNESS * (score - high) / (high - low)
+    u = (score - high) / (high - low)          in lengths of the colour bar above its upper end
+    z = sign(u) * ln(1 + STEEPNESS * |u|)      the odds p / (1 - p) are 1 + 4 u above it, and 1 / (1 - 4 u) below
 
-*low* and *high* are the ends of the colour bar, the 1st and 99.5th percentile of held-out reference tiles. So p is 0.5
-for a tile at the upper end, and 0.018 at the lower one. p is no probability and no p-value. The score is that of a
-slide before adaptation: the other tiles of the slide are not known here.
+*low* and *high* are the ends of the colour bar, the 1st and 99.5th percentile of held-out reference tiles. The logarithm
+keeps tiles apart that lie far beyond: with z in proportion to the score, p would be 1 for all of them. p is no
+probability and no p-value. The score is that of a slide before adaptation: the other tiles of the slide are not known.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from wsi_haloae.scoring.apply_rule import score_by
 from wsi_haloae.scoring.measured import Measured, Reference
 
 STEEPNESS = 4.0
-"""How far z goes from one end of the colour bar to the other. p reaches 1 in float32 four bars above the upper end."""
+"""The odds are 1 at the upper end of the colour bar, and 1 to 5 at the lower one."""
 TOLERANCE = 1e-3
 """The largest difference of z between the script and the model, relative to max(1, |z|)."""
 CPU = torch.device("cpu")
@@ -79,7 +80,8 @@ class _Logits(nn.Module):
         found = residuals(self._model, pixels, self._feature_range, self._config, decode=scoring.decodes, ssim=True)
         tissue = tissue_cells(pixels, self._model.map_size, scoring.glass_level)
         score = score_by(RULES[scoring.rule], Measured(found, tissue, self._reference), scoring)
-        z = STEEPNESS * (score - self._high) / (self._high - self._low)
+        beyond = (score - self._high) / (self._high - self._low)
+        z = beyond.sign() * (STEEPNESS * beyond.abs()).log1p()
         return torch.stack((torch.zeros_like(z), z), dim=1)
 
 
