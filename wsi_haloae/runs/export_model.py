@@ -56,10 +56,10 @@ def _readme(checkpoint: Checkpoint) -> str:
 For research only. Not a medical device.
 
 "{CLASSES[1]}" is p = 1 / (1 + exp(-z)) with u = (score - {high:.6g}) / {high - low:.6g} and
-z = sign(u) * ln(1 + {STEEPNESS:g} * |u|). The higher it is, the less is the tile like the reference tissue. It is **no
-probability** and no p-value. p = 0.5 is a score of {high:.6g}, which 1 in 200 of the held-out reference tiles exceeded; a
-tile above it gets the class "{CLASSES[1]}". Back: z = ln(p / (1 - p)), u = sign(z) * (exp(|z|) - 1) / {STEEPNESS:g},
-score = {high:.6g} + {high - low:.6g} * u.
+z = sign(u) * ln(1 + {STEEPNESS:g} * |u|). The higher it is, the less is the tile like the reference tissue. It is
+**no probability** and no p-value. p = 0.5 is a score of {high:.6g}, which 1 in 200 of the held-out reference tiles
+exceeded; a tile above it gets the class "{CLASSES[1]}". Back: z = ln(p / (1 - p)),
+u = sign(z) * (exp(|z|) - 1) / {STEEPNESS:g}, score = {high:.6g} + {high - low:.6g} * u.
 
 Score: {rule_words(checkpoint.facts.config.scoring)}. Model: {checkpoint.sha256}.
 Neither tissue, quality-control flags, p-values nor smoothing are in it.

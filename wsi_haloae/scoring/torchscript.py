@@ -7,9 +7,9 @@ A softmax turns them into 1 - p and p, where p = 1 / (1 + exp(-z)) grows with th
     u = (score - high) / (high - low)          in lengths of the colour bar above its upper end
     z = sign(u) * ln(1 + STEEPNESS * |u|)      the odds p / (1 - p) are 1 + 4 u above it, and 1 / (1 - 4 u) below
 
-*low* and *high* are the ends of the colour bar, the 1st and 99.5th percentile of held-out reference tiles. The logarithm
-keeps tiles apart that lie far beyond: with z in proportion to the score, p would be 1 for all of them. p is no
-probability and no p-value. The score is that of a slide before adaptation: the other tiles of the slide are not known.
+*low* and *high* are the ends of the colour bar, the 1st and 99.5th percentile of held-out reference tiles. The
+logarithm keeps tiles apart that lie far beyond: with z in proportion to the score, p would be 1 for all of them. p is
+no probability and no p-value. The score is that before adaptation: the other tiles of the slide are not known.
 """
 
 from __future__ import annotations
