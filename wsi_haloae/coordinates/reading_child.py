@@ -3,12 +3,11 @@
     python -P reading_child.py FILE ROWS BYTES SECONDS
 
 It writes a line of JSON, the attributes, and then the coordinates as little-endian int64. What a file lacks is said on
-stderr, and the exit code is `REFUSED`. It imports nothing of this package, so that it starts quickly.
+stderr, and the exit code is `REFUSED`. It imports next to nothing of this package, so that it starts quickly.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from typing import Any
@@ -16,20 +15,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from wsi_haloae.bounds.own_process import limit
+
 REFUSED = 3
 NAME = "coords"
 SIZES = ("patch_size", "patch_size_level0", "patch_level", "overlap", "level0_width", "level0_height")
-
-
-def limit(most_bytes: int, seconds: int) -> None:
-    """Let the system end this process if it takes more; where the system cannot, the parent's clock remains."""
-    try:
-        import resource  # noqa: PLC0415  # not on Windows
-    except ImportError:
-        return
-    for kind, most in ((resource.RLIMIT_AS, most_bytes), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
-        with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
-            resource.setrlimit(kind, (most, most))
 
 
 def coordinates(file: h5py.File, rows: int) -> h5py.Dataset:
