@@ -9,6 +9,7 @@
     │   ├── ResolutionError     the slide is coarser than the target
     │   └── RegionReadError     one region cannot be decoded; the rest can be read
     ├── AnnotationError         a file of annotations cannot be used
+    ├── CoordinatesError        a file of tile coordinates cannot be used, or does not fit the slide or the model
     ├── StoreError              a store is damaged, of another version, or made from other inputs
     ├── CheckpointError         a file is not a checkpoint of this package
     └── SetAsideError           workers died on a slide
@@ -58,6 +59,10 @@ class RegionReadError(SlideError):
 
 class AnnotationError(WsiHaloaeError):
     """A file of annotations that cannot be read, or does not contain the requested class."""
+
+
+class CoordinatesError(WsiHaloaeError):
+    """A file of tile coordinates that cannot be read, or does not fit the slide or the tiles that are asked for."""
 
 
 class StoreError(WsiHaloaeError):

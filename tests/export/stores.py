@@ -19,6 +19,7 @@ from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileIndex, TileState
 from wsi_haloae.stores.store_header import GridRecord, SlideRecord
 from wsi_haloae.tiles.grid import TileGrid
+from wsi_haloae.tiles.plan import ReadPlan
 
 UNUSED = SlideUse()
 """Of a slide that the model was not trained on."""
@@ -57,6 +58,11 @@ class Scene:
         return TileGrid(self.width, self.height, self.tile_size, self.stride, self.l0_scale_x, self.l0_scale_y)
 
     @property
+    def plan(self) -> ReadPlan:
+        scale_x, scale_y = self.l0_scale_x, self.l0_scale_y
+        return ReadPlan(0, scale_x, scale_y, scale_x, scale_y, scale_x * self.mpp_x, scale_y * self.mpp_y)
+
+    @property
     def slide(self) -> SlideRecord:
         return SlideRecord(
             name=self.name,
@@ -76,7 +82,7 @@ class Scene:
         return ScoreHeader(
             slide=self.slide,
             grid=GridRecord(**asdict(self.grid)),
-            read_plan={},
+            read_plan=asdict(self.plan),
             tissue={},
             model=ModelRecord(
                 sha256=self.model,

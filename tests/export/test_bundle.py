@@ -23,7 +23,7 @@ from wsi_haloae.export.formats import FORMATS, default_formats
 from wsi_haloae.export.open_store import ExportSettings
 from wsi_haloae.stores.sharded import TileState
 
-NOT_HERE = {"map.ome.zarr", "tiles.geojson.gz"}
+NOT_HERE = {"map.ome.zarr", "map.v2.ome.zarr", "tiles.geojson.gz"}
 """Files of stores with maps, and of other settings."""
 NAMES = {file for name in default_formats() for file in FORMATS[name].files} - NOT_HERE
 

@@ -58,6 +58,10 @@ def test_scored_tiles_have_measurements_and_no_class(tmp_path: Path) -> None:
         "objectType": "tile",
         "name": "tile 0_0",
         "isLocked": True,
+        "color": [49, 54, 149],
+        "label": "0",
+        "fillColor": "rgba(49,54,149,0.5)",
+        "lineColor": "rgb(49,54,149)",
         "measurements": {"Anomaly score": 0.0, "Tissue fraction": 0.100000001},
     }
 
@@ -68,6 +72,8 @@ def test_tiles_without_a_score_say_why(tmp_path: Path) -> None:
         properties = found[number]["properties"]
         assert properties["classification"]["name"] == name
         assert len(properties["classification"]["color"]) == 3
+        assert properties["label"] == name
+        assert "color" not in properties
         assert list(properties["measurements"]) == ["Tissue fraction"]
 
 

@@ -41,6 +41,23 @@ def test_anndata_reads_scores_places_and_facts(tmp_path: Path) -> None:
     assert found.uns["slide"]["mpp"].tolist() == [0.5, 0.5]
 
 
+def test_squidpy_and_lazyslide_find_what_they_look_for(tmp_path: Path) -> None:
+    anndata = pytest.importorskip("anndata")
+    scene = Scene(stride=32, l0_scale_x=2.0, l0_scale_y=2.0, name="slide\n1.svs")
+    write_exports(make_store(tmp_path / "scores.zarr", scene), tmp_path, formats=("anndata",))
+    found = anndata.read_h5ad(tmp_path / "tiles.h5ad")
+    assert not set(found.var_names) & set(found.obs.columns)  # colouring by a name that is both is refused
+    [library] = found.uns["spatial"]
+    assert found.obs["library_id"].unique().tolist() == [library] == ["slide\\n1.svs"]
+    picture, scale = (found.uns["spatial"][library][key] for key in ("images", "scalefactors"))
+    assert picture["hires"].shape == (73, 100, 3)
+    assert scale == {"tissue_hires_scalef": pytest.approx(0.1), "spot_diameter_fullres": 128}
+    spec = found.uns["tile_spec"]
+    assert (spec["height"], spec["stride_width"], spec["mpp"], spec["base_downsample"]) == (64, 32, 1.0, 2.0)
+    assert found.obs["tile_id"].tolist() == list(range(found.n_obs))
+    assert found.uns["spatialdata_attrs"]["region"] == found.obs["region"].unique().tolist()[0] == "tiles"
+
+
 def test_without_the_package_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "anndata", None)
     store = make_store(tmp_path / "scores.zarr", Scene())

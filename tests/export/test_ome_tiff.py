@@ -57,6 +57,16 @@ def test_sizes_are_physical(tmp_path: Path) -> None:
     assert pixels.planes[0].position_y == pytest.approx(0.26 * 16 * 1.9)
 
 
+def test_the_tags_of_tiff_say_the_same(tmp_path: Path) -> None:
+    path, _ = written(tmp_path, Scene(width=300 * 64, height=64, mpp_x=0.25, mpp_y=0.26, l0_scale_x=2.0))
+    with tifffile.TiffFile(path) as tiff:
+        for number, level in enumerate(tiff.series[0].levels):
+            page = level.pages[0]
+            assert page.resolutionunit == tifffile.RESUNIT.CENTIMETER
+            microns = [10_000 / one for one in page.resolution]
+            assert microns == pytest.approx([32 * 2**number, 16.64 * 2**number])
+
+
 def test_metadata_obeys_the_schema(tmp_path: Path) -> None:
     pytest.importorskip("xmlschema", reason="ome-types validates with xmlschema, which is not installed")
     path, _ = written(tmp_path, Scene(stride=32))

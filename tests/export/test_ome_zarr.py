@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 import zarr
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
+from ome_zarr_models.v04.image import Image as ImageV04
 from ome_zarr_models.v05.image import Image
+from pydantic_zarr.v2 import ArraySpec, GroupSpec
 
 from tests.export.stores import Scene, make_store
 from wsi_haloae.errors import StoreError
@@ -32,13 +35,18 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     maps = np.random.default_rng(0).random((tiles, SIDE, SIDE), np.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pixel_map, "BLOCK", 100)
-        write_exports(make_store(folder / "scores.zarr", scene, maps=maps), folder)
+        store = make_store(folder / "scores.zarr", scene, maps=maps)
+        write_exports(store, folder, formats=("ome-zarr", "map", "ome-zarr-v2"))
     return folder
 
 
+def described(path: Path) -> dict[str, Any]:
+    attributes = dict(zarr.open_group(path, mode="r").attrs)
+    return attributes.get("ome", attributes)  # type: ignore[return-value]
+
+
 def multiscales(path: Path) -> dict[str, Any]:
-    attributes: Any = zarr.open_group(path, mode="r").attrs["ome"]
-    return attributes["multiscales"][0]  # type: ignore[no-any-return]
+    return described(path)["multiscales"][0]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("name", ["heatmap.ome.zarr", "map.ome.zarr"])
@@ -52,7 +60,44 @@ def test_is_valid_ome_zarr(written: Path, name: str) -> None:
         assert np.isnan(array.fill_value)
 
 
-@pytest.mark.parametrize(("name", "levels"), [("heatmap.ome.zarr", 1), ("map.ome.zarr", 2)])
+@pytest.mark.parametrize("name", ["heatmap.v2.ome.zarr", "map.v2.ome.zarr"])
+def test_is_valid_ome_zarr_of_the_version_that_qupath_reads(written: Path, name: str) -> None:
+    group = zarr.open_group(written / name, mode="r", zarr_format=2)
+    ImageV04.model_rebuild(_types_namespace={"ArraySpec": ArraySpec, "GroupSpec": GroupSpec})  # it forgot to
+    image = ImageV04.from_zarr(group)
+    newer = zarr.open_group(written / name.replace(".v2", ""), mode="r")
+    assert image.attributes.multiscales[0].version == "0.4"
+    for dataset in image.attributes.multiscales[0].datasets:
+        header = json.loads((written / name / dataset.path / ".zarray").read_text(encoding="utf-8"))
+        assert header["zarr_format"] == 2
+        assert header["dimension_separator"] == "/"
+        assert header["compressor"] == {"id": "zlib", "level": 6}, "Java unpacks it without a further library"
+        assert header["fill_value"] == "NaN"
+        np.testing.assert_array_equal(group[dataset.path][:], newer[dataset.path][:])  # type: ignore[index]
+    assert (written / "map.v2.ome.zarr" / "0" / "0" / "1").is_file()
+
+
+@pytest.mark.parametrize("name", ["heatmap.ome.zarr", "heatmap.v2.ome.zarr"])
+def test_viewers_get_colour_and_range(written: Path, name: str) -> None:
+    """By the reader on which napari's plugin is built."""
+    location = parse_url(written / name, mode="r")
+    assert location is not None
+    [node] = Reader(location)()
+    assert node.metadata["contrast_limits"] == [[0.0, 255.0]]
+    assert node.metadata["channel_names"] == ["Anomaly score"]
+    assert node.metadata["colormap"][0][1] == [0xD7 / 255, 0x30 / 255, 0x27 / 255]
+    [channel] = described(written / name)["omero"]["channels"]
+    assert channel["window"]["max"] > 255, "a slider reaches the highest score"
+
+
+def test_a_map_without_a_range_says_none(written: Path) -> None:
+    assert "omero" not in described(written / "map.ome.zarr")
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [("heatmap.ome.zarr", 1), ("map.ome.zarr", 2), ("heatmap.v2.ome.zarr", 1), ("map.v2.ome.zarr", 2)],
+)
 def test_the_reader_of_napari_finds_every_level_in_its_place(written: Path, name: str, levels: int) -> None:
     location = parse_url(written / name, mode="r")
     assert location is not None

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import shapely
+from numpy.typing import NDArray
 from pyarrow import parquet
 
 from tests.export.stores import Scene, make_store
@@ -54,6 +56,9 @@ def test_it_says_what_the_csv_says(
     rows = file.read().to_pylist()
     assert len(rows) == len(expected) == 192
     for row, words in zip(rows, expected, strict=True):
+        assert shapely.from_wkb(row.pop("geometry")).bounds == (
+            row["x"], row["y"], row["x"] + row["width"], row["y"] + row["height"]
+        )  # fmt: skip
         assert list(row) == list(words)
         row["anomalous"] = {True: "yes", False: "no", None: ""}[row["anomalous"]]
         for name, word in words.items():
@@ -72,6 +77,21 @@ def test_types_and_metadata(store: ScoreStore, tmp_path: Path) -> None:
     assert metadata["slide"] == "scene.svs"
     assert metadata["model_sha256"] == "a" * 64
     assert metadata["criterion"] == "score above 2.5"
+
+
+@pytest.mark.parametrize("kept", [None, np.zeros((12, 16), np.bool_)], ids=["tiles", "no tile"])
+def test_geopandas_reads_outlines(tmp_path: Path, kept: NDArray[np.bool_] | None) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    source = OpenStore(make_store(tmp_path / "scores.zarr", Scene(), kept=kept))
+    write_tile_parquet(tmp_path / "tiles.parquet", source)
+    frame = geopandas.read_parquet(tmp_path / "tiles.parquet")
+    assert frame.crs is None
+    assert frame.geometry.name == "geometry"
+    assert len(frame) == len(source.tiles)
+    if len(frame):
+        assert frame.total_bounds.tolist() == [0, 0, 1000, 730]
+        near = frame[frame.geometry.intersects(shapely.box(70, 70, 140, 80))]
+        assert near[["row", "column"]].to_numpy().tolist() == [[1, 1], [1, 2]]
 
 
 def test_pandas_reads_words_as_categories(store: ScoreStore, tmp_path: Path) -> None:

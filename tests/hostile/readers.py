@@ -289,12 +289,34 @@ def _make_record(folder: Path) -> None:
     (folder / "a/run.json").write_text(json.dumps(document))
 
 
+def _make_coordinates(folder: Path) -> None:
+    from tests.coordinates.files import clam, trident
+
+    places = np.stack(np.meshgrid(np.arange(0, 1000, 64), np.arange(0, 700, 64)), -1).reshape(-1, 2)
+    trident(folder / "trident.h5", places, side=64)
+    clam(folder / "clam.h5", places.astype(np.int32), size=64, level=0)
+    clam(folder / "floats.h5", places.astype(float), size=64, level=0)
+
+
+def _read_coordinates(path: Path, _folder: Path) -> None:
+    from wsi_haloae.coordinates.reading import read_coordinates
+    from wsi_haloae.slide.memory import MemorySlide
+    from wsi_haloae.tiles.grid import TileGrid
+    from wsi_haloae.tiles.placing import place_on, require_fitting
+
+    slide, grid = MemorySlide(np.zeros((700, 1000, 3), np.uint8)), TileGrid(1000, 700, 64, 64, 1.0, 1.0)
+    given = read_coordinates(path)
+    require_fitting(given, slide.properties, grid)
+    place_on(grid, given.locations)
+
+
 READERS: dict[str, FuzzedReader] = {
     "slide": FuzzedReader(_make_slides, _read_slide, seldom=20),
     "dicom": FuzzedReader(_make_dicom, _read_dicom),
     "image": FuzzedReader(_make_images, _read_image),
     "geojson": FuzzedReader(_make_geojson, _read_annotations),
     "annotations": FuzzedReader(_make_other_annotations, _read_annotations),
+    "coordinates": FuzzedReader(_make_coordinates, _read_coordinates, seldom=10),
     "manifest": FuzzedReader(_make_manifests, _read_manifest),
     "config": FuzzedReader(_make_configs, _read_config, seldom=4),
     "checkpoint": FuzzedReader(_make_checkpoint, _read_checkpoint, seldom=4),

@@ -67,6 +67,16 @@ OVERLAPS = Bound("OVERLAPS", 300_000, "places where outlines cross each other", 
 NESTED_VERTICES = Bound(
     "NESTED_VERTICES", 5_000_000, "vertices of smaller outlines in larger ones", "annotations of different classes"
 )
+COORDINATES = Bound("COORDINATES", 1 << 22, "tiles", "coordinates of tiles in HDF5")
+COORDINATES_BYTES = Bound(
+    "COORDINATES_BYTES",
+    1 << 31,
+    "bytes of memory to read them",
+    "coordinates of tiles in HDF5, in a process of its own",
+)
+COORDINATES_SECONDS = Bound(
+    "COORDINATES_SECONDS", 60, "seconds to read them", "coordinates of tiles in HDF5, in a process of its own"
+)
 MANIFEST_BYTES = Bound("MANIFEST_BYTES", 1 << 29, "bytes", "manifests")
 MANIFEST_COLUMNS = Bound("MANIFEST_COLUMNS", 1_000, "columns", "manifests")
 MANIFEST_ROWS = Bound("MANIFEST_ROWS", 1_200_000, "rows", "manifests")

@@ -14,6 +14,7 @@ from wsi_haloae.cli.demo import demo
 from wsi_haloae.cli.evaluate import evaluate
 from wsi_haloae.cli.evaluate_tiles import evaluate_tiles
 from wsi_haloae.cli.export import export
+from wsi_haloae.cli.export_model import export_model
 from wsi_haloae.cli.info import info
 from wsi_haloae.cli.mvtec import mvtec
 from wsi_haloae.cli.score import score
@@ -38,7 +39,10 @@ def cli() -> None:
     """
 
 
-for command in (info, tile, train_tiles, score, status, verify, export, view, evaluate, evaluate_tiles, mvtec, demo):
+COMMANDS = (
+    info, tile, train_tiles, score, status, verify, export, export_model, view, evaluate, evaluate_tiles, mvtec, demo
+)  # fmt: skip
+for command in COMMANDS:
     cli.add_command(command)
 
 

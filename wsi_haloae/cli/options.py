@@ -106,6 +106,16 @@ def tiling(command: Command) -> Command:
     )(command)
 
 
+def coordinates(command: Command) -> Command:
+    """``--coordinates``."""
+    return click.option(
+        "--coordinates",
+        type=click.Path(exists=True, path_type=Path),
+        help="Take the tiles that another program has chosen, instead of finding tissue: an HDF5 file of TRIDENT, CLAM "
+        "or WSInfer, or a folder with <stem>_patches.h5 or <stem>.h5 for each slide. Needs the package h5py.",
+    )(command)
+
+
 def adaptation(command: Command) -> Command:
     """``--adapt``, ``--anchors`` and ``--smooth``."""
     command = click.option(

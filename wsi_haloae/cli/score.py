@@ -30,6 +30,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
     "<stem>.geojson, .xml or .json for each slide.",
 )
 @options.annotated_objects
+@options.coordinates
 @options.adaptation
 @click.option(
     "--stride",

@@ -15,6 +15,7 @@ from wsi_haloae.cli import options
 @options.output_folder
 @options.pixel_size
 @options.tiling
+@options.coordinates
 @options.workers
 @options.overwrite
 @options.dry_run
@@ -29,6 +30,7 @@ def tile(
     mpp_target: float | None,
     tile_size: int,
     stride: int | None,
+    coordinates: Path | None,
     num_workers: int,
     overwrite: bool,
     dry_run: bool,
@@ -50,7 +52,8 @@ def tile(
     found = find_slides(
         slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, recursive=recursive, reporter=reporter
     )
-    chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), TissueConfig(), num_workers, overwrite)
+    settings = TilingSettings(mpp_target, tile_size, stride)
+    chosen = TileOptions(settings, TissueConfig(), num_workers, overwrite, coordinates)
     if dry_run:
         from wsi_haloae.runs.forecast import forecast
         from wsi_haloae.runs.tile_forecast import TileStudy

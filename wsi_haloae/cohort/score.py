@@ -195,6 +195,7 @@ def _task(
         options,
         model=options.model.resolve(),
         roi=None if options.roi is None else options.roi.resolve(),
+        coordinates=None if options.coordinates is None else options.coordinates.resolve(),
         num_workers=max(1, options.num_workers // cluster.sharing),
     )
     return SlideTask(

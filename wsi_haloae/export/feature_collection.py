@@ -1,6 +1,7 @@
 """GeoJSON files of objects for QuPath, one feature per line, written without holding them all in memory.
 
-The files follow the rules of QuPath's own reader (`QuPathTypeAdapters` and `MeasurementList` in qupath-core).
+The files follow the rules of QuPath's own reader (`QuPathTypeAdapters` and `MeasurementList` in qupath-core). Digital
+Slide Archive reads GeoJSON too, and takes `dsa_style` from the properties.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -44,6 +45,12 @@ def polygon_geometry(polygon: Polygon, left: float, top: float) -> dict[str, Any
     rings = (polygon.exterior, *polygon.interiors)
     coordinates = [[[_number(x - left), _number(y - top)] for x, y in ring.coords] for ring in rings]
     return {"type": "Polygon", "coordinates": coordinates}
+
+
+def dsa_style(colour: Sequence[int], label: str) -> dict[str, str]:
+    """Colours and label in the words of Digital Slide Archive, which knows none of QuPath's."""
+    rgb = ",".join(map(str, colour))
+    return {"label": label, "fillColor": f"rgba({rgb},0.5)", "lineColor": f"rgb({rgb})"}
 
 
 def finite(measurements: Mapping[str, float]) -> dict[str, float]:

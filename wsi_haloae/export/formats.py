@@ -103,8 +103,33 @@ FORMATS: Mapping[str, Format] = {
         {"map.ome.zarr": "the anomaly map of the whole slide, finer than tiles (from score --maps)"},
         "wsi_haloae.export.ome_zarr:write_map_zarr",
     ),
+    "ome-zarr-v2": Format(
+        {
+            "heatmap.v2.ome.zarr": "the scores as OME-Zarr 0.4 (Zarr 2), which QuPath 0.6 to 0.8 read",
+            "map.v2.ome.zarr": "the anomaly map as OME-Zarr 0.4 (from score --maps)",
+        },
+        "wsi_haloae.export.ome_zarr:write_zarr_v2",
+        is_default=False,
+    ),
+    "dsa": Format(
+        {"annotation.dsa.json": "heatmap and regions as an annotation for Digital Slide Archive and HistomicsUI"},
+        "wsi_haloae.export.dsa:write_annotation",
+        is_default=False,
+    ),
+    "trident": Format(
+        {"patches.trident.h5": "coordinates and scores of the tiles as TRIDENT reads them"},
+        "wsi_haloae.export.coordinates:write_trident",
+        is_default=False,
+        package="h5py",
+    ),
+    "clam": Format(
+        {"patches.clam.h5": "the same as CLAM and WSInfer read them"},
+        "wsi_haloae.export.coordinates:write_clam",
+        is_default=False,
+        package="h5py",
+    ),
     "anndata": Format(
-        {"tiles.h5ad": "the tiles with the scores of all rules, for scanpy and squidpy"},
+        {"tiles.h5ad": "the tiles with the scores of all rules, for scanpy, squidpy and LazySlide"},
         "wsi_haloae.export.h5ad:write_anndata",
         is_default=False,
         package="anndata",

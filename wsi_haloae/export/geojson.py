@@ -2,7 +2,7 @@
 
 Three choices:
 
-- Scored tiles have no classification. QuPath does not need one: its measurement maps colour the
+- Scored tiles have a colour but no classification. QuPath does not need one: its measurement maps colour the
   tiles. A class would imply a threshold that nobody has set.
 - Tiles without a score are included with the class "Unreadable" or "Pending", so that each gap in
   the map is explained.
@@ -12,6 +12,7 @@ Three choices:
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_haloae.export.feature_collection import finite, write_features
+from wsi_haloae.export.feature_collection import dsa_style, finite, write_features
 from wsi_haloae.export.identity import slide_namespace
+from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.stores.scored_tiles import STATE_WORDS, ScoredTiles
 from wsi_haloae.stores.sharded import TileIndex, TileState
 from wsi_haloae.stores.store_header import SlideRecord
@@ -61,6 +63,7 @@ def qupath_rectangles(index: TileIndex, slide: SlideRecord) -> NDArray[np.int64]
 def tile_features(tiles: ScoredTiles, wanted: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
     """One feature for each of the ``wanted`` tiles (n,) that lies inside the slide's bounds."""
     index, namespace = tiles.index, slide_namespace(tiles.header)
+    colours = ColourScale(*tiles.header.model.display_range).rgba(tiles.score)[:, :3]
     columns = zip(
         qupath_rectangles(index, tiles.header.slide).tolist(),
         index.row.tolist(),
@@ -69,10 +72,11 @@ def tile_features(tiles: ScoredTiles, wanted: NDArray[np.bool_]) -> Iterator[dic
         tiles.score.tolist(),
         tiles.p_value.tolist(),
         tiles.state.tolist(),
+        colours.tolist(),
         wanted.tolist(),
         strict=True,
     )
-    for (left, top, right, bottom), row, column, tissue, score, p_value, state, is_wanted in columns:
+    for (left, top, right, bottom), row, column, tissue, score, p_value, state, colour, is_wanted in columns:
         if right <= left or bottom <= top or not is_wanted:
             continue
         ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
@@ -84,7 +88,7 @@ def tile_features(tiles: ScoredTiles, wanted: NDArray[np.bool_]) -> Iterator[dic
                 "objectType": "tile",
                 "name": f"tile {row}_{column}",
                 "isLocked": True,
-                **_classification(TileState(state)),
+                **(scored_colour(colour, score) if state == TileState.DONE else _classification(TileState(state))),
                 "measurements": finite(
                     {SCORE_MEASUREMENT: score, P_VALUE_MEASUREMENT: p_value, TISSUE_MEASUREMENT: tissue}
                 ),
@@ -92,7 +96,11 @@ def tile_features(tiles: ScoredTiles, wanted: NDArray[np.bool_]) -> Iterator[dic
         }
 
 
+def scored_colour(colour: list[int], score: float) -> dict[str, Any]:
+    """The colour of a score (r, g, b) in the words of QuPath and of Digital Slide Archive; nothing for NaN."""
+    return {"color": colour, **dsa_style(colour, f"{score:.3g}")} if math.isfinite(score) else {}
+
+
 def _classification(state: TileState) -> dict[str, Any]:
-    if state is TileState.DONE:
-        return {}
-    return {"classification": {"name": STATE_WORDS[state].capitalize(), "color": _STATE_COLOURS[state]}}
+    name, colour = STATE_WORDS[state].capitalize(), _STATE_COLOURS[state]
+    return {"classification": {"name": name, "color": colour}, **dsa_style(colour, name)}

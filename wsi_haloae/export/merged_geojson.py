@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from wsi_haloae.export.feature_collection import PACKED, finite, polygon_geometry, write_features
-from wsi_haloae.export.geojson import SCORE_MEASUREMENT, TISSUE_MEASUREMENT, below, tile_features, write_tile_geojson
+from wsi_haloae.export.geojson import (
+    SCORE_MEASUREMENT,
+    TISSUE_MEASUREMENT,
+    below,
+    scored_colour,
+    tile_features,
+    write_tile_geojson,
+)
 from wsi_haloae.export.identity import slide_namespace
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.heatmap.assembly import Heatmap
@@ -47,10 +54,12 @@ def write_merged_geojson(
         wanted &= heatmap.values >= min_score
     merged = merge_equal(heatmap, wanted, CellEdges.of(heatmap, tiles.header.slide), scale)
     single = tile_features(tiles, ~np.isfinite(tiles.score) & ~below(tiles, min_score))
-    write_features(path, chain(_features(tiles, heatmap, merged), single))
+    write_features(path, chain(_features(tiles, heatmap, merged, scale), single))
 
 
-def _features(tiles: ScoredTiles, heatmap: Heatmap, merged: list[MergedCells]) -> Iterator[dict[str, Any]]:
+def _features(
+    tiles: ScoredTiles, heatmap: Heatmap, merged: list[MergedCells], scale: ColourScale
+) -> Iterator[dict[str, Any]]:
     left, top = (tiles.header.slide.bounds or (0, 0))[:2]
     namespace = slide_namespace(tiles.header)
     tissue = np.zeros(heatmap.values.shape, np.float32)
@@ -58,6 +67,7 @@ def _features(tiles: ScoredTiles, heatmap: Heatmap, merged: list[MergedCells]) -
     for one in merged:
         row, column, count = int(one.rows[0]), int(one.columns[0]), len(one.rows)
         scores = heatmap.values[one.rows, one.columns].astype(np.float64)
+        colour = scale.rgba(np.array(scores.mean(), np.float32))[:3].tolist()
         yield {
             "type": "Feature",
             "id": str(uuid.uuid5(namespace, f"merged tiles {row} {column}")),
@@ -66,6 +76,7 @@ def _features(tiles: ScoredTiles, heatmap: Heatmap, merged: list[MergedCells]) -
                 "objectType": "tile",
                 "name": f"tile {row}_{column}" if count == 1 else f"{count} tiles from {row}_{column}",
                 "isLocked": True,
+                **scored_colour(colour, float(scores.mean())),
                 "measurements": finite(
                     {
                         SCORE_MEASUREMENT: float(scores.mean()),

@@ -2,8 +2,9 @@
 
 One channel, tiled, deflate-compressed, with a pyramid in SubIFDs, as in the OME-TIFF specification
 (https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html). Cells without
-a score are NaN. ``PositionX/Y`` is the position of the corner of cell (0, 0), measured from the
-slide's own top left corner. It is not 0 if tiles overlap (see `Heatmap`).
+a score are NaN. The pixel size is also in the tags of TIFF itself, in cells per centimetre, for programs that read no
+OME metadata. ``PositionX/Y`` is the position of the corner of cell (0, 0), measured from the slide's own top left
+corner. It is not 0 if tiles overlap (see `Heatmap`).
 """
 
 from __future__ import annotations
@@ -37,9 +38,18 @@ def write_ome_tiff(path: Path, source: OpenStore) -> None:
         "software": "wsi-haloae",
     }
     with replacing(path) as partial, tifffile.TiffWriter(partial, ome=True, byteorder="<") as tiff:
-        tiff.write(levels[0], subifds=len(levels) - 1, metadata=_ome_metadata(heatmap, header), **options)
-        for level in levels[1:]:
-            tiff.write(level, subfiletype=1, metadata=None, **options)
+        first = {"subifds": len(levels) - 1, "metadata": _ome_metadata(heatmap, header)}
+        smaller = {"subfiletype": 1, "metadata": None}
+        for number, level in enumerate(levels):
+            where = smaller if number else first
+            tiff.write(level, **where, **options, **_resolution(heatmap, header, 2**number))
+
+
+def _resolution(heatmap: Heatmap, header: ScoreHeader, downsample: int) -> dict[str, Any]:
+    """Pixels per centimetre."""
+    width, height = header.slide.mpp_x * heatmap.l0_cell_width, header.slide.mpp_y * heatmap.l0_cell_height
+    cells = 10_000 / (width * downsample), 10_000 / (height * downsample)
+    return {"resolution": cells, "resolutionunit": "CENTIMETER"}
 
 
 def _ome_metadata(heatmap: Heatmap, header: ScoreHeader) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """tiles.parquet: the columns of tiles.csv with their types, for pandas, polars, DuckDB and R.
 
+It is also GeoParquet 1.1 (https://geoparquet.org), which geopandas, QGIS and R's sf read: the last column,
+``geometry``, is the outline of each tile in pixels of level 0, y downwards, without a coordinate reference system.
 Counts are int32 and scores float32, with nulls where the CSV has empty fields. Words (flags, state, criterion)
 are dictionary-encoded, and ``anomalous`` is a boolean. The schema's metadata names slide, model and criterion.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import shapely
 from numpy.typing import NDArray
 from pyarrow import parquet
 
@@ -22,6 +26,7 @@ from wsi_haloae.stores.scored_tiles import STATE_WORDS, ScoredTiles
 
 ROW_GROUP = 1 << 14
 """Tiles per row group: the largest number that is held as Arrow arrays at once."""
+_GEOMETRY = pa.field("geometry", pa.binary())
 _WORD = pa.dictionary(pa.int8(), pa.string())
 _TYPES = {
     **dict.fromkeys(("x", "y", "width", "height", "row", "column"), pa.int32()),
@@ -40,15 +45,18 @@ def write_tile_parquet(path: Path, source: OpenStore) -> None:
         "model_sha256": header.model.sha256,
         "rule": header.model.rule,
         "criterion": "" if selection is None else selection.words,
+        "geo": json.dumps(_geo(tiles)),
     }
-    schema = _schema().with_metadata(metadata)
+    schema = _schema().append(_GEOMETRY).with_metadata(metadata)
     with (
         replacing(path) as partial,
         partial.open("wb") as stream,  # Arrow cannot open a file whose name is not UTF-8
         parquet.ParquetWriter(stream, schema, compression="zstd") as writer,
     ):
         for start in range(0, len(tiles), ROW_GROUP):
-            writer.write_batch(record_batch(tiles, slice(start, start + ROW_GROUP)).replace_schema_metadata(metadata))
+            place = slice(start, start + ROW_GROUP)
+            batch = record_batch(tiles, place).append_column(_GEOMETRY, _outlines(tiles, place))
+            writer.write_batch(batch.replace_schema_metadata(metadata))
 
 
 def record_batch(tiles: ScoredTiles, place: slice) -> pa.RecordBatch:
@@ -78,6 +86,21 @@ def record_batch(tiles: ScoredTiles, place: slice) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.array(columns[field.name]).cast(field.type) for field in schema], schema=schema
     )
+
+
+def _geo(tiles: ScoredTiles) -> dict[str, Any]:
+    """What GeoParquet asks for; ``crs`` null is a plane of its own, not a place on Earth."""
+    first, last = tiles.index.location, tiles.index.location + tiles.index.size
+    column = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}
+    if len(tiles):
+        column["bbox"] = [*first.min(axis=0).tolist(), *last.max(axis=0).tolist()]
+    return {"version": "1.1.0", "primary_column": _GEOMETRY.name, "columns": {_GEOMETRY.name: column}}
+
+
+def _outlines(tiles: ScoredTiles, place: slice) -> pa.Array:
+    first = tiles.index.location[place]
+    boxes = shapely.box(*first.T, *(first + tiles.index.size[place]).T)
+    return pa.array(shapely.to_wkb(boxes, byte_order=1), pa.binary())
 
 
 def _schema() -> pa.Schema:

@@ -10,6 +10,7 @@ from typing import Any
 
 from wsi_haloae.atomic import refuse_link, remove
 from wsi_haloae.config import TissueConfig
+from wsi_haloae.coordinates.reading import find_coordinates, read_coordinates
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import choose_tiles
@@ -29,6 +30,7 @@ class TileOptions:
     tissue: TissueConfig
     workers: int
     overwrite: bool
+    coordinates: Path | None = None
 
 
 def tile_slides(
@@ -45,7 +47,9 @@ def tile_slides(
 def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: RunRecorder, reporter: Reporter) -> int:
     path = folder / STORE_NAME
     with closing(source.open()) as slide:
-        tiling = Tiling.of(slide.properties, options.settings, options.tissue)
+        listed = options.coordinates
+        given = read_coordinates(find_coordinates(listed, source.path)) if listed else None
+        tiling = Tiling.of(slide.properties, options.settings, options.tissue, given)
         header = tiling.header()
         refuse_link(path)
         if path.exists() and not options.overwrite:

@@ -26,6 +26,7 @@ class ScoreOptions:
     num_workers: int = field(default_factory=available_cores)
     roi: Path | None = None
     objects: Objects = "annotation"
+    coordinates: Path | None = None
     maps: bool = False
     keep_tiles: bool = False
     overwrite: bool = False

@@ -10,6 +10,7 @@ from shapely.geometry.base import BaseGeometry
 from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.config import RULES, rule_words
+from wsi_haloae.coordinates.reading import find_coordinates, read_coordinates
 from wsi_haloae.errors import AnnotationError, CheckpointError
 from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
 from wsi_haloae.progress import Reporter
@@ -66,11 +67,14 @@ class ScorePlanner:
     def plan(self, source: SlideInput, properties: SlideProperties, reporter: Reporter) -> ScorePlan:
         """Plan the slide ``source``. Raises `AnnotationError` for polygons that are missing or cannot be read.
 
-        Raises `MissingMppError` or `ResolutionError` if the slide cannot be tiled at this pixel size.
+        Raises `CoordinatesError` for listed tiles that cannot be used, and `MissingMppError` or `ResolutionError` if
+        the slide cannot be tiled at this pixel size.
         """
         roi = find_annotations(self.options.roi, source.path) if self.options.roi else None
         settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.options.stride)
-        tiling = Tiling.of(properties, settings, self.checkpoint.facts.config.tissue)
+        listed = self.options.coordinates
+        given = read_coordinates(find_coordinates(listed, source.path)) if listed else None
+        tiling = Tiling.of(properties, settings, self.checkpoint.facts.config.tissue, given)
         header = self._header(tiling, roi, source.patient, reporter)
         return ScorePlan(tiling, header, roi, self._region(roi, properties, reporter) if roi else None)
 

@@ -2,8 +2,8 @@
 
     python probe_child.py SLIDE BYTES SECONDS
 
-It ends with 0 if that is possible, and also if OpenSlide refuses the file in its own words. It imports nothing of this
-package, so that it starts in a few hundredths of a second.
+It ends with 0 if that is possible, and also if OpenSlide refuses the file in its own words. It imports next to nothing
+of this package, so that it starts in a few hundredths of a second.
 """
 
 from __future__ import annotations
@@ -14,16 +14,7 @@ from pathlib import Path
 
 import openslide
 
-
-def limit(most_bytes: int, seconds: int) -> None:
-    """Let the system end this process if it takes more; where the system cannot, the parent's clock remains."""
-    try:
-        import resource  # noqa: PLC0415  # not on Windows
-    except ImportError:
-        return
-    for kind, most in ((resource.RLIMIT_AS, most_bytes), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
-        with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
-            resource.setrlimit(kind, (most, most))
+from wsi_haloae.bounds.own_process import limit
 
 
 def touch(path: Path) -> None:

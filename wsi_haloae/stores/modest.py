@@ -109,8 +109,12 @@ class ModestGzip(GzipCodec):
 
 
 def _expected(chunk: ArraySpec) -> int:
-    """Bytes of a chunk that is not packed."""
-    return math.prod(chunk.shape) * int(getattr(chunk.dtype, "item_size", WIDEST))
+    """Bytes of a chunk that is not packed.
+
+    Texts have no fixed size. No store of ours has any, but other programs' files, read in the same process, do.
+    """
+    size = getattr(chunk.dtype, "item_size", None)
+    return STORE_CHUNK_BYTES.most if size is None else math.prod(chunk.shape) * int(size)
 
 
 def _require_stated(stated: int | None, chunk: ArraySpec) -> None:

@@ -46,6 +46,7 @@ class StoreHeader(BaseModel):
     grid: GridRecord
     read_plan: dict[str, int | float]
     tissue: dict[str, Any]
+    coordinates_sha256: str | None = None  # of the tiles that --coordinates listed
 
     def identity(self) -> dict[str, Any]:
         """The part of the header that must be equal for a rerun to continue a store."""

@@ -9,10 +9,12 @@ from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.coverage import coverage
 from wsi_haloae.config import TissueConfig
+from wsi_haloae.coordinates.reading import GivenTiles
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.store_header import GridRecord, SlideRecord, StoreHeader
 from wsi_haloae.tiles.grid import TileGrid
+from wsi_haloae.tiles.placing import Places, place_on, require_fitting
 from wsi_haloae.tiles.plan import ReadPlan
 from wsi_haloae.tissue.detection import METHOD
 from wsi_haloae.tissue.mask import TissueMask
@@ -40,14 +42,30 @@ class Tiling:
     plan: ReadPlan
     grid: TileGrid
     tissue_config: TissueConfig
+    given: GivenTiles | None = None
 
     @classmethod
-    def of(cls, properties: SlideProperties, settings: TilingSettings, tissue: TissueConfig) -> Tiling:
-        """Plan a slide's tiles. Raises `MissingMppError`, `ResolutionError` or `UsageError` (stride)."""
+    def of(
+        cls,
+        properties: SlideProperties,
+        settings: TilingSettings,
+        tissue: TissueConfig,
+        given: GivenTiles | None = None,
+    ) -> Tiling:
+        """Plan a slide's tiles. Raises `MissingMppError`, `ResolutionError` or `UsageError` (stride).
+
+        With ``given``, these tiles are read, wherever they lie, and their overlap is the default of the stride.
+        Raises `CoordinatesError` if they have another size, or lie outside the slide.
+        """
         plan = ReadPlan.for_slide(properties, settings.mpp_target)
-        stride = settings.tile_size if settings.stride is None else settings.stride
+        usual = settings.tile_size
+        if given is not None:
+            usual = max(1, round(usual * (1 - given.overlap)))
+        stride = usual if settings.stride is None else settings.stride
         grid = TileGrid.for_plan(plan, properties.width, properties.height, settings.tile_size, stride)
-        return cls(properties, plan, grid, tissue)
+        if given is not None:
+            require_fitting(given, properties, grid)
+        return cls(properties, plan, grid, tissue, given)
 
     def header(self) -> StoreHeader:
         """The header of a store of these tiles: slide, grid, read plan and tissue settings."""
@@ -69,19 +87,23 @@ class Tiling:
             grid=GridRecord(**asdict(self.grid)),
             read_plan=asdict(self.plan),
             tissue={"method": METHOD, **self.tissue_config.model_dump(mode="json")},
+            coordinates_sha256=None if self.given is None else self.given.sha256,
         )
 
     def choose(
         self, tissue: TissueMask, region: BaseGeometry | None = None, min_coverage: float = MIN_COVERAGE
     ) -> TileIndex:
-        """Tiles with enough tissue and, if a region is given, enough of their area in it."""
-        rows, columns = self.grid.all_indices()
-        locations = self.grid.locations(rows, columns)
-        sizes = self.grid.clipped_sizes(rows, columns)
-        fractions = tissue.fractions(locations, sizes)
-        index = TileIndex(rows, columns, locations, sizes, fractions)
-        # A mask is never exactly zero by chance, so "at least 0" must not mean bare glass.
-        index = index.select((fractions >= self.tissue_config.min_fraction) & (fractions > 0))
+        """Tiles with enough tissue, or those that were given, and if a region is given, enough of their area in it."""
+        if self.given is None:
+            rows, columns = self.grid.all_indices()
+            places = Places(rows, columns, self.grid.locations(rows, columns), self.grid.clipped_sizes(rows, columns))
+        else:
+            places = place_on(self.grid, self.given.locations)
+        fractions = tissue.fractions(places.locations, places.sizes)
+        index = TileIndex(places.rows, places.columns, places.locations, places.sizes, fractions)
+        if self.given is None:
+            # A mask is never exactly zero by chance, so "at least 0" must not mean bare glass.
+            index = index.select((fractions >= self.tissue_config.min_fraction) & (fractions > 0))
         if region is None or not len(index):
             return index
         inside = coverage(region, index.location, index.size)

@@ -1,0 +1,16 @@
+"""Limits of the process that reads one file for another, because the library below trusts what the file says."""
+
+from __future__ import annotations
+
+import contextlib
+
+
+def limit(most_bytes: int, seconds: int) -> None:
+    """Let the system end this process if it takes more; where the system cannot, the parent's clock remains."""
+    try:
+        import resource  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return
+    for kind, most in ((resource.RLIMIT_AS, most_bytes), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
+            resource.setrlimit(kind, (most, most))

@@ -1,0 +1,1 @@
+"""Coordinates of tiles that another program has chosen: read, checked, found for each slide."""
