@@ -23,6 +23,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +129,7 @@ def _refuse_more_cells(manifest: Path, line: int, cells: Sequence[str], columns:
         )
 
 
+@lru_cache(maxsize=1 << 12)  # most cells repeat: site, group, µm per pixel, the patient of the row above
 def _known(name: str, cell: str) -> str | None:
     text = plain_cell(cell.strip())
     return named(text) if name in WHO else known(text)
