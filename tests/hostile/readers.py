@@ -212,7 +212,7 @@ def _read_scores(_path: Path, folder: Path) -> None:
     assemble_heatmap(store)
     assemble_map(store).values.compute()
     store.thumbnail()
-    store.tissue_mask()
+    store.tissue_parts()
     store.reference_scores()
 
 

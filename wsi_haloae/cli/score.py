@@ -28,6 +28,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(exists=True, path_type=Path),
     help="Score only tiles inside these polygons: a GeoJSON file, or a folder with <stem>.geojson for each slide.",
 )
+@options.tissue
 @options.adaptation
 @click.option(
     "--stride",
@@ -96,6 +97,8 @@ def score(
     tls_ca_file: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    settings: tuple[str, ...],
+    pen: str | None,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -122,7 +125,7 @@ def score(
     from wsi_haloae.scoring.options import ScoreOptions
 
     arguments = click.get_current_context().params
-    chosen = options.chosen(ScoreOptions, given)
+    chosen = options.chosen(ScoreOptions, given, tissue_settings=options.tissue_settings(settings, pen))
     if len(found) == 1 and scheduler is None:  # no cluster for one slide
         return score_alone(found[0], output, chosen, arguments, reporter).exit_code
     where = ClusterOptions(scheduler, slides_at_once, tls)

@@ -15,6 +15,7 @@ from wsi_haloae.cli import options
 @options.output_folder
 @options.pixel_size
 @options.tiling
+@options.tissue
 @options.workers
 @options.overwrite
 @options.talk
@@ -27,6 +28,9 @@ def tile(
     mpp_target: float | None,
     tile_size: int,
     stride: int | None,
+    tissue: Path | Literal["auto", "all"],
+    pen: str | None,
+    settings: tuple[str, ...],
     num_workers: int,
     overwrite: bool,
     quiet: bool,
@@ -37,7 +41,7 @@ def tile(
     They are stored in OUTPUT/<name>/tiles.zarr, to train on; 'score' does not need them.
     SLIDE is a file, a folder, a glob, or a CSV manifest with a column 'path'.
     """
-    from wsi_haloae.config import TissueConfig
+    from wsi_haloae.config import TissueConfig, changed_tissue
     from wsi_haloae.runs.tile import TileOptions, tile_slides
     from wsi_haloae.tiles.tiling import TilingSettings
     from wsi_haloae.workspace.slide_inputs import find_slides
@@ -45,5 +49,6 @@ def tile(
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     found = find_slides(slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, reporter=reporter)
-    chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), TissueConfig(), num_workers, overwrite)
+    found_by = changed_tissue(TissueConfig(), options.tissue_settings(settings, pen))
+    chosen = TileOptions(TilingSettings(mpp_target, tile_size, stride), found_by, num_workers, overwrite, tissue)
     return tile_slides(found, output, chosen, arguments, reporter).exit_code

@@ -198,6 +198,7 @@ def _task(
         options,
         model=options.model.resolve(),
         roi=None if options.roi is None else options.roi.resolve(),
+        tissue=options.tissue.resolve() if isinstance(options.tissue, Path) else options.tissue,
         num_workers=max(1, options.num_workers // cluster.sharing),
     )
     return SlideTask(

@@ -13,6 +13,7 @@ from wsi_haloae.config import TissueConfig
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import choose_tiles
+from wsi_haloae.tiles.given_tissue import GivenTissue, tissue_for
 from wsi_haloae.tiles.tiler import fill_tiles, unreadable_tiles
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.batch_result import BatchResult, for_each_slide
@@ -29,6 +30,7 @@ class TileOptions:
     tissue: TissueConfig
     workers: int
     overwrite: bool
+    given_tissue: GivenTissue = "auto"
 
 
 def tile_slides(
@@ -45,7 +47,8 @@ def tile_slides(
 def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: RunRecorder, reporter: Reporter) -> int:
     path = folder / STORE_NAME
     with closing(source.open()) as slide:
-        tiling = Tiling.of(slide.properties, options.settings, options.tissue)
+        given = tissue_for(options.given_tissue, source.path)
+        tiling = Tiling.of(slide.properties, options.settings, options.tissue, given)
         header = tiling.header()
         refuse_link(path)
         if path.exists() and not options.overwrite:
@@ -53,6 +56,8 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
             store.require_same(header)
             if not store.pending_shards() and is_finished(folder, "tile"):
                 reporter.line(f"{source.path}: tiled already, nothing to do ({path})")
+                if not len(store):
+                    choose_tiles(slide, tiling, reporter).require_some()
                 return unreadable_tiles(store)
         chosen = choose_tiles(slide, tiling, reporter)
     if options.overwrite:  # only now: the slide can be read, and the tiling is one
@@ -60,14 +65,15 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
         remove(path)
     record.lap("tissue")
     store = fill_tiles(source, path, header, chosen, options.workers, reporter)
-    chosen.preview(folder)
+    chosen.preview(folder / "preview.png")
     record.lap("tiling")
     unreadable = unreadable_tiles(store) + len(chosen.mask.warnings)
     record.facts = {
         "slide": {"path": str(source.path), **header.slide.model_dump(mode="json")},
-        "tissue": chosen.mask.parameters,
+        "tissue": chosen.facts(),
         "counts": {"tiles": len(store), "unreadable": unreadable},
     }
     record.write(folder, "done" if len(store) else "empty")
     reporter.line(f"{source.path}: {len(store):,} tiles in {path}" if len(store) else f"{source.path}: no tissue found")
+    chosen.require_some()
     return unreadable

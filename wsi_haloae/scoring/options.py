@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.processors.cores import available_cores
+from wsi_haloae.tiles.given_tissue import GivenTissue
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class ScoreOptions:
     """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic.
 
     ``adapt`` None: *auto* for a model whose rule adapts, else not at all. ``smooth`` is a radius in µm; 0: none.
+    ``tissue_settings`` are those of ``--set`` and ``--pen``; they change what the checkpoint says.
     """
 
     model: Path
@@ -31,3 +33,5 @@ class ScoreOptions:
     adapt: Asked | None = None
     anchors: Path | None = None
     smooth: float | None = None
+    tissue: GivenTissue = "auto"
+    tissue_settings: tuple[str, ...] = ()

@@ -8,16 +8,18 @@ from pathlib import Path
 from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.geojson import find_annotations, read_annotations
-from wsi_haloae.config import RULES, rule_words
+from wsi_haloae.config import RULES, changed_tissue, rule_words
 from wsi_haloae.errors import AnnotationError, CheckpointError
-from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import available_rules
 from wsi_haloae.slide.properties import Slide, SlideProperties
 from wsi_haloae.stores.score_header import ModelRecord, ScoreHeader
 from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
+from wsi_haloae.tiles.given_tissue import tissue_for
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
@@ -69,7 +71,8 @@ class ScorePlanner:
         """
         roi = find_annotations(self.options.roi, source.path) if self.options.roi else None
         settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.options.stride)
-        tiling = Tiling.of(properties, settings, self.checkpoint.facts.config.tissue)
+        tissue = changed_tissue(self.checkpoint.facts.config.tissue, self.options.tissue_settings)
+        tiling = Tiling.of(properties, settings, tissue, tissue_for(self.options.tissue, source.path))
         header = self._header(tiling, roi, source.patient, reporter)
         region = read_annotations(roi, properties.bounds).everything() if roi else None
         return ScorePlan(tiling, header, roi, region)

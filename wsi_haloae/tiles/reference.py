@@ -224,6 +224,8 @@ class ReferenceReader:
             region = annotations.region(options.class_name)
             tiling = Tiling.of(slide.properties, options.settings, self._tissue)
             chosen = choose_tiles(slide, tiling, self._reporter, region, min_coverage=options.min_coverage)
+        if not chosen.mask.mask.any():
+            chosen.require_some()
         if not len(chosen.index):
             raise AnnotationError(
                 f"{path}: no tile has tissue and {options.min_coverage:.0%} of its area in class "
@@ -241,7 +243,7 @@ class ReferenceReader:
         if self._overwrite:
             remove(path)
         fill_tiles(source, path, header, chosen, self._options.num_workers, self._reporter)
-        chosen.preview(folder)
+        chosen.preview(folder / "preview.png")
         return path
 
     def _group(self, path: Path, slide: str) -> str | None:

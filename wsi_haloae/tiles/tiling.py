@@ -12,9 +12,9 @@ from wsi_haloae.config import TissueConfig
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.store_header import GridRecord, SlideRecord, StoreHeader
+from wsi_haloae.tiles.given_tissue import GivenTissue, record_of
 from wsi_haloae.tiles.grid import TileGrid
 from wsi_haloae.tiles.plan import ReadPlan
-from wsi_haloae.tissue.detection import METHOD
 from wsi_haloae.tissue.mask import TissueMask
 
 MIN_COVERAGE = 0.5
@@ -40,14 +40,21 @@ class Tiling:
     plan: ReadPlan
     grid: TileGrid
     tissue_config: TissueConfig
+    given_tissue: GivenTissue = "auto"
 
     @classmethod
-    def of(cls, properties: SlideProperties, settings: TilingSettings, tissue: TissueConfig) -> Tiling:
+    def of(
+        cls,
+        properties: SlideProperties,
+        settings: TilingSettings,
+        tissue: TissueConfig,
+        given_tissue: GivenTissue = "auto",
+    ) -> Tiling:
         """Plan a slide's tiles. Raises `MissingMppError`, `ResolutionError` or `UsageError` (stride)."""
         plan = ReadPlan.for_slide(properties, settings.mpp_target)
         stride = settings.tile_size if settings.stride is None else settings.stride
         grid = TileGrid.for_plan(plan, properties.width, properties.height, settings.tile_size, stride)
-        return cls(properties, plan, grid, tissue)
+        return cls(properties, plan, grid, tissue, given_tissue)
 
     def header(self) -> StoreHeader:
         """The header of a store of these tiles: slide, grid, read plan and tissue settings."""
@@ -68,7 +75,7 @@ class Tiling:
             ),
             grid=GridRecord(**asdict(self.grid)),
             read_plan=asdict(self.plan),
-            tissue={"method": METHOD, **self.tissue_config.model_dump(mode="json")},
+            tissue=record_of(self.given_tissue, self.tissue_config),
         )
 
     def choose(
