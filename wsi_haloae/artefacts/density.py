@@ -21,7 +21,7 @@ CELL = 8
 FINE = 2
 """Side of a fine pixel in pixels of the tile. Single pixels are affected by noise, compression and resizing."""
 
-NEIGHBOURS = 3
+NEIGHBOURS = 4
 """Of a cell and the 8 around it, so many must be smooth and of ink's colour: cells on the rim of a stroke count."""
 
 _Number = TypeVar("_Number", np.float32, np.uint16)

@@ -64,10 +64,10 @@ def look_again(
     return None
 
 
-def counted(slide: SlideInput, record: RunRecord) -> int:
+def counted(record: RunRecord) -> int:
     """The unreadable tiles of a finished slide. Raises `NoTissueError` again where the run that finished it did."""
     if record.tissue.why_empty:
-        raise no_tissue(slide.path.name, record.tissue.why_empty)
+        raise no_tissue(record.tissue.why_empty)
     return record.counts.unreadable
 
 

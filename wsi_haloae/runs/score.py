@@ -83,7 +83,7 @@ class ScoreRun:
             if finished:
                 again = look_again(source, folder, finished, file, options, reporter)
                 if again is None:
-                    return counted(source, finished)
+                    return counted(finished)
                 options = again
             chosen = plan.choose(slide, reporter)
             require_neighbours(options.smooth, plan.header)

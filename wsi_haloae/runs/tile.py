@@ -74,6 +74,6 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
         "counts": {"tiles": len(store), "unreadable": unreadable},
     }
     record.write(folder, "done" if len(store) else "empty")
-    reporter.line(f"{source.path}: {len(store):,} tiles in {path}" if len(store) else f"{source.path}: no tissue found")
     chosen.require_some()
+    reporter.line(f"{source.path}: {len(store):,} tiles in {path}" if len(store) else f"{source.path}: no tissue found")
     return unreadable

@@ -47,7 +47,7 @@ class ScorePlan:
     def choose(self, slide: Slide, reporter: Reporter) -> ChosenTiles:
         """The tiles to score. Raises `AnnotationError` if the polygons hold none of the tiles with tissue."""
         chosen = choose_tiles(slide, self.tiling, reporter, self.region)
-        if self.roi and not len(chosen.index):
+        if self.roi and not len(chosen.index) and chosen.mask.mask.any():
             raise AnnotationError(
                 f"{self.roi}: no tile with tissue has half of its area inside these polygons. "
                 "Check that they were drawn on this slide, in pixels of level 0."

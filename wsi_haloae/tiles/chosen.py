@@ -47,7 +47,7 @@ class ChosenTiles:
     def require_some(self) -> None:
         """Raise `NoTissueError` if there is no tile, although the slide is not empty glass."""
         if self.why_empty:
-            raise no_tissue(self.tiling.properties.name, self.why_empty)
+            raise no_tissue(self.why_empty)
 
     def preview(self, file: Path) -> None:
         """The mask and the grid on the thumbnail, as a picture."""
@@ -82,6 +82,6 @@ def look_for_tissue(
     return ChosenTiles(tiling, mask, tiling.choose(mask, region, **coverage))
 
 
-def no_tissue(slide: str, why: str) -> NoTissueError:
-    """The error for a slide without tiles that is not empty glass."""
-    return NoTissueError(f"{slide}: no tissue was found: {why}")
+def no_tissue(why: str) -> NoTissueError:
+    """The error for a slide without tiles that is not empty glass; whoever reports it names the slide."""
+    return NoTissueError(f"no tissue was found: {why}")

@@ -45,8 +45,8 @@ def find_tissue(slide: Slide, config: TissueConfig) -> TissueMask:
     thumbnail = read_thumbnail(slide, config.mpp)
     pixel, ground = _pixel_size(slide, thumbnail), Ground.of(thumbnail.rgb)
     parameters: dict[str, Any] = {"method": METHOD, **config.model_dump()}
-    if ground.is_dark:
-        parts = np.where(ground.padding, Part.PADDING, Part.GLASS).astype(np.uint8)
+    if ground.is_dark or ground.padding.all():
+        parts = np.where(ground.padding, Part.PADDING, Part.DARK).astype(np.uint8)
     else:
         parts = _parts(thumbnail.rgb, ground.padding, pixel, config, parameters)
     return TissueMask(
@@ -117,7 +117,8 @@ def _smoothed(absorbance: NDArray[np.float32], seen: NDArray[np.bool_], deviatio
     if seen.all():
         return _gaussian(absorbance, deviation)
     weight = _gaussian(seen[..., None].astype(np.float32), deviation)
-    return _gaussian(absorbance * seen[..., None], deviation) / np.maximum(weight, np.float32(1e-6))
+    smooth = _gaussian(absorbance * seen[..., None], deviation) / np.maximum(weight, np.float32(1e-6))
+    return np.asarray(smooth, np.float32)
 
 
 def _gaussian(values: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ class Part(IntEnum):
     PEN = 3
     PIECES = 4
     OUTSIDE = 5
+    DARK = 6
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ PARTS: Mapping[Part, PartFacts] = {
     Part.PADDING: PartFacts("padding", "black padding", "#7c3aed"),
     Part.PEN: PartFacts("pen", "pen", "#d97706"),
     Part.PIECES: PartFacts("small_pieces", "small pieces", "#be185d"),
+    Part.DARK: PartFacts("dark", "dark background", None),
     Part.OUTSIDE: PartFacts("outside", "outside the given mask", None),
 }
 """In the order in which people read them."""
