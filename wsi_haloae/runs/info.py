@@ -48,7 +48,8 @@ def _facts(p: SlideProperties) -> Iterator[tuple[str, str]]:
     yield "slide", p.name
     yield "vendor", p.vendor
     yield "size", f"{p.width:,} x {p.height:,} pixels"
-    yield "mpp", "not in the file" if p.mpp_x is None or p.mpp_y is None else f"x {p.mpp_x:.6g}, y {p.mpp_y:.6g} µm"
+    stated = "not in the file" if p.mpp_x is None or p.mpp_y is None else f"x {p.mpp_x:.6g}, y {p.mpp_y:.6g} µm"
+    yield "mpp", f"{stated}; not believed: the file states {p.mpp_doubt}" if p.mpp_doubt else stated
     yield "objective", "not in the file" if p.objective_power is None else f"{p.objective_power:g}x"
     if p.bounds is None:
         yield "bounds", "none"

@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_haloae.errors import RegionReadError, SlideError
+from wsi_haloae.slide.plausible import doubt_about
 from wsi_haloae.slide.probe import require_harmless
 from wsi_haloae.slide.properties import Bounds, SlideProperties
+from wsi_haloae.slide.refusals import refusal
 
 FINGERPRINT_BYTES = 1 << 20
 WHITE = (255, 255, 255)
@@ -149,12 +151,9 @@ def _open_handle(path: Path) -> openslide.OpenSlide:
     try:
         return openslide.OpenSlide(path)
     except openslide.OpenSlideUnsupportedFormatError:
-        raise SlideError(
-            f"{path}: this is not a slide that OpenSlide {openslide.__library_version__} can open. A whole-slide file "
-            "is needed: SVS, NDPI, MRXS, SCN, BIF, CZI, DICOM, or a tiled pyramidal TIFF."
-        ) from None
+        raise refusal(path, None) from None
     except openslide.OpenSlideError as error:
-        raise SlideError(f"{path}: the slide is damaged ({error}). Copy it again from its source.") from None
+        raise refusal(path, str(error)) from None
 
 
 def _fingerprint(file: BinaryIO, handle: openslide.OpenSlide) -> str:
@@ -172,17 +171,21 @@ def _fingerprint(file: BinaryIO, handle: openslide.OpenSlide) -> str:
 
 def _read_properties(name: str, handle: openslide.OpenSlide, fingerprint: str) -> SlideProperties:
     stated = handle.properties
+    mpp_x, mpp_y = (
+        _positive(stated.get(key)) for key in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)
+    )
     return SlideProperties(
         name=name,
         vendor=stated.get(openslide.PROPERTY_NAME_VENDOR, "unknown"),
         level_dimensions=tuple(handle.level_dimensions),
         level_downsamples=tuple(handle.level_downsamples),
-        mpp_x=_positive(stated.get(openslide.PROPERTY_NAME_MPP_X)),
-        mpp_y=_positive(stated.get(openslide.PROPERTY_NAME_MPP_Y)),
+        mpp_x=mpp_x,
+        mpp_y=mpp_y,
         objective_power=_positive(stated.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER)),
         bounds=_bounds(stated),
         background=_background(stated.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR)),
         fingerprint=fingerprint,
+        mpp_doubt=doubt_about(mpp_x, mpp_y),
     )
 
 
