@@ -18,12 +18,11 @@ from wsi_haloae.bounds.tiff import MAGICS
 from wsi_haloae.errors import SlideError
 
 INI_BYTES = 1 << 20
-SAMPLE_BITS = 8
-READ_COMPRESSIONS = frozenset({1, 5, 6, 7, 8, 32946, 33003, 33005, 32773})
+READ_COMPRESSIONS = frozenset({1, 5, 6, 7, 8, 32946, 33003, 33005, 32773, 34925, 34926, 50000})
 """Those of TIFF that OpenSlide decodes."""
 _COMPRESSIONS = {
-    34712: "JPEG 2000", 50000: "Zstandard", 34926: "Zstandard", 50001: "WebP", 34927: "WebP", 50002: "JPEG XL",
-    52546: "JPEG XL", 34892: "lossy JPEG of DNG", 34925: "LZMA", 34887: "LERC", 34933: "PNG", 22610: "JPEG XR",
+    34712: "JPEG 2000", 50001: "WebP", 34927: "WebP", 50002: "JPEG XL",
+    52546: "JPEG XL", 34892: "lossy JPEG of DNG", 34887: "LERC", 34933: "PNG", 22610: "JPEG XR",
     34934: "JPEG XR", 50003: "JPEG of PixTools",
 }  # fmt: skip
 CONVERT = (
@@ -119,8 +118,6 @@ def _of_page(page: tifffile.TiffPage, size: int) -> str | None:
         return _incomplete(f"it refers to byte {end:,}, but has {size:,}")
     if compression not in READ_COMPRESSIONS:
         return _compressed(_name_of(compression))
-    if page.bitspersample != SAMPLE_BITS:
-        return f"this TIFF has {page.bitspersample} bits in a colour, and OpenSlide reads 8. {CONVERT}"
     if not page.is_tiled:
         return f"this TIFF is stored in strips, not in tiles, so no part of it can be read alone. {CONVERT}"
     return None
