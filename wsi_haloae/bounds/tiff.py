@@ -88,21 +88,26 @@ class _Walk:
         self._tag_bytes = 0
 
     def pages(self, first: int) -> Iterator[Page]:
-        """The pages from offset ``first`` on, and those that they contain."""
-        waiting, seen = [first], set[int]()
+        """The pages from offset ``first`` on, and those that they contain.
+
+        A page may be reached twice: those inside another one may also follow each other. Only a circle is refused.
+        """
+        waiting, begun, ended = [first], set[int](), set[int]()
         while waiting:
-            offset = waiting.pop()
-            if offset == 0 or offset >= self._size:  # the end, or a damaged file; readers report that
+            offset = waiting[-1]
+            if offset in begun or not 0 < offset < self._size:  # seen with all after it, or the end, or damage
+                ended.add(waiting.pop())
                 continue
-            if offset in seen:
+            begun.add(offset)
+            TIFF_PAGES.require(len(begun), self._place, self._error)
+            page, following = self._page(offset)
+            circle = next((other for other in following if other in begun and other not in ended), None)
+            if circle is not None:
                 raise self._error(
-                    f"{self._place}: its pages follow each other in a circle (back to byte {offset:,}), so reading "
+                    f"{self._place}: its pages follow each other in a circle (back to byte {circle:,}), so reading "
                     "them would never end. The file is damaged: copy it again from its source."
                 )
-            seen.add(offset)
-            TIFF_PAGES.require(len(seen), self._place, self._error)
-            page, following = self._page(offset)
-            waiting += following
+            waiting += [other for other in following if other not in begun]
             yield page
 
     def _page(self, offset: int) -> tuple[Page, list[int]]:
@@ -126,8 +131,10 @@ class _Walk:
                 description = self._begin_of(taken, value)
         after = table[entries * layout.entry.size :]
         following = int(layout.offset.unpack(after)[0]) if len(after) == layout.offset.size else 0
-        sides = (stated.get(tag, 0) for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT))
-        return Page(*sides, sub_pages=len(inside), description=description), [*inside, following]
+        width, height, tile_width, tile_height = (
+            stated.get(tag, 0) for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT)
+        )
+        return Page(width, height, tile_width, tile_height, len(inside), description), [*inside, following]
 
     def _sub_pages(self, kind: int, count: int, taken: int, value: bytes) -> list[int]:
         """Where the pages lie that a page contains."""

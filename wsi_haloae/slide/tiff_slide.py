@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +29,7 @@ def open_tiff(path: Path, *, mpp: float | None = None, override_mpp: bool = Fals
     """The slide in ``path``; see `readers.open_slide`. Raises `SlideError` for a file that cannot be opened."""
     with readable(path) as file:
         require_harmless(path, "tifffile")
-        try:
-            tiff = tifffile.TiffFile(path)
-            levels = levels_of(path, tiff)
-        except UNREADABLE as error:
-            raise SlideError(f"{path}: this TIFF cannot be read ({error}). Copy it again from its source.") from None
+        tiff, levels = _opened(path)
         dimensions = tuple((page.imagewidth, page.imagelength) for page in levels)
         digest = fingerprint(file, "", dimensions)
     mpp_x, mpp_y = pixel_size(levels[0])
@@ -50,6 +47,17 @@ def open_tiff(path: Path, *, mpp: float | None = None, override_mpp: bool = Fals
         mpp_doubt=doubt_about(mpp_x, mpp_y),
     )
     return TiffSlide(tiff, levels, properties.with_mpp(mpp, override=override_mpp))
+
+
+def _opened(path: Path) -> tuple[tifffile.TiffFile, list[tifffile.TiffPage]]:
+    with ExitStack() as if_it_fails:
+        try:
+            tiff = if_it_fails.enter_context(tifffile.TiffFile(path))
+            levels = levels_of(path, tiff)
+        except UNREADABLE as error:
+            raise SlideError(f"{path}: this TIFF cannot be read ({error}). Copy it again from its source.") from None
+        if_it_fails.pop_all()
+        return tiff, levels
 
 
 class TiffSlide:
@@ -85,6 +93,9 @@ class TiffSlide:
     def close(self) -> None:
         """Release the file. Closing twice does nothing."""
         self._tiff.close()
+
+    def __del__(self) -> None:
+        self._tiff.close()  # as OpenSlide's handles do
 
     def _tile(self, level: int, number: int) -> Pixels:
         """One tile, without what lies beyond the level."""
