@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,6 +66,7 @@ class TiffSlide:
 
     def __init__(self, tiff: tifffile.TiffFile, levels: list[tifffile.TiffPage], properties: SlideProperties) -> None:
         self._tiff, self._levels, self._properties = tiff, levels, properties
+        weakref.finalize(self, tiff.close)  # a slide that nobody closed, as OpenSlide does
         self._decoded: OrderedDict[tuple[int, int], Pixels] = OrderedDict()
 
     @property
@@ -93,9 +95,6 @@ class TiffSlide:
     def close(self) -> None:
         """Release the file. Closing twice does nothing."""
         self._tiff.close()
-
-    def __del__(self) -> None:
-        self._tiff.close()  # as OpenSlide's handles do
 
     def _tile(self, level: int, number: int) -> Pixels:
         """One tile, without what lies beyond the level."""
