@@ -101,7 +101,8 @@ class TiffSlide:
         key = level, number
         if key not in self._decoded:
             self._decoded[key] = self._decode(level, number)
-            most = max(4, CACHE_BYTES // max(1, self._decoded[key].nbytes))
+            tile_height, tile_width = self._levels[level].chunks[:2]
+            most = max(4, CACHE_BYTES // (tile_height * tile_width * 3))
             while len(self._decoded) > most:
                 self._decoded.popitem(last=False)
         self._decoded.move_to_end(key)
@@ -116,7 +117,7 @@ class TiffSlide:
             self._tiff.filehandle.seek(offset)
             data = self._tiff.filehandle.read(count)
             tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
-            tile, _, (_, height, width, _) = page.decode(data, number, **tables)
+            tile, *_ = page.decode(data, number, **tables)
             if tile is None or tile.ndim != 4:
                 raise ValueError("it cannot be decoded")
         except UNREADABLE as error:
@@ -124,6 +125,8 @@ class TiffSlide:
                 f"{self._properties.name}: tile {number} of level {level} cannot be decoded ({error}). The rest of the "
                 f"slide stays readable. If no tile can be decoded: {CONVERT}"
             ) from error
+        row, column = divmod(number, page.chunked[1])
+        height, width = page.imagelength - row * page.chunks[0], page.imagewidth - column * page.chunks[1]
         return _as_rgb(np.asarray(tile[0, :height, :width], np.uint8))
 
 
