@@ -37,7 +37,8 @@ def test_a_mask_decides_and_is_recorded(tmp_path: Path, capsys: pytest.CaptureFi
         Image.fromarray(pixels).save(tmp_path / name)
     assert run(["info", slide, "--tissue", str(tmp_path / "half.png"), "--preview", str(tmp_path / "seen.png")]) == 0
     assert tissue_share(capsys.readouterr().out) == pytest.approx(50, abs=0.5)
-    assert Image.open(tmp_path / "seen.png").width > 500
+    with Image.open(tmp_path / "seen.png") as picture:
+        assert picture.width > 500
     assert run(["info", slide, "--tissue", str(tmp_path / "wide.png")]) == 2
     assert "must show the whole slide" in capsys.readouterr().err
     assert run(["info", slide, "--tissue", str(tmp_path / "none.png")]) == 2
@@ -51,7 +52,9 @@ def test_outlines_decide_with_their_holes(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "tissue.geojson").write_text(json.dumps(feature))
     slide = str(real_data("wsi/cmu-1-small-region.svs"))
     assert run(["info", slide, "--tissue", str(tmp_path / "tissue.geojson")]) == 0
-    assert tissue_share(capsys.readouterr().out) == pytest.approx(75, abs=1)
+    assert tissue_share(capsys.readouterr().out) == pytest.approx(
+        75, abs=2
+    )  # edges are exact to a pixel of the thumbnail
 
 
 def test_only_settings_of_tissue_can_be_changed(capsys: pytest.CaptureFixture[str]) -> None:
