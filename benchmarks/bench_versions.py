@@ -68,9 +68,7 @@ def _run(checkout: Path, *arguments: str | Path) -> tuple[float, float]:
     """Seconds of the processor, and by the clock."""
     searched = os.pathsep.join([str(checkout), str(checkout / "benchmarks")])
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    subprocess.run(
-        [sys.executable, "-P", *map(str, arguments)], check=True, env={**os.environ, "PYTHONPATH": searched}
-    )
+    subprocess.run([sys.executable, "-P", *map(str, arguments)], check=True, env={**os.environ, "PYTHONPATH": searched})
     after, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - begun
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, clock
 

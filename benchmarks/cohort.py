@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scene import make_model
 
 from wsi_haloae.cli.main import run
-from wsi_haloae.model.checkpoint import file_sha256
+from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 
 FILES, SIDE, TILE = 20, 512, 64

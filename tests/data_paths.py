@@ -20,3 +20,8 @@ def real_data(relative: str) -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+def case_input(relative: str) -> Path:
+    """The path of an input of ``shared/cases``, public bug reports as small files, beside the data."""
+    return real_data(f"../cases/{relative}")

@@ -5,7 +5,8 @@
     │   ├── ConfigError         unknown key, value out of range
     │   └── OutputExistsError   the output holds something else; names --overwrite
     ├── SlideError              a slide cannot be opened or does not fit
-    │   ├── MissingMppError     no pixel size in the file; names --mpp
+    │   ├── MissingMppError     no pixel size in the file, or none to be believed; names --mpp
+    │   ├── NoTissueError       no tissue on a slide that is not empty glass
     │   ├── ResolutionError     the slide is coarser than the target
     │   └── RegionReadError     one region cannot be decoded; the rest can be read
     ├── AnnotationError         a file of annotations cannot be used
@@ -46,7 +47,11 @@ class SlideError(WsiHaloaeError):
 
 
 class MissingMppError(SlideError):
-    """The file states no pixel size, and none was given."""
+    """The file states no pixel size, or none to be believed, and none was given."""
+
+
+class NoTissueError(SlideError):
+    """No tissue was found on a slide that is not empty glass."""
 
 
 class ResolutionError(SlideError):

@@ -22,7 +22,7 @@ import pytest
 from tests.cohort.conftest import AT_ONCE, Study, command, spelled
 from tests.integration.test_score import digests
 from wsi_haloae.cli.main import run
-from wsi_haloae.model.checkpoint import file_sha256
+from wsi_haloae.provenance.fingerprints import file_sha256
 
 KILLED = 2
 

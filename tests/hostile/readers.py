@@ -48,6 +48,11 @@ def _make_slides(folder: Path) -> None:
                     level, tile=(64, 64), photometric="rgb", compression=compression, description=words,
                     resolution=(20000, 20000), resolutionunit="CENTIMETER", metadata=None,
                 )  # fmt: skip
+    with tifffile.TiffWriter(folder / "levels.ome.tif", ome=True) as tiff:
+        usual = {"tile": (64, 64), "photometric": "rgb", "compression": "jpeg"}
+        tiff.write(pixels, subifds=2, metadata={"axes": "YXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}, **usual)
+        for level in (pixels[::2, ::2], pixels[::4, ::4]):
+            tiff.write(level, subfiletype=1, metadata=None, **usual)
     for real in ("osp_boxes.tiff", "osp_boxes_dicom/osp_boxes_0.dcm", "osp_boxes_dicom/osp_boxes_1.dcm"):
         if (DATA / "wsi" / real).exists():
             shutil.copyfile(DATA / "wsi" / real, folder / Path(real).name)
@@ -253,7 +258,7 @@ def _read_scores(_path: Path, folder: Path) -> None:
     assemble_heatmap(store)
     assemble_map(store).values.compute()
     store.thumbnail()
-    store.tissue_mask()
+    store.tissue_parts()
     store.reference_scores()
 
 

@@ -220,7 +220,7 @@ def _use(store: ScoreStore | TileStore) -> None:
         assemble_heatmap(store)
         assemble_map(store).values.compute()
         store.thumbnail()
-        store.tissue_mask()
+        store.tissue_parts()
         store.reference_scores()
         store.gallery()
     else:

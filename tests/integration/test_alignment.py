@@ -27,6 +27,7 @@ from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.tiles.tiler import fill_tile_store
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.tissue.mask import TissueMask
+from wsi_haloae.tissue.parts import Part
 
 HEIGHT, WIDTH, MPP = 700, 900, 0.25
 
@@ -84,8 +85,7 @@ def _score_by_brightness(
         return MemorySlide(pixels, mpp=(MPP, MPP), **slide_facts)
 
     tiling = Tiling.of(opened().properties, settings, TissueConfig())
-    everything = np.ones((HEIGHT, WIDTH), np.bool_)
-    mask = TissueMask(everything, ~everything, pixels, 1.0, 1.0, {})
+    mask = TissueMask(np.full((HEIGHT, WIDTH), Part.TISSUE, np.uint8), pixels, 1.0, 1.0, {})
     index = tiling.choose(mask)
     tiles = TileStore.create(folder / "tiles.zarr", tiling.header(), index)
     with ThreadHandles(opened) as handles:

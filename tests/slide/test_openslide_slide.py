@@ -79,7 +79,7 @@ def test_mpp_fills_in_what_is_missing_only() -> None:
 @pytest.mark.parametrize("relative", ["wsi/broken.svs", "wsi/not_a_slide.tif"])
 def test_a_file_that_is_no_slide_is_refused(relative: str) -> None:
     path = real_data(relative)
-    with pytest.raises(SlideError, match="whole-slide file is needed") as caught:
+    with pytest.raises(SlideError, match=r"whole-slide file is needed|stored in strips") as caught:
         open_with_openslide(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -276,8 +276,8 @@ def test_thumbnail_and_mask_come_back_as_they_were_given(tmp_path: Path) -> None
     store = ScoreStore.open(tmp_path / "scores.zarr")
     thumbnail = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
     np.testing.assert_array_equal(store.thumbnail(), thumbnail)
-    np.testing.assert_array_equal(store.tissue_mask(), thumbnail[..., 0] % 2 == 0)
-    assert store.tissue_mask().dtype == np.bool_
+    np.testing.assert_array_equal(store.tissue_parts(), thumbnail[..., 0] % 2 == 0)
+    assert store.tissue_parts().dtype == np.uint8
 
 
 @pytest.mark.parametrize("make", [make_tile_store, make_score_store])

@@ -31,8 +31,7 @@ def slide(**options: object) -> MemorySlide:
 
 
 def mask_of(tissue: np.ndarray, per_pixel: float) -> TissueMask:
-    nothing = np.zeros_like(tissue)
-    return TissueMask(tissue, nothing, np.zeros((*tissue.shape, 3), np.uint8), per_pixel, per_pixel, {})
+    return TissueMask(tissue.astype(np.uint8), np.zeros((*tissue.shape, 3), np.uint8), per_pixel, per_pixel, {})
 
 
 def tiling(min_fraction: float = 0.1, stride: int | None = None, source: MemorySlide | None = None) -> Tiling:

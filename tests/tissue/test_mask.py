@@ -12,7 +12,7 @@ from wsi_haloae.tissue.mask import TissueMask
 
 def _mask(pixels: NDArray[np.bool_], scale_x: float, scale_y: float) -> TissueMask:
     thumbnail = np.zeros((*pixels.shape, 3), np.uint8)
-    return TissueMask(pixels, np.zeros_like(pixels), thumbnail, scale_x, scale_y, {})
+    return TissueMask(pixels.astype(np.uint8), thumbnail, scale_x, scale_y, {})
 
 
 def _slow_fraction(mask: TissueMask, x: int, y: int, width: int, height: int) -> float:

@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.config import GLASS_LEVEL
-from wsi_haloae.tissue.pen import has_ink_colour
+from wsi_haloae.tissue.pen import has_ink_colour, lacks_detail
 
 CELL = 8
 """Side of a cell in pixels: at 0.25 to 0.5 um a pixel a cell is smaller than a nucleus or about as large."""
 FINE = 2
 """Side of a fine pixel in pixels of the tile. Single pixels are affected by noise, compression and resizing."""
+
+NEIGHBOURS = 4
+"""Of a cell and the 8 around it, so many must be smooth and of ink's colour: cells on the rim of a stroke count."""
 
 _Number = TypeVar("_Number", np.float32, np.uint16)
 
@@ -32,12 +35,15 @@ class TileDensity:
 
     fine: NDArray[np.float32]  # (s / 2, s / 2): mean of the channels
     cells: NDArray[np.float32]  # (m, m, 3): mean over each cell
+    smooth: NDArray[np.bool_]  # (m, m): cells without any detail
     tissue: NDArray[np.bool_]  # (m, m)
 
     @cached_property
     def ink(self) -> NDArray[np.bool_]:
-        """Which cells are marker ink, by the colour rule that the tissue mask uses on thumbnails: (m, m)."""
-        return has_ink_colour(self.cells)
+        """Which cells are marker ink, by the colour and smoothness that the tissue mask uses on thumbnails: (m, m)."""
+        ink = has_ink_colour(self.cells)
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(ink & self.smooth, 1, mode="edge"), (3, 3))
+        return np.asarray(ink & (around.sum(axis=(2, 3)) >= NEIGHBOURS))
 
     @classmethod
     def of(cls, tile: NDArray[np.uint8], glass_level: float | None = GLASS_LEVEL) -> TileDensity:
@@ -52,9 +58,12 @@ class TileDensity:
                 f"a tile must be (s, s, 3) uint8 with s a multiple of {CELL}, not {tile.shape} {tile.dtype}"
             )
         fine = _block_sums(np.take(_OF_LEVEL, tile), FINE) / np.float32(FINE**2)  # (s/2, s/2, 3)
+        grey, per_cell = (fine[..., 0] + fine[..., 1] + fine[..., 2]) / np.float32(3), CELL // FINE
+        mean, square = (_block_sums(values, per_cell) / np.float32(per_cell**2) for values in (grey, grey * grey))
         return cls(
-            fine=(fine[..., 0] + fine[..., 1] + fine[..., 2]) / np.float32(3),
-            cells=_block_sums(fine, CELL // FINE) / np.float32((CELL // FINE) ** 2),
+            fine=grey,
+            cells=_block_sums(fine, per_cell) / np.float32(per_cell**2),
+            smooth=lacks_detail(mean, square - mean * mean),
             tissue=_tissue(tile, glass_level),
         )
 
@@ -77,7 +86,7 @@ def _tissue(tile: NDArray[np.uint8], glass_level: float | None) -> NDArray[np.bo
 
 
 def _block_sums(values: NDArray[_Number], side: int) -> NDArray[_Number]:
-    """Sums over squares of ``side``: (h, w, 3) -> (h / side, w / side, 3).
+    """Sums over squares of ``side``: (h, w, 3) -> (h / side, w / side, 3); the same without channels.
 
     Adds slices, which for squares this small is six times as fast as a sum over axes of a reshaped array.
     """

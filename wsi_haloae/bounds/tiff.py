@@ -19,6 +19,7 @@ MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 CLASSIC_END = 1 << 32
 """Larger files with 32-bit offsets are NDPI, which has its own way to say where things lie."""
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _SUB_PAGES = 256, 257, 322, 323, 330
+_DESCRIPTION, _DESCRIPTION_BYTES = 270, 1024
 _BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 """Bytes of one value, by the number of its type in the TIFF standard."""
 _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -27,12 +28,17 @@ _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
 @dataclass(frozen=True)
 class Page:
-    """What one page claims, in pixels; a size that it does not state is 0."""
+    """What one page claims, in pixels; a size that it does not state is 0.
+
+    ``sub_pages`` is the number of pages inside it; ``description`` begins its description.
+    """
 
     width: int
     height: int
     tile_width: int
     tile_height: int
+    sub_pages: int = 0
+    description: bytes = b""
 
 
 def read_pages(file: BinaryIO, place: Path, error: type[WsiHaloaeError]) -> list[Page]:
@@ -82,21 +88,26 @@ class _Walk:
         self._tag_bytes = 0
 
     def pages(self, first: int) -> Iterator[Page]:
-        """The pages from offset ``first`` on, and those that they contain."""
-        waiting, seen = [first], set[int]()
+        """The pages from offset ``first`` on, and those that they contain.
+
+        A page may be reached twice: those inside another one may also follow each other. Only a circle is refused.
+        """
+        waiting, begun, ended = [first], set[int](), set[int]()
         while waiting:
-            offset = waiting.pop()
-            if offset == 0 or offset >= self._size:  # the end, or a damaged file; readers report that
+            offset = waiting[-1]
+            if offset in begun or not 0 < offset < self._size:  # seen with all after it, or the end, or damage
+                ended.add(waiting.pop())
                 continue
-            if offset in seen:
+            begun.add(offset)
+            TIFF_PAGES.require(len(begun), self._place, self._error)
+            page, following = self._page(offset)
+            circle = next((other for other in following if other in begun and other not in ended), None)
+            if circle is not None:
                 raise self._error(
-                    f"{self._place}: its pages follow each other in a circle (back to byte {offset:,}), so reading "
+                    f"{self._place}: its pages follow each other in a circle (back to byte {circle:,}), so reading "
                     "them would never end. The file is damaged: copy it again from its source."
                 )
-            seen.add(offset)
-            TIFF_PAGES.require(len(seen), self._place, self._error)
-            page, following = self._page(offset)
-            waiting += following
+            waiting += [other for other in following if other not in begun]
             yield page
 
     def _page(self, offset: int) -> tuple[Page, list[int]]:
@@ -106,7 +117,7 @@ class _Walk:
         entries = int(layout.count.unpack(head)[0]) if len(head) == layout.count.size else 0
         self._charge(entries * layout.entry.size)
         table = self._file.read(entries * layout.entry.size + layout.offset.size)
-        stated, inside = dict[int, int](), list[int]()
+        stated, inside, description = dict[int, int](), list[int](), b""
         for at in range(0, min(len(table) // layout.entry.size, entries) * layout.entry.size, layout.entry.size):
             tag, kind, count, value = layout.entry.unpack_from(table, at)
             taken = count * (_BYTES[kind] if kind < len(_BYTES) else 1)
@@ -116,10 +127,14 @@ class _Walk:
                 stated[tag] = self._numbers(kind, value)[0]
             elif tag == _SUB_PAGES and kind in _WHOLE:
                 inside = self._sub_pages(kind, count, taken, value)
+            elif tag == _DESCRIPTION:
+                description = self._begin_of(taken, value)
         after = table[entries * layout.entry.size :]
         following = int(layout.offset.unpack(after)[0]) if len(after) == layout.offset.size else 0
-        sides = (stated.get(tag, 0) for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT))
-        return Page(*sides), [*inside, following]
+        width, height, tile_width, tile_height = (
+            stated.get(tag, 0) for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT)
+        )
+        return Page(width, height, tile_width, tile_height, len(inside), description), [*inside, following]
 
     def _sub_pages(self, kind: int, count: int, taken: int, value: bytes) -> list[int]:
         """Where the pages lie that a page contains."""
@@ -128,6 +143,12 @@ class _Walk:
             self._file.seek(int(self._layout.offset.unpack(value)[0]) % (1 << 63))
             value = self._file.read(taken)
         return self._numbers(kind, value)[:count]
+
+    def _begin_of(self, taken: int, value: bytes) -> bytes:
+        if taken > len(value):
+            self._file.seek(int(self._layout.offset.unpack(value)[0]) % (1 << 63))
+            value = self._file.read(min(taken, _DESCRIPTION_BYTES))
+        return value
 
     def _numbers(self, kind: int, value: bytes) -> list[int]:
         whole = len(value) // _BYTES[kind]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 @options.annotated_objects
 @options.pixel_size
 @options.tiling
+@options.tissue
+@click.option(
+    "--preview",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.png",
+    help="Also draw the slide with its tissue outlined, what was left out in colours, and the tiles.",
+)
 def info(
     slide: Path | None,
     annotations: Path | None,
@@ -37,12 +44,16 @@ def info(
     mpp_target: float | None,
     tile_size: int,
     stride: int | None,
+    tissue: Path | Literal["auto", "all"],
+    pen: str | None,
+    settings: tuple[str, ...],
+    preview: Path | None,
 ) -> None:
     """Print facts about SLIDE, and how it would be tiled; or about annotations.
 
-    The facts are size, pixel size, levels and share of tissue.
+    The facts are size, pixel size, levels, share of tissue, and what was left out.
     """
-    from wsi_haloae.config import TissueConfig
+    from wsi_haloae.config import TissueConfig, changed_tissue
     from wsi_haloae.errors import UsageError
     from wsi_haloae.runs.info import describe_slide
     from wsi_haloae.runs.info_annotations import describe_annotations
@@ -57,7 +68,10 @@ def info(
     if annotations is not None:
         facts = describe_annotations(annotations, source, objects, override_mpp or mpp)
     elif source is not None:
-        facts = describe_slide(source, TilingSettings(mpp_target, tile_size, stride), TissueConfig())
+        tiling = TilingSettings(mpp_target, tile_size, stride)
+        found_by = changed_tissue(TissueConfig(), options.tissue_settings(settings, pen))
+        reporter = options.reporter(quiet=False, verbose=False)
+        facts = describe_slide(source, tiling, found_by, tissue, preview, reporter)
     for fact, value in facts:
         options.say(f"{fact:<18}{printable(value)}")
 

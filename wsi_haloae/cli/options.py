@@ -116,6 +116,49 @@ def coordinates(command: Command) -> Command:
     )(command)
 
 
+class Tissue(click.ParamType["Path | str"]):
+    """``auto``, ``all``, or a file or folder."""
+
+    name = "auto|all|FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        """The word, or a path that exists."""
+        if value in {"auto", "all"}:
+            return str(value)
+        if not Path(value).exists():
+            self.fail(f"{value!r} is not auto or all, and there is no such file.", param, ctx)
+        return Path(value)
+
+
+def tissue(command: Command) -> Command:
+    """``--tissue``, ``--pen`` and ``--set`` for commands that look for tissue."""
+    command = click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="tissue.KEY=VALUE",
+        help="Change how tissue is found, e.g. tissue.min_fraction=0.05. 'wsi-haloae info --preview' shows the effect.",
+    )(command)
+    command = click.option(
+        "--pen",
+        type=click.Choice(["drop", "keep"]),
+        help="Whether marker pen that is found is left out of the tissue. Use keep if tissue is taken for pen.",
+    )(command)
+    return click.option(
+        "--tissue",
+        type=Tissue(),
+        default="auto",
+        show_default=True,
+        help="What counts as tissue: auto finds it; all is the whole slide; a file has outlines (GeoJSON) or is a mask "
+        "of the whole slide at any scale (PNG, TIFF; 0 is no tissue). Of a folder, the file named like the slide.",
+    )(command)
+
+
+def tissue_settings(settings: tuple[str, ...], pen: str | None) -> tuple[str, ...]:
+    """What ``--set`` and ``--pen`` say together."""
+    return (*settings, f"tissue.pen={pen}") if pen else settings
+
+
 def adaptation(command: Command) -> Command:
     """``--adapt``, ``--anchors`` and ``--smooth``."""
     command = click.option(

@@ -31,6 +31,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @options.annotated_objects
 @options.coordinates
+@options.tissue
 @options.adaptation
 @click.option(
     "--stride",
@@ -102,6 +103,8 @@ def score(
     tls_cert: Path | None,
     tls_key: Path | None,
     dry_run: bool,
+    settings: tuple[str, ...],
+    pen: str | None,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -130,7 +133,7 @@ def score(
     from wsi_haloae.scoring.options import ScoreOptions
 
     arguments = click.get_current_context().params
-    chosen = options.chosen(ScoreOptions, given)
+    chosen = options.chosen(ScoreOptions, given, tissue_settings=options.tissue_settings(settings, pen))
     if dry_run:
         from wsi_haloae.runs.forecast import forecast
         from wsi_haloae.runs.score_forecast import ScoreStudy

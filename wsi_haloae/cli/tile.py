@@ -16,6 +16,7 @@ from wsi_haloae.cli import options
 @options.pixel_size
 @options.tiling
 @options.coordinates
+@options.tissue
 @options.workers
 @options.overwrite
 @options.dry_run
@@ -31,6 +32,9 @@ def tile(
     tile_size: int,
     stride: int | None,
     coordinates: Path | None,
+    tissue: Path | Literal["auto", "all"],
+    pen: str | None,
+    settings: tuple[str, ...],
     num_workers: int,
     overwrite: bool,
     dry_run: bool,
@@ -42,7 +46,7 @@ def tile(
     They are stored in OUTPUT/<name>/tiles.zarr, to train on; 'score' does not need them.
     SLIDE is a file, a folder, a glob, or a CSV manifest with a column 'path'.
     """
-    from wsi_haloae.config import TissueConfig
+    from wsi_haloae.config import TissueConfig, changed_tissue
     from wsi_haloae.runs.tile import TileOptions, tile_slides
     from wsi_haloae.tiles.tiling import TilingSettings
     from wsi_haloae.workspace.slide_inputs import find_slides
@@ -52,8 +56,9 @@ def tile(
     found = find_slides(
         slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, recursive=recursive, reporter=reporter
     )
-    settings = TilingSettings(mpp_target, tile_size, stride)
-    chosen = TileOptions(settings, TissueConfig(), num_workers, overwrite, coordinates)
+    tiling = TilingSettings(mpp_target, tile_size, stride)
+    found_by = changed_tissue(TissueConfig(), options.tissue_settings(settings, pen))
+    chosen = TileOptions(tiling, found_by, num_workers, overwrite, coordinates, tissue)
     if dry_run:
         from wsi_haloae.runs.forecast import forecast
         from wsi_haloae.runs.tile_forecast import TileStudy

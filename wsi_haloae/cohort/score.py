@@ -196,6 +196,7 @@ def _task(
         model=options.model.resolve(),
         roi=None if options.roi is None else options.roi.resolve(),
         coordinates=None if options.coordinates is None else options.coordinates.resolve(),
+        tissue=options.tissue.resolve() if isinstance(options.tissue, Path) else options.tissue,
         num_workers=max(1, options.num_workers // cluster.sharing),
     )
     return SlideTask(

@@ -14,7 +14,7 @@ from wsi_haloae.config.model import (
     StageConfig,
     SwinConfig,
 )
-from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, load_config, preset_names
+from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, changed_tissue, load_config, preset_names
 from wsi_haloae.config.rule_words import MapShows, autoencoder_words, map_title, map_words, rule_words
 from wsi_haloae.config.rules import AUTO, CUSTOM, DESCRIPTOR, PAPER, RULES, Rule, candidates, statistics_of
 from wsi_haloae.config.scoring import GLASS_LEVEL, ScoringConfig, StainConfig, TissueConfig
@@ -54,6 +54,7 @@ __all__ = [
     "TrainingConfig",
     "autoencoder_words",
     "candidates",
+    "changed_tissue",
     "differences",
     "load_config",
     "map_title",

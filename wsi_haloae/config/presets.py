@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from wsi_haloae.bounds.table import CONFIG_BYTES, CONFIG_DEPTH
+from wsi_haloae.config.scoring import TissueConfig
 from wsi_haloae.config.section import Section
 from wsi_haloae.config.whole import Config, merge
 from wsi_haloae.errors import ConfigError
@@ -50,6 +51,23 @@ def load_config(names: str | Sequence[str] | None, settings: Iterable[str] = (),
     for setting in settings:
         data = merge(data, _parse_setting(setting))
     return validate(Config, data, source=" + ".join(named) or "--set")
+
+
+def changed_tissue(tissue: TissueConfig, settings: Iterable[str]) -> TissueConfig:
+    """The section with the settings of ``--set tissue.key=value`` over its own.
+
+    Raises `ConfigError` for another section, which would have no effect, an unknown key and a bad value.
+    """
+    data: dict[str, Any] = {"tissue": tissue.model_dump()}
+    for setting in settings:
+        section = setting.partition("=")[0].partition(".")[0]
+        if section != "tissue":
+            raise ConfigError(
+                f"--set {setting}: only settings of tissue can be changed here, e.g. tissue.min_fraction=0.05. "
+                "All others belong to the model and are set in training."
+            )
+        data = merge(data, _parse_setting(setting))
+    return validate(Config, data, source="--set").tissue
 
 
 def validate(model: type[AnySection], data: Mapping[str, Any], *, source: str) -> AnySection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -143,6 +143,16 @@ class TissueConfig(Section):
     largest_hole: float = Field(
         40_000.0, ge=0, le=1e12, description="holes up to this size are filled, in square micrometres"
     )
+    pen: Literal["drop", "keep"] = Field("drop", description="whether marker pen is left out of the tissue")
     pen_width: float = Field(150.0, gt=0, le=1e4, description="narrower ink is not a marker stroke, in micrometres")
     pen_margin: Micrometres = Field(24.0, description="the pen mask is widened by this much, in micrometres")
     min_fraction: float = Field(0.1, ge=0, le=1, description="tiles with a smaller share of tissue are left out")
+
+    @model_validator(mode="after")
+    def _thresholds_rise(self) -> Self:
+        if not self.faintest <= self.floor <= self.ceiling:
+            raise ValueError(
+                f"tissue.faintest ({self.faintest:g}), tissue.floor ({self.floor:g}) and tissue.ceiling "
+                f"({self.ceiling:g}) must rise in this order"
+            )
+        return self

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.model.checkpoint import file_sha256
+from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.tiles.sources import CombinedSource, ImageFolderSource, TileSource
 
 

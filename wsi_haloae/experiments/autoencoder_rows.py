@@ -20,11 +20,11 @@ from wsi_haloae.documents import read_document
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.anomaly_map import residual_map
-from wsi_haloae.model.checkpoint import file_sha256
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.tiles.sources import TileSource
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.identity import identity_of

@@ -24,11 +24,12 @@ from wsi_haloae.experiments.colourings import COLOURINGS, Colouring, Recolour
 from wsi_haloae.experiments.histology_pictures import write_pictures
 from wsi_haloae.experiments.histology_table import SeedScores, held_out_residual, markdown_histology, table_cells
 from wsi_haloae.features.resolve import resolve
-from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.stain_matching import match_stains, stain_target

@@ -32,8 +32,8 @@ def write_heatmap_picture(path: Path, source: OpenStore) -> None:
 
 def write_tissue_picture(path: Path, source: OpenStore) -> None:
     """Draw the tissue that was found and the tiles, as they were before scoring."""
-    header, mask = source.header, source.store.tissue_mask()
-    write_preview(path, source.thumbnail, mask, slide=header.slide, grid=grid_of(header), index=source.tiles.index)
+    header, parts = source.header, source.store.tissue_parts()
+    write_preview(path, source.thumbnail, parts, slide=header.slide, grid=grid_of(header), index=source.tiles.index)
 
 
 def _caption(tiles: ScoredTiles) -> str:

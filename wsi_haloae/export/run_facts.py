@@ -25,7 +25,7 @@ def run_facts(
         "adaptation": tiles.adapted and tiles.adapted.model_dump(mode="json"),
         "grid": header.grid.model_dump(mode="json"),
         "compute": header.compute.model_dump(mode="json"),
-        "tissue": chosen.mask.parameters,
+        "tissue": chosen.facts(),
         "counts": {
             "grid": grid.rows * grid.columns,
             "tiles": len(scores),

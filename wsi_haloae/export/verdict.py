@@ -38,7 +38,9 @@ class Verdict:
 def verdict(tiles: ScoredTiles) -> Verdict:
     """What was found, or why there is no verdict, in plain words."""
     if not len(tiles):
-        return Verdict("No tissue was found", "Nothing was scored. preview.png shows the slide that was searched.")
+        why = f" The reason: {tiles.header.why_empty}" if tiles.header.why_empty else ""
+        searched = "preview.png shows the slide that was searched."
+        return Verdict("No tissue was found", f"Nothing was scored.{why} {searched}")
     if not tiles.scored:
         return Verdict("No tile was scored", f"None of the {_tiles(len(tiles))} has a score; the warnings say why.")
     selection = tiles.selection

@@ -7,7 +7,6 @@ and scoring both use it, so their preprocessing is the same. A digest of all its
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -174,12 +173,6 @@ def _each_its_own(state: dict[str, Tensor]) -> dict[str, Tensor]:
         own[name] = tensor.clone() if tensor.data_ptr() in places else tensor
         places.add(tensor.data_ptr())
     return own
-
-
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _parse_header(path: Path, text: str | None) -> tuple[CheckpointFacts, str | None]:

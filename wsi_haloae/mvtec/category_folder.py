@@ -9,8 +9,9 @@ from typing import Any
 
 from wsi_haloae.config import Config
 from wsi_haloae.documents import read_document
-from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.mvtec.category import CategoryImages
+from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.training.identity import Identity, identity_of, require_same
 from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME
 

@@ -1,8 +1,9 @@
-"""Fingerprints of what has no fingerprint of its own: patients and images. Slides bring theirs (`slide.properties`)."""
+"""Fingerprints of what has no fingerprint of its own: files, patients, images. Slides bring theirs."""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,12 @@ from wsi_haloae.quoting import printable
 IMAGE_BYTES = 8
 """Length of an image's fingerprint: among a million images, two share one with a chance of 3 in 100 million."""
 PATIENT_LETTERS = 16
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def patient_hash(name: str) -> str:

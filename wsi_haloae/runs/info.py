@@ -4,35 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 from wsi_haloae.config import TissueConfig
+from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.properties import SlideProperties
+from wsi_haloae.tiles.chosen import look_for_tissue
+from wsi_haloae.tiles.given_tissue import GivenTissue, tissue_for
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
-from wsi_haloae.tissue.detection import find_tissue
+from wsi_haloae.tissue.parts import left_out
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
-def describe_slide(source: SlideInput, settings: TilingSettings, tissue: TissueConfig) -> Iterator[tuple[str, str]]:
-    """Yield rows of (fact, value), each as soon as it is known.
+def describe_slide(
+    source: SlideInput,
+    settings: TilingSettings,
+    tissue: TissueConfig,
+    given_tissue: GivenTissue,
+    preview: Path | None,
+    reporter: Reporter,
+) -> Iterator[tuple[str, str]]:
+    """Yield rows of (fact, value), each as soon as it is known, and draw the tissue into the file ``preview``.
 
     Raises `SlideError` if the slide cannot be opened. Raises `MissingMppError` or `ResolutionError`, after the
-    slide's own facts, if it cannot be tiled with these settings.
+    slide's own facts, if it cannot be tiled with these settings, and `NoTissueError` at the end if it is not empty
+    glass, but has no tissue.
     """
     with closing(source.open()) as slide:
         yield from _facts(slide.properties)
-        tiling = Tiling.of(slide.properties, settings, tissue)
+        tiling = Tiling.of(slide.properties, settings, tissue, given_tissue=tissue_for(given_tissue, source.path))
         yield from _tiling_facts(tiling)
-        mask = find_tissue(slide, tissue)
-        chosen = tiling.choose(mask)
-        yield "tissue", f"{mask.mask.mean():.1%} of the slide"
-        yield "tiles with tissue", f"{len(chosen):,} (at least {tissue.min_fraction:.0%} tissue)"
+        chosen = look_for_tissue(slide, tiling, reporter)
+        yield "tissue", f"{chosen.mask.mask.mean():.1%} of the slide"
+        yield "left out", left_out(chosen.mask.parts)
+        yield "tiles with tissue", f"{len(chosen.index):,} (at least {tissue.min_fraction:.0%} tissue)"
+    if preview is not None:
+        chosen.preview(preview)
+        yield "preview", str(preview)
+    chosen.require_some()
 
 
 def _facts(p: SlideProperties) -> Iterator[tuple[str, str]]:
     yield "slide", p.name
     yield "vendor", p.vendor
     yield "size", f"{p.width:,} x {p.height:,} pixels"
-    yield "mpp", "not in the file" if p.mpp_x is None or p.mpp_y is None else f"x {p.mpp_x:.6g}, y {p.mpp_y:.6g} µm"
+    stated = "not in the file" if p.mpp_x is None or p.mpp_y is None else f"x {p.mpp_x:.6g}, y {p.mpp_y:.6g} µm"
+    yield "mpp", f"{stated}; not believed: the file states {p.mpp_doubt}" if p.mpp_doubt else stated
     yield "objective", "not in the file" if p.objective_power is None else f"{p.objective_power:g}x"
     if p.bounds is None:
         yield "bounds", "none"

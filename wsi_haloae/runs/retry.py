@@ -24,6 +24,7 @@ from wsi_haloae.stores.score_header import ScoreHeader
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.tile_store import STORE_NAME as TILES_NAME
+from wsi_haloae.tiles.chosen import no_tissue
 from wsi_haloae.workspace.record import RunRecord, is_finished
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
@@ -61,6 +62,13 @@ def look_again(
     hint = f"; {lost:,} tiles were unreadable, and --retry-unreadable tries them again" if lost else ""
     reporter.line(f"{slide.path}: scored already, nothing to do ({folder}){hint}")
     return None
+
+
+def counted(record: RunRecord) -> int:
+    """The unreadable tiles of a finished slide. Raises `NoTissueError` again where the run that finished it did."""
+    if record.tissue.why_empty:
+        raise no_tissue(record.tissue.why_empty)
+    return record.counts.unreadable
 
 
 def begin_again(folder: Path, record: RunRecord, index: TileIndex) -> None:

@@ -22,7 +22,7 @@ from wsi_haloae.export.removal import remove_outputs
 from wsi_haloae.export.run_facts import run_facts
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.export_set import finish_export
-from wsi_haloae.runs.retry import begin_again, finished_before, look_again
+from wsi_haloae.runs.retry import begin_again, counted, finished_before, look_again
 from wsi_haloae.scoring.adapt_slide import marked_tiles, require_adaptable, require_neighbours
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.open_scores import open_scores
@@ -83,7 +83,7 @@ class ScoreRun:
             if finished:
                 again = look_again(source, folder, finished, file, options, reporter)
                 if again is None:
-                    return finished.counts.unreadable
+                    return counted(finished)
                 options = again
             chosen = plan.choose(slide, reporter)
             require_neighbours(options.smooth, plan.header)
@@ -109,6 +109,7 @@ class ScoreRun:
         finish_export(folder, reporter)
         for line in scored_lines(exported, folder, unreadable):
             reporter.line(f"{source.path}: {line}")
+        chosen.require_some()
         return unreadable
 
     def _score(

@@ -12,8 +12,10 @@ from wsi_haloae.atomic import refuse_link, remove
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.coordinates.reading import find_coordinates, read_coordinates
 from wsi_haloae.progress import Reporter
+from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import choose_tiles
+from wsi_haloae.tiles.given_tissue import GivenTissue, tissue_for
 from wsi_haloae.tiles.tiler import fill_tiles, unreadable_tiles
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.batch_result import BatchResult, for_each_slide
@@ -31,6 +33,12 @@ class TileOptions:
     workers: int
     overwrite: bool
     coordinates: Path | None = None
+    given_tissue: GivenTissue = "auto"
+
+    def tiling(self, properties: SlideProperties, path: Path) -> Tiling:
+        """The tiling of one slide, with the tiles and the tissue that were given for it."""
+        tiles = read_coordinates(find_coordinates(self.coordinates, path)) if self.coordinates else None
+        return Tiling.of(properties, self.settings, self.tissue, tiles, tissue_for(self.given_tissue, path))
 
 
 def tile_slides(
@@ -47,9 +55,7 @@ def tile_slides(
 def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: RunRecorder, reporter: Reporter) -> int:
     path = folder / STORE_NAME
     with closing(source.open()) as slide:
-        listed = options.coordinates
-        given = read_coordinates(find_coordinates(listed, source.path)) if listed else None
-        tiling = Tiling.of(slide.properties, options.settings, options.tissue, given)
+        tiling = options.tiling(slide.properties, source.path)
         header = tiling.header()
         refuse_link(path)
         if path.exists() and not options.overwrite:
@@ -57,6 +63,8 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
             store.require_same(header)
             if not store.pending_shards() and is_finished(folder, "tile"):
                 reporter.line(f"{source.path}: tiled already, nothing to do ({path})")
+                if not len(store):
+                    choose_tiles(slide, tiling, reporter).require_some()
                 return unreadable_tiles(store)
         chosen = choose_tiles(slide, tiling, reporter)
     if options.overwrite:  # only now: the slide can be read, and the tiling is one
@@ -64,14 +72,15 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
         remove(path)
     record.lap("tissue")
     store = fill_tiles(source, path, header, chosen, options.workers, reporter)
-    chosen.preview(folder)
+    chosen.preview(folder / "preview.png")
     record.lap("tiling")
     unreadable = unreadable_tiles(store) + len(chosen.mask.warnings)
     record.facts = {
         "slide": {"path": str(source.path), **header.slide.model_dump(mode="json")},
-        "tissue": chosen.mask.parameters,
+        "tissue": chosen.facts(),
         "counts": {"tiles": len(store), "unreadable": unreadable},
     }
     record.write(folder, "done" if len(store) else "empty")
+    chosen.require_some()
     reporter.line(f"{source.path}: {len(store):,} tiles in {path}" if len(store) else f"{source.path}: no tissue found")
     return unreadable

@@ -17,7 +17,6 @@ from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import choose_tiles
 from wsi_haloae.tiles.sources import evenly
 from wsi_haloae.tiles.tiler import fill_tiles
-from wsi_haloae.tiles.tiling import Tiling
 from wsi_haloae.workspace.record import is_finished
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
@@ -35,7 +34,7 @@ class TileStudy:
     def look(self, source: SlideInput, folder: Path) -> Looked:
         """The tiles that would be cut; see `Study`."""
         with closing(source.open()) as slide:
-            tiling = Tiling.of(slide.properties, self.options.settings, self.options.tissue)
+            tiling = self.options.tiling(slide.properties, source.path)
             path = folder / STORE_NAME
             if path.exists() and not self.options.overwrite:
                 store = TileStore.open(path)
@@ -55,7 +54,7 @@ class TileStudy:
             fill_tiles(source, folder / STORE_NAME, header, sample, self.options.workers, Reporter(quiet=True))
             tiles = time.monotonic() - begun
             stored = folder_bytes(folder)
-            looked.chosen.preview(folder)
+            looked.chosen.preview(folder / "preview.png")
             return Cost(
                 tiles / len(few),
                 time.monotonic() - begun - tiles,

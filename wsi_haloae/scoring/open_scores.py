@@ -49,7 +49,8 @@ def open_scores(
         described = checkpoint.descriptors
         reference = None if described is None else described.reference
         mask = chosen.mask
-        return ScoreStore.create(path, header, chosen.index, mask.thumbnail, mask.mask, quantiles, reference)
+        header = header.model_copy(update={"why_empty": chosen.why_empty})
+        return ScoreStore.create(path, header, chosen.index, mask.thumbnail, mask.parts, quantiles, reference)
     store = ScoreStore.open(path)
     store.require_same(header, chosen.index)
     store.take_up(reporter)

@@ -8,6 +8,7 @@ from pathlib import Path
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.processors.cores import available_cores
+from wsi_haloae.tiles.given_tissue import GivenTissue
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class ScoreOptions:
     """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic.
 
     ``objects`` are the kinds of objects in ``roi`` that count. ``adapt`` None: *auto* for a model whose rule adapts,
-    else not at all. ``smooth`` is a radius in µm; 0: none.
+    else not at all. ``smooth`` is a radius in µm; 0: none. ``tissue_settings`` are those of ``--set`` and ``--pen``, which
+    change what the checkpoint says.
     """
 
     model: Path
@@ -35,3 +37,5 @@ class ScoreOptions:
     adapt: Asked | None = None
     anchors: Path | None = None
     smooth: float | None = None
+    tissue: GivenTissue = "auto"
+    tissue_settings: tuple[str, ...] = ()

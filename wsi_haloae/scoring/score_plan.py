@@ -9,17 +9,19 @@ from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.annotations.reading import read_annotations
-from wsi_haloae.config import RULES, rule_words
+from wsi_haloae.config import RULES, changed_tissue, rule_words
 from wsi_haloae.coordinates.reading import find_coordinates, read_coordinates
 from wsi_haloae.errors import AnnotationError, CheckpointError
-from wsi_haloae.model.checkpoint import Checkpoint, file_sha256
+from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import available_rules
 from wsi_haloae.slide.properties import Slide, SlideProperties
 from wsi_haloae.stores.score_header import ModelRecord, ScoreHeader
 from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
+from wsi_haloae.tiles.given_tissue import tissue_for
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
@@ -47,7 +49,7 @@ class ScorePlan:
     def choose(self, slide: Slide, reporter: Reporter) -> ChosenTiles:
         """The tiles to score. Raises `AnnotationError` if the polygons hold none of the tiles with tissue."""
         chosen = choose_tiles(slide, self.tiling, reporter, self.region)
-        if self.roi and not len(chosen.index):
+        if self.roi and not len(chosen.index) and chosen.mask.mask.any():
             raise AnnotationError(
                 f"{self.roi}: no tile with tissue has half of its area inside these polygons. "
                 "Check that they were drawn on this slide, in pixels of level 0."
@@ -74,7 +76,8 @@ class ScorePlanner:
         settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.options.stride)
         listed = self.options.coordinates
         given = read_coordinates(find_coordinates(listed, source.path)) if listed else None
-        tiling = Tiling.of(properties, settings, self.checkpoint.facts.config.tissue, given)
+        tissue = changed_tissue(self.checkpoint.facts.config.tissue, self.options.tissue_settings)
+        tiling = Tiling.of(properties, settings, tissue, given, tissue_for(self.options.tissue, source.path))
         header = self._header(tiling, roi, source.patient, reporter)
         return ScorePlan(tiling, header, roi, self._region(roi, properties, reporter) if roi else None)
 

@@ -7,13 +7,10 @@ therefore opens a new handle for the next read.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import openslide
@@ -21,10 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_haloae.errors import RegionReadError, SlideError
+from wsi_haloae.slide.plausible import doubt_about
 from wsi_haloae.slide.probe import require_harmless
 from wsi_haloae.slide.properties import Bounds, SlideProperties
+from wsi_haloae.slide.refusals import refusal
+from wsi_haloae.slide.slide_file import fingerprint, readable
 
-FINGERPRINT_BYTES = 1 << 20
 WHITE = (255, 255, 255)
 OPAQUE = 0xFF000000
 
@@ -35,10 +34,11 @@ def open_with_openslide(path: Path, *, mpp: float | None = None, override_mpp: b
     Raises `SlideError` for a file that cannot be opened, `UsageError` for an ``mpp`` that
     contradicts the file's (see `SlideProperties.with_mpp`).
     """
-    with _readable(path) as file:
+    with readable(path) as file:
         require_harmless(path)
         handle = _open_handle(path)
-        digest = _fingerprint(file, handle)
+        quickhash = handle.properties.get(openslide.PROPERTY_NAME_QUICKHASH1, "")
+        digest = fingerprint(file, quickhash, handle.level_dimensions)
     properties = _read_properties(path.name, handle, digest).with_mpp(mpp, override=override_mpp)
     return OpenSlideSlide(path, handle, properties)
 
@@ -128,61 +128,32 @@ class OpenSlideSlide:
         self._handle = fresh
 
 
-def _readable(path: Path) -> BinaryIO:
-    # OpenSlide gives one error for a missing file, a folder and a forbidden file: "unsupported or missing".
-    try:
-        mode = path.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe without a writer would block
-            raise SlideError(f"{path}: this is a pipe or a device, but a slide file is needed.")
-        return path.open("rb")
-    except IsADirectoryError:
-        raise SlideError(
-            f"{path}: this is a folder, but a slide file is needed (for a DICOM slide, any of its .dcm files)."
-        ) from None
-    except OSError as error:
-        raise SlideError(f"{path}: the slide cannot be read ({error.strerror}). A readable file is needed.") from None
-    except ValueError as error:  # a null character
-        raise SlideError(f"{str(path)!r}: no file can have this path ({error}). A readable file is needed.") from None
-
-
 def _open_handle(path: Path) -> openslide.OpenSlide:
     try:
         return openslide.OpenSlide(path)
     except openslide.OpenSlideUnsupportedFormatError:
-        raise SlideError(
-            f"{path}: this is not a slide that OpenSlide {openslide.__library_version__} can open. A whole-slide file "
-            "is needed: SVS, NDPI, MRXS, SCN, BIF, CZI, DICOM, or a tiled pyramidal TIFF."
-        ) from None
+        raise refusal(path, None) from None
     except openslide.OpenSlideError as error:
-        raise SlideError(f"{path}: the slide is damaged ({error}). Copy it again from its source.") from None
-
-
-def _fingerprint(file: BinaryIO, handle: openslide.OpenSlide) -> str:
-    size = file.seek(0, 2)
-    file.seek(0)
-    head = file.read(FINGERPRINT_BYTES)
-    file.seek(max(0, size - FINGERPRINT_BYTES))
-    tail = file.read(FINGERPRINT_BYTES)
-    quickhash = handle.properties.get(openslide.PROPERTY_NAME_QUICKHASH1, "")
-    digest = hashlib.sha256(f"{size} {quickhash} {handle.level_dimensions} ".encode())
-    digest.update(head)
-    digest.update(tail)
-    return digest.hexdigest()
+        raise refusal(path, str(error)) from None
 
 
 def _read_properties(name: str, handle: openslide.OpenSlide, fingerprint: str) -> SlideProperties:
     stated = handle.properties
+    mpp_x, mpp_y = (
+        _positive(stated.get(key)) for key in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)
+    )
     return SlideProperties(
         name=name,
         vendor=stated.get(openslide.PROPERTY_NAME_VENDOR, "unknown"),
         level_dimensions=tuple(handle.level_dimensions),
         level_downsamples=tuple(handle.level_downsamples),
-        mpp_x=_positive(stated.get(openslide.PROPERTY_NAME_MPP_X)),
-        mpp_y=_positive(stated.get(openslide.PROPERTY_NAME_MPP_Y)),
+        mpp_x=mpp_x,
+        mpp_y=mpp_y,
         objective_power=_positive(stated.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER)),
         bounds=_bounds(stated),
         background=_background(stated.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR)),
         fingerprint=fingerprint,
+        mpp_doubt=doubt_about(mpp_x, mpp_y),
     )
 
 

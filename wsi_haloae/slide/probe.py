@@ -13,6 +13,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from wsi_haloae.bounds.table import SLIDE_OPEN_BYTES, SLIDE_OPEN_SECONDS, SLIDE_TILE_PIXELS
 from wsi_haloae.bounds.tiff import read_pages
@@ -22,13 +23,17 @@ CHILD = Path(__file__).with_name("probe_child.py")
 WAITING = 6
 """Of this many seconds one may be work for the processor: a slow network takes more time, but no more work."""
 
+Library = Literal["openslide", "tifffile"]
 _Known = tuple[str, int, int, int, int]
 _found_harmless: set[_Known] = set()
 _turns: dict[_Known, threading.Lock] = {}
 
 
-def require_harmless(path: Path) -> None:
-    """Raise `SlideError` for a slide that cannot be opened within the limits. Files that passed are not tried again."""
+def require_harmless(path: Path, library: Library = "openslide") -> None:
+    """Raise `SlideError` for a slide that ``library`` cannot open within the limits.
+
+    Files that passed are not tried again.
+    """
     with path.open("rb") as file:
         stat = os.fstat(file.fileno())
         known = (os.fspath(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
@@ -38,15 +43,15 @@ def require_harmless(path: Path) -> None:
             SLIDE_TILE_PIXELS.require(page.tile_width * page.tile_height, path, SlideError)
     with _turns.setdefault(known, threading.Lock()):  # threads that open the same slide wait for one probe
         if known not in _found_harmless:
-            _try_to_open(path)
+            _try_to_open(path, library)
             _found_harmless.add(known)
     _turns.pop(known, None)
 
 
-def _try_to_open(path: Path) -> None:
+def _try_to_open(path: Path, library: Library) -> None:
     seconds, most = SLIDE_OPEN_SECONDS.most, SLIDE_OPEN_BYTES.most
     work = max(1, seconds // WAITING)
-    command = [sys.executable, "-P", os.fspath(CHILD), os.fspath(path), str(most), str(work)]
+    command = [sys.executable, "-P", os.fspath(CHILD), os.fspath(path), str(most), str(work), library]
     quiet = subprocess.DEVNULL
     child = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)  # noqa: S603  # our own program
     try:

@@ -1,9 +1,9 @@
 """Opens one slide and reads a pixel of each level; run by `slide.probe` in a process with limits.
 
-    python probe_child.py SLIDE BYTES SECONDS
+    python probe_child.py SLIDE BYTES SECONDS openslide|tifffile
 
-It ends with 0 if that is possible, and also if OpenSlide refuses the file in its own words. It imports next to nothing
-of this package, so that it starts in a few hundredths of a second.
+It ends with 0 if that is possible, and also if the library refuses the file in its own words. It imports next to
+nothing of this package, so that it starts in a few hundredths of a second.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import contextlib
 import sys
 from pathlib import Path
 
-import openslide
-
 from wsi_haloae.bounds.own_process import limit
 
 
 def touch(path: Path) -> None:
-    """Open the slide and decode one pixel in the middle of each level."""
+    """Open the slide in OpenSlide and decode one pixel in the middle of each level."""
+    import openslide  # noqa: PLC0415  # only one of the libraries is needed
+
     try:
         with openslide.OpenSlide(path) as slide:
             width, height = slide.dimensions
@@ -29,6 +29,19 @@ def touch(path: Path) -> None:
         pass
 
 
+def touch_tiff(path: Path) -> None:
+    """Open the slide in tifffile and decode the tile in the middle of the first page and of each page inside it."""
+    import tifffile  # noqa: PLC0415
+
+    with contextlib.suppress(Exception), tifffile.TiffFile(path) as tiff:  # damage that the reader will report
+        first = tiff.pages.first
+        for page in (first, *(first.pages or ())):
+            middle = len(page.dataoffsets) // 2
+            tiff.filehandle.seek(page.dataoffsets[middle])
+            data = tiff.filehandle.read(page.databytecounts[middle])
+            page.decode(data, middle, jpegtables=page.jpegtables, jpegheader=page.jpegheader)
+
+
 if __name__ == "__main__":
     limit(int(sys.argv[2]), int(sys.argv[3]))
-    touch(Path(sys.argv[1]))
+    {"openslide": touch, "tifffile": touch_tiff}[sys.argv[4]](Path(sys.argv[1]))

@@ -36,6 +36,7 @@ class SlideProperties:
     ``mpp_x`` and ``mpp_y`` are micrometres per pixel of level 0, or None if the file
     states none. ``background`` is the colour of transparent pixels. ``fingerprint`` is a hex
     digest that changes when the file's content does (see the adapter for what it covers).
+    ``mpp_doubt`` says why the stated pixel size is not believed (`plausible`).
     """
 
     name: str
@@ -48,6 +49,7 @@ class SlideProperties:
     bounds: Bounds | None
     background: tuple[int, int, int]
     fingerprint: str
+    mpp_doubt: str | None = None
 
     @property
     def width(self) -> int:
@@ -60,7 +62,16 @@ class SlideProperties:
         return self.level_dimensions[0][1]
 
     def known_mpp(self) -> tuple[float, float]:
-        """(mpp_x, mpp_y) in micrometres. Raises `MissingMppError`, which names ``--mpp``, if the file states none."""
+        """(mpp_x, mpp_y) in micrometres. Raises `MissingMppError`, which names ``--mpp``, if the file states none.
+
+        A pixel size that is not believed counts as none.
+        """
+        if self.mpp_doubt:
+            raise MissingMppError(
+                f"{self.name}: the file states {self.mpp_doubt}. So its pixel size is not known, and tiles are cut by "
+                "physical size. Ask the lab that scanned the slide and pass it: --mpp 0.25 (typical of 40x) or "
+                "--mpp 0.5 (typical of 20x). If the file is right, confirm its value with --override-mpp."
+            )
         if self.mpp_x is None or self.mpp_y is None:
             raise MissingMppError(
                 f"{self.name}: the file states no pixel size (mpp), and tiles are cut by "
@@ -77,7 +88,7 @@ class SlideProperties:
         """
         if mpp is None:
             return self
-        if not override:
+        if not override and not self.mpp_doubt:
             for axis, stated in (("x", self.mpp_x), ("y", self.mpp_y)):
                 if stated is not None and abs(mpp / stated - 1) > MPP_TOLERANCE:
                     raise UsageError(
@@ -90,7 +101,7 @@ class SlideProperties:
                 mpp_x=mpp if self.mpp_x is None else self.mpp_x,
                 mpp_y=mpp if self.mpp_y is None else self.mpp_y,
             )
-        return replace(self, mpp_x=mpp, mpp_y=mpp)
+        return replace(self, mpp_x=mpp, mpp_y=mpp, mpp_doubt=None)
 
 
 class Slide(Protocol):

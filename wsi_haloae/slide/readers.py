@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from wsi_haloae.slide.properties import Slide
 
@@ -21,21 +21,39 @@ class SlideReader:
 
     ``opener`` is ``module:function``, imported on first use. The function takes the path and, by name, ``mpp`` and
     ``override_mpp``, and returns an open `Slide` whose properties went through `SlideProperties.with_mpp`. It raises
-    `SlideError` for a file that it cannot open. ``suffixes`` are lower case, with their dot.
+    `SlideError` for a file that it cannot open. ``suffixes`` are lower case, with their dot. ``claims``, another
+    ``module:function``, says of a path whether this reader opens it; None: it opens all files with its suffixes.
     """
 
     name: str
     suffixes: frozenset[str]
     opener: str
+    claims: str | None = None
+
+    def opens(self, path: Path) -> bool:
+        """Whether this reader opens the file in ``path``."""
+        if path.suffix.lower() not in self.suffixes:
+            return False
+        return self.claims is None or bool(_named(self.claims)(path))
 
     def open(self, path: Path, *, mpp: float | None, override_mpp: bool) -> Slide:
         """The slide in ``path``."""
-        module, _, function = self.opener.partition(":")
-        opener = cast("_Opener", getattr(importlib.import_module(module), function))
+        opener = cast("_Opener", _named(self.opener))
         return opener(path, mpp=mpp, override_mpp=override_mpp)
 
 
+def _named(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    return cast("Callable[..., Any]", getattr(importlib.import_module(module), function))
+
+
 READERS: Sequence[SlideReader] = (
+    SlideReader(
+        "OME-TIFF, and TIFF with its levels inside the first page",
+        frozenset({".tif", ".tiff"}),
+        "wsi_haloae.slide.tiff_slide:open_tiff",
+        "wsi_haloae.slide.tiff_levels:has_own_levels",
+    ),
     SlideReader(
         "OpenSlide",
         frozenset(
@@ -44,7 +62,7 @@ READERS: Sequence[SlideReader] = (
         "wsi_haloae.slide.openslide_slide:open_with_openslide",
     ),
 )
-"""The first reader with a file's suffix opens it; the last one is also used for every other suffix."""
+"""The first reader that opens a file is taken; the last one is also used for every other suffix."""
 
 
 def open_slide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> Slide:
@@ -53,8 +71,7 @@ def open_slide(path: Path, *, mpp: float | None = None, override_mpp: bool = Fal
     Raises `SlideError` for a file that cannot be opened, and `UsageError` for an ``mpp`` that contradicts the
     file's, unless ``override_mpp`` is set (see `SlideProperties.with_mpp`).
     """
-    suffix = path.suffix.lower()
-    reader = next((reader for reader in READERS if suffix in reader.suffixes), READERS[-1])
+    reader = next((reader for reader in READERS if reader.opens(path)), READERS[-1])
     return reader.open(path, mpp=mpp, override_mpp=override_mpp)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 class Column:
     """An array: its type, the shape of one entry (None: any length), and the range of its values.
 
-    ``unknown``: values may be NaN.
+    ``unknown``: values may be NaN. ``older``: the type that stores of earlier versions have.
     """
 
     dtype: type[np.generic]
@@ -26,11 +26,14 @@ class Column:
     least: float = -np.inf
     most: float = np.inf
     unknown: bool = False
+    older: type[np.generic] | None = None
 
     def fits(self, array: zarr.Array[Any]) -> bool:
         """Whether an array has this type and entries of this shape."""
         sides = array.shape[1:]
-        if array.dtype != self.dtype or len(sides) != len(self.entry):
+        if array.dtype not in {np.dtype(self.dtype), np.dtype(self.older or self.dtype)} or len(sides) != len(
+            self.entry
+        ):
             return False
         return all(wanted in {None, side} for side, wanted in zip(sides, self.entry, strict=True))
 

@@ -41,6 +41,7 @@ CAUSES = (
     Cause("--stride", ("grid.stride",)),
     Cause("--roi", ("roi_sha256",), words=_sha),
     Cause("--coordinates", ("coordinates_sha256",), words=_sha),
+    Cause("--tissue", ("tissue.given",), words=str),
     Cause("--maps", ("map_size",), words=lambda side: "without" if side is None else "with"),
 )
 """The first comes first: what follows from it is not looked at by those after it."""

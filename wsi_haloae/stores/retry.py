@@ -21,7 +21,7 @@ def begin_unreadable_again(store: ScoreStore) -> None:
     whole, states = plain.scores(), plain.states()
     reference = None if header.descriptor_size is None else plain.reference()
     with replacing_tree(store.path) as partial:
-        slide_wide = plain.thumbnail(), plain.tissue_mask(), plain.reference_scores()
+        slide_wide = plain.thumbnail(), plain.tissue_parts(), plain.reference_scores()
         again = ScoreStore.create(partial, header, plain.index, *slide_wide, reference)
         for shard in range(plain.shards):
             place = plain.shard_slice(shard)

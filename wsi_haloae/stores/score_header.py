@@ -62,11 +62,13 @@ class ScoreHeader(StoreHeader):
     roi_sha256: str | None
     descriptor_size: int | None = None  # numbers k of a descriptor, None for a model without
     trained_on: SlideUse | None = None  # what training used of this slide; None for models that do not know it
+    why_empty: str | None = None  # why there is no tile, although the slide is not empty glass
 
     def identity(self) -> dict[str, Any]:
         """Everything except ``compute``, which a resumed run reads from the store, and what follows from the rest."""
         implied = {"rule_name", "map_range"}
-        return self.model_dump(mode="json", exclude={"compute": True, "trained_on": True, "model": implied})
+        known_later = {"compute": True, "trained_on": True, "why_empty": True}
+        return self.model_dump(mode="json", exclude={**known_later, "model": implied})
 
     def learns(self, header: ScoreHeader) -> bool:
         """Whether ``header``, of a later run, knows more about the slide's patient, who may have been named since."""

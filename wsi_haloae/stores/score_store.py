@@ -14,7 +14,7 @@ scores.zarr/
   tissue_cells      (n,)         int32     cells of the map that count as tissue
   anomaly_map       (n, m, m)    float32   with --maps: the map of each tile, of the column score, before any adaptation
   thumbnail         (h, w, 3)    uint8     for the pictures
-  tissue_mask       (h, w)       bool
+  tissue_mask       (h, w)       uint8     what each pixel is, values of `tissue.parts.Part`; bool in older stores
   reference_scores  (k,)         float32   quantiles of held-out reference tiles' scores; empty without calibration
   descriptor        (n, k)       float16   with the model's descriptors: what the features of each tile are like
   reference/, adapted/                     scores adapted to the slide (see adaptation.py)
@@ -64,6 +64,7 @@ from wsi_haloae.stores.sealed_store import open_sealed
 from wsi_haloae.stores.sharded import ShardedStore, TileIndex, TileState
 from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_scores import TileScores
+from wsi_haloae.tissue.parts import Part
 
 STORE_NAME = "scores.zarr"
 
@@ -89,7 +90,7 @@ class ScoreStore(ShardedStore):
         header: ScoreHeader,
         index: TileIndex,
         thumbnail: NDArray[np.uint8],
-        tissue_mask: NDArray[np.bool_],
+        tissue_parts: NDArray[np.uint8],
         reference_scores: NDArray[np.float32] | None = None,
         reference: ReferenceDescriptors | None = None,
     ) -> ScoreStore:
@@ -120,7 +121,7 @@ class ScoreStore(ShardedStore):
                 create_column(group, "descriptor", length, np.float16, width=reference.dimensions, fill=np.nan)
                 write_reference(group, reference)
             create_whole(group, "thumbnail", thumbnail)
-            create_whole(group, "tissue_mask", tissue_mask)
+            create_whole(group, "tissue_mask", tissue_parts.astype(np.uint8))
             create_whole(
                 group, "reference_scores", np.empty(0, np.float32) if reference_scores is None else reference_scores
             )
@@ -141,7 +142,7 @@ class ScoreStore(ShardedStore):
             **({} if side is None else {"anomaly_map": Column(np.float32, (side, side))}),
             **({} if size is None else {"descriptor": Column(np.float16, (size,))}),
             "thumbnail": Column(np.uint8, (None, 3)),
-            "tissue_mask": Column(np.bool_, (None,)),
+            "tissue_mask": Column(np.uint8, (None,), 0, max(Part), older=np.bool_),
             "reference_scores": Column(np.float32),
         }
 
@@ -306,9 +307,9 @@ class ScoreStore(ShardedStore):
         """The whole slide as a small picture, (h, w, 3)."""
         return self.read("thumbnail")
 
-    def tissue_mask(self) -> NDArray[np.bool_]:
-        """The tissue mask on the thumbnail, (h, w)."""
-        return self.read("tissue_mask")
+    def tissue_parts(self) -> NDArray[np.uint8]:
+        """What each pixel of the thumbnail is, values of `Part`, (h, w). Older stores know tissue only."""
+        return self.read("tissue_mask").astype(np.uint8)
 
     def reference_scores(self) -> NDArray[np.float32]:
         """Equally spaced quantiles of held-out reference tiles' scores, ascending, (k,); (0,) without calibration."""

@@ -23,7 +23,7 @@ from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.places import place
 from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
-from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles
+from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles, no_tissue
 from wsi_haloae.tiles.sources import (
     CombinedSource,
     ImageFolderSource,
@@ -237,6 +237,8 @@ class ReferenceReader:
                 self._reporter.line(note)
             tiling = Tiling.of(slide.properties, options.settings, self._tissue)
             chosen = choose_tiles(slide, tiling, self._reporter, region, min_coverage=options.min_coverage)
+        if chosen.mask.why_empty:
+            raise AnnotationError(f"{path}: {no_tissue(chosen.mask.why_empty)}")
         if not len(chosen.index):
             raise AnnotationError(
                 f"{path}: no tile has tissue and {options.min_coverage:.0%} of its area in class "
@@ -254,7 +256,7 @@ class ReferenceReader:
         if self._overwrite:
             remove(path)
         fill_tiles(source, path, header, chosen, self._options.num_workers, self._reporter)
-        chosen.preview(folder)
+        chosen.preview(folder / "preview.png")
         return path
 
     def _group(self, path: Path, slide: str) -> str | None:

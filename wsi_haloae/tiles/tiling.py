@@ -13,10 +13,10 @@ from wsi_haloae.coordinates.reading import GivenTiles
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.store_header import GridRecord, SlideRecord, StoreHeader
+from wsi_haloae.tiles.given_tissue import GivenTissue, record_of
 from wsi_haloae.tiles.grid import TileGrid
 from wsi_haloae.tiles.placing import Places, place_on, require_fitting
 from wsi_haloae.tiles.plan import ReadPlan
-from wsi_haloae.tissue.detection import METHOD
 from wsi_haloae.tissue.mask import TissueMask
 
 MIN_COVERAGE = 0.5
@@ -43,6 +43,7 @@ class Tiling:
     grid: TileGrid
     tissue_config: TissueConfig
     given: GivenTiles | None = None
+    given_tissue: GivenTissue = "auto"
 
     @classmethod
     def of(
@@ -51,6 +52,7 @@ class Tiling:
         settings: TilingSettings,
         tissue: TissueConfig,
         given: GivenTiles | None = None,
+        given_tissue: GivenTissue = "auto",
     ) -> Tiling:
         """Plan a slide's tiles. Raises `MissingMppError`, `ResolutionError` or `UsageError` (stride).
 
@@ -65,7 +67,7 @@ class Tiling:
         grid = TileGrid.for_plan(plan, properties.width, properties.height, settings.tile_size, stride)
         if given is not None:
             require_fitting(given, properties, grid)
-        return cls(properties, plan, grid, tissue, given)
+        return cls(properties, plan, grid, tissue, given, given_tissue)
 
     def header(self) -> StoreHeader:
         """The header of a store of these tiles: slide, grid, read plan and tissue settings."""
@@ -86,7 +88,7 @@ class Tiling:
             ),
             grid=GridRecord(**asdict(self.grid)),
             read_plan=asdict(self.plan),
-            tissue={"method": METHOD, **self.tissue_config.model_dump(mode="json")},
+            tissue=record_of(self.given_tissue, self.tissue_config),
             coordinates_sha256=None if self.given is None else self.given.sha256,
         )
 

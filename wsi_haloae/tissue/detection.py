@@ -11,20 +11,28 @@ ceiling (below pale eosin). Fainter pixels that touch tissue are added (hysteres
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from skimage import filters, morphology
 
 from wsi_haloae.config import TissueConfig
+from wsi_haloae.pages import percent
 from wsi_haloae.slide.properties import Slide
 from wsi_haloae.slide.thumbnail import Thumbnail, read_thumbnail
 from wsi_haloae.tissue.discs import closed, dilated
 from wsi_haloae.tissue.glass import glass_colour
+from wsi_haloae.tissue.ground import DARK_BACKGROUND, Ground
 from wsi_haloae.tissue.mask import TissueMask
-from wsi_haloae.tissue.pen import find_pen
+from wsi_haloae.tissue.parts import Part
+from wsi_haloae.tissue.pen import find_pen, is_smooth
 
-METHOD = "absorbance-hysteresis-1"
+METHOD = "absorbance-hysteresis-2"
 """Change this name whenever the same slide and parameters could produce a different mask."""
+FEW = 0.001
+"""Share of the slide. Where less was left out, the rest is empty glass with a little dust."""
+MOST_PADDING = 0.98
 
 
 def find_tissue(slide: Slide, config: TissueConfig) -> TissueMask:
@@ -35,28 +43,61 @@ def find_tissue(slide: Slide, config: TissueConfig) -> TissueMask:
     pixel size.
     """
     thumbnail = read_thumbnail(slide, config.mpp)
-    pixel = _pixel_size(slide, thumbnail)
-    glass = glass_colour(thumbnail.rgb)
-    absorbance = _smoothed(_absorbance(thumbnail.rgb, glass), config.smoothing / pixel)
-    stain = _stain(absorbance)
-    threshold = _threshold(stain, config)
-    found: NDArray[np.bool_] = filters.apply_hysteresis_threshold(stain, config.faintest, threshold)  # type: ignore[no-untyped-call]
-    pen = dilated(find_pen(absorbance, found, config.pen_width / 2 / pixel), config.pen_margin / pixel)
-    parameters: dict[str, float | str | list[float]] = {
-        "method": METHOD,
-        "glass": glass.tolist(),
-        "threshold": threshold,
-        **config.model_dump(),
-    }
+    pixel, ground = _pixel_size(slide, thumbnail), Ground.of(thumbnail.rgb)
+    parameters: dict[str, Any] = {"method": METHOD, **config.model_dump()}
+    if ground.is_dark or ground.padding.all():
+        parts = np.where(ground.padding, Part.PADDING, Part.DARK).astype(np.uint8)
+    else:
+        parts = _parts(thumbnail.rgb, ground.padding, pixel, config, parameters)
     return TissueMask(
-        _tidy(found & ~pen, pen, pixel, config),
-        pen,
+        parts,
         thumbnail.rgb,
         thumbnail.l0_per_pixel_x,
         thumbnail.l0_per_pixel_y,
         parameters,
         thumbnail.warnings,
+        why_empty=DARK_BACKGROUND if ground.is_dark else _why_empty(parts, config),
     )
+
+
+def _parts(
+    rgb: NDArray[np.uint8], padding: NDArray[np.bool_], pixel: float, config: TissueConfig, parameters: dict[str, Any]
+) -> NDArray[np.uint8]:
+    """What each pixel is, values of `Part`; ``pixel`` is in micrometres. Adds what was measured to ``parameters``."""
+    seen = ~padding
+    glass = glass_colour(rgb, seen)
+    sharp = _absorbance(rgb, glass)
+    absorbance = _smoothed(sharp, seen, config.smoothing / pixel)
+    stain = _stain(absorbance)
+    threshold = _threshold(stain[seen], config)
+    found = _grown(stain, seen, config.faintest, threshold)
+    pen = np.zeros_like(found)
+    if config.pen == "drop":
+        ink = find_pen(absorbance, is_smooth(sharp.mean(axis=2)), found, config.pen_width / 2 / pixel)
+        pen = dilated(ink, config.pen_margin / pixel) & seen
+    parameters |= {"glass": glass.tolist(), "threshold": threshold}
+    return _tidy(found & ~pen, pen, padding, pixel, config)
+
+
+def _why_empty(parts: NDArray[np.uint8], config: TissueConfig) -> str | None:
+    """Why there is no tissue, unless there is some, or nothing but glass."""
+    shares = np.bincount(parts.ravel(), minlength=len(Part)) / parts.size
+    if shares[Part.TISSUE]:
+        return None
+    reasons = {
+        Part.PEN: "was taken for marker pen: look at it with 'wsi-haloae info SLIDE --preview FILE.png'; --pen keep "
+        "keeps it",
+        Part.PIECES: f"was found in pieces smaller than {config.smallest_object:g} µm²: --set tissue.smallest_object=0 "
+        "keeps them",
+        Part.PADDING: "is black padding, which no scanner has seen",
+    }
+    least = {Part.PADDING: MOST_PADDING}
+    told = [
+        f"{percent(shares[part])} of the slide {words}"
+        for part, words in reasons.items()
+        if shares[part] > least.get(part, FEW)
+    ]
+    return f"{'; '.join(told)}." if told else None
 
 
 def _pixel_size(slide: Slide, thumbnail: Thumbnail) -> float:
@@ -71,8 +112,17 @@ def _absorbance(rgb: NDArray[np.uint8], glass: NDArray[np.float64]) -> NDArray[n
     return np.stack([of_value[channel][rgb[..., channel]] for channel in range(3)], axis=-1)
 
 
-def _smoothed(absorbance: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
-    smooth = filters.gaussian(absorbance, deviation, channel_axis=-1)  # type: ignore[no-untyped-call]
+def _smoothed(absorbance: NDArray[np.float32], seen: NDArray[np.bool_], deviation: float) -> NDArray[np.float32]:
+    """Smoothed over the pixels that were ``seen``: black padding must not darken its neighbours."""
+    if seen.all():
+        return _gaussian(absorbance, deviation)
+    weight = _gaussian(seen[..., None].astype(np.float32), deviation)
+    smooth = _gaussian(absorbance * seen[..., None], deviation) / np.maximum(weight, np.float32(1e-6))
+    return np.asarray(smooth, np.float32)
+
+
+def _gaussian(values: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
+    smooth = filters.gaussian(values, deviation, channel_axis=-1)  # type: ignore[no-untyped-call]
     return np.asarray(smooth, np.float32)
 
 
@@ -88,10 +138,22 @@ def _threshold(stain: NDArray[np.float32], config: TissueConfig) -> float:
     return float(np.clip(otsu, config.floor, config.ceiling))
 
 
-def _tidy(found: NDArray[np.bool_], pen: NDArray[np.bool_], pixel: float, config: TissueConfig) -> NDArray[np.bool_]:
-    """Gaps closed, specks dropped, small holes filled; ``pixel`` is in micrometres."""
-    whole = closed(found, config.closing / pixel) & ~pen
+def _grown(stain: NDArray[np.float32], seen: NDArray[np.bool_], faintest: float, threshold: float) -> NDArray[np.bool_]:
+    """Pixels that were seen above the threshold, and fainter ones connected to them."""
+    stain = np.where(seen, stain, np.float32(0))
+    return np.asarray(filters.apply_hysteresis_threshold(stain, faintest, threshold))  # type: ignore[no-untyped-call]
+
+
+def _tidy(
+    found: NDArray[np.bool_], pen: NDArray[np.bool_], padding: NDArray[np.bool_], pixel: float, config: TissueConfig
+) -> NDArray[np.uint8]:
+    """Gaps closed, specks dropped, small holes filled: values of `Part`. ``pixel`` is in micrometres."""
+    free = ~(pen | padding)
+    whole = closed(found, config.closing / pixel) & free
     kept = morphology.remove_small_objects(whole, max_size=int(config.smallest_object / pixel**2))
     filled = morphology.remove_small_holes(kept, max_size=int(config.largest_hole / pixel**2))
-    mask: NDArray[np.bool_] = filled & ~pen
-    return mask
+    parts = np.full(found.shape, Part.GLASS, np.uint8)
+    parts[whole] = Part.PIECES
+    parts[padding], parts[pen] = Part.PADDING, Part.PEN
+    parts[filled & free] = Part.TISSUE
+    return parts

@@ -15,16 +15,16 @@ FALLBACK = (242.0, 242.0, 242.0)
 """Typical glass, for a slide that is covered with tissue and shows no glass."""
 
 
-def glass_colour(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The most frequent bright grey of a (h, w, 3) thumbnail, as (3,) in 0..255.
+def glass_colour(rgb: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The most frequent bright grey of a (h, w, 3) thumbnail, as (3,) in 0..255, where it was ``seen`` (h, w).
 
     Pure white is left out unless the glass itself is that bright: scans of irregular outline
     are padded with it, and glass would otherwise pass for pale tissue.
     """
     darkest, brightest = rgb.min(axis=2), rgb.max(axis=2)
-    is_grey = (darkest >= DARKEST) & (brightest - darkest <= GREATEST_SPREAD)
+    is_grey = seen & (darkest >= DARKEST) & (brightest - darkest <= GREATEST_SPREAD)
     is_scanned = is_grey & (darkest < UNSCANNED)
-    enough = rgb.shape[0] * rgb.shape[1] // 100
+    enough = int(seen.sum()) // 100
     candidates = is_scanned if is_scanned.sum() > enough else is_grey
     if candidates.sum() <= enough:
         return np.array(FALLBACK)

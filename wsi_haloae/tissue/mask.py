@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.tissue.parts import Part
+
 
 @dataclass(frozen=True)
 class TissueMask:
-    """Tissue and pen on a thumbnail.
+    """Which pixels of a thumbnail are tissue, and what the others are.
 
-    ``mask`` and ``pen`` are (h, w) bool, ``thumbnail`` is the (h, w, 3) RGB they were found
-    on, ``l0_per_pixel_x`` and ``_y`` are level-0 pixels per thumbnail pixel. ``parameters``
-    are the values that decided the mask, ready for JSON; ``warnings`` says what could not be read.
+    ``parts`` (h, w) uint8 has values of `Part`, ``thumbnail`` is the (h, w, 3) RGB they were found on,
+    ``l0_per_pixel_x`` and ``_y`` are level-0 pixels per thumbnail pixel. ``parameters`` are the values that decided
+    the mask, ready for JSON; ``warnings`` says what could not be read. ``why_empty`` says why there is no tissue on a
+    slide that is not empty glass; None if there is tissue, or nothing but glass.
     """
 
-    mask: NDArray[np.bool_]
-    pen: NDArray[np.bool_]
+    parts: NDArray[np.uint8]
     thumbnail: NDArray[np.uint8]
     l0_per_pixel_x: float
     l0_per_pixel_y: float
-    parameters: dict[str, float | str | list[float]]
+    parameters: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    why_empty: str | None = None
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """Where tissue lies, (h, w)."""
+        return np.asarray(self.parts == Part.TISSUE)
+
+    @property
+    def pen(self) -> NDArray[np.bool_]:
+        """Where marker pen was found and left out, (h, w)."""
+        return np.asarray(self.parts == Part.PEN)
 
     def fractions(self, locations: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Share of each level-0 rectangle that is tissue, (n,) in 0..1.

@@ -1,39 +1,66 @@
-"""Marker ink on a thumbnail, separated from tissue by the colours it absorbs.
+"""Marker pen on a thumbnail, separated from tissue by its colour and by how smooth it is.
 
-Stains of pathology (haematoxylin, eosin, DAB) all absorb green at least about as strongly as
-red. Blue and green ink absorb red most and green little. Black ink absorbs all channels
-equally and strongly. Red ink absorbs green and blue equally and no red, while eosin absorbs far
-less blue. Small areas of such colours in tissue are pigment, blood or inked margins. There, only
-an area as wide as a marker's stroke counts as pen.
+Most stains of pathology (haematoxylin, eosin, DAB) absorb green at least about as strongly as red. Blue and green ink
+absorb red most and green little. Black ink absorbs all channels equally and strongly. Red ink absorbs green and blue
+equally and no red, while eosin absorbs far less blue.
+
+Other stains have the colours of ink: Alcian blue, Luxol fast blue, methyl green, the collagen of Masson's trichrome; so
+have dyes that mark the margin of a specimen. But ink lies on the coverslip, far out of focus, and has no detail of its
+own. So only smooth areas of such a colour are pen. In tissue, only an area as wide as a marker's stroke counts.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage import measure
 
-from wsi_haloae.tissue.discs import opened
+from wsi_haloae.tissue.discs import eroded, opened
+
+Mask = NDArray[np.bool_]
 
 MOSTLY = 0.5
 """An object of which more than this share is ink is a thin stroke or a dot, not inked tissue."""
 FAINT_SHARE = 0.5
 """The rim of a stroke, where ink mixes with glass, must absorb at least this share of what its core must."""
+SMOOTH = 0.06
+"""Largest deviation of the density in a small square, over its mean, where there is only ink. Stained tissue has 0.1 to
+0.3, on thumbnails as in tiles."""
+FAINTEST = 0.05
+"""A lower mean density counts as this one: noise of glass over nothing is no detail."""
+SMOOTH_SHARE = 0.3
+"""Where ink lies over tissue, only part of it is smooth; of stained tissue less than 0.1."""
+RIM = 2.0
+"""Pixels of an object's rim, where smoothness cannot be seen."""
 
 
-def find_pen(absorbance: NDArray[np.float32], found: NDArray[np.bool_], stroke_radius: float) -> NDArray[np.bool_]:
-    """Where marker ink lies, (h, w): wide strokes anywhere, and objects on glass that are mostly ink.
+def find_pen(absorbance: NDArray[np.float32], smooth: Mask, found: Mask, stroke_radius: float) -> Mask:
+    """Where marker pen lies, (h, w): wide strokes anywhere, and objects on glass that are mostly ink.
 
-    ``absorbance`` is (h, w, 3), ``found`` (h, w) is everything that is not glass, and
-    ``stroke_radius`` is in pixels.
+    ``absorbance`` is (h, w, 3), smoothed; ``smooth`` (h, w) is where there is no detail (see `is_smooth`), ``found``
+    (h, w) is everything that is not glass, and ``stroke_radius`` is in pixels.
     """
     ink = has_ink_colour(absorbance)
-    core = opened(ink, stroke_radius)
-    strokes = _parts_that_touch(has_ink_colour(absorbance, FAINT_SHARE) | core, core)
-    return strokes | _parts_mostly(ink, found)
+    if not ink.any():
+        return np.zeros_like(ink)
+    core = opened(ink, stroke_radius) & _smooth_around(ink, smooth, stroke_radius)
+    faint = has_ink_colour(absorbance, FAINT_SHARE) | core
+    return core | _strokes(faint, core, ink, smooth) | _objects_of_ink(found, ink, smooth)
 
 
-def has_ink_colour(absorbance: NDArray[np.float32], strength: float = 1.0) -> NDArray[np.bool_]:
+def is_smooth(density: NDArray[np.float32], side: int = 3) -> Mask:
+    """Where the density (h, w), not smoothed, has no detail within ``side`` x ``side`` pixels: (h, w)."""
+    mean = ndimage.uniform_filter(density, side)
+    return lacks_detail(mean, ndimage.uniform_filter(density * density, side) - mean * mean)
+
+
+def lacks_detail(mean: NDArray[np.floating], variance: NDArray[np.floating]) -> Mask:
+    """Whether areas with this mean and variance of the density are as smooth as ink."""
+    return np.asarray(variance <= (SMOOTH * np.maximum(mean, FAINTEST)) ** 2)
+
+
+def has_ink_colour(absorbance: NDArray[np.float32], strength: float = 1.0) -> Mask:
     """Where ``absorbance`` (h, w, 3) has the colour of marker ink, as (h, w) bool.
 
     It must be smoothed over several micrometres: single pixels of a nucleus can have the colour of ink.
@@ -44,23 +71,40 @@ def has_ink_colour(absorbance: NDArray[np.float32], strength: float = 1.0) -> ND
     is_blue_or_green = (red - green > 0.12 * strength) & (green < 0.82 * red)
     is_red = (green > 0.35 * strength) & (blue > 0.75 * green) & (red < 0.25 * green)
     is_black = (weakest > 0.5 * strength) & (strongest - weakest < 0.2 * strongest)
-    ink: NDArray[np.bool_] = is_blue_or_green | is_red | is_black
+    ink: Mask = is_blue_or_green | is_red | is_black
     return ink
 
 
-def _parts_that_touch(mask: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    parts = _numbered(mask)
-    return np.isin(parts, np.unique(parts[core]))
+def _smooth_around(ink: Mask, smooth: Mask, radius: float) -> Mask:
+    """Where enough of the ink colour within ``radius`` pixels is smooth."""
+    side = 2 * int(radius) + 1
+    of_ink, of_smooth = (ndimage.uniform_filter(mask.astype(np.float32), side) for mask in (ink, ink & smooth))
+    return np.asarray(of_smooth > SMOOTH_SHARE * of_ink)
 
 
-def _parts_mostly(ink: NDArray[np.bool_], found: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    parts = _numbered(found)
-    sizes = np.bincount(parts.ravel())
-    of_ink = np.bincount(parts[ink], minlength=len(sizes))
-    is_ink = of_ink > MOSTLY * sizes
-    is_ink[0] = False  # glass
-    return is_ink[parts]
+def _strokes(faint: Mask, core: Mask, ink: Mask, smooth: Mask) -> Mask:
+    """Connected areas of faint ink that hold part of ``core`` and are smooth as a whole, unlike stained tissue."""
+    parts = _numbered(faint)
+    holds_core, of_ink, of_smooth = (_counts(parts, mask) for mask in (core, ink, ink & smooth))
+    return np.asarray(((holds_core > 0) & (of_smooth > SMOOTH_SHARE * of_ink))[parts] & faint)
 
 
-def _numbered(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _objects_of_ink(found: Mask, ink: Mask, smooth: Mask) -> Mask:
+    """Objects on glass that are mostly ink: dots, and strokes narrower than `find_pen` opens.
+
+    Those too thin to show whether they are smooth count by their colour, unless the slide's tissue has that colour.
+    """
+    parts, inside = _numbered(found), ink & eroded(found, RIM)
+    sizes, of_ink, seen, of_smooth = (_counts(parts, mask) for mask in (found, ink, inside, inside & smooth))
+    is_stain = of_smooth.sum() < SMOOTH_SHARE * seen.sum()
+    is_smooth_enough = np.where(seen > 0, of_smooth > SMOOTH_SHARE * seen, not is_stain)
+    return np.asarray(((of_ink > MOSTLY * sizes) & is_smooth_enough)[parts] & found)
+
+
+def _counts(parts: NDArray[np.int64], mask: Mask) -> NDArray[np.int64]:
+    """How many pixels of ``mask`` (h, w) each part has, by its number."""
+    return np.bincount(parts[mask], minlength=int(parts.max()) + 1)
+
+
+def _numbered(mask: Mask) -> NDArray[np.int64]:
     return np.asarray(measure.label(mask, connectivity=2), np.int64)  # type: ignore[no-untyped-call]

@@ -11,10 +11,10 @@ from typing import Self
 
 from wsi_haloae.config import Config
 from wsi_haloae.errors import UsageError
-from wsi_haloae.model.checkpoint import file_sha256
 from wsi_haloae.model.cost import require_memory
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
+from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
 from wsi_haloae.tiles.sources import CombinedSource

@@ -4,6 +4,8 @@ Times, hosts and versions are in this file only, so that all other outputs have 
 
     format      version of this file; a newer one than this package knows counts as unreadable
     state       done, empty (no tissue) or failed, with the error
+    tissue      what decided the tissue, the share of the slide that each part is, and why there is none on a slide that
+                is not empty glass
     trained_on  how many tiles of the slide, and which parts of its patient, the model was trained on; null if the model
                 does not know it
     called      what the last `export` that wrote a report called anomalous; it replaces what `score` called
@@ -49,6 +51,12 @@ class GridSection(_Section):
     """The grid of tiles; ``stride`` in pixels of the model's tiles."""
 
     stride: int | None = None
+
+
+class TissueSection(_Section):
+    """How tissue was found. ``why_empty``: why there is none, although the slide is not empty glass."""
+
+    why_empty: str | None = None
 
 
 class Counts(_Section):
@@ -111,6 +119,7 @@ class RunRecord(_Section):
     slide: SlideSection = SlideSection()
     model: ModelSection = ModelSection()
     grid: GridSection = GridSection()
+    tissue: TissueSection = TissueSection()
     counts: Counts = Counts()
     summary: SlideSummary | None = None
     anomalous: Calling | None = None
