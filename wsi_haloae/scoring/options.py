@@ -16,8 +16,8 @@ class ScoreOptions:
     """Options of ``wsi-haloae score``, by the same names; ``batch_size`` and ``precision`` None are automatic.
 
     ``objects`` are the kinds of objects in ``roi`` that count. ``adapt`` None: *auto* for a model whose rule adapts,
-    else not at all. ``smooth`` is a radius in µm; 0: none. ``tissue_settings`` are those of ``--set`` and ``--pen``, which
-    change what the checkpoint says.
+    else not at all. ``smooth`` is a radius in µm; 0: none. ``tissue_settings`` are those of ``--set`` and ``--pen``,
+    which change what the checkpoint says.
     """
 
     model: Path
