@@ -34,7 +34,7 @@ class FoundSlides:
         """Sort in one file with the name of a slide; it is hidden if its name begins with ``hidden``."""
         if path.name.startswith(hidden):
             self.hidden += 1
-        elif is_dicom_name(path) and (dicom := read_dicom(path)) and not dicom.is_slide:
+        elif is_dicom_name(path) and path.is_file() and (dicom := read_dicom(path)) and not dicom.is_slide:
             self.foreign += 1
         else:
             self.slides.append(path)
@@ -90,7 +90,7 @@ def _slide_files(folder: Path) -> Iterator[Path]:
         entered.add((state.st_dev, state.st_ino))
         stems = {Path(name).stem for name in names if name.lower().endswith(".mrxs")}  # their pixels lie in a folder
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in stems)
-        yield from (here / name for name in sorted(names) if is_slide_name(Path(name)) and (here / name).is_file())
+        yield from (here / name for name in sorted(names) if is_slide_name(Path(name)))  # dead links too: they are told
 
 
 def _is_output(folder: Path) -> bool:
