@@ -18,6 +18,7 @@ import uvicorn
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.viewer.catalogue import find_scored
+from wsi_haloae.viewer.front import DIRECT, Front
 from wsi_haloae.viewer.opened import OpenedSlides
 from wsi_haloae.viewer.pages import viewer_app
 from wsi_haloae.viewer.prompt_protocol import PromptProtocol
@@ -34,11 +35,13 @@ def serve(
     ready: Callable[[str], None],
     warn: Callable[[str], None],
     *,
+    front: Front = DIRECT,
     log_requests: bool = False,
 ) -> None:
     """Show the scored slides in ``place`` until Ctrl-C. ``ready`` is called with the URL once the server listens.
 
-    Port 0 uses any free port. With ``log_requests``, each request and its status goes to the log "uvicorn.access".
+    Port 0 uses any free port; ``front`` is for a proxy. With ``log_requests``, each request and its status goes to the
+    log "uvicorn.access".
     Raises `UsageError` if there is nothing to show, or if the port is taken.
     """
     catalogue = find_scored(place, warn)
@@ -52,7 +55,7 @@ def serve(
         slides = OpenedSlides(catalogue, annotations)
         server = uvicorn.Server(
             uvicorn.Config(
-                viewer_app(slides, bound),
+                viewer_app(slides, front),
                 log_config=None,
                 access_log=log_requests,
                 lifespan="off",
@@ -63,7 +66,8 @@ def serve(
             )
         )
         threading.Thread(target=slides.warm_up, daemon=True).start()  # while the browser loads the page
-        ready(f"http://{HOST}:{bound}/")  # it listens already: requests that arrive now are answered in a moment
+        # It listens already: requests that arrive now are answered in a moment.
+        ready(f"http://{HOST}:{bound}{front.address}")
         try:
             with suppress(KeyboardInterrupt):  # uvicorn stops, and then raises the interrupt again
                 server.run(sockets=[listener])

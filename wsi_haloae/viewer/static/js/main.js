@@ -21,6 +21,7 @@ import { Stage } from "./stage.js";
 import { TileCard } from "./tile_card.js";
 
 const byId = (id) => document.getElementById(id);
+byId("unloaded").remove();
 const settings = new Settings();
 const stage = new Stage(byId("stage"));
 const overlay = new Overlay(byId("overlay"), byId("grey"), stage, settings);
