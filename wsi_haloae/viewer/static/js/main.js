@@ -29,7 +29,7 @@ const colourBar = new ColourBar(settings);
 const controls = new Controls(settings);
 const list = new SlideList();
 const readout = new Readout();
-const card = new TileCard();
+const card = new TileCard(settings);
 const scaleBar = new ScaleBar();
 const minimap = new Minimap(stage);
 const marking = new Marking();
@@ -70,17 +70,17 @@ async function openSlide(name) {
 // Loads what takes the server longer, most important first; `current` says whether the slide is still shown.
 async function fill(grid, heat, current) {
   const { facts } = grid;
-  grid.scores = await fetchRaster(facts.name, "scores");
+  grid.take({ scores: await fetchRaster(facts.name, "scores") });
   if (!current()) return;
   rescale();
-  grid.marks = await fetchRaster(facts.name, "marks");
+  grid.take({ marks: await fetchRaster(facts.name, "marks") });
   if (!current()) return;
   heat.paintMissing();
   overlay.scene.contour = contour(grid, "anomalous");
   overlay.scene.flags = facts.flags.map(({ bit, colour, inset }) => ({ path: frames(grid, bit, inset), colour }));
   controls.showCounts(grid);
   overlay.draw();
-  grid.pValues = await fetchRaster(facts.name, "p_values");
+  grid.take({ pValues: await fetchRaster(facts.name, "p_values") });
   if (!current()) return;
   card.refresh();
   if (facts.why_no_marking === null) {
@@ -113,7 +113,7 @@ function rescale() {
 function showAdapted({ facts, ...values }) {
   const { grid } = shown;
   Object.assign(grid.facts, facts);
-  grid.replace(values);
+  grid.take(values);
   overlay.scene.contour = contour(grid, "anomalous");
   controls.showScale();
   controls.showCounts(grid);
@@ -197,7 +197,7 @@ function switchKind() {
 function move(right, down) {
   if (!marking.active) return stage.panBy(0.15 * right, 0.15 * down);
   const { grid } = shown;
-  const place = card.place === null ? grid.ranking.at(-1) : grid.neighbour(card.place, down, right);
+  const place = card.place === null ? grid.clean.at(-1) : grid.neighbour(card.place, down, right);
   if (place === null || place === undefined) return;
   card.choose(place);
   stage.keepInSight(grid.tileRectangle(place));
