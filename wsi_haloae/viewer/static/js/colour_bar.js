@@ -17,6 +17,7 @@ export class ColourBar {
     this.settings = settings;
     this.#slider.addEventListener("input", () => settings.change({ threshold: this.#sliderScore() }));
     settings.addEventListener("change", () => this.#show());
+    new ResizeObserver(() => this.#scale && this.#drawHistogram()).observe(this.#canvas); // it may begin folded
   }
 
   open(grid, scale) {

@@ -5,6 +5,7 @@ import { fetchFacts, fetchList, fetchMarked, fetchOutlines, fetchRaster } from "
 import { ColourBar } from "./colour_bar.js";
 import { ColourScale } from "./colours.js";
 import { Controls } from "./controls.js";
+import { LayersFold, toggleList, uncover } from "./folds.js";
 import { count } from "./format.js";
 import { Grid } from "./grid.js";
 import { Heat } from "./heat.js";
@@ -33,6 +34,7 @@ const card = new TileCard(settings);
 const scaleBar = new ScaleBar();
 const minimap = new Minimap(stage);
 const marking = new Marking();
+const layers = new LayersFold();
 
 let table = null;
 let wanted = null; // name of the slide that was requested last
@@ -90,11 +92,11 @@ async function fill(grid, heat, current) {
   } else {
     marking.refuse(facts.why_no_marking);
   }
-  const { layers, messages } = await fetchOutlines(facts.name);
+  const outlines = await fetchOutlines(facts.name);
   if (!current()) return;
-  const keyed = layers.map((layer) => ({ ...layer, key: `${layer.title}: ${layer.name}` }));
+  const keyed = outlines.layers.map((layer) => ({ ...layer, key: `${layer.title}: ${layer.name}` }));
   overlay.scene.outlines = keyed.map(({ key, rings: flat }, place) => ({ key, path: rings(flat), colour: outlineColour(place) }));
-  controls.showOutlines(keyed, messages);
+  controls.showOutlines(keyed, outlines.messages);
   overlay.draw();
   document.body.dataset.ready = facts.name;
 }
@@ -132,7 +134,10 @@ function showTitle(facts) {
 
 const open = (name) => openSlide(name).catch((error) => showNotice(error.message));
 
-list.addEventListener("choose", ({ detail }) => open(detail));
+list.addEventListener("choose", ({ detail }) => {
+  uncover();
+  open(detail);
+});
 stage.addEventListener("move", () => shown && scaleBar.show(shown.grid.facts.mpp[0], stage.transform.scale));
 stage.addEventListener("hover", ({ detail }) => {
   if (shown === null) return;
@@ -145,9 +150,12 @@ stage.addEventListener("pick", ({ detail }) => {
   card.choose(place !== null && shown.grid.hasTile(place) ? place : null);
 });
 card.addEventListener("choose", ({ detail }) => {
+  if (detail !== null) layers.makeRoom();
+  stage.makeRoom();
   overlay.scene.chosen = detail === null ? null : shown.grid.tileRectangle(detail);
   overlay.draw();
 });
+layers.addEventListener("open", () => card.choose(null));
 card.addEventListener("jump", ({ detail }) => stage.showTile(shown.grid.tileRectangle(detail)));
 
 marking.addEventListener("mode", () => {
@@ -180,7 +188,6 @@ settings.addEventListener("change", () => {
 
 const toggle = (name) => () => settings.change({ [name]: !settings.values[name] });
 const fade = (step) => () => settings.change({ opacity: Math.min(1, Math.max(0, Math.round(settings.values.opacity * 20 + step) / 20)) });
-const toggleList = () => document.body.classList.toggle("list-hidden");
 const help = byId("help");
 
 function toggleOutlines() {
@@ -237,6 +244,7 @@ byId("zoom-in").addEventListener("click", () => stage.zoomBy(1.5));
 byId("zoom-out").addEventListener("click", () => stage.zoomBy(1 / 1.5));
 byId("zoom-home").addEventListener("click", () => stage.home());
 byId("toggle-list").addEventListener("click", toggleList);
+byId("list-close").addEventListener("click", toggleList);
 byId("show-help").addEventListener("click", () => help.showModal());
 byId("help-close").addEventListener("click", () => help.close());
 byId("notice-close").addEventListener("click", () => showNotice(null));
