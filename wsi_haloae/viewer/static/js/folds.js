@@ -21,7 +21,7 @@ export const showListOf = (slides) => showList(slides > 1 && !listCovers());
 // What cards cover at the bottom of a narrow page, in CSS pixels.
 export const coveredBelow = () => byId("side").offsetHeight + 20;
 
-// "open" means that other cards must make room.
+// "fold" tells whether the settings are shown now.
 export class LayersFold extends EventTarget {
   #button = byId("fold-layers");
   #body = byId("layers-body");
@@ -30,7 +30,7 @@ export class LayersFold extends EventTarget {
     super();
     this.#button.addEventListener("click", () => {
       this.#show(this.#body.hidden);
-      if (isSmall() && !this.#body.hidden) this.dispatchEvent(new Event("open"));
+      if (isSmall()) this.dispatchEvent(new CustomEvent("fold", { detail: !this.#body.hidden }));
     });
     this.#show(!isSmall());
   }

@@ -155,7 +155,7 @@ card.addEventListener("choose", ({ detail }) => {
   overlay.scene.chosen = detail === null ? null : shown.grid.tileRectangle(detail);
   overlay.draw();
 });
-layers.addEventListener("open", () => card.choose(null));
+layers.addEventListener("fold", ({ detail: shown }) => (shown ? card.choose(null) : stage.makeRoom()));
 card.addEventListener("jump", ({ detail }) => stage.showTile(shown.grid.tileRectangle(detail)));
 
 marking.addEventListener("mode", () => {

@@ -11,6 +11,7 @@ export class Stage extends EventTarget {
   #viewer;
   #facts = null;
   #map = null;
+  #margins = margins();
 
   // While painting, a drag is a stroke of the brush ("press", "drag", "release") and does not move the slide.
   painting = false;
@@ -23,7 +24,7 @@ export class Stage extends EventTarget {
       showNavigationControl: false,
       keyboardNavEnabled: false, // keyboard.js handles all keys
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
-      viewportMargins: margins(),
+      viewportMargins: this.#margins,
       maxZoomPixelRatio: 4,
       minZoomImageRatio: 0.6,
       visibilityRatio: 0.25,
@@ -122,7 +123,11 @@ export class Stage extends EventTarget {
 
   // Cards cover more of the slide than before, or less.
   makeRoom() {
-    this.#viewer.viewport.setMargins(margins());
+    const now = margins();
+    if (now.bottom === this.#margins.bottom) return;
+    this.#margins = now;
+    this.#viewer.viewport.setMargins(now);
+    this.#viewer.viewport.panBy(new OpenSeadragon.Point(0, 1e-9), true); // else OpenSeadragon leaves its picture where it was
   }
 
   home(immediately = false) {
