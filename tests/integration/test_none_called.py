@@ -24,7 +24,7 @@ import wsi_haloae
 from tests.cohort.conftest import command
 from tests.export.pages import Page
 from tests.integration.conftest import Tiny
-from tests.viewer.asking import PORT, ask
+from tests.viewer.asking import ask
 from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -108,7 +108,7 @@ def record(study: Study, name: str) -> Any:
 
 def texts(study: Study) -> dict[str, str]:
     """Everything that people read, by where they read it."""
-    output, app = study.output, viewer_app(OpenedSlides(find_scored(study.output, pytest.fail), None), PORT)
+    output, app = study.output, viewer_app(OpenedSlides(find_scored(study.output, pytest.fail), None))
     pages = {"cohort": "cohort.html", "index": "index.html", "evaluation page": "evaluation/evaluation.html"}
     found = {name: Page(output / path).words for name, path in pages.items()}
     for name in NAMES:

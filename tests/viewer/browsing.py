@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP *.example.org 127.0.0.1",
 ]  # fmt: skip
 WIDTH, HEIGHT = 1360, 860
 ASIDE = (WIDTH - 60, 12)

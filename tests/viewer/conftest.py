@@ -14,7 +14,6 @@ from starlette.types import ASGIApp
 
 from tests.data_paths import real_data
 from tests.missing import missing
-from tests.viewer.asking import PORT
 from tests.viewer.browsing import FLAGS
 from tests.viewer.process import running_viewer
 from tests.viewer.scored import DRAWN, Scored, rectangle, score_slide, write_slide
@@ -72,7 +71,7 @@ def slides(out: Path, scored: Scored) -> Iterator[OpenedSlides]:
 
 @pytest.fixture(scope="session")
 def app(slides: OpenedSlides) -> ASGIApp:
-    return viewer_app(slides, PORT)
+    return viewer_app(slides)
 
 
 @pytest.fixture(scope="module")  # while Playwright runs, asyncio cannot be used by other tests

@@ -23,7 +23,7 @@ def running_viewer(out: Path, *arguments: str) -> Iterator[tuple[subprocess.Pope
         try:
             assert process.stdout is not None
             address = process.stdout.readline()
-            found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\n", address)
+            found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/.*\n", address)
             assert found, address
             yield process, int(found[1])
         finally:

@@ -196,13 +196,29 @@ def test_a_click_opens_the_tile_with_its_picture_and_its_map(page: Page, real: S
 
 
 def test_keys_lead_through_the_tiles_by_score(page: Page, real: Scored) -> None:
-    order = np.argsort(-np.nan_to_num(assemble_heatmap(real.store).values.ravel(), nan=-np.inf), kind="stable")
-    columns = real.scene.grid.columns
+    """Those without a flag and with enough tissue; the others are between them, and behind a switch."""
+    store, columns = real.store, real.scene.grid.columns
+    scores = np.where(store.states() == TileState.DONE, store.read("score"), -np.inf)
+    clean = np.isfinite(scores) & (store.read("flags") == 0) & (store.index.tissue_fraction >= 0.5)
+    every = np.argsort(-scores, kind="stable")
+    order = [number for number in every.tolist() if clean[number]]
+    assert not clean[every[0]], "else this test shows nothing"
+    expect(page.locator("#unclean-words")).to_contain_text(f"{len(store) - 2 - len(order)} tiles with a flag or less")
+
+    def expect_tile(number: int, rank: str) -> None:
+        row, column = divmod(number, columns)
+        expect(page.locator("#tile-facts .rank")).to_have_text(rank)
+        expect(page.locator("#tile-name")).to_have_text(f"Tile in row {row}, column {column}")
+
+    page.get_by_role("checkbox", name="Rank flagged tiles too").check()
+    page.keyboard.press("j")
+    expect_tile(int(every[0]), f"1 of {len(store) - 2}")
+    page.get_by_role("checkbox", name="Rank flagged tiles too").uncheck()
+    expect_tile(int(every[0]), "not ranked")
+    expect(page.locator("#tile-previous")).to_be_disabled()
     for key, rank in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
         page.keyboard.press(key)
-        expect(page.locator("#tile-facts .rank")).to_have_text(f"{rank + 1} of {len(real.store) - 2}")
-        row, column = divmod(int(order[rank]), columns)
-        expect(page.locator("#tile-name")).to_have_text(f"Tile in row {row}, column {column}")
+        expect_tile(order[rank], f"{rank + 1} of {len(order)}")
     page.wait_for_timeout(700)  # the way there is animated
     page.locator("#tile-next").focus()  # the pointer leaves no mark, the focus none on the slide
     middle_x, middle_y = hover(page, (232 + 64 + WIDTH - 300) / 2, (66 + HEIGHT - 56) / 2)

@@ -17,8 +17,8 @@ from tests.viewer.browsing import ASIDE, HEIGHT, WIDTH, Opened, Placing, bare_sl
 from tests.viewer.process import running_viewer
 from tests.viewer.scored import LOST, Scored, score_slide, write_slide
 from wsi_haloae.cli.main import run
-from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.viewer.rasters import Rasters, TileMark
 from wsi_haloae.workspace.lock import locked
 
 
@@ -132,7 +132,9 @@ def test_tiles_can_be_marked_without_a_pointer(markable: Page, described: Scored
     page, name = markable, markable.locator("#tile-name")
     page.keyboard.press("r")
     page.keyboard.press("ArrowDown")
-    scores = np.nan_to_num(assemble_heatmap(described.store).values, nan=np.inf)
+    rasters = Rasters(described.store)
+    not_ranked = (rasters.marks & (TileMark.FLAGGED | TileMark.LITTLE_TISSUE)) != 0
+    scores = np.where(not_ranked, np.inf, np.nan_to_num(rasters.scores, nan=np.inf))
     row, column = (int(place) for place in np.unravel_index(np.argmin(scores), scores.shape))
     expect(name).to_have_text(f"Tile in row {row}, column {column}")
     page.keyboard.press("x")

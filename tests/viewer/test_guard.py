@@ -10,8 +10,11 @@ from tests.viewer.asking import PORT, ask
 OWN = f"127.0.0.1:{PORT}"
 
 
-@pytest.mark.parametrize("host", [OWN, "127.0.0.1", f"localhost:{PORT}", "LOCALHOST", f"[::1]:{PORT}"])
-def test_its_own_names_are_answered(app: ASGIApp, host: str) -> None:
+@pytest.mark.parametrize(
+    "host", [OWN, "127.0.0.1", f"localhost:{PORT}", "LOCALHOST", f"[::1]:{PORT}", "localhost:9000", "127.0.0.1:1"]
+)
+def test_its_own_names_are_answered_at_any_port(app: ASGIApp, host: str) -> None:
+    """``ssh -L 9000:127.0.0.1:8765``: the browser names the port of its own machine."""
     assert ask(app, "/", headers={"host": host}).status == 200
 
 
@@ -20,8 +23,11 @@ def test_its_own_names_are_answered(app: ASGIApp, host: str) -> None:
     [
         "example.org",
         f"example.org:{PORT}",
-        f"127.0.0.1:{PORT + 1}",
         "127.0.0.1.example.org",
+        "localhost.example.org:9000",
+        "localhost:9000@example.org",
+        "localhost:",
+        "localhost:123456",
         "192.168.1.5",
         "",
         "0.0.0.0",

@@ -45,7 +45,7 @@ def folder(described: Scored, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def app(folder: Path) -> ASGIApp:
-    return viewer_app(OpenedSlides(find_scored(folder.parent, pytest.fail), None), PORT)
+    return viewer_app(OpenedSlides(find_scored(folder.parent, pytest.fail), None))
 
 
 def send(app: ASGIApp, places: object, method: str = "POST", **headers: str) -> Answer:
@@ -88,7 +88,7 @@ def test_a_preview_is_what_adapting_the_store_gives_and_writes_nothing(app: ASGI
     np.testing.assert_array_equal(np.delete(p_values[known], LOST), np.delete(store.read("p_value"), LOST))
     assert facts["display_range"] == list(store.shown.model.display_range)
     assert facts["adaptation"].startswith("Scores adapted to the level of this slide's 4 marked reference tiles.")
-    fresh = viewer_app(OpenedSlides(find_scored(folder.parent, pytest.fail), None), PORT)
+    fresh = viewer_app(OpenedSlides(find_scored(folder.parent, pytest.fail), None))
     np.testing.assert_array_equal(marks.ravel(), np.frombuffer(ask(fresh, "/api/slides/s/marks").body, "<u2"))
     assert ask(fresh, "/api/slides/s").json() | facts == ask(fresh, "/api/slides/s").json()
 
@@ -106,7 +106,7 @@ def test_marks_keep_scores_as_smooth_as_they_are(folder: Path) -> None:
     """The tiles lie 48 µm apart."""
     store = opened(folder)
     store.adapt("auto", radius=100)
-    app = viewer_app(OpenedSlides(find_scored(folder.parent, pytest.fail), None), PORT)
+    app = viewer_app(OpenedSlides(find_scored(folder.parent, pytest.fail), None))
     for places, method in ((MARKED, "POST"), (MARKED, "PUT"), ([], "POST"), ([], "PUT")):
         facts, (scores, _, _) = unpacked(send(app, places, method), opened(folder))
         assert "smoothed: the median of all tiles within 100 µm" in facts["adaptation"]
@@ -245,7 +245,7 @@ def test_without_an_origin_nobody_may_mark(app: ASGIApp) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
 def test_a_slide_without_descriptors_offers_no_marking(method: str, tmp_path: Path) -> None:
     score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), tile_size=256, stride=256)
-    app = viewer_app(OpenedSlides(find_scored(tmp_path / "out", pytest.fail), None), PORT)
+    app = viewer_app(OpenedSlides(find_scored(tmp_path / "out", pytest.fail), None))
     assert "without descriptors" in ask(app, "/api/slides/s").json()["why_no_marking"]
     answer = send(app, [], method)
     assert answer.status == 422

@@ -13,7 +13,7 @@ from PIL import Image
 from starlette.types import ASGIApp
 
 from tests.export.stores import Scene, make_store
-from tests.viewer.asking import PORT, Answer, ask
+from tests.viewer.asking import Answer, ask
 from tests.viewer.scored import LOST, REFERENCE, Scored, score_slide, write_run_record, write_slide
 from wsi_haloae.calibration.reference_scale import usual_scores
 from wsi_haloae.config import autoencoder_words, map_words
@@ -36,7 +36,7 @@ def picture(answer: Answer) -> np.ndarray:
 
 
 def app_over(out: Path, annotations: Path | None = None) -> ASGIApp:
-    return viewer_app(OpenedSlides(find_scored(out, pytest.fail), annotations), PORT)
+    return viewer_app(OpenedSlides(find_scored(out, pytest.fail), annotations))
 
 
 def test_the_list_says_what_the_run_records_say(app: ASGIApp) -> None:

@@ -37,6 +37,7 @@ def test_rasters_say_what_the_table_says(scored: Scored) -> None:
             line["state"] == "pending",
         )
         assert TileMark.TILE in marks
+        assert (TileMark.LITTLE_TISSUE in marks) == (float(line["tissue_fraction"]) < 0.5)
     assert [line["state"] for line in (lines[LOST], lines[WAITING])] == ["unreadable", "pending"]
 
 
@@ -51,7 +52,8 @@ def test_places_without_a_tile_have_no_mark(tmp_path: Path) -> None:
     kept[3, 5] = kept[7, 0] = True
     store = make_store(tmp_path / "scores.zarr", scene, kept=kept)
     shown = Rasters(store)
-    np.testing.assert_array_equal(shown.marks, np.where(kept, TileMark.TILE, 0))
+    np.testing.assert_array_equal(shown.marks & TileMark.TILE, np.where(kept, TileMark.TILE, 0))
+    assert not shown.marks[~kept].any()
     np.testing.assert_array_equal(np.isnan(shown.scores), ~kept)
     assert tile_number(store, 3, 5) == 0
     assert tile_number(store, 7, 0) == 1

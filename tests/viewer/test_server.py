@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.viewer.process import running_viewer
 from tests.viewer.scored import Scored
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import UsageError
@@ -76,3 +78,31 @@ def other_addresses() -> list[str]:
     """This machine's addresses but the loopback ones; may be none."""
     found = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
     return [address for address in found if "." in address and not address.startswith("127.")]
+
+
+@pytest.mark.parametrize("host", ["localhost:8765", "localhost:9000"])
+def test_case_20_the_page_through_a_tunnel_names_nothing_outside_its_folder(viewer: int, host: str) -> None:
+    """``ssh -L 9000:127.0.0.1:8765``; below a proxy's path, an address with a leading slash would lead out of it."""
+    own = http.client.HTTPConnection("127.0.0.1", viewer, timeout=20)
+    own.request("GET", "/", headers={"Host": host})
+    answer = own.getresponse()
+    assert answer.status == 200
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', answer.read().decode())
+    assert len(addresses) > 20
+    assert not [address for address in addresses if address.startswith(("/", "http"))]
+    own.close()
+
+
+@pytest.mark.parametrize("option", [("--allow-host", "https://hub/"), ("--base-path", "https://hub/x")])
+def test_what_is_said_of_a_proxy_is_checked_before_anything_is_opened(
+    scored: Scored, option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert " ".join(option) in refused(capsys, str(scored.folder), *option)
+
+
+def test_the_command_takes_a_base_path(scored: Scored) -> None:
+    with running_viewer(scored.folder, "--base-path", "/node/cn12/8765") as (_, port):
+        own = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        own.request("GET", "/node/cn12/8765/api/slides")
+        assert own.getresponse().status == 200
+        own.close()

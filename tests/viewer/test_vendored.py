@@ -33,6 +33,13 @@ def test_the_page_names_no_other_host() -> None:
         assert not re.search(r"https?:|//[a-z]+\.", path.read_text()), path.name
 
 
+def test_every_address_of_the_page_is_relative() -> None:
+    """Below a proxy's path, an address with a leading slash leads out of the viewer."""
+    for path in (path for path in FOLDER.rglob("*") if path.suffix in {".html", ".css", ".js"}):
+        if path.parent.name != "vendor":
+            assert not re.search(r"""["'`(=]/[a-z]""", path.read_text()), path.name
+
+
 def test_no_script_or_style_stands_in_the_page() -> None:
     page = (FOLDER / "index.html").read_text()
     assert not re.search(r"\son[a-z]+=|\sstyle=|<style|<script(?![^>]*\ssrc=)", page)
@@ -40,5 +47,5 @@ def test_no_script_or_style_stands_in_the_page() -> None:
 
 def test_all_modules_are_fetched_at_once_not_one_after_the_other() -> None:
     page = (FOLDER / "index.html").read_text()
-    named = re.findall(r'<link rel="modulepreload" href="/static/js/([a-z_]+\.js)">', page)
+    named = re.findall(r'<link rel="modulepreload" href="static/js/([a-z_]+\.js)">', page)
     assert sorted([*named, "main.js"]) == sorted(path.name for path in (FOLDER / "js").glob("*.js"))

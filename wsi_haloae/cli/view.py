@@ -28,6 +28,19 @@ from wsi_haloae.cli import options
     "each slide.",
 )
 @options.annotated_objects
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="A name in the browser's address, or one that a proxy passes on, such as hub.example.org. Repeatable. This "
+    "machine's localhost needs none, at any port.",
+)
+@click.option(
+    "--base-path",
+    default="",
+    metavar="PATH",
+    help="The path before the page, if a proxy passes it on, such as /node/cn12/8765. Most proxies leave it out.",
+)
 @click.option("--open", "open_browser", is_flag=True, help="Also open the page in your browser.")
 @options.talk
 def view(
@@ -35,6 +48,8 @@ def view(
     port: int,
     annotations: Path | None,
     objects: Objects,
+    allow_host: tuple[str, ...],
+    base_path: str,
     open_browser: bool,
     quiet: bool,
     verbose: bool,
@@ -42,8 +57,10 @@ def view(
     """Show the scored slides in OUT in your browser.
 
     The heatmap lies over each slide. Press Ctrl-C to end. OUT is the folder that score wrote, or
-    the folder of one slide in it. Only this machine can open the page.
+    the folder of one slide in it. Only this machine can open the page; from elsewhere, ssh -L or
+    a proxy with a login leads to it.
     """
+    from wsi_haloae.viewer.front import Front
     from wsi_haloae.viewer.server import serve
 
     reporter = options.reporter(quiet=quiet, verbose=verbose)
@@ -56,5 +73,6 @@ def view(
 
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
-    serve(scored, port, annotations, ready, reporter.warn, objects=objects, log_requests=verbose)
+    front = Front.given(base_path, allow_host)
+    serve(scored, port, annotations, ready, reporter.warn, objects=objects, front=front, log_requests=verbose)
     return 0

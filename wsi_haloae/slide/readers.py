@@ -34,7 +34,7 @@ class SlideReader:
         """Whether this reader opens the file in ``path``."""
         if path.suffix.lower() not in self.suffixes:
             return False
-        return self.claims is None or bool(_named(self.claims)(path))
+        return self.claims is None or (path.is_file() and bool(_named(self.claims)(path)))  # a pipe would block
 
     def open(self, path: Path, *, mpp: float | None, override_mpp: bool) -> Slide:
         """The slide in ``path``."""

@@ -1,20 +1,23 @@
-"""Checks every request: only the viewer's own page on this machine may use the server, not pages of other sites.
+"""Checks every request: only the viewer's own page may use the server, not pages of other sites.
 
 A page on the internet can make a browser send requests to 127.0.0.1. If its owner points a host name there (DNS
-rebinding), the page can also read the answers. So a request must name this server as its host and must not come from
-another site. Marked tiles can be sent; such a request must say that it comes from this very page, and be JSON, which no
-form of another site can send. The headers of the answers forbid everything that the viewer's page does not need.
+rebinding), the page can also read the answers. So a request must name this machine as its host, or a name that the user
+allowed (`front`), and must not come from another site. Marked tiles can be sent; such a request must say that it comes
+from this very page, and be JSON, which no form of another site can send. What a proxy claims about the address that
+people use (X-Forwarded-Host and the like) does not count: anybody can claim it. The headers of the answers forbid
+everything that the viewer's page does not need.
 """
 
 from __future__ import annotations
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wsi_haloae.viewer.front import Front, Host
 
 WRITING, WRITTEN = frozenset({"POST", "PUT"}), "/anchors"
 """Methods besides GET and HEAD, and the end of the only paths that they may be used with."""
-HOSTS = ("127.0.0.1", "localhost", "[::1]")
 OPENSEADRAGON_STYLE = "'sha256-9xTiqzfwFaL2SGb1rmr8gysEwVVjIvqWAgmZgqFqpEE='"
 """Hash of the one style element that OpenSeadragon adds to the page."""
 HEADERS = {
@@ -30,12 +33,10 @@ HEADERS = {
 
 
 class Guard:
-    """Refuses foreign requests and sets the headers of every answer. ``port`` is the server's port."""
+    """Refuses foreign requests, takes the base path off the others, and sets the headers of every answer."""
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
-        self._app = app
-        self._hosts = {*HOSTS, *(f"{host}:{port}" for host in HOSTS)}
-        self._origins = {f"http://{host}" for host in self._hosts}
+    def __init__(self, app: ASGIApp, front: Front) -> None:
+        self._app, self._front = app, front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -47,27 +48,38 @@ class Guard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send_with_headers)
+        inside = {**scope, "path": self._front.inside(scope["path"])}
+        answer = self._refusal(inside)
+        if answer is None and inside["path"] == "":
+            answer = RedirectResponse(self._front.address, 308)  # the page's addresses are relative to its folder
+        await (answer or self._app)(inside, receive, send_with_headers)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        if headers.getlist("host") == [] or any(host.lower() not in self._hosts for host in headers.getlist("host")):
-            return PlainTextResponse("This server answers to 127.0.0.1 and localhost only.\n", 421)
+        named = headers.getlist("host")
+        if named == [] or not all(map(self._front.answers_to, named)):
+            return _refuse_host(named)
         if scope["method"] in WRITING and scope["path"].endswith(WRITTEN):
             return self._refusal_to_write(headers)
         if scope["method"] not in {"GET", "HEAD"}:
             return PlainTextResponse("Only GET and HEAD.\n", 405, {"Allow": "GET, HEAD"})
-        origin = headers.get("origin")
-        if (origin is not None and origin not in self._origins) or self._from_another_site(scope, headers):
+        origins = headers.getlist("origin")
+        own = all(self._front.is_own(origin, headers["host"]) for origin in origins)
+        if not own or self._from_another_site(scope, headers):
             return PlainTextResponse("Requests from other sites are refused.\n", 403)
         return None
 
-    @staticmethod
-    def _refusal_to_write(headers: Headers) -> PlainTextResponse | None:
-        own = f"http://{headers['host'].lower()}"
-        if headers.getlist("origin") != [own] or headers.get("sec-fetch-site", "same-origin") != "same-origin":
-            return PlainTextResponse("Only the viewer's own page may mark tiles.\n", 403)
+    def _refusal_to_write(self, headers: Headers) -> Response | None:
+        origins = headers.getlist("origin")
+        own = len(origins) == 1 and self._front.is_own(origins[0], headers["host"])
+        if not own or headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return JSONResponse(
+                {
+                    "error": "Only the viewer's own page may mark tiles. If you came through a proxy, start the viewer "
+                    "with --allow-host and the name in the browser's address."
+                },
+                403,
+            )
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return PlainTextResponse("JSON is needed.\n", 415)
         return None
@@ -78,4 +90,14 @@ class Guard:
             return False
         # A link to the page may be followed from any site; that site cannot read what the page shows.
         followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-        return not (followed and scope["path"] == "/")
+        return not (followed and scope["path"] in {"", "/"})
+
+
+def _refuse_host(named: list[str]) -> Response:
+    host = Host.read(named[0]) if len(named) == 1 else None
+    told = "" if host is None else f", and it was asked for {named[0].lower()}"  # spelled with letters of names alone
+    return PlainTextResponse(
+        f"This server answers to 127.0.0.1 and localhost{told}. If you came through a proxy, start the viewer with "
+        "--allow-host and this name.\n",
+        421,
+    )

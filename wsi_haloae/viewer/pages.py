@@ -12,8 +12,10 @@
     /api/slides/NAME/tiles/ROW_COLUMN.jpg | .png        a scored tile, and its anomaly map
     /api/slides/NAME/anchors                            tiles marked as reference tissue, see `marking_pages`
 
-NAME is looked up in the catalogue; no part of a URL is ever used as a path. Handlers are plain functions. Those that
-need a slide run on its own threads, within a time limit (`slide_threads`), so no slide can make another wait.
+All that is below the base path, if there is one (`front`). The page names addresses relative to its own, so that a
+proxy can put anything before them. NAME is looked up in the catalogue; no part of a URL is ever used as a path.
+Handlers are plain functions. Those that need a slide run on its own threads, within a time limit (`slide_threads`), so
+no slide can make another wait.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.viewer.addresses import PLACE, on_its_threads
 from wsi_haloae.viewer.catalogue import OVERLAY_NAME
 from wsi_haloae.viewer.facts import list_entry, slide_facts
+from wsi_haloae.viewer.front import DIRECT, Front
 from wsi_haloae.viewer.guard import Guard
 from wsi_haloae.viewer.icon import draw_icon
 from wsi_haloae.viewer.marking_pages import marking_route
@@ -52,8 +55,8 @@ FOR_A_WHILE = {"Cache-Control": "private, max-age=3600"}
 """For pictures: their URLs name what they were made from (``?of=``)."""
 
 
-def viewer_app(slides: OpenedSlides, port: int) -> ASGIApp:
-    """The application that shows these slides. It answers only requests to ``port`` on this machine."""
+def viewer_app(slides: OpenedSlides, front: Front = DIRECT) -> ASGIApp:
+    """The application that shows these slides. It answers requests to this machine, and those that ``front`` allows."""
     pages = _Pages(slides)
     one, zoom = "/api/slides/{name}", f"{{level:{PLACE}}}/{{column:{PLACE}}}_{{row:{PLACE}}}"
     routes = [
@@ -74,7 +77,7 @@ def viewer_app(slides: OpenedSlides, port: int) -> ASGIApp:
     handlers = {SlideSilentError: _silent, WsiHaloaeError: _error}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
-    return Guard(app, port)
+    return Guard(app, front)
 
 
 class _Pages:

@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.calibration.selection import USUAL, Criterion
 from wsi_haloae.errors import StoreError
 from wsi_haloae.heatmap.assembly import assemble_heatmap, grid_of
@@ -25,6 +26,10 @@ from wsi_haloae.stores.sharded import TileState
 
 MOST_PLACES = 1 << 24
 """64 MiB of scores, or 4,096 x 4,096 tiles: about the largest picture that a browser can hold."""
+
+LEAST_TISSUE = 1 - FLAGS["mostly_glass"].bound
+"""Share of a tile that must be tissue for its score to be about tissue. The flag of the same name looks at the pixels,
+this at the tissue mask, which also leaves out pen, shadows and bubbles."""
 
 Value = TypeVar("Value", np.float32, np.uint16)
 
@@ -37,6 +42,7 @@ class TileMark(IntFlag):
     UNREADABLE = 0x200
     PENDING = 0x400
     TILE = 0x800  # there is a tile at this place
+    LITTLE_TISSUE = 0x1000  # less than `LEAST_TISSUE`
 
 
 class Rasters:
@@ -72,6 +78,7 @@ class Rasters:
             (TileMark.TILE, np.ones(len(marks), np.bool_)),
             (TileMark.UNREADABLE, states == TileState.UNREADABLE),
             (TileMark.PENDING, states == TileState.PENDING),
+            (TileMark.LITTLE_TISSUE, self._store.index.tissue_fraction < LEAST_TISSUE),
             (TileMark.ANOMALOUS, np.zeros(len(marks), np.bool_) if selection is None else selection.chosen),
         ):
             marks[has_it] |= np.uint16(mark)

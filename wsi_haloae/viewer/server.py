@@ -19,6 +19,7 @@ import uvicorn
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.errors import UsageError
 from wsi_haloae.viewer.catalogue import find_scored
+from wsi_haloae.viewer.front import DIRECT, Front
 from wsi_haloae.viewer.opened import OpenedSlides
 from wsi_haloae.viewer.pages import viewer_app
 from wsi_haloae.viewer.prompt_protocol import PromptProtocol
@@ -36,12 +37,13 @@ def serve(
     warn: Callable[[str], None],
     *,
     objects: Objects = "annotation",
+    front: Front = DIRECT,
     log_requests: bool = False,
 ) -> None:
     """Show the scored slides in ``place`` until Ctrl-C. ``ready`` is called with the URL once the server listens.
 
-    ``objects`` are the kinds of objects in the annotations that are drawn. Port 0 uses any free port. With
-    ``log_requests``, each request and its status goes to the log "uvicorn.access".
+    ``objects`` are the kinds of objects in the annotations that are drawn; ``front`` is for a proxy. Port 0 uses any
+    free port. With ``log_requests``, each request and its status goes to the log "uvicorn.access".
     Raises `UsageError` if there is nothing to show, or if the port is taken.
     """
     catalogue = find_scored(place, warn)
@@ -55,7 +57,7 @@ def serve(
         slides = OpenedSlides(catalogue, annotations, objects)
         server = uvicorn.Server(
             uvicorn.Config(
-                viewer_app(slides, bound),
+                viewer_app(slides, front),
                 log_config=None,
                 access_log=log_requests,
                 lifespan="off",
@@ -66,7 +68,8 @@ def serve(
             )
         )
         threading.Thread(target=slides.warm_up, daemon=True).start()  # while the browser loads the page
-        ready(f"http://{HOST}:{bound}/")  # it listens already: requests that arrive now are answered in a moment
+        # It listens already: requests that arrive now are answered in a moment.
+        ready(f"http://{HOST}:{bound}{front.address}")
         try:
             with suppress(KeyboardInterrupt):  # uvicorn stops, and then raises the interrupt again
                 server.run(sockets=[listener])

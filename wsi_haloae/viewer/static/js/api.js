@@ -1,4 +1,6 @@
 // Requests to the server. Every failure is an Error whose message can be shown to the user.
+//
+// Addresses are relative to the page's, which a proxy may have put below a path.
 
 async function answered(address, options) {
   let response;
@@ -12,9 +14,9 @@ async function answered(address, options) {
   throw new Error(body.error ?? `${address}: the viewer answered ${response.status} ${response.statusText}`);
 }
 
-const slideAddress = (name) => `/api/slides/${encodeURIComponent(name)}`;
+const slideAddress = (name) => `api/slides/${encodeURIComponent(name)}`;
 
-export const fetchList = async () => (await answered("/api/slides")).json();
+export const fetchList = async () => (await answered("api/slides")).json();
 export const fetchFacts = async (name) => (await answered(slideAddress(name))).json();
 export const fetchOutlines = async (name) => (await answered(`${slideAddress(name)}/outlines`)).json();
 

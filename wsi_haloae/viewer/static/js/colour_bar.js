@@ -17,6 +17,7 @@ export class ColourBar {
     this.settings = settings;
     this.#slider.addEventListener("input", () => settings.change({ threshold: this.#sliderScore() }));
     settings.addEventListener("change", () => this.#show());
+    new ResizeObserver(() => this.#scale && this.#drawHistogram()).observe(this.#canvas); // it may begin folded
   }
 
   open(grid, scale) {
@@ -50,7 +51,7 @@ export class ColourBar {
     const { low, high } = this.#scale;
     const { threshold } = this.settings.values;
     this.#slider.value = threshold === null ? 0 : Math.round((1000 * (threshold - low)) / (high - low));
-    const tiles = this.#grid.ranking.length;
+    const tiles = this.#grid.byScore.length;
     const from = threshold === null ? tiles : this.#grid.countFrom(threshold);
     const words = threshold === null ? "all scores shown" : `score ≥ ${number(threshold)}: ${count(from)} tiles, ${share(from, tiles)}`;
     this.#words.textContent = words;
@@ -96,7 +97,7 @@ export class ColourBar {
   #bins() {
     const bins = new Array(BINS).fill(0);
     const { low, high } = this.#scale;
-    for (const place of this.#grid.ranking) {
+    for (const place of this.#grid.byScore) {
       const position = (this.#grid.scores[place] - low) / (high - low);
       bins[Math.min(BINS - 1, Math.max(0, Math.floor(position * BINS)))]++;
     }

@@ -10,7 +10,7 @@ export class Controls {
 
   constructor(settings) {
     this.settings = settings;
-    for (const name of ["heat", "stretch", "anomalous", "flags"]) {
+    for (const name of ["heat", "stretch", "anomalous", "flags", "unclean"]) {
       byId(name).addEventListener("change", (event) => settings.change({ [name]: event.target.checked }));
     }
     byId("opacity").addEventListener("input", (event) => settings.change({ opacity: Number(event.target.value) / 100 }));
@@ -26,7 +26,7 @@ export class Controls {
     byId("kind").hidden = facts.pixel_map === null;
     if (facts.pixel_map === null) this.settings.change({ kind: "tiles" });
     byId("outlines").hidden = true;
-    byId("flag-count").textContent = "";
+    byId("flag-count").textContent = byId("unclean-words").textContent = "";
     byId("unscored").hidden = true;
     byId("flag-kinds").replaceChildren();
     this.showScale();
@@ -45,7 +45,7 @@ export class Controls {
   // The marks were loaded.
   showCounts(grid) {
     const { marks, flags } = grid.facts;
-    const scored = grid.ranking.length;
+    const scored = grid.byScore.length;
     if (grid.facts.criterion !== null && scored > 0) {
       const called = grid.count(marks.anomalous);
       byId("criterion").textContent = `${count(called)} tiles, ${share(called, scored)}, at a ${grid.facts.criterion}`;
@@ -54,11 +54,20 @@ export class Controls {
     byId("flag-kinds").replaceChildren(
       ...flags.map(({ bit, words, colour }) => legendEntry(words, count(grid.count(bit)), colour)),
     );
+    this.#showRanked(grid);
     const missing = [["unreadable", "could not be read"], ["pending", "not scored yet"]]
       .map(([mark, words]) => [grid.count(marks[mark]), words])
       .filter(([many]) => many > 0);
     byId("unscored").hidden = missing.length === 0;
     byId("unscored").replaceChildren(...missing.map(([many, words]) => legendEntry(words, count(many), null)));
+  }
+
+  #showRanked({ byScore, clean }) {
+    const left = byScore.length - clean.length;
+    byId("unclean").disabled = left === 0;
+    let words = left ? `${count(left)} tiles with a flag or less than half tissue are not ranked.` : "";
+    if (clean === byScore && clean.length) words = "Every tile has a flag or less than half tissue, so all are ranked.";
+    byId("unclean-words").textContent = words;
   }
 
   // One switch for each class of outlines.
@@ -80,12 +89,13 @@ export class Controls {
   }
 
   #show() {
-    const { heat, kind, opacity, stretch, anomalous, flags, hidden } = this.settings.values;
+    const { heat, kind, opacity, stretch, anomalous, flags, unclean, hidden } = this.settings.values;
     byId("heat").checked = heat;
     byId("stretch").checked = stretch;
     byId("stretch-words").hidden = !stretch;
     byId("anomalous").checked = anomalous;
     byId("flags").checked = flags;
+    byId("unclean").checked = unclean;
     byId("opacity").value = Math.round(opacity * 100);
     byId("opacity-value").textContent = `${Math.round(opacity * 100)} %`;
     byId("flag-kinds").hidden = !flags;

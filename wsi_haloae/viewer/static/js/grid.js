@@ -12,9 +12,9 @@ export class Grid {
     this.marks = null; // Uint16Array, bits of facts.marks
   }
 
-  // Values of tiles after another adaptation to the slide.
-  replace({ scores, pValues, marks }) {
-    Object.assign(this, { scores, pValues, marks, ranked: undefined });
+  // Some or all values of tiles: they were loaded, or are those after another adaptation to the slide.
+  take(values) {
+    Object.assign(this, values, { sorted: undefined, chosen: undefined });
   }
 
   isScored(place) {
@@ -75,27 +75,34 @@ export class Grid {
   }
 
   // Places of all scored tiles, highest score first; equal scores in reading order.
-  get ranking() {
+  get byScore() {
     if (this.scores === null) return [];
-    this.ranked ??= Uint32Array.from(this.#scoredPlaces()).sort((a, b) => this.scores[b] - this.scores[a] || a - b);
-    return this.ranked;
+    this.sorted ??= Uint32Array.from(this.#scoredPlaces()).sort((a, b) => this.scores[b] - this.scores[a] || a - b);
+    return this.sorted;
+  }
+
+  // Those whose scores are about tissue: without a flag, and with enough tissue. All of them if that leaves none.
+  get clean() {
+    if (this.marks === null) return this.byScore;
+    this.chosen ??= this.byScore.filter((place) => !this.is(place, "flagged") && !this.is(place, "little_tissue"));
+    return this.chosen.length ? this.chosen : this.byScore;
   }
 
   // Nearly all of the slide's scores lie in this range; null without scores.
   get ownRange() {
-    const { ranking } = this;
-    if (!ranking.length) return null;
-    const score = (share) => this.scores[ranking[Math.floor(share * (ranking.length - 1))]];
+    const { byScore } = this;
+    if (!byScore.length) return null;
+    const score = (share) => this.scores[byScore[Math.floor(share * (byScore.length - 1))]];
     const [low, high] = [score(0.99), score(0.005)];
     return [low, high > low ? high : low + 1];
   }
 
-  // The number of tiles with at least this score.
-  countFrom(threshold) {
-    let [low, high] = [0, this.ranking.length];
+  // The number of tiles with at least this score, among places in the order of their scores.
+  countFrom(threshold, places = this.byScore) {
+    let [low, high] = [0, places.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.scores[this.ranking[middle]] >= threshold) low = middle + 1;
+      if (this.scores[places[middle]] >= threshold) low = middle + 1;
       else high = middle;
     }
     return low;

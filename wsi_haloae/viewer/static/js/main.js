@@ -5,6 +5,7 @@ import { fetchFacts, fetchList, fetchMarked, fetchOutlines, fetchRaster } from "
 import { ColourBar } from "./colour_bar.js";
 import { ColourScale } from "./colours.js";
 import { Controls } from "./controls.js";
+import { LayersFold, toggleList, uncover } from "./folds.js";
 import { count } from "./format.js";
 import { Grid } from "./grid.js";
 import { Heat } from "./heat.js";
@@ -21,6 +22,7 @@ import { Stage } from "./stage.js";
 import { TileCard } from "./tile_card.js";
 
 const byId = (id) => document.getElementById(id);
+byId("unloaded").remove();
 const settings = new Settings();
 const stage = new Stage(byId("stage"));
 const overlay = new Overlay(byId("overlay"), byId("grey"), stage, settings);
@@ -28,10 +30,11 @@ const colourBar = new ColourBar(settings);
 const controls = new Controls(settings);
 const list = new SlideList();
 const readout = new Readout();
-const card = new TileCard();
+const card = new TileCard(settings);
 const scaleBar = new ScaleBar();
 const minimap = new Minimap(stage);
 const marking = new Marking();
+const layers = new LayersFold();
 
 let table = null;
 let wanted = null; // name of the slide that was requested last
@@ -69,17 +72,17 @@ async function openSlide(name) {
 // Loads what takes the server longer, most important first; `current` says whether the slide is still shown.
 async function fill(grid, heat, current) {
   const { facts } = grid;
-  grid.scores = await fetchRaster(facts.name, "scores");
+  grid.take({ scores: await fetchRaster(facts.name, "scores") });
   if (!current()) return;
   rescale();
-  grid.marks = await fetchRaster(facts.name, "marks");
+  grid.take({ marks: await fetchRaster(facts.name, "marks") });
   if (!current()) return;
   heat.paintMissing();
   overlay.scene.contour = contour(grid, "anomalous");
   overlay.scene.flags = facts.flags.map(({ bit, colour, inset }) => ({ path: frames(grid, bit, inset), colour }));
   controls.showCounts(grid);
   overlay.draw();
-  grid.pValues = await fetchRaster(facts.name, "p_values");
+  grid.take({ pValues: await fetchRaster(facts.name, "p_values") });
   if (!current()) return;
   card.refresh();
   if (facts.why_no_marking === null) {
@@ -89,11 +92,11 @@ async function fill(grid, heat, current) {
   } else {
     marking.refuse(facts.why_no_marking);
   }
-  const { layers, messages } = await fetchOutlines(facts.name);
+  const outlines = await fetchOutlines(facts.name);
   if (!current()) return;
-  const keyed = layers.map((layer) => ({ ...layer, key: `${layer.title}: ${layer.name}` }));
+  const keyed = outlines.layers.map((layer) => ({ ...layer, key: `${layer.title}: ${layer.name}` }));
   overlay.scene.outlines = keyed.map(({ key, rings: flat }, place) => ({ key, path: rings(flat), colour: outlineColour(place) }));
-  controls.showOutlines(keyed, messages);
+  controls.showOutlines(keyed, outlines.messages);
   overlay.draw();
   document.body.dataset.ready = facts.name;
 }
@@ -112,7 +115,7 @@ function rescale() {
 function showAdapted({ facts, ...values }) {
   const { grid } = shown;
   Object.assign(grid.facts, facts);
-  grid.replace(values);
+  grid.take(values);
   overlay.scene.contour = contour(grid, "anomalous");
   controls.showScale();
   controls.showCounts(grid);
@@ -131,7 +134,10 @@ function showTitle(facts) {
 
 const open = (name) => openSlide(name).catch((error) => showNotice(error.message));
 
-list.addEventListener("choose", ({ detail }) => open(detail));
+list.addEventListener("choose", ({ detail }) => {
+  uncover();
+  open(detail);
+});
 stage.addEventListener("move", () => shown && scaleBar.show(shown.grid.facts.mpp[0], stage.transform.scale));
 stage.addEventListener("hover", ({ detail }) => {
   if (shown === null) return;
@@ -144,9 +150,12 @@ stage.addEventListener("pick", ({ detail }) => {
   card.choose(place !== null && shown.grid.hasTile(place) ? place : null);
 });
 card.addEventListener("choose", ({ detail }) => {
+  if (detail !== null) layers.makeRoom();
+  stage.makeRoom();
   overlay.scene.chosen = detail === null ? null : shown.grid.tileRectangle(detail);
   overlay.draw();
 });
+layers.addEventListener("fold", ({ detail: shown }) => (shown ? card.choose(null) : stage.makeRoom()));
 card.addEventListener("jump", ({ detail }) => stage.showTile(shown.grid.tileRectangle(detail)));
 
 marking.addEventListener("mode", () => {
@@ -179,7 +188,6 @@ settings.addEventListener("change", () => {
 
 const toggle = (name) => () => settings.change({ [name]: !settings.values[name] });
 const fade = (step) => () => settings.change({ opacity: Math.min(1, Math.max(0, Math.round(settings.values.opacity * 20 + step) / 20)) });
-const toggleList = () => document.body.classList.toggle("list-hidden");
 const help = byId("help");
 
 function toggleOutlines() {
@@ -196,7 +204,7 @@ function switchKind() {
 function move(right, down) {
   if (!marking.active) return stage.panBy(0.15 * right, 0.15 * down);
   const { grid } = shown;
-  const place = card.place === null ? grid.ranking.at(-1) : grid.neighbour(card.place, down, right);
+  const place = card.place === null ? grid.clean.at(-1) : grid.neighbour(card.place, down, right);
   if (place === null || place === undefined) return;
   card.choose(place);
   stage.keepInSight(grid.tileRectangle(place));
@@ -236,6 +244,7 @@ byId("zoom-in").addEventListener("click", () => stage.zoomBy(1.5));
 byId("zoom-out").addEventListener("click", () => stage.zoomBy(1 / 1.5));
 byId("zoom-home").addEventListener("click", () => stage.home());
 byId("toggle-list").addEventListener("click", toggleList);
+byId("list-close").addEventListener("click", toggleList);
 byId("show-help").addEventListener("click", () => help.showModal());
 byId("help-close").addEventListener("click", () => help.close());
 byId("notice-close").addEventListener("click", () => showNotice(null));

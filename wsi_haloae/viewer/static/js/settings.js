@@ -1,7 +1,7 @@
 // The settings that controls and keys change; listeners are notified. Settings stay when another slide is opened.
 
 export class Settings extends EventTarget {
-  #values = { heat: true, kind: "tiles", opacity: 0.55, threshold: null, stretch: false, anomalous: true, flags: false, hidden: new Set() };
+  #values = { heat: true, kind: "tiles", opacity: 0.55, threshold: null, stretch: false, anomalous: true, flags: false, unclean: false, hidden: new Set() };
 
   get values() {
     return this.#values;

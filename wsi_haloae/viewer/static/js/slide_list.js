@@ -1,6 +1,7 @@
 // The list of slides on the left.
 
 import { iconAddress } from "./api.js";
+import { showListOf } from "./folds.js";
 import { count, share } from "./format.js";
 
 const STATES = { empty: "no tissue found", failed: "failed: see its run.json", unfinished: "not finished" };
@@ -18,7 +19,7 @@ export class SlideList extends EventTarget {
     const reasons = new Set(slides.map(({ why_none: reason }) => reason).filter(Boolean));
     this.#note.textContent = [...reasons].join(" ");
     this.#note.hidden = reasons.size === 0;
-    document.body.classList.toggle("list-hidden", slides.length === 1 || window.innerWidth <= 900);
+    showListOf(slides.length);
   }
 
   has(name) {

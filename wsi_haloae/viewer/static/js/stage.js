@@ -1,14 +1,17 @@
 // The slide itself, shown by OpenSeadragon. Everything outside this file uses level-0 pixels.
 
 import { mapAddress, zoomAddress } from "./api.js";
+import { coveredBelow, isNarrow } from "./folds.js";
 
 const MARGINS = { left: 64, top: 66, right: 300, bottom: 56 };
-const NARROW = { left: 12, top: 66, right: 12, bottom: 56 };
+const NARROW = { left: 12, top: 80, right: 12 };
+const margins = () => (isNarrow() ? { ...NARROW, bottom: coveredBelow() } : MARGINS);
 
 export class Stage extends EventTarget {
   #viewer;
   #facts = null;
   #map = null;
+  #margins = margins();
 
   // While painting, a drag is a stroke of the brush ("press", "drag", "release") and does not move the slide.
   painting = false;
@@ -21,7 +24,7 @@ export class Stage extends EventTarget {
       showNavigationControl: false,
       keyboardNavEnabled: false, // keyboard.js handles all keys
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
-      viewportMargins: element.clientWidth > 900 ? MARGINS : NARROW,
+      viewportMargins: this.#margins,
       maxZoomPixelRatio: 4,
       minZoomImageRatio: 0.6,
       visibilityRatio: 0.25,
@@ -35,6 +38,7 @@ export class Stage extends EventTarget {
     this.#viewer.addHandler("update-viewport", () => {
       if (this.#facts !== null) this.dispatchEvent(new Event("move"));
     });
+    this.#viewer.addHandler("resize", () => this.makeRoom()); // a telephone was turned
     this.#viewer.addHandler("canvas-click", (event) => {
       if (event.quick && !this.painting) this.dispatchEvent(new CustomEvent("pick", { detail: this.#toLevel0(event.position) }));
     });
@@ -46,7 +50,10 @@ export class Stage extends EventTarget {
     }
     new OpenSeadragon.MouseTracker({
       element,
-      moveHandler: (event) => this.dispatchEvent(new CustomEvent("hover", { detail: this.#toLevel0(event.position) })),
+      moveHandler: ({ pointerType, position }) => {
+        // A finger has no place before it touches, and then it moves the slide.
+        if (pointerType !== "touch") this.dispatchEvent(new CustomEvent("hover", { detail: this.#toLevel0(position) }));
+      },
       leaveHandler: () => this.dispatchEvent(new CustomEvent("hover", { detail: null })),
     });
     this.canvas.setAttribute("role", "application");
@@ -112,6 +119,15 @@ export class Stage extends EventTarget {
     const { x, y, scale } = this.transform;
     const { clientWidth, clientHeight } = this.canvas;
     return { x: -x / scale, y: -y / scale, width: clientWidth / scale, height: clientHeight / scale };
+  }
+
+  // Cards cover more of the slide than before, or less.
+  makeRoom() {
+    const now = margins();
+    if (now.bottom === this.#margins.bottom) return;
+    this.#margins = now;
+    this.#viewer.viewport.setMargins(now);
+    this.#viewer.viewport.panBy(new OpenSeadragon.Point(0, 1e-9), true); // else OpenSeadragon leaves its picture where it was
   }
 
   home(immediately = false) {

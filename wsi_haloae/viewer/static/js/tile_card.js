@@ -9,9 +9,11 @@ export class TileCard extends EventTarget {
   #grid = null;
   #scale = null;
   #place = null;
+  #unclean = false;
 
-  constructor() {
+  constructor(settings) {
     super();
+    settings.addEventListener("change", () => this.#rankAll(settings.values.unclean));
     byId("tile-close").addEventListener("click", () => this.choose(null));
     byId("tile-previous").addEventListener("click", () => this.step(-1));
     byId("tile-next").addEventListener("click", () => this.step(1));
@@ -41,12 +43,32 @@ export class TileCard extends EventTarget {
 
   // Go this many tiles down the ranking; without a chosen tile, go to the most anomalous one.
   step(steps) {
-    const { ranking } = this.#grid;
+    const ranking = this.#ranking;
     if (!ranking.length) return;
-    const rank = this.#place === null ? -1 : ranking.indexOf(this.#place);
-    const next = rank === -1 ? 0 : Math.min(ranking.length - 1, Math.max(0, rank + steps));
-    this.choose(ranking[next]);
-    this.dispatchEvent(new CustomEvent("jump", { detail: ranking[next] }));
+    const next = ranking[Math.min(ranking.length - 1, Math.max(0, this.#rankAfter(steps)))];
+    this.choose(next);
+    this.dispatchEvent(new CustomEvent("jump", { detail: next }));
+  }
+
+  get #ranking() {
+    return this.#unclean ? this.#grid.byScore : this.#grid.clean;
+  }
+
+  // Whether flagged tiles are ranked, too.
+  #rankAll(unclean) {
+    if (unclean === this.#unclean) return;
+    this.#unclean = unclean;
+    this.refresh();
+  }
+
+  // The rank of the tile this many further; a chosen tile that is not ranked lies between two that are.
+  #rankAfter(steps) {
+    const [grid, place, ranking] = [this.#grid, this.#place, this.#ranking];
+    if (place === null || !grid.isScored(place)) return 0;
+    const rank = ranking.indexOf(place);
+    if (rank >= 0) return rank + steps;
+    const above = grid.countFrom(grid.scores[place], ranking);
+    return steps > 0 ? above + steps - 1 : above + steps;
   }
 
   // Show numbers that were loaded after the card was opened.
@@ -62,23 +84,24 @@ export class TileCard extends EventTarget {
     if (score.textContent !== MISSING) score.prepend(chip);
     const corner = grid.tileRectangle(place);
     byId("tile-place").textContent = `${millimetres(corner, grid.facts.mpp)}  ·  pixel ${corner.x}, ${corner.y}`;
-    const rank = grid.ranking.indexOf(place);
-    byId("tile-previous").disabled = rank === 0 || !grid.ranking.length;
-    byId("tile-next").disabled = rank === grid.ranking.length - 1;
+    byId("tile-previous").disabled = this.#rankAfter(-1) < 0;
+    byId("tile-next").disabled = this.#rankAfter(1) >= this.#ranking.length;
     byId("tile-kind").hidden = !grid.facts.maps;
     this.#showPicture();
   }
 
   *#facts(grid, place) {
     yield ["Anomaly score", number(grid.scores?.[place] ?? NaN), "score"];
-    const rank = grid.ranking.indexOf(place);
-    if (rank >= 0) yield ["Rank", `${count(rank + 1)} of ${count(grid.ranking.length)}`, "rank"];
+    const rank = this.#ranking.indexOf(place);
+    if (rank >= 0) yield ["Rank", `${count(rank + 1)} of ${count(this.#ranking.length)}`, "rank"];
+    else if (grid.isScored(place)) yield ["Rank", "not ranked", "rank"];
     const p = grid.pValues?.[place] ?? NaN;
     if (!Number.isNaN(p)) yield ["p-value", number(p), "p"];
     if (grid.is(place, "anomalous")) yield ["Called", "anomalous", "called"];
     for (const mark of ["unreadable", "pending"]) if (grid.is(place, mark)) yield ["State", mark, "state"];
     const flags = grid.flags(place);
     if (flags.length) yield ["QC flags", flags.join(", "), "flags"];
+    if (grid.is(place, "little_tissue")) yield ["Tissue", "less than half", "tissue"];
   }
 
   #showPicture() {
