@@ -25,8 +25,6 @@ FOLDS = (
     (0, 6), (0, 7), (0, 8), (2, 4), (2, 10), (12, 0), (13, 0), (13, 1), (16, 7), (16, 10), (16, 11), (16, 12),
 )  # fmt: skip
 """Column and row of the tiles of the TCGA slide in which a fold was seen."""
-GREEN_INK = {(6, 4), (6, 7), (7, 5), (7, 8)}
-"""Tiles of CMU-1 with much green ink of the pathologist's on the tissue's edge."""
 BOUNDS = ArtefactLimits(ink_share=FLAGS["pen"].bound, tiles=1)
 TISSUE_ARTEFACTS = ("out_of_focus", "pen", "fold")
 
@@ -100,8 +98,8 @@ def test_real_folds_are_found() -> None:
     assert ((limits.flags(rest) & FLAGS["fold"].bit) > 0).mean() <= 0.01  # seen: 1 of 148
 
 
-def test_real_ink_on_tissue_is_found() -> None:
+def test_dye_on_the_edge_of_a_specimen_is_no_pen() -> None:
+    """The slide has no pen. By the green of their colour alone, some of its tiles were taken for it."""
     tiles = _tissue_tiles("wsi/cmu-1-small-region.svs", mpp=None)
     bits = BOUNDS.flags(measure_all(np.array(list(tiles.values()))))
-    inked_places = {place for place, found in zip(tiles, bits, strict=True) if found & FLAGS["pen"].bit}
-    assert inked_places == GREEN_INK
+    assert not (bits & FLAGS["pen"].bit).any()

@@ -386,6 +386,14 @@ def test_a_file_that_is_zeroed_from_somewhere_on_is_refused(share: float, saved:
         Checkpoint.load(saved)
 
 
+@pytest.mark.parametrize("digest", ["", "0" * 63, "x" * 64, 7, [], {}])
+def test_a_digest_of_any_content_is_refused(digest: object, saved: Path) -> None:
+    """`make fuzz` found the empty one."""
+    rewrite(saved, lambda _tensors, header: header.update(sha256=digest))
+    with pytest.raises(CheckpointError, match="damaged"):
+        Checkpoint.load(saved)
+
+
 def test_a_checkpoint_from_before_digests_is_read(saved: Path) -> None:
     rewrite(saved, lambda _tensors, _header: None)
     assert Checkpoint.load(saved).sha256 == hashlib.sha256(saved.read_bytes()).hexdigest()

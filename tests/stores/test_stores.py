@@ -375,6 +375,15 @@ def test_kept_maps_that_add_up_are_not_mixed_with_others(tmp_path: Path) -> None
         store.require_same(store.header.model_copy(update={"map_adds_up": True}))
 
 
+@pytest.mark.parametrize("version", [[4], {"is": 4}, "4", None])
+def test_a_format_version_of_any_type_is_refused(version: object, tmp_path: Path) -> None:
+    """`make fuzz` found the list."""
+    store = make_tile_store(tmp_path / "tiles.zarr", 5)
+    edit(store.path, lambda attributes: attributes.update(format_version=version))
+    with pytest.raises(StoreError, match="format version"):
+        TileStore.open(store.path)
+
+
 def test_another_format_version_is_refused_by_its_number(tmp_path: Path) -> None:
     store = make_tile_store(tmp_path / "tiles.zarr", 2)
     edit(store.path, lambda attributes: attributes.update(format_version=99))

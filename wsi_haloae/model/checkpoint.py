@@ -206,7 +206,7 @@ def _parse_header(path: Path, text: str | None) -> tuple[CheckpointFacts, str | 
 
 def _whole(path: Path, digest: object) -> str:
     """SHA-256 of the file. Raises `CheckpointError` if its ``digest``, which it may lack, is not that of its bytes."""
-    sha256, found = file_digests(path, digest if isinstance(digest, str) else None)
+    sha256, found = file_digests(path, digest if isinstance(digest, str) and digest else None)
     if digest != found:
         raise CheckpointError(
             f"{path}: is damaged: its bytes are not those that training wrote. Copy the file again from its source, or "

@@ -124,7 +124,7 @@ class ShardedStore:
         if attributes.get("kind") != cls.kind:
             raise StoreError(f"{path}: this is not a {cls.kind} (kind: {attributes.get('kind')!r}).")
         version = attributes.get("format_version")
-        if version not in {cls.format_version, cls.format_version - 1}:
+        if version not in (cls.format_version, cls.format_version - 1):  # any JSON, so perhaps not hashable
             raise StoreError(
                 f"{path}: format version {version!r}, but this wsi-haloae reads version {cls.format_version}. "
                 "Use the version of wsi-haloae that wrote it, or make it again with --overwrite."
