@@ -11,7 +11,16 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from wsi_haloae.config import AS_RELEASED, SLIDE_BASE, Config, StageConfig, load_config, merge, preset_names
+from wsi_haloae.config import (
+    AS_RELEASED,
+    SLIDE_BASE,
+    Config,
+    SplitConfig,
+    StageConfig,
+    load_config,
+    merge,
+    preset_names,
+)
 from wsi_haloae.errors import ConfigError
 
 
@@ -259,3 +268,13 @@ def test_no_number_is_as_large_as_one_likes(huge: str) -> None:
 def test_no_stage_is_as_wide_as_one_likes(stage: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         StageConfig.model_validate({"mid": 8, "out": 8, "heads": 1, "kernel": 3, **stage})
+
+
+def test_settings_by_their_names_of_version_0_2_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text("split: {select: 0.2, calibrate: 0.1}\ntraining: {select_tiles: 7}\n")
+    config = load_config(str(path), ["split.calibrate=0.12"])
+    assert config.split == SplitConfig(validation=0.2, calibration=0.12)
+    assert config.training.validation_tiles == 7
+    with pytest.raises(ConfigError, match="training: "):
+        load_config(None, ["training=7"])

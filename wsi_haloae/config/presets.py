@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from wsi_haloae.bounds.table import CONFIG_BYTES, CONFIG_DEPTH
+from wsi_haloae.config.former_names import with_present_names
 from wsi_haloae.config.scoring import TissueConfig
 from wsi_haloae.config.section import Section
 from wsi_haloae.config.whole import Config, merge
@@ -47,9 +48,9 @@ def load_config(names: str | Sequence[str] | None, settings: Iterable[str] = (),
     named = [names] if isinstance(names, str) else list(names or ())
     data = _read_yaml(preset_folder() / base) if base else {}
     for name in named:
-        data = merge(data, _read_yaml(_find_config(name)))
+        data = merge(data, with_present_names(_read_yaml(_find_config(name))))
     for setting in settings:
-        data = merge(data, _parse_setting(setting))
+        data = merge(data, with_present_names(_parse_setting(setting)))
     return validate(Config, data, source=" + ".join(named) or "--set")
 
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wsi_haloae.config.former_names import FORMER, renamed, with_present_names
 from wsi_haloae.config.rules import CUSTOM, RULES, open_pieces
-
-_RENAMED = {
-    "select": "validation",
-    "calibrate": "calibration",
-    "select_tiles": "validation_tiles",
-    "select_fm": "validation_fm",
-}
 
 
 def from_format_4(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,16 +22,11 @@ def from_format_4(facts: Mapping[str, Any]) -> dict[str, Any]:
     else:
         shaping = open_pieces(given["pooling"]) | {"residual", "glass_level"}
         scoring = {"rule": given["pooling"], **{name: value for name, value in given.items() if name in shaping}}
-    config = {
-        **config,
-        "scoring": scoring,
-        "split": _renamed(config["split"]),
-        "training": _renamed(config["training"]),
-    }
-    training = _renamed(facts["training"])
+    config = with_present_names({**config, "scoring": scoring})
+    training = renamed(facts["training"], {**FORMER["split"], "select_fm": "validation_fm"})
     for counted in ("tiles", "groups"):
         if counted in training:
-            training[counted] = _renamed(training[counted])
+            training[counted] = renamed(training[counted], FORMER["split"])
     return {**facts, "config": config, "training": training}
 
 
@@ -48,7 +37,3 @@ def from_format_5(facts: Mapping[str, Any]) -> dict[str, Any]:
     """
     rule = RULES.get(facts["config"]["scoring"]["rule"])
     return {**facts, "map_range": None} if rule is not None and rule.map_adds_up else dict(facts)
-
-
-def _renamed(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {_RENAMED.get(name, name): value for name, value in section.items()}
