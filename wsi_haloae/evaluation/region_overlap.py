@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 
@@ -44,11 +45,16 @@ def region_overlap(
     """
     corners = locations + sizes
     boxes = shapely.box(locations[:, 0], locations[:, 1], corners[:, 0], corners[:, 1])
-    judged = shapely.intersection(shapely.union_all(boxes[scored]), shapely.union_all([anomalous, reference]))
-    called = shapely.intersection(shapely.union_all(boxes[chosen & scored]), judged)
-    outlined = shapely.intersection(anomalous, judged)
+    judged = _common(shapely.union_all(boxes[scored]), shapely.union_all([anomalous, reference]))
+    called = _common(shapely.union_all(boxes[chosen & scored]), judged)
+    outlined = _common(anomalous, judged)
     return RegionOverlap(
-        both=shapely.intersection(called, outlined).area * pixel_area,
+        both=_common(called, outlined).area * pixel_area,
         called=called.area * pixel_area,
         outlined=outlined.area * pixel_area,
     )
+
+
+def _common(one: BaseGeometry, other: BaseGeometry) -> BaseGeometry:
+    """The intersection. GEOS fails for an empty collection and another empty region."""
+    return Polygon() if one.is_empty or other.is_empty else shapely.intersection(one, other)
