@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 
@@ -56,5 +55,6 @@ def region_overlap(
 
 
 def _common(one: BaseGeometry, other: BaseGeometry) -> BaseGeometry:
-    """The intersection. GEOS fails for an empty collection and another empty region."""
-    return Polygon() if one.is_empty or other.is_empty else shapely.intersection(one, other)
+    """The area of both. Points and lines, where they only touch, have none, and GEOS fails for them later."""
+    parts = shapely.get_parts(shapely.intersection(one, other))
+    return shapely.multipolygons(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
