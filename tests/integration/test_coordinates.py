@@ -44,7 +44,7 @@ def test_tiles_are_cut_where_the_file_says_also_without_tissue(
     assert run([*command, "-o", str(tmp_path / "out")]) == 0
     words = told(capsys)
     assert "lie off the regular grid, by up to 24 pixels" in words
-    assert "left out" not in words
+    assert "tiles are left out" not in words
     store = TileStore.open(tmp_path / "out/tiny/tiles.zarr")
     assert store.index.location.tolist() == XY.tolist()
     assert store.index.tissue_fraction[0] == 0
@@ -72,7 +72,7 @@ def test_overlap_is_taken_from_the_file_and_what_has_no_cell_is_counted(
     listed = trident(tmp_path / "a.h5", places, side=64, overlap=128)
     command = ["tile", str(tiny.slide), "--tile-size", "64", "--coordinates"]
     assert run([*command, str(listed), "-o", str(tmp_path / "half")]) == 0
-    assert "left out" not in told(capsys)
+    assert "tiles are left out" not in told(capsys)
     assert TileStore.open(tmp_path / "half/tiny/tiles.zarr").header.grid.stride == 32
     listed = clam(tmp_path / "b.h5", places, size=64, level=0)  # it does not say that tiles overlap
     assert run([*command, str(listed), "-o", str(tmp_path / "whole")]) == 0

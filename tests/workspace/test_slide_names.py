@@ -21,7 +21,21 @@ from wsi_haloae.workspace.slide_names import name_problem
 from wsi_haloae.workspace.study_files import StudyFile
 
 HEX = "0123456789abcdef"
-GOOD = ["A", "Präparat 7", "=1+1", "-2", "@b", "a.tif", ".hidden", "evaluation-2", "CON", "x.partial", "a b.", "🔬"]
+GOOD = [
+    "A",
+    "Präparat 7",
+    "=1+1",
+    "-2",
+    "@b",
+    "a.tif",
+    ".hidden",
+    "evaluation-2",
+    "CON",
+    "x.partial",
+    "a b.",
+    "🔬",
+    "x" * 220,
+]
 BAD = {
     "": "another folder",
     ".": "another folder",
@@ -34,6 +48,8 @@ BAD = {
     "\x9b": "control characters",
     os.fsdecode(b"Pr\xe4parat"): "not UTF-8",
     "\ud800": "not UTF-8",
+    "x" * 221: "more than 220 bytes",  # `make fuzz` found one of 300
+    "🔬" * 56: "more than 220 bytes",
     f"cohort.csv.{HEX}.partial": "unfinished files",
     f"A.{HEX}.old": "unfinished files",
     "Index.HTML": "kept for a file",

@@ -10,6 +10,9 @@ from wsi_haloae.quoting import CONTROL, FOREIGN, printable
 from wsi_haloae.workspace.slide_inputs import SlideInput
 from wsi_haloae.workspace.study_files import StudyFile
 
+MOST_BYTES = 220
+"""Of a name: file systems take 255, and unfinished files have longer ones (see `atomic`)."""
+
 
 def slide_problem(slide: SlideInput, output: Path) -> str:
     """Why a slide cannot have its folder in ``output``, and what to do; "" if it can."""
@@ -32,6 +35,8 @@ def name_problem(name: str, kept: Iterable[str] = StudyFile) -> str:
         return "this name is kept for a file that belongs to all slides"
     if is_temporary(name):
         return "names like this are reserved for unfinished files"
+    if len(name.encode("utf-8", "surrogatepass")) > MOST_BYTES:
+        return f"the name has more than {MOST_BYTES} bytes"
     return _letters_problem(name)
 
 
