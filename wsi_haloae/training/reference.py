@@ -76,6 +76,8 @@ class Reference:
             "--balance": self.balance,
             "groups or split": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
         }
+        if self.source.colour_profile != "ignore":  # trainings from before there was a choice do not mention it
+            inputs["--colour-profile"] = self.source.colour_profile
         return identity_of(config, **inputs)
 
     @property
