@@ -9,13 +9,13 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tests.data_paths import DATA, REPOSITORY
+from tests.hostile.slide_files import make_profiles, make_slides, read_profile, read_slide
 from tests.workspace.dicom_files import BIG, EXPLICIT, IMPLICIT, dicom
 
 
@@ -29,42 +29,6 @@ class FuzzedReader:
     make: Callable[[Path], None]
     read: Callable[[Path, Path], object]
     seldom: int = 1
-
-
-def _make_slides(folder: Path) -> None:
-    import tifffile
-
-    pixels = np.random.default_rng(0).integers(0, 255, (256, 256, 3), dtype=np.uint8)
-    aperio = "Aperio Image Library v1.0\n256x256 [0,0 256x256] (64x64) JPEG/RGB Q=70|AppMag = 20|MPP = 0.5"
-    for name, words, compression, big in (
-        ("plain.tif", None, "jpeg", False),
-        ("deflate.tif", None, "zlib", False),
-        ("big.tif", None, "jpeg", True),
-        ("aperio.svs", aperio, "jpeg", False),
-    ):
-        with tifffile.TiffWriter(folder / name, bigtiff=big) as tiff:
-            for level in (pixels, pixels[::2, ::2]):
-                tiff.write(
-                    level, tile=(64, 64), photometric="rgb", compression=compression, description=words,
-                    resolution=(20000, 20000), resolutionunit="CENTIMETER", metadata=None,
-                )  # fmt: skip
-    with tifffile.TiffWriter(folder / "levels.ome.tif", ome=True) as tiff:
-        usual = {"tile": (64, 64), "photometric": "rgb", "compression": "jpeg"}
-        tiff.write(pixels, subifds=2, metadata={"axes": "YXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}, **usual)
-        for level in (pixels[::2, ::2], pixels[::4, ::4]):
-            tiff.write(level, subfiletype=1, metadata=None, **usual)
-    for real in ("osp_boxes.tiff", "osp_boxes_dicom/osp_boxes_0.dcm", "osp_boxes_dicom/osp_boxes_1.dcm"):
-        if (DATA / "wsi" / real).exists():
-            shutil.copyfile(DATA / "wsi" / real, folder / Path(real).name)
-
-
-def _read_slide(path: Path, _folder: Path) -> None:
-    from wsi_haloae.slide.readers import open_slide
-    from wsi_haloae.slide.thumbnail import read_thumbnail
-
-    with closing(open_slide(path, mpp=0.5, override_mpp=True)) as slide:
-        slide.read_region(0, 0, 0, 64, 64)
-        read_thumbnail(slide, 8)
 
 
 def _make_dicom(folder: Path) -> None:
@@ -316,7 +280,8 @@ def _read_coordinates(path: Path, _folder: Path) -> None:
 
 
 READERS: dict[str, FuzzedReader] = {
-    "slide": FuzzedReader(_make_slides, _read_slide, seldom=20),
+    "slide": FuzzedReader(make_slides, read_slide, seldom=20),
+    "colour-profile": FuzzedReader(make_profiles, read_profile),
     "dicom": FuzzedReader(_make_dicom, _read_dicom),
     "image": FuzzedReader(_make_images, _read_image),
     "geojson": FuzzedReader(_make_geojson, _read_annotations),

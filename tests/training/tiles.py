@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from tests.model.tiny import TILE
 from wsi_haloae.adaptation.neighbourhood import nowhere
+from wsi_haloae.config import ProfileUse
 
 
 class MemorySource:
     """``count`` tiles of stripes and noise; their groups are 0, 0, 1, 1, 2, 2, ..."""
+
+    colour_profile: ProfileUse = "ignore"
 
     def __init__(self, count: int = 10, size: int = TILE, mpp: float = 0.5, name: str = "memory") -> None:
         random = np.random.default_rng(count)

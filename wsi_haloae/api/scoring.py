@@ -9,6 +9,7 @@ from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.api.scored_slide import ScoredSlide
 from wsi_haloae.api.whole_slide import WholeSlide, open_slide
 from wsi_haloae.cohort.score import score_alone
+from wsi_haloae.config import ProfileUse
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
@@ -28,6 +29,7 @@ def score(
     adapt: Asked | None = None,
     anchors: str | Path | None = None,
     smooth: float | None = None,
+    colour_profile: ProfileUse | None = None,
     num_workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
@@ -61,6 +63,9 @@ def score(
         A file of annotations with polygons or points of the class ``Reference``, on tiles that are reference tissue.
     smooth
         Each tile's score becomes the median of the tiles within so many µm; 0: off. By default off.
+    colour_profile
+        ``apply`` or ``ignore``: what is done with the slide's colour (ICC) profile. By default as the model was
+        trained; another value is an error.
     num_workers
         Number of threads that read the slide. By default one per core.
     overwrite
@@ -92,6 +97,7 @@ def score(
         adapt=adapt,
         anchors=None if anchors is None else Path(anchors),
         smooth=smooth,
+        colour_profile=colour_profile,
         overwrite=overwrite,
     )
     arguments = {"slide": str(source.path), "output": str(output)}

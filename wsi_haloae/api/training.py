@@ -10,7 +10,7 @@ import pandas as pd
 
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.api.whole_slide import WholeSlide
-from wsi_haloae.config import SLIDE_BASE, load_config
+from wsi_haloae.config import SLIDE_BASE, ProfileUse, load_config
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
@@ -60,6 +60,7 @@ def train(
     mpp_target: float | None = None,
     tile_size: int = 256,
     stride: int | None = None,
+    colour_profile: ProfileUse | None = None,
     manifest: str | Path | None = None,
     group_regex: str | None = None,
     balance: Stratum | None = None,
@@ -93,6 +94,9 @@ def train(
         Micrometres per pixel of images, or of slides whose files do not state it.
     mpp_target, tile_size, stride
         How annotated slides are cut: micrometres per pixel, side of a tile and distance between tiles in pixels.
+    colour_profile
+        ``apply``: convert slides to sRGB by their colour (ICC) profile. ``ignore``: take pixels as stored. By default
+        as tile stores were cut, else ``ignore``. `score` does the same as the training.
     manifest, group_regex
         A CSV table, or a regular expression for file names, that says which tiles belong to one patient.
     balance
@@ -131,6 +135,7 @@ def train(
         min_coverage=min_coverage,
         manifest=None if manifest is None else Path(manifest),
         group_regex=group_regex,
+        colour_profile=colour_profile,
         num_workers=num_workers or available_cores(),
     )
     options = TrainOptions(

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from wsi_haloae.api.tiles import Tiles
-from wsi_haloae.config import TissueConfig
+from wsi_haloae.config import ProfileUse, TissueConfig
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.slide.thumbnail import read_thumbnail
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
@@ -110,7 +110,9 @@ class WholeSlide:
         return f"<WholeSlide {p.name}: {p.width:,} x {p.height:,} pixels of {mpp}, {len(p.level_dimensions)} levels>"
 
 
-def open_slide(path: str | Path, *, mpp: float | None = None, override_mpp: bool = False) -> WholeSlide:
+def open_slide(
+    path: str | Path, *, mpp: float | None = None, override_mpp: bool = False, colour_profile: ProfileUse = "ignore"
+) -> WholeSlide:
     """Open a slide file and read its properties.
 
     Parameters
@@ -121,6 +123,9 @@ def open_slide(path: str | Path, *, mpp: float | None = None, override_mpp: bool
         Micrometres per pixel of level 0, for a file that does not state it.
     override_mpp
         Use ``mpp`` even if the file states another pixel size.
+    colour_profile
+        ``apply``: convert the pixels to sRGB by the slide's colour (ICC) profile. ``ignore``: take them as stored.
+        `score` reads the slide as its model was trained, whatever is said here.
 
     Returns
     -------
@@ -130,10 +135,10 @@ def open_slide(path: str | Path, *, mpp: float | None = None, override_mpp: bool
     Raises
     ------
     SlideError
-        If the file cannot be opened.
+        If the file cannot be opened, or its profile cannot be applied.
     UsageError
         If ``mpp`` differs from the file's pixel size by more than 2 % and ``override_mpp`` is not set.
 
     """
     file = Path(path)
-    return WholeSlide(SlideInput(file, file.stem, mpp, override_mpp))
+    return WholeSlide(SlideInput(file, file.stem, mpp, override_mpp, colour_profile=colour_profile))

@@ -54,6 +54,7 @@ SLIDE_TILE_PIXELS = Bound(
 )
 SLIDE_OPEN_BYTES = Bound("SLIDE_OPEN_BYTES", 1 << 30, "bytes of memory to open it", "slides, in a process of its own")
 SLIDE_OPEN_SECONDS = Bound("SLIDE_OPEN_SECONDS", 60, "seconds to open it", "slides, in a process of its own")
+COLOUR_PROFILE_BYTES = Bound("COLOUR_PROFILE_BYTES", 1 << 22, "bytes of colour (ICC) profile", "slides")
 DICOM_HEAD_BYTES = Bound("DICOM_HEAD_BYTES", 1 << 20, "first bytes", "files in DICOM, for the series they belong to")
 IMAGE_BYTES = Bound("IMAGE_BYTES", 1 << 28, "bytes", "images and masks of `mvtec`, and folders of tiles")
 IMAGE_PIXELS = Bound("IMAGE_PIXELS", 1 << 25, "pixels", "images and masks of `mvtec`, and folders of tiles")

@@ -76,6 +76,16 @@ def pixel_size(command: Command) -> Command:
     )(command)
 
 
+def colour_profile(command: Command) -> Command:
+    """``--colour-profile``."""
+    return click.option(
+        "--colour-profile",
+        type=click.Choice(["apply", "ignore"]),
+        help="Convert slides to sRGB by their colour (ICC) profile, or take pixels as they are stored. Default: as the "
+        "model was trained, or the tiles were cut; without either, ignore.",
+    )(command)
+
+
 def slides(command: Command) -> Command:
     """The SLIDE arguments, where they are searched, and how their outputs are named."""
     command = click.option(

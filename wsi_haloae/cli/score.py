@@ -23,6 +23,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @options.output_folder
 @options.pixel_size
+@options.colour_profile
 @click.option(
     "--roi",
     type=click.Path(exists=True, path_type=Path),

@@ -14,6 +14,7 @@ from wsi_haloae.cli import options
 @options.slides
 @options.output_folder
 @options.pixel_size
+@options.colour_profile
 @options.tiling
 @options.coordinates
 @options.tissue
@@ -28,6 +29,7 @@ def tile(
     output: Path,
     mpp: float | None,
     override_mpp: float | None,
+    colour_profile: Literal["apply", "ignore"] | None,
     mpp_target: float | None,
     tile_size: int,
     stride: int | None,
@@ -54,7 +56,13 @@ def tile(
     arguments = click.get_current_context().params
     reporter = options.reporter(quiet=quiet, verbose=verbose)
     found = find_slides(
-        slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, recursive=recursive, reporter=reporter
+        slides,
+        mpp=mpp,
+        override_mpp=override_mpp,
+        name_by=name_by,
+        recursive=recursive,
+        colour_profile=colour_profile or "ignore",
+        reporter=reporter,
     )
     tiling = TilingSettings(mpp_target, tile_size, stride)
     found_by = changed_tissue(TissueConfig(), options.tissue_settings(settings, pen))

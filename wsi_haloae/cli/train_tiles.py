@@ -29,6 +29,7 @@ from wsi_haloae.cli import options
 )
 @options.weights
 @options.pixel_size
+@options.colour_profile
 @options.tiling
 @click.option(
     "--annotations",

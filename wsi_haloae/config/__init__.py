@@ -15,6 +15,7 @@ from wsi_haloae.config.model import (
     SwinConfig,
 )
 from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, changed_tissue, load_config, preset_names
+from wsi_haloae.config.profile_use import ProfileUse
 from wsi_haloae.config.rule_words import MapShows, autoencoder_words, map_title, map_words, rule_words
 from wsi_haloae.config.rules import AUTO, CUSTOM, DESCRIPTOR, PAPER, RULES, Rule, candidates, statistics_of
 from wsi_haloae.config.scoring import GLASS_LEVEL, ScoringConfig, StainConfig, TissueConfig
@@ -43,6 +44,7 @@ __all__ = [
     "LossConfig",
     "MapShows",
     "ModelConfig",
+    "ProfileUse",
     "Rule",
     "ScoringConfig",
     "SplitConfig",

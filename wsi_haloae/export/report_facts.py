@@ -6,9 +6,14 @@ from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import TILE_RATE, count_of_groups, independent_tiles, told_apart
 from wsi_haloae.calibration.selection import FDR, LARGEST_SHARE, Selection, share_told_apart
 from wsi_haloae.calibration.true_rate import true_rate
-from wsi_haloae.config import autoencoder_words
+from wsi_haloae.config import ProfileUse, autoencoder_words
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.score_header import ScoreHeader
+
+_COLOURS: dict[ProfileUse, str] = {
+    "ignore": "as stored; a colour (ICC) profile is not applied",
+    "apply": "converted to sRGB by the slide's colour (ICC) profile; without one, taken as sRGB",
+}
 
 
 def slide_facts(header: ScoreHeader) -> dict[str, str]:
@@ -21,6 +26,7 @@ def slide_facts(header: ScoreHeader) -> dict[str, str]:
         "pixel size": f"{_pair(slide.mpp_x, slide.mpp_y)} µm",
         "objective": f"{slide.objective_power:g}x" if slide.objective_power else "not stated",
         "vendor": slide.vendor,
+        "colours": _COLOURS[header.colour_profile],
         "tiles": f"{grid.tile_size} x {grid.tile_size} px at "
         f"{_pair(slide.mpp_x * grid.l0_scale_x, slide.mpp_y * grid.l0_scale_y)} µm, every {grid.stride} px",
     }

@@ -21,6 +21,8 @@ def run_facts(
     calling = recorded_calling(tiles)
     return {
         "slide": {"path": str(slide), "file": file.model_dump(), **header.slide.model_dump(mode="json")},
+        "colour_profile": header.colour_profile,
+        "colours": chosen.tiling.properties.colours,
         "model": {"path": str(model), **header.model.model_dump(mode="json")},
         "adaptation": tiles.adapted and tiles.adapted.model_dump(mode="json"),
         "grid": header.grid.model_dump(mode="json"),

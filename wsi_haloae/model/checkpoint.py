@@ -23,7 +23,7 @@ from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.atomic import replacing
 from wsi_haloae.calibration.circumstances import UNKNOWN, Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
-from wsi_haloae.config import AUTO, Config, statistics_of
+from wsi_haloae.config import AUTO, Config, ProfileUse, statistics_of
 from wsi_haloae.errors import CheckpointError, ConfigError
 from wsi_haloae.model.checkpoint_digest import BLANK, DIGEST_KEY, file_digests, write_digest
 from wsi_haloae.model.descriptor_tensors import DescriptorModel, descriptor_model
@@ -50,7 +50,8 @@ class CheckpointFacts(BaseModel):
     ends of the colour bar of scores, ``map_range`` those of anomaly maps; None before calibration. ``stains`` are the
     target stains, None if slides are not stain-normalised. ``rule_marks`` are the marks of the rules that training
     chose from, None if the configuration names the rule. ``calibrated`` says how p-values came about.
-    ``trained_on`` is None for models from before it was kept, and for models of labelled images.
+    ``trained_on`` is None for models from before it was kept, and for models of labelled images. ``colour_profile``
+    says whether tiles were converted to sRGB by their slides' profiles: slides are scored in the same way.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -68,6 +69,7 @@ class CheckpointFacts(BaseModel):
     stains: StainFacts | None = None
     rule_marks: dict[str, float] | None = None
     trained_on: TrainedOnFacts | None = None
+    colour_profile: ProfileUse = "ignore"
 
     @field_validator("display_range", "map_range")
     @classmethod

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.neighbourhood import nowhere
+from wsi_haloae.config import ProfileUse
 from wsi_haloae.mvtec.image_reading import read_square, to_median
 
 CACHE_BYTES = 2 * 1024**3
@@ -27,6 +28,7 @@ class ImageSource:
     """
 
     mpp = 1.0
+    colour_profile: ProfileUse = "ignore"
 
     def __init__(self, folder: Path, files: Sequence[Path], size: int, median: float | None = None) -> None:
         self.name, self.tile_size, self.median = str(folder), size, median

@@ -42,7 +42,8 @@ def evaluate_tiles(model: Path, output: Path | None, options: EvaluateTilesOptio
     output = model.with_name(f"{model.stem}.evaluation") if output is None else output.resolve()
     checkpoint, mpp = load_slide_model(model)
     labelled, fit = options.folders.read(checkpoint.facts.tile_size, mpp)
-    reporter.line(f"{len(labelled.classes):,} tiles, taken to be at the model's {mpp:.4g} µm/px")
+    srgb = " and in sRGB" if checkpoint.facts.colour_profile == "apply" else ""
+    reporter.line(f"{len(labelled.classes):,} tiles, taken to be at the model's {mpp:.4g} µm/px{srgb}")
     labelled, warnings = unseen(labelled, checkpoint.trained_on)
     with locked(output, reporter.warn):
         judged = _judge(checkpoint, model, labelled, fit, options, reporter)

@@ -19,6 +19,11 @@ NOT_ADAPTED = (
     "normal tissue may come out as Anomaly. Compare tiles of one slide only, or use 'wsi-haloae score', which adapts."
 )
 
+IN_SRGB = (
+    "THE MODEL EXPECTS sRGB. It was trained with --colour-profile apply, but WSInfer and QuPath read pixels as they "
+    "are stored. Use it only for slides that are in sRGB already ('wsi-haloae info' shows their colour profile)."
+)
+
 
 def export_model(model: Path, output: Path, reporter: Reporter) -> None:
     """Write the folder of a WSInfer model. Raises `CheckpointError` for a model that cannot be one."""
@@ -31,6 +36,8 @@ def export_model(model: Path, output: Path, reporter: Reporter) -> None:
     write_text(output / CONFIG_NAME, json.dumps(wsinfer_config(checkpoint, mpp), indent=2) + "\n")
     reporter.line(f"{output}: {SCRIPT_NAME} and {CONFIG_NAME} for WSInfer; {README_NAME} says what its numbers mean")
     reporter.warn(NOT_ADAPTED)
+    if checkpoint.facts.colour_profile == "apply":
+        reporter.warn(IN_SRGB)
 
 
 def wsinfer_config(checkpoint: Checkpoint, mpp: float) -> dict[str, object]:
@@ -49,10 +56,11 @@ def wsinfer_config(checkpoint: Checkpoint, mpp: float) -> dict[str, object]:
 
 def _readme(checkpoint: Checkpoint) -> str:
     low, high = checkpoint.facts.display_range
+    srgb = f"\n{IN_SRGB}\n" if checkpoint.facts.colour_profile == "apply" else ""
     return f"""# wsi-haloae model for WSInfer
 
 {NOT_ADAPTED}
-
+{srgb}
 For research only. Not a medical device.
 
 "{CLASSES[1]}" is p = 1 / (1 + exp(-z)) with u = (score - {high:.6g}) / {high - low:.6g} and

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.progress import Reporter
+from wsi_haloae.slide.colour_profile import ColourProfile
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.tiles.chosen import look_for_tissue
 from wsi_haloae.tiles.given_tissue import GivenTissue, tissue_for
@@ -56,9 +57,18 @@ def _facts(p: SlideProperties) -> Iterator[tuple[str, str]]:
     else:
         yield "bounds", f"x {p.bounds.l0_x}, y {p.bounds.l0_y}, {p.bounds.width} x {p.bounds.height} pixels"
     yield "background", "#{:02x}{:02x}{:02x}".format(*p.background)
+    yield "colour profile", _profile_words(p.profile)
     for level, (width, height) in enumerate(p.level_dimensions):
         yield f"level {level}", f"{width:,} x {height:,}, downsample {p.level_downsamples[level]:.4g}"
     yield "fingerprint", p.fingerprint[:16]
+
+
+def _profile_words(profile: ColourProfile | None) -> str:
+    if profile is None:
+        return "none in the file; --colour-profile apply takes the slide as sRGB"
+    if profile.problem:
+        return f"cannot be applied: {profile.problem}"
+    return f"{profile} (--colour-profile apply converts to sRGB by it)"
 
 
 def _tiling_facts(tiling: Tiling) -> Iterator[tuple[str, str]]:

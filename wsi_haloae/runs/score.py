@@ -27,7 +27,7 @@ from wsi_haloae.scoring.adapt_slide import marked_tiles, require_adaptable, requ
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.open_scores import open_scores
 from wsi_haloae.scoring.options import ScoreOptions
-from wsi_haloae.scoring.score_plan import ScorePlanner, load_slide_model
+from wsi_haloae.scoring.score_plan import ScorePlanner, load_slide_model, require_colours
 from wsi_haloae.scoring.score_slide import score_slide
 from wsi_haloae.slide.file_state import FileState
 from wsi_haloae.stores.score_store import ScoreStore
@@ -65,6 +65,7 @@ class ScoreRun:
         """Load the model. Raises `CheckpointError` or `UsageError` for what would make every slide fail."""
         require_adaptable(options.adapt, options.anchors)
         checkpoint, mpp = load_slide_model(options.model)
+        require_colours(checkpoint, options)
         adapts = options.anchors is not None or options.adapt not in {None, "none"} or options.smooth
         if checkpoint.descriptors is None and adapts:
             raise UsageError(
@@ -76,6 +77,7 @@ class ScoreRun:
     def score_one(self, source: SlideInput, folder: Path, record: RunRecorder) -> int:
         """Take one slide through all stages. Returns the number of tiles that could not be read."""
         options, planner, reporter = self._options, self.planner, record.reporter
+        source = planner.as_trained(source)
         with closing(source.open()) as slide:
             plan = planner.plan(source, slide.properties, reporter)
             file = FileState.of(source.path)

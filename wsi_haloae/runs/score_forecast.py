@@ -42,6 +42,7 @@ class ScoreStudy:
 
     def look(self, source: SlideInput, folder: Path) -> Looked:
         """The tiles that would be scored; see `Study`."""
+        source = self._planner.as_trained(source)
         with closing(source.open()) as slide:
             self._plan = plan = self._planner.plan(source, slide.properties, self._reporter)
             if not self._options.overwrite and finished_record(folder, plan.header) is not None:
@@ -54,6 +55,7 @@ class ScoreStudy:
 
     def measure(self, source: SlideInput, looked: Looked) -> Cost:
         """Time and bytes of a sample, without adaptation, which needs all tiles; see `Study`."""
+        source = self._planner.as_trained(source)
         chosen, plan, quiet = looked.chosen, self._plan, Reporter(quiet=True)
         assert chosen is not None, "there is something to measure"
         assert plan is not None, "it was looked at"

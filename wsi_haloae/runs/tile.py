@@ -77,6 +77,8 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
     unreadable = unreadable_tiles(store) + len(chosen.mask.warnings)
     record.facts = {
         "slide": {"path": str(source.path), **header.slide.model_dump(mode="json")},
+        "colour_profile": header.colour_profile,
+        "colours": tiling.properties.colours,
         "tissue": chosen.facts(),
         "counts": {"tiles": len(store), "unreadable": unreadable},
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.annotations.objects import Objects
+from wsi_haloae.config import ProfileUse
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.tiles.given_tissue import GivenTissue
 
@@ -17,7 +18,7 @@ class ScoreOptions:
 
     ``objects`` are the kinds of objects in ``roi`` that count. ``adapt`` None: *auto* for a model whose rule adapts,
     else not at all. ``smooth`` is a radius in µm; 0: none. ``tissue_settings`` are those of ``--set`` and ``--pen``,
-    which change what the checkpoint says.
+    which change what the checkpoint says. ``colour_profile`` None: as the model was trained.
     """
 
     model: Path
@@ -39,3 +40,4 @@ class ScoreOptions:
     smooth: float | None = None
     tissue: GivenTissue = "auto"
     tissue_settings: tuple[str, ...] = ()
+    colour_profile: ProfileUse | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
@@ -11,7 +11,7 @@ from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.config import RULES, changed_tissue, rule_words
 from wsi_haloae.coordinates.reading import find_coordinates, read_coordinates
-from wsi_haloae.errors import AnnotationError, CheckpointError
+from wsi_haloae.errors import AnnotationError, CheckpointError, UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.provenance.fingerprints import file_sha256
@@ -35,6 +35,17 @@ def load_slide_model(path: Path) -> tuple[Checkpoint, float]:
             "Train with 'wsi-haloae train-tiles' and --mpp."
         )
     return checkpoint, checkpoint.facts.mpp
+
+
+def require_colours(checkpoint: Checkpoint, options: ScoreOptions) -> None:
+    """Raise `UsageError` if slides are to be scored in other colours than those of the training."""
+    asked, trained = options.colour_profile, checkpoint.facts.colour_profile
+    if asked not in {None, trained}:
+        raise UsageError(
+            f"{options.model}: --colour-profile {asked} was given, but the model was trained with '{trained}', and "
+            "other colours look like anomalies to it. Leave the option out, or train a model with "
+            f"'wsi-haloae train-tiles --colour-profile {asked}'."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +76,10 @@ class ScorePlanner:
     mpp: float
     compute: Compute
     options: ScoreOptions
+
+    def as_trained(self, source: SlideInput) -> SlideInput:
+        """The slide in the colours on which the model was trained."""
+        return replace(source, colour_profile=self.checkpoint.facts.colour_profile)
 
     def plan(self, source: SlideInput, properties: SlideProperties, reporter: Reporter) -> ScorePlan:
         """Plan the slide ``source``. Raises `AnnotationError` for polygons that are missing or cannot be read.

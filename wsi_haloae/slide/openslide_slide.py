@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import openslide
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
+from wsi_haloae.bounds.table import COLOUR_PROFILE_BYTES
 from wsi_haloae.errors import RegionReadError, SlideError
+from wsi_haloae.slide.colour_profile import ColourProfile
 from wsi_haloae.slide.plausible import doubt_about
 from wsi_haloae.slide.probe import require_harmless
 from wsi_haloae.slide.properties import Bounds, SlideProperties
@@ -26,6 +28,7 @@ from wsi_haloae.slide.slide_file import fingerprint, readable
 
 WHITE = (255, 255, 255)
 OPAQUE = 0xFF000000
+ICC_SIZE = "openslide.icc-size"
 
 
 def open_with_openslide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> OpenSlideSlide:
@@ -154,7 +157,21 @@ def _read_properties(name: str, handle: openslide.OpenSlide, fingerprint: str) -
         background=_background(stated.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR)),
         fingerprint=fingerprint,
         mpp_doubt=doubt_about(mpp_x, mpp_y),
+        profile=_profile(handle),
     )
+
+
+def _profile(handle: openslide.OpenSlide) -> ColourProfile | None:
+    size = int(handle.properties.get(ICC_SIZE, 0))
+    if not size:
+        return None
+    if size > COLOUR_PROFILE_BYTES.most:
+        return ColourProfile(size, b"")
+    try:
+        profile = handle.color_profile
+        return ColourProfile(size, b"" if profile is None else profile.tobytes())
+    except (ImageCms.PyCMSError, OSError):
+        return ColourProfile(size, b"")
 
 
 def _positive(text: str | None) -> float | None:

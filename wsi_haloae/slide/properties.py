@@ -13,7 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.config import ProfileUse
 from wsi_haloae.errors import MissingMppError, UsageError
+from wsi_haloae.slide.colour_profile import ColourProfile
 
 MPP_TOLERANCE = 0.02
 """Two pixel sizes that differ by at most this share count as equal (contract, Geometry)."""
@@ -36,7 +38,8 @@ class SlideProperties:
     ``mpp_x`` and ``mpp_y`` are micrometres per pixel of level 0, or None if the file
     states none. ``background`` is the colour of transparent pixels. ``fingerprint`` is a hex
     digest that changes when the file's content does (see the adapter for what it covers).
-    ``mpp_doubt`` says why the stated pixel size is not believed (`plausible`).
+    ``mpp_doubt`` says why the stated pixel size is not believed (`plausible`). ``profile`` is the file's colour
+    profile, and ``profile_use`` says whether pixels are converted by it.
     """
 
     name: str
@@ -50,6 +53,8 @@ class SlideProperties:
     background: tuple[int, int, int]
     fingerprint: str
     mpp_doubt: str | None = None
+    profile: ColourProfile | None = None
+    profile_use: ProfileUse = "ignore"
 
     @property
     def width(self) -> int:
@@ -60,6 +65,15 @@ class SlideProperties:
     def height(self) -> int:
         """Height of level 0 in pixels."""
         return self.level_dimensions[0][1]
+
+    @property
+    def colours(self) -> str:
+        """How the pixels got their colours, in words."""
+        if self.profile_use == "ignore":
+            return "as stored"
+        if self.profile is None:
+            return "no colour (ICC) profile in the file: taken as sRGB"
+        return f"converted to sRGB by the colour (ICC) profile {self.profile}"
 
     def known_mpp(self) -> tuple[float, float]:
         """(mpp_x, mpp_y) in micrometres. Raises `MissingMppError`, which names ``--mpp``, if the file states none.

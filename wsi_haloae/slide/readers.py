@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from wsi_haloae.config import ProfileUse
+from wsi_haloae.errors import SlideError
 from wsi_haloae.slide.properties import Slide
+from wsi_haloae.slide.srgb_slide import SrgbSlide
 
 
 class _Opener(Protocol):
@@ -65,14 +68,25 @@ READERS: Sequence[SlideReader] = (
 """The first reader that opens a file is taken; the last one is also used for every other suffix."""
 
 
-def open_slide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> Slide:
+def open_slide(
+    path: Path, *, mpp: float | None = None, override_mpp: bool = False, colour_profile: ProfileUse = "ignore"
+) -> Slide:
     """Open the slide in ``path``; ``mpp`` (µm per pixel) fills in a pixel size that the file does not state.
 
-    Raises `SlideError` for a file that cannot be opened, and `UsageError` for an ``mpp`` that contradicts the
-    file's, unless ``override_mpp`` is set (see `SlideProperties.with_mpp`).
+    With ``colour_profile`` *apply* its pixels are converted to sRGB (`SrgbSlide`).
+
+    Raises `SlideError` for a file that cannot be opened or converted, and `UsageError` for an ``mpp`` that contradicts
+    the file's, unless ``override_mpp`` is set (see `SlideProperties.with_mpp`).
     """
     reader = next((reader for reader in READERS if reader.opens(path)), READERS[-1])
-    return reader.open(path, mpp=mpp, override_mpp=override_mpp)
+    slide = reader.open(path, mpp=mpp, override_mpp=override_mpp)
+    if colour_profile == "ignore":
+        return slide
+    try:
+        return SrgbSlide(slide)
+    except SlideError:
+        slide.close()
+        raise
 
 
 def is_slide_name(path: Path) -> bool:

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from wsi_haloae.bounds.table import SLIDE_TILE_PIXELS
+from wsi_haloae.bounds.pixels import UNREADABLE
+from wsi_haloae.bounds.table import COLOUR_PROFILE_BYTES, SLIDE_TILE_PIXELS
 from wsi_haloae.bounds.tiff import read_pages
 from wsi_haloae.errors import SlideError
+from wsi_haloae.slide.colour_profile import ColourProfile
 from wsi_haloae.slide.ome_xml import MARK, ome_pixel_size
 
 _MICROMETRES = {2: 25_400.0, 3: 10_000.0}
@@ -48,6 +50,18 @@ def pixel_size(page: tifffile.TiffPage) -> tuple[float | None, float | None]:
     text = page.description or ""
     stated = ome_pixel_size(text, page.imagewidth, page.imagelength) if MARK.decode() in text else (None, None)
     return stated if None not in stated else (_of_tag(page, "XResolution"), _of_tag(page, "YResolution"))
+
+
+def colour_profile(page: tifffile.TiffPage) -> ColourProfile | None:
+    """The ICC profile of a page."""
+    tag = page.tags.get("InterColorProfile")
+    if tag is None:
+        return None
+    try:
+        value = tag.value if tag.count <= COLOUR_PROFILE_BYTES.most else None
+        return ColourProfile(tag.count, bytes(value) if isinstance(value, bytes | tuple) else b"")
+    except UNREADABLE:  # it lies beyond the end of the file, or consists of other values than bytes
+        return ColourProfile(tag.count, b"")
 
 
 def _of_tag(page: tifffile.TiffPage, name: str) -> float | None:

@@ -18,7 +18,7 @@ from wsi_haloae.slide.probe import require_harmless
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.slide.refusals import CONVERT
 from wsi_haloae.slide.slide_file import fingerprint, readable
-from wsi_haloae.slide.tiff_levels import levels_of, pixel_size
+from wsi_haloae.slide.tiff_levels import colour_profile, levels_of, pixel_size
 
 Pixels = NDArray[np.uint8]
 WHITE = (255, 255, 255)
@@ -46,6 +46,7 @@ def open_tiff(path: Path, *, mpp: float | None = None, override_mpp: bool = Fals
         background=WHITE,
         fingerprint=digest,
         mpp_doubt=doubt_about(mpp_x, mpp_y),
+        profile=colour_profile(levels[0]),
     )
     return TiffSlide(tiff, levels, properties.with_mpp(mpp, override=override_mpp))
 

@@ -31,10 +31,12 @@ def _sha(value: Any) -> str:
 
 
 _OF_TILES = ("read_plan.", "grid.")
-_OF_MODEL = ("model.", "rules", "layers", "map_size", "descriptor_size", "tissue.", *_OF_TILES)
+_OF_COLOURS = ("colour_profile", "slide.background")
+_OF_MODEL = ("model.", "rules", "layers", "map_size", "descriptor_size", "tissue.", *_OF_TILES, *_OF_COLOURS)
 CAUSES = (
     Cause("the slide", ("slide.fingerprint",), ("slide.", *_OF_TILES), _sha),
     Cause("--model", ("model.sha256",), _OF_MODEL, _sha),
+    Cause("--colour-profile", ("colour_profile",), _OF_COLOURS, lambda use: use or "ignore"),
     Cause("--mpp or --override-mpp", ("slide.mpp_x", "slide.mpp_y"), ("slide.mpp", "read_plan.", "grid.l0_scale")),
     Cause("--mpp-target", ("read_plan.mpp_x", "read_plan.mpp_y"), ("read_plan.", "grid.l0_scale")),
     Cause("--tile-size", ("grid.tile_size",)),

@@ -68,7 +68,7 @@ class ScoreHeader(StoreHeader):
         """Everything except ``compute``, which a resumed run reads from the store, and what follows from the rest."""
         implied = {"rule_name", "map_range"}
         known_later = {"compute": True, "trained_on": True, "why_empty": True}
-        return self.model_dump(mode="json", exclude={**known_later, "model": implied})
+        return self._without({**known_later, "model": implied})
 
     def learns(self, header: ScoreHeader) -> bool:
         """Whether ``header``, of a later run, knows more about the slide's patient, who may have been named since."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from wsi_haloae.config import ProfileUse
+
 
 class SlideRecord(BaseModel):
     """The facts about a slide that outputs need; lengths in pixels of level 0, mpp in µm."""
@@ -47,7 +49,13 @@ class StoreHeader(BaseModel):
     read_plan: dict[str, int | float]
     tissue: dict[str, Any]
     coordinates_sha256: str | None = None  # of the tiles that --coordinates listed
+    colour_profile: ProfileUse = "ignore"  # whether pixels were converted to sRGB by the slide's profile
 
     def identity(self) -> dict[str, Any]:
         """The part of the header that must be equal for a rerun to continue a store."""
-        return self.model_dump(mode="json")
+        return self._without({})
+
+    def _without(self, left_out: dict[str, Any]) -> dict[str, Any]:
+        """The header as JSON; colours as stored are left out, because older stores do not mention them."""
+        kept = self.model_dump(mode="json", exclude=left_out)
+        return {key: value for key, value in kept.items() if (key, value) != ("colour_profile", "ignore")}

@@ -70,6 +70,8 @@ def choose_tiles(
 ) -> ChosenTiles:
     """Find the tissue and choose the tiles, and say how much of the slide was left out as what."""
     chosen = look_for_tissue(slide, tiling, reporter, region, **coverage)
+    if slide.properties.profile_use == "apply":
+        reporter.line(f"{slide.properties.name}: colours {slide.properties.colours}")
     name, parts, places = slide.properties.name, chosen.mask.parts, tiling.grid.rows * tiling.grid.columns
     reporter.line(f"{name}: {percent(float(chosen.mask.mask.mean()))} tissue; left out: {left_out(parts)}")
     reporter.line(f"{name}: {len(chosen.index):,} of {places:,} tiles chosen")

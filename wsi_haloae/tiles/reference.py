@@ -12,7 +12,7 @@ from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.atomic import own_folder, recover, remove
-from wsi_haloae.config import TissueConfig
+from wsi_haloae.config import ProfileUse, TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
 from wsi_haloae.images.depth import told_of_dark
 from wsi_haloae.images.files import find_images
@@ -55,6 +55,7 @@ class ReferenceOptions:
     objects: Objects = "annotation"
     manifest: Path | None = None
     group_regex: str | None = None
+    colour_profile: ProfileUse | None = None
     num_workers: int = field(default_factory=available_cores)
 
 
@@ -173,6 +174,7 @@ class ReferenceReader:
     def _open_store(self, path: Path) -> TileSource:
         header = TileStore.open(path).header
         self._refuse_other_tiling(path, header)
+        self._refuse_other_colours(path, header.colour_profile)
         return TileStoreSource(path, self._group(path.parent, header.slide.name))
 
     def _refuse_other_tiling(self, path: Path, header: StoreHeader) -> None:
@@ -190,6 +192,14 @@ class ReferenceReader:
                     "option out, or cut the slide again with 'wsi-haloae tile'."
                 )
 
+    def _refuse_other_colours(self, path: Path, found: ProfileUse) -> None:
+        asked = self._options.colour_profile
+        if asked not in {None, found}:
+            raise UsageError(
+                f"{path}: --colour-profile {asked} was given, but these tiles were made with '{found}'. Leave the "
+                f"option out, or cut the slides again with 'wsi-haloae tile --colour-profile {asked}'."
+            )
+
     def _open_images(self, folder: Path) -> TileSource:
         files, hidden = find_images(folder)
         if not files:
@@ -203,6 +213,11 @@ class ReferenceReader:
             raise UsageError(
                 f"{folder}: image files state no pixel size. Pass --mpp, the micrometres per pixel of these images "
                 "(0.5 is typical of 20x): slides are scored at the scale on which the model was trained."
+            )
+        if self._options.colour_profile == "apply":
+            raise UsageError(
+                f"{folder}: --colour-profile apply converts slides; image files are taken as they are stored. Leave "
+                "the option out, or train on slides or on their tile stores."
             )
         if self._options.group_regex:
             groups = group_by_regex(files, folder, self._options.group_regex)
@@ -229,6 +244,7 @@ class ReferenceReader:
             )
         mpp = options.override_mpp or options.mpp or (row.mpp if row else None)
         source = SlideInput(path, path.stem, mpp, options.override_mpp is not None)
+        source = replace(source, colour_profile=options.colour_profile or "ignore")
         with closing(source.open()) as slide:
             annotations = read_annotations(find_annotations(named, path), slide.properties.bounds, options.objects)
             region = annotations.region(options.class_name)

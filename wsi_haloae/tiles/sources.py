@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.neighbourhood import nowhere
+from wsi_haloae.config import ProfileUse
 from wsi_haloae.errors import UsageError
 from wsi_haloae.images.decode import decode_rgb
 from wsi_haloae.images.files import IMAGE_SUFFIXES, list_images
@@ -52,6 +53,11 @@ class TileSource(Protocol):
     @property
     def mpp(self) -> float:
         """Micrometres per pixel of the tiles."""
+        ...
+
+    @property
+    def colour_profile(self) -> ProfileUse:
+        """Whether the tiles were converted to sRGB by their slides' colour profiles."""
         ...
 
     @property
@@ -89,7 +95,7 @@ class TileStoreSource:
         if not self._store.finished:
             raise UsageError(f"{path}: tiling was interrupted. Run the same 'wsi-haloae tile' command again.")
         self.header = header = self._store.header
-        self.name = str(path)
+        self.name, self.colour_profile = str(path), header.colour_profile
         self.tile_size = self._store.tile_size
         self.mpp = float(np.sqrt(header.read_plan["mpp_x"] * header.read_plan["mpp_y"]))
         self._numbers = np.flatnonzero(self._store.states() == TileState.DONE)
@@ -114,7 +120,9 @@ class TileStoreSource:
 
 
 class ImageFolderSource:
-    """A folder of images, each one tile; they must all have one size."""
+    """A folder of images, each one tile; they must all have one size. Their pixels are taken as stored."""
+
+    colour_profile: ProfileUse = "ignore"
 
     def __init__(self, folder: Path, mpp: float, files: Sequence[Path], groups: Sequence[str]) -> None:
         self.name, self.mpp, self.tile_size = str(folder), mpp, common_tile_size(files)
@@ -157,13 +165,19 @@ class CombinedSource:
     parts: Sequence[TileSource]
 
     def __post_init__(self) -> None:
-        """Refuse parts of different tile size or scale."""
+        """Refuse parts of different tile size, scale or colours."""
         first = self.parts[0]
         for part in self.parts[1:]:
             if part.tile_size != first.tile_size or abs(part.mpp / first.mpp - 1) > MPP_TOLERANCE:
                 raise UsageError(
                     f"{part.name}: tiles of {part.tile_size} px at {part.mpp:.4g} µm/px, but {first.name} has "
                     f"{first.tile_size} px at {first.mpp:.4g}. A model is trained on tiles of one size and one scale."
+                )
+            if part.colour_profile != first.colour_profile:
+                raise UsageError(
+                    f"{part.name}: tiles made with --colour-profile {part.colour_profile}, but those in {first.name} "
+                    f"with {first.colour_profile}. A model is trained on colours of one kind: cut the slides again "
+                    "with one value of 'wsi-haloae tile --colour-profile' (images in folders count as 'ignore')."
                 )
 
     @cached_property
@@ -180,6 +194,11 @@ class CombinedSource:
     def mpp(self) -> float:
         """Micrometres per pixel of the tiles."""
         return self.parts[0].mpp
+
+    @property
+    def colour_profile(self) -> ProfileUse:
+        """Whether the tiles were converted to sRGB by their slides' colour profiles."""
+        return self.parts[0].colour_profile
 
     @cached_property
     def groups(self) -> list[str]:

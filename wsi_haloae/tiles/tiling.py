@@ -90,6 +90,7 @@ class Tiling:
             read_plan=asdict(self.plan),
             tissue=record_of(self.given_tissue, self.tissue_config),
             coordinates_sha256=None if self.given is None else self.given.sha256,
+            colour_profile=p.profile_use,
         )
 
     def choose(

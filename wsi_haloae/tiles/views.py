@@ -20,6 +20,7 @@ class Chosen:
     def __init__(self, source: TileSource, numbers: NDArray[np.int64]) -> None:
         self._source, self._numbers = source, numbers
         self.name, self.tile_size, self.mpp = source.name, source.tile_size, source.mpp
+        self.colour_profile = source.colour_profile
         groups, blocks = source.groups, source.blocks
         self.groups = [groups[number] for number in numbers]
         self.blocks = [blocks[number] for number in numbers]
@@ -40,6 +41,7 @@ class Changed:
     def __init__(self, source: TileSource, change: Change, label: str) -> None:
         self._source, self._change, self._label = source, change, label
         self.name, self.tile_size, self.mpp = f"{source.name} ({label})", source.tile_size, source.mpp
+        self.colour_profile = source.colour_profile
         self.groups, self.blocks, self.positions = list(source.groups), list(source.blocks), source.positions
 
     def read(self, number: int) -> NDArray[np.uint8]:

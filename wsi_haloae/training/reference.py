@@ -76,6 +76,8 @@ class Reference:
             "--balance": self.balance,
             "groups or split": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
         }
+        if self.source.colour_profile != "ignore":  # trainings from before there was a choice do not mention it
+            inputs["--colour-profile"] = self.source.colour_profile
         return identity_of(config, **inputs)
 
     @property
@@ -87,7 +89,8 @@ class Reference:
         """Lines about the tiles and the training, printed before it begins."""
         source, split = self.source, self.split
         per_epoch, steps = plan_steps(config, len(split.tiles["train"]))
-        yield f"reference tiles: {len(source.groups):,} of {source.tile_size} px at {source.mpp:.4g} µm/px"
+        colours = ", converted to sRGB" if source.colour_profile == "apply" else ""
+        yield f"reference tiles: {len(source.groups):,} of {source.tile_size} px at {source.mpp:.4g} µm/px{colours}"
         averaged = config.model.input_downsample
         if averaged > 1:
             yield (

@@ -54,7 +54,7 @@ def train_on(
         },
     )
     trained, _curve = fit(job, reporter, helpers)
-    trained = trained.with_facts(stains=stains)
+    trained = trained.with_facts(stains=stains, colour_profile=source.colour_profile)
     own = helpers.ranks.device(device)
     trained = calibrate(trained, seen, split, reference.groups, own, reporter)
     trained = trained.with_facts(calibrated=Circumstances(precision=default_precision(own), blocks=reference.blocks))

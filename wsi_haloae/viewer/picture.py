@@ -94,7 +94,7 @@ class SlidePicture:
             self.message = "No run record says where the slide file is, so this is the thumbnail from the score store."
             return None
         try:
-            slide = open_slide(path)
+            slide = self._opener(path)()
         except SlideError as error:
             self.message = (
                 f"The slide file is not where it was scored, so this is the thumbnail from the score store. {error}"
@@ -110,9 +110,11 @@ class SlidePicture:
             return None
         if properties.fingerprint != self._record.fingerprint:
             self.message = f"{path} is not the file that was scored: the heatmap may not match the slide."
-        self._handles, self.version = HandlePool(_opener(path)), properties.fingerprint[:16]
+        self._handles, self.version = HandlePool(self._opener(path)), properties.fingerprint[:16]
+        if self._store.header.colour_profile == "apply":
+            self.version += "-srgb"
         return properties
 
-
-def _opener(path: Path) -> Callable[[], Slide]:
-    return lambda: open_slide(path)
+    def _opener(self, path: Path) -> Callable[[], Slide]:
+        """Opens the slide with the colours that the model saw."""
+        return lambda: open_slide(path, colour_profile=self._store.header.colour_profile)

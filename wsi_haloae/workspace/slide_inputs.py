@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wsi_haloae.config import ProfileUse
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.dicom import is_dicom_name
@@ -26,7 +27,7 @@ class SlideInput:
     """A slide file, the pixel size that the user gave (None: the file's), and the name of its output folder.
 
     ``patient``, ``group`` and ``anchors`` come from a manifest: whose slide it is, in which group it is compared, and
-    the file with its marked reference tiles.
+    the file with its marked reference tiles. ``colour_profile`` says whether pixels are converted to sRGB.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class SlideInput:
     patient: str | None = None
     group: str | None = None
     anchors: Path | None = None
+    colour_profile: ProfileUse = "ignore"
 
     @property
     def absolute(self) -> Path:
@@ -44,7 +46,7 @@ class SlideInput:
 
     def open(self) -> Slide:
         """The slide, opened; raises `SlideError` or `UsageError`."""
-        return open_slide(self.path, mpp=self.mpp, override_mpp=self.override_mpp)
+        return open_slide(self.path, mpp=self.mpp, override_mpp=self.override_mpp, colour_profile=self.colour_profile)
 
 
 def find_slides(
@@ -54,6 +56,7 @@ def find_slides(
     override_mpp: float | None,
     name_by: NameBy,
     recursive: bool = False,
+    colour_profile: ProfileUse = "ignore",
     reporter: Reporter | None = None,
 ) -> list[SlideInput]:
     """All slides that the arguments name, in that order; with ``recursive``, those in subfolders too.
@@ -84,6 +87,7 @@ def find_slides(
             patient=row.patient,
             group=row.group,
             anchors=row.anchors,
+            colour_profile=colour_profile,
         )
         for row, name in zip(slides, output_names([row.path for row in slides], name_by), strict=True)
     ]
