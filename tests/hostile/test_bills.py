@@ -133,7 +133,7 @@ class TestAnnotations:
         path.write_text(feature(zigzag(3000)))
         watch = Stopwatch()
         region = read_annotations(path, None).everything()
-        assert watch.seconds < 1
+        assert watch.seconds < 3  # 0.7 s alone, and half as fast beside others
         assert region.area == pytest.approx(150_150)  # each crossing leaves a triangle 10 high and, mostly, 10 wide
 
     def test_a_ring_that_crosses_itself_a_million_times_is_refused(self, tmp_path: Path) -> None:
