@@ -156,6 +156,8 @@ def test_a_study_of_odd_slides(study: Study, pixels: Pixels, tmp_path: Path) -> 
     assert {name: rows.get(name) for name, state in expected.items() if states.get(name) != state} == {}
     reasons = {Path(name).stem: words for name, (_, words) in BAD.items()}
     assert {name: rows[name].error for name, words in reasons.items() if words not in rows[name].error} == {}
+    for page in ("cohort.html", "slides.csv"):
+        assert "no tissue was found: the background is dark" in (output / page).read_text(encoding="utf-8")
     for name in (*GOOD, "link.tif"):
         assert (output / Path(name).stem / "report.html").is_file(), name
     for name, why in UNREADABLE.items():

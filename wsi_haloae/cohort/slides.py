@@ -18,6 +18,7 @@
     slide_used_in          the parts of the model's reference tiles (train, validation, calibration) that have tiles of
                            this slide, or "no"; empty if the model does not know
     patient_used_in        the same for the patient; empty if the patient was not named in training or in scoring
+    error                  why the slide failed, or has no tissue
 
 Scores of one model are on one scale, because their parts are standardised by its held-out reference tiles. Scores of
 different models are not on one scale, and overlapping tiles cannot be compared with the tiles of another grid.
@@ -70,6 +71,7 @@ class StudySlide:
     stride: int | None = None
     slide_used_in: str = ""
     patient_used_in: str = ""
+    error: str = ""
 
     @property
     def unit(self) -> str:
@@ -114,7 +116,7 @@ def comparable(slides: Sequence[StudySlide], reporter: Reporter) -> list[StudySl
 
 
 def _read(row: Row, record: RunRecord | None) -> StudySlide:
-    known = StudySlide(row.name, row.patient, row.group, row.state)
+    known = StudySlide(row.name, row.patient, row.group, row.state, error=row.error.partition("\n")[0])
     if record is None or record.summary is None:
         return known  # no results; if a slide fails now, the results of an earlier run stay in its record
     exported = record.as_exported()
