@@ -15,8 +15,8 @@ from tests.integration.conftest import Tiny
 from tests.integration.test_export_set import killed, record
 from tests.integration.test_score import digests, score
 from wsi_haloae.cli.main import run
-from wsi_haloae.slide.openslide_slide import FINGERPRINT_BYTES
 from wsi_haloae.slide.readers import open_slide
+from wsi_haloae.slide.slide_file import FINGERPRINT_BYTES
 from wsi_haloae.stores.score_store import ScoreStore
 
 LEAST_BYTES = 3 * FINGERPRINT_BYTES
