@@ -23,5 +23,10 @@ def real_data(relative: str) -> Path:
 
 
 def case_input(relative: str) -> Path:
-    """The path of an input of ``shared/cases``, public bug reports as small files, beside the data."""
+    """The path of an input of ``shared/cases``, public bug reports as small files, beside the data.
+
+    The test is skipped where there are no such cases at all.
+    """
+    if not (DATA.parent / "cases").is_dir():
+        pytest.skip(f"{DATA.parent / 'cases'} is absent")
     return real_data(f"../cases/{relative}")
