@@ -384,6 +384,18 @@ def test_a_format_version_of_any_type_is_refused(version: object, tmp_path: Path
         TileStore.open(store.path)
 
 
+@pytest.mark.parametrize("name", ["key", "complete"])
+@pytest.mark.parametrize("value", ["zz", 7, [], None])
+def test_attributes_of_its_progress_of_any_content_are_told(name: str, value: object, tmp_path: Path) -> None:
+    store = make_tile_store(tmp_path / "tiles.zarr", 5)
+    edit(store.path, lambda attributes: attributes.pop(name) if value is None else attributes.update({name: value}))
+    if name == "key" or value is None:
+        with pytest.raises(StoreError, match="is damaged"):
+            TileStore.open(store.path)
+    else:
+        assert len(TileStore.open(store.path)) == 5
+
+
 def test_another_format_version_is_refused_by_its_number(tmp_path: Path) -> None:
     store = make_tile_store(tmp_path / "tiles.zarr", 2)
     edit(store.path, lambda attributes: attributes.update(format_version=99))

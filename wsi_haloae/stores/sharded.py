@@ -138,6 +138,7 @@ class ShardedStore:
                 group, sealed = zarr.open_group(plain_store(path, read_only=False), mode="r+", zarr_format=3), None
             store = cls(path, group, cls.header_type.model_validate(attributes["header"]), sealed)
             store.check()
+            _ = store.complete  # reads the rest of the attributes: whatever is wrong with them is told here
             return store
 
     @classmethod
@@ -316,8 +317,7 @@ class ShardedStore:
                 f"{self.path}: {error}. Run the same command again: it does the tiles of that shard again."
             ) from None
         self._seal(pieces, complete=True)
-        filled = self.__dict__.pop("_filling")
-        filled.clear()
+        self.__dict__.pop("_filling").clear()
 
     def _seal(self, more: Contents | None = None, **attributes: Any) -> None:
         """Replace some attributes and name more files, at once."""
