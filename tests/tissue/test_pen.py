@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.artefacts.simulate import real_tiles
-from tests.data_paths import real_data
+from tests.data_paths import case_input, real_data
 from tests.tissue.stains import INKS, STAINS, inked, recoloured
 from wsi_haloae.artefacts.density import TileDensity, ink_share
 from wsi_haloae.artefacts.flags import FLAGS
@@ -55,6 +55,36 @@ def test_a_stroke_on_glass_and_over_tissue_is_pen(ink: str) -> None:
     kept = found_on(inked(thumbnail, ink, stroke), pen="keep")
     assert not kept.pen.any()
     assert kept.mask[stroke].mean() > 0.9
+
+
+@pytest.mark.parametrize("ink", INKS)
+@pytest.mark.parametrize("width", [3, 6, 14])
+def test_a_thin_stroke_is_pen_on_glass_and_up_to_the_tissue(ink: str, width: int) -> None:
+    thumbnail = thumbnail_of("cmu-1-small-region.svs")
+    plain = found_on(thumbnail).mask
+    y, x = np.mgrid[: plain.shape[0], : plain.shape[1]]
+    away = np.abs(y - 90 - 0.3 * (x - 70))
+    found = found_on(inked(thumbnail, ink, away < width / 2))
+    assert found.pen[(away < width / 2) & ~plain].mean() > 0.98
+    assert not found.pen[away > width / 2 + 12].any()
+    assert (found.mask == plain)[away > width / 2 + 12].mean() > 0.99
+
+
+@pytest.mark.parametrize(("ink", "stain"), [("blue", "blue"), ("green", "green"), ("blue", "Luxol fast blue")])
+def test_a_thin_stroke_beside_stained_tissue_may_be_tissue(ink: str, stain: str) -> None:
+    """Where tissue has the colours of ink, colour tells nothing: tissue is not lost for the sake of a stroke."""
+    thumbnail = recoloured(thumbnail_of("cmu-1-small-region.svs"), stain)
+    plain = found_on(thumbnail).mask
+    y, x = np.mgrid[: plain.shape[0], : plain.shape[1]]
+    away = np.abs(y - 90 - 0.3 * (x - 70))
+    found = found_on(inked(thumbnail, ink, away < 2))
+    assert (found.mask | ~plain)[away > 14].mean() > 0.99
+
+
+def test_the_thin_stroke_of_the_synthetic_slide_is_pen() -> None:
+    found = find_tissue(open_slide(case_input("_shared/tiny.tif")), TissueConfig())
+    assert 0.05 < found.pen.mean() < 0.12
+    assert not found.mask[-20:].any()
 
 
 def test_the_dye_on_a_specimens_margin_is_no_pen() -> None:

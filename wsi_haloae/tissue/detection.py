@@ -28,7 +28,7 @@ from wsi_haloae.tissue.mask import TissueMask
 from wsi_haloae.tissue.parts import Part
 from wsi_haloae.tissue.pen import find_pen, is_smooth
 
-METHOD = "absorbance-hysteresis-2"
+METHOD = "absorbance-hysteresis-3"
 """Change this name whenever the same slide and parameters could produce a different mask."""
 FEW = 0.001
 """Share of the slide. Where less was left out, the rest is empty glass with a little dust."""

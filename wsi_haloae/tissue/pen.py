@@ -7,6 +7,8 @@ equally and no red, while eosin absorbs far less blue.
 Other stains have the colours of ink: Alcian blue, Luxol fast blue, methyl green, the collagen of Masson's trichrome; so
 have dyes that mark the margin of a specimen. But ink lies on the coverslip, far out of focus, and has no detail of its
 own. So only smooth areas of such a colour are pen. In tissue, only an area as wide as a marker's stroke counts.
+
+A thin stroke is all blurred rim, nowhere smooth. Its colour tells it, where the slide's tissue has none of that colour.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure
 
-from wsi_haloae.tissue.discs import eroded, opened
+from wsi_haloae.tissue.discs import dilated, eroded, opened
 
 Mask = NDArray[np.bool_]
 
@@ -33,10 +35,16 @@ SMOOTH_SHARE = 0.3
 """Where ink lies over tissue, only part of it is smooth; of stained tissue less than 0.1."""
 RIM = 2.0
 """Pixels of an object's rim, where smoothness cannot be seen."""
+WITH_RIMS = 1.5
+"""Width of a stroke with its blurred rims, as a multiple of the stroke. What is narrower on glass may be a stroke."""
+STAINED_SHARE = 0.05
+"""Tissue of which more than this share is faintly coloured like ink has a stain of that colour. H&E and DAB: 0.0004."""
+DEEPEST_SHARE = 0.1
+"""The least share of a thin stroke that is ink of full strength."""
 
 
 def find_pen(absorbance: NDArray[np.float32], smooth: Mask, found: Mask, stroke_radius: float) -> Mask:
-    """Where marker pen lies, (h, w): wide strokes anywhere, and objects on glass that are mostly ink.
+    """Where marker pen lies, (h, w): wide strokes anywhere, and on glass objects of ink and thin strokes.
 
     ``absorbance`` is (h, w, 3), smoothed; ``smooth`` (h, w) is where there is no detail (see `is_smooth`), ``found``
     (h, w) is everything that is not glass, and ``stroke_radius`` is in pixels.
@@ -46,7 +54,8 @@ def find_pen(absorbance: NDArray[np.float32], smooth: Mask, found: Mask, stroke_
         return np.zeros_like(ink)
     core = opened(ink, stroke_radius) & _smooth_around(ink, smooth, stroke_radius)
     faint = has_ink_colour(absorbance, FAINT_SHARE) | core
-    return core | _strokes(faint, core, ink, smooth) | _objects_of_ink(found, ink, smooth)
+    pen = core | _strokes(faint, core, ink, smooth) | _objects_of_ink(found, ink, smooth)
+    return pen | _thin_strokes(found & ~pen, faint, ink, stroke_radius)
 
 
 def is_smooth(density: NDArray[np.float32], side: int = 3) -> Mask:
@@ -99,6 +108,23 @@ def _objects_of_ink(found: Mask, ink: Mask, smooth: Mask) -> Mask:
     is_stain = of_smooth.sum() < SMOOTH_SHARE * seen.sum()
     is_smooth_enough = np.where(seen > 0, of_smooth > SMOOTH_SHARE * seen, not is_stain)
     return np.asarray(((of_ink > MOSTLY * sizes) & is_smooth_enough)[parts] & found)
+
+
+def _thin_strokes(rest: Mask, faint: Mask, ink: Mask, stroke_radius: float) -> Mask:
+    """Areas of faint ink in narrow parts of ``rest``, alone or beside tissue, with their rims.
+
+    Each must be larger than a square half as wide as a stroke, and all together than one as wide: less is a few dyed
+    cells. None if wide tissue has such areas too, because that is a stain; and none without wide tissue to compare with.
+    """
+    wide = opened(rest, WITH_RIMS * stroke_radius)
+    if not wide.any() or opened(faint, stroke_radius)[wide].mean() > STAINED_SHARE:
+        return np.zeros_like(rest)
+    parts = _numbered(faint & rest & ~wide)
+    sizes, of_ink = (_counts(parts, mask) for mask in (parts > 0, ink))
+    strokes = ((sizes > stroke_radius**2) & (of_ink > DEEPEST_SHARE * sizes))[parts] & (parts > 0)
+    if strokes.sum() < (2 * stroke_radius) ** 2:
+        return np.zeros_like(rest)
+    return dilated(strokes, RIM) & rest
 
 
 def _counts(parts: NDArray[np.int64], mask: Mask) -> NDArray[np.int64]:
