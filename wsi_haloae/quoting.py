@@ -1,4 +1,4 @@
-"""Make text from outside (file names, cells of a manifest) safe to show.
+"""Make text from outside (file names, cells of a manifest) safe to show, and say which file an error is about.
 
 A terminal obeys control characters, and a spreadsheet runs formulas in cells. A file name may contain both: it may be
 ``=cmd|...``, or clear the screen when it is listed.
@@ -7,6 +7,7 @@ A terminal obeys control characters, and a spreadsheet runs formulas in cells. A
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
 _TURNING = r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
@@ -44,6 +45,11 @@ def safe_cell(text: str) -> str:
 def plain_cell(cell: str) -> str:
     """The text that was passed to `safe_cell`."""
     return cell[1:] if cell.startswith("'") and _computes(cell) else cell
+
+
+def about(path: Path, error: str) -> str:
+    """An error with the file or folder that it is about named once, in full, at its beginning or where it names it."""
+    return error if str(path) in error else f"{path}: {error.removeprefix(f'{path.name}: ')}"
 
 
 def _computes(text: str) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 import wsi_haloae
 from tests.integration.conftest import TINY, Tiny
@@ -161,3 +162,14 @@ def test_the_api_takes_the_same_argument(profiled: Profiled, tmp_path: Path) -> 
     assert converted.tile(tile_size=SIZE)[0].shape == (SIZE, SIZE, 3)
     found = wsi_haloae.score(stored, profiled.model, tmp_path, colour_profile="apply", quiet=True)
     assert found.store.header.colour_profile == "apply"
+
+
+def test_info_finds_tissue_on_the_colours_that_are_asked_for(
+    profiled: Profiled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = []
+    for use in ("ignore", "apply"):
+        pictures.append(tmp_path / f"{use}.png")
+        assert run(["info", str(profiled.slide), "--colour-profile", use, "--preview", str(pictures[-1])]) == 0
+    stored, converted = (np.asarray(Image.open(path), np.int16) for path in pictures)
+    assert np.abs(stored - converted).mean() > 5

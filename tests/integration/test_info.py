@@ -1,5 +1,8 @@
 """``info`` on real and on unusable files."""
 
+from pathlib import Path
+from shutil import copyfile
+
 import pytest
 
 from tests.data_paths import real_data
@@ -33,3 +36,21 @@ def test_a_file_that_is_no_slide_is_one_clear_line(name: str, capsys: pytest.Cap
 def test_describes_one_slide_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["info", str(real_data("wsi"))]) == 2
     assert "info describes one slide" in capsys.readouterr().err
+
+
+def test_a_folder_with_one_slide_anywhere_in_it_is_that_slide(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "patient 7").mkdir()
+    slide = copyfile(real_data("wsi/cmu-1-small-region.svs"), tmp_path / "patient 7" / "a.svs")
+    assert run(["info", str(tmp_path)]) == 0
+    assert "2,220 x 2,967" in capsys.readouterr().out
+    copyfile(slide, tmp_path / "a.svs")
+    assert run(["info", str(tmp_path)]) == 2
+    assert f"Name one file, e.g. {tmp_path / 'a.svs'}" in capsys.readouterr().err
+
+
+def test_an_error_names_the_file_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slide = copyfile(real_data("wsi/hpylori_IHC_pathologyatlas.tiff"), tmp_path / "h.tiff")
+    assert run(["tile", str(slide), "-o", str(tmp_path / "out")]) != 0
+    assert capsys.readouterr().err.count("h.tiff") == 1

@@ -12,6 +12,7 @@ from wsi_haloae.cli import options
 from wsi_haloae.quoting import printable
 
 if TYPE_CHECKING:
+    from wsi_haloae.config import ProfileUse
     from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--slide", "drawn_on", type=click.Path(path_type=Path), help="With --annotations: the same as SLIDE.")
 @options.annotated_objects
 @options.pixel_size
+@options.colour_profile
 @options.tiling
 @options.tissue
 @click.option(
@@ -41,6 +43,7 @@ def info(
     objects: Objects,
     mpp: float | None,
     override_mpp: float | None,
+    colour_profile: ProfileUse | None,
     mpp_target: float | None,
     tile_size: int,
     stride: int | None,
@@ -64,7 +67,7 @@ def info(
         raise UsageError(
             "info describes one SLIDE, or the annotations in --annotations FILE. Name one of them, or both."
         )
-    source = _one_slide(named[0], mpp, override_mpp) if named else None
+    source = _one_slide(named[0], mpp, override_mpp, colour_profile or "ignore") if named else None
     if annotations is not None:
         facts = describe_annotations(annotations, source, objects, override_mpp or mpp)
     elif source is not None:
@@ -76,12 +79,22 @@ def info(
         options.say(f"{fact:<18}{printable(value)}")
 
 
-def _one_slide(slide: Path, mpp: float | None, override_mpp: float | None) -> SlideInput:
+def _one_slide(slide: Path, mpp: float | None, override_mpp: float | None, colours: ProfileUse) -> SlideInput:
     from wsi_haloae.errors import UsageError
     from wsi_haloae.workspace.slide_inputs import find_slides
 
     reporter = options.reporter(quiet=False, verbose=False)
-    found = find_slides([str(slide)], mpp=mpp, override_mpp=override_mpp, name_by="stem", reporter=reporter)
+    found = find_slides(
+        [str(slide)],
+        mpp=mpp,
+        override_mpp=override_mpp,
+        name_by="parent",
+        recursive=True,
+        colour_profile=colours,
+        reporter=reporter,
+    )
     if len(found) != 1:
-        raise UsageError(f"{slide}: {len(found)} slides found, but info describes one slide. Name one file.")
+        raise UsageError(
+            f"{slide}: {len(found)} slides found, but info describes one slide. Name one file, e.g. {found[0].path}."
+        )
     return found[0]

@@ -18,6 +18,7 @@ from wsi_haloae.export.open_store import ExportSettings
 from wsi_haloae.export.overview import write_overview
 from wsi_haloae.export.printed import exported_line
 from wsi_haloae.progress import Reporter
+from wsi_haloae.quoting import about
 from wsi_haloae.runs.export_set import finish_export, write_set
 from wsi_haloae.scoring.adapt_slide import require_adaptable, wished
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
@@ -106,4 +107,4 @@ def _asked(store: ScoreStore, options: ExportOptions, arguments: Mapping[str, An
 
 
 def _say_failure(folder: Path, reporter: Reporter, error: str) -> None:
-    reporter.error(error if str(folder) in error else f"{folder}: {error}")
+    reporter.error(about(folder, error))

@@ -16,6 +16,7 @@ from typing import Protocol
 import psutil
 
 from wsi_haloae.progress import Reporter, duration
+from wsi_haloae.quoting import about
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.tiles.chosen import ChosenTiles
 from wsi_haloae.workspace.batch_result import BatchResult, admit, attempt
@@ -126,4 +127,4 @@ def _bytes(count: float) -> str:
 
 
 def _say(source: SlideInput, reporter: Reporter, error: str) -> None:
-    reporter.error(error if str(source.path) in error else f"{source.path}: {error}")
+    reporter.error(about(source.path, error))

@@ -114,7 +114,7 @@ def _thin_strokes(rest: Mask, faint: Mask, ink: Mask, stroke_radius: float) -> M
     """Areas of faint ink in narrow parts of ``rest``, alone or beside tissue, with their rims.
 
     Each must be larger than a square half as wide as a stroke, and all together than one as wide: less is a few dyed
-    cells. None if wide tissue has such areas too, because that is a stain; and none without wide tissue to compare with.
+    cells. None if wide tissue has such areas too, since that is a stain, and none without wide tissue to compare with.
     """
     wide = opened(rest, WITH_RIMS * stroke_radius)
     if not wide.any() or opened(faint, stroke_radius)[wide].mean() > STAINED_SHARE:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from wsi_haloae.errors import OutputExistsError, SetAsideError, WsiHaloaeError
 from wsi_haloae.progress import Reporter, full_traceback
-from wsi_haloae.quoting import printable
+from wsi_haloae.quoting import about, printable
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 from wsi_haloae.workspace.recorder import RunRecorder
@@ -180,7 +180,7 @@ def _under_lock(work: Work, slide: SlideInput, folder: Path, record: RunRecorder
 
 
 def _record_failure(record: RunRecorder, folder: Path, slide: SlideInput, reporter: Reporter, error: str) -> None:
-    text = error if str(slide.path) in error else f"{slide.path}: {error}"
+    text = about(slide.path, error)
     reporter.error(text)
     record.facts["error"] = text
     before = RunRecord.read(folder)
