@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import wsi_haloae
 from tests.coordinates.files import clam, trident
 from tests.integration.conftest import Tiny
 from wsi_haloae.cli.main import run
+from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.tile_store import TileStore
 
@@ -94,3 +96,11 @@ def test_what_does_not_fit_is_refused(
     assert run([*command, "--coordinates", str(listed), "-q"]) == 2
     assert why in told(capsys)
     assert not (tmp_path / "out/tiny/scores.zarr").exists()
+
+
+def test_a_notebook_can_say_which_tiles_and_which_tissue(tiny: Tiny, tmp_path: Path) -> None:
+    listed = trident(tmp_path / "a.h5", XY, side=64)
+    found = wsi_haloae.score(tiny.slide, tiny.model, tmp_path / "listed", coordinates=listed, tissue="all", quiet=True)
+    assert len(found.tiles) == len(XY)
+    with pytest.raises(WsiHaloaeError, match="no_such_mask"):
+        wsi_haloae.score(tiny.slide, tiny.model, tmp_path / "none", tissue=tmp_path / "no_such_mask.png", quiet=True)

@@ -26,6 +26,8 @@ def score(
     maps: bool = False,
     roi: str | Path | None = None,
     objects: Objects = "annotation",
+    coordinates: str | Path | None = None,
+    tissue: str | Path = "auto",
     adapt: Asked | None = None,
     anchors: str | Path | None = None,
     smooth: float | None = None,
@@ -56,6 +58,10 @@ def score(
         A file of annotations. Only tiles with at least half of their area inside its polygons are scored.
     objects
         Which of QuPath's objects count in it: ``annotation``, ``detection``, ``tile`` or ``all``.
+    coordinates
+        The tiles that TRIDENT, CLAM or WSInfer has chosen (an HDF5 file), instead of those with tissue.
+    tissue
+        ``auto`` finds it, ``all`` takes all of the slide; a path is a file of outlines or a mask of the whole slide.
     adapt
         What the slide's tiles are compared with: ``auto``, ``none``, ``slide`` or ``anchors``. By default ``auto`` if
         the model's rule is ``descriptor``.
@@ -93,6 +99,8 @@ def score(
         num_workers=num_workers or available_cores(),
         roi=None if roi is None else Path(roi),
         objects=objects,
+        coordinates=None if coordinates is None else Path(coordinates),
+        tissue="auto" if tissue == "auto" else "all" if tissue == "all" else Path(tissue),
         maps=maps,
         adapt=adapt,
         anchors=None if anchors is None else Path(anchors),
