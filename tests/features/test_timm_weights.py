@@ -164,6 +164,26 @@ def test_position_embeddings_for_another_image_size_are_interpolated(tmp_path: P
     assert torch.allclose(found.mean(), theirs["pos_embed"].mean(), atol=0.02)
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"encoder.layer.1.attention.attention.key.bias": None}, r"encoder\.layer\.1\.attention\.attention\.key\.bias"),
+        ({"encoder.layer.0.attention.attention.value.weight": torch.zeros(3, 3, 3)}, "wrong or missing"),
+        ({"embeddings.position_embeddings": torch.zeros(7)}, "wrong or missing"),
+        ({"embeddings.patch_embeddings.projection.weight": torch.zeros(5)}, "wrong or missing"),
+        ({"layernorm.weight": None}, r"norm\.weight are missing"),
+    ],
+)
+def test_broken_weights_of_transformers_are_refused(
+    changed: dict[str, torch.Tensor | None], told: str, tmp_path: Path
+) -> None:
+    state = published_by_transformers("phikon-v2")[1] | changed
+    save_file({key: tensor for key, tensor in state.items() if tensor is not None}, tmp_path / "model.safetensors")
+    features, config = features_of("phikon-v2", arguments=SMALL, stages=[1], weights="pretrained")
+    with pytest.raises(UsageError, match=rf"model\.safetensors.*do not fit .*phikon-v2.*{told}"):
+        load_weights(features, config, tmp_path / "model.safetensors")
+
+
 def test_an_encoder_of_transformers_is_downloaded_from_its_own_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,9 +32,13 @@ def load_timm_weights(features: TimmFeatures, config: FeaturesConfig, weights: P
         state, source = read_weights(weights), _described(weights.name, encoder.licence if encoder else None)
     else:
         state, source = _downloaded(config)
+    complaint = f"{source}: these weights do not fit {config.backbone}"
     if has_transformers_keys(state):
-        state = to_timm_keys(state, features.network)
-    take_weights(features.network, state, f"{source}: these weights do not fit {config.backbone}", keys_of="timm")
+        try:
+            state = to_timm_keys(state, features.network)
+        except ValueError as error:
+            raise UsageError(f"{complaint}: their names are transformers', but {error} is wrong or missing.") from None
+    take_weights(features.network, state, complaint, keys_of="timm")
     return source
 
 

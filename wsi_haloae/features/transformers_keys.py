@@ -50,15 +50,21 @@ def has_transformers_keys(state: Mapping[str, Tensor]) -> bool:
 
 
 def to_timm_keys(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """The weights under timm's names for ``network``, a vision transformer of timm; unknown ones are left out."""
+    """The weights under timm's names for ``network``, a vision transformer of timm; unknown ones are left out.
+
+    Raises `ValueError` for weights that lack a part, or whose shapes do not go together.
+    """
     from timm.models.vision_transformer import checkpoint_filter_fn  # noqa: PLC0415  # optional, and slow
 
-    renamed = {new: tensor for name, tensor in state.items() if (new := _renamed(name)) is not None}
-    for name in state:
-        if _QUERY in name:
-            parts = [state[name.replace(_QUERY, part)] for part in (_QUERY, _KEY, _VALUE)]
-            renamed[name.replace("encoder.layer", "blocks").replace(_QUERY, "attn.qkv")] = torch.cat(parts)
-    translated: dict[str, Tensor] = checkpoint_filter_fn(renamed, network)  # type: ignore[arg-type]
+    try:
+        renamed = {new: tensor for name, tensor in state.items() if (new := _renamed(name)) is not None}
+        for name in state:
+            if _QUERY in name:
+                parts = [state[name.replace(_QUERY, part)] for part in (_QUERY, _KEY, _VALUE)]
+                renamed[name.replace("encoder.layer", "blocks").replace(_QUERY, "attn.qkv")] = torch.cat(parts)
+        translated: dict[str, Tensor] = checkpoint_filter_fn(renamed, network)  # type: ignore[arg-type]
+    except (KeyError, IndexError, RuntimeError, AttributeError, AssertionError) as error:
+        raise ValueError(str(error)) from None
     return translated
 
 
