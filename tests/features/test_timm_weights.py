@@ -147,7 +147,7 @@ def test_weights_of_transformers_are_translated(name: str, tmp_path: Path) -> No
     assert not state.keys() & theirs.keys()
     save_file(state, tmp_path / "model.safetensors")
     features, config = features_of(name, arguments=SMALL, stages=[0, 1], weights="pretrained")
-    licence = ENCODERS[name].licence
+    licence = f"{ENCODERS[name].licence}; access: open"
     assert load_weights(features, config, tmp_path / "model.safetensors") == f"model.safetensors (licence: {licence})"
     found = features.network.state_dict()
     assert all(torch.equal(found[key], theirs[key]) for key in found)
@@ -194,7 +194,7 @@ def test_an_encoder_of_transformers_is_downloaded_from_its_own_page(
         huggingface_hub, "hf_hub_download", lambda *place: asked.append(place) or str(tmp_path / "model.safetensors")
     )
     features, config = features_of("phikon-v2", arguments=SMALL, stages=[1], weights="pretrained")
-    assert load_weights(features, config, None) == "owkin/phikon-v2 (licence: Owkin's (non-commercial))"
+    assert load_weights(features, config, None) == "owkin/phikon-v2 (licence: Owkin's (non-commercial); access: open)"
     assert asked == [("owkin/phikon-v2", "model.safetensors")]
     assert torch.equal(features.network.norm.weight, theirs["norm.weight"])
 
@@ -208,7 +208,9 @@ def test_an_encoder_of_timm_is_asked_for_as_on_its_card_and_its_licence_kept(mon
 
     features, config = features_of("uni2-h", arguments=SMALL, stages=[0, 1], weights="pretrained")
     monkeypatch.setattr(timm, "create_model", publish)
-    assert load_weights(features, config, None).endswith("(licence: CC-BY-NC-ND-4.0 (non-commercial))")
+    assert load_weights(features, config, None).endswith(
+        "(licence: CC-BY-NC-ND-4.0 (non-commercial); access: on request)"
+    )
     assert asked == {
         "name": "hf-hub:MahmoodLab/UNI2-h",
         "pretrained": True,

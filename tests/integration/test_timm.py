@@ -73,7 +73,7 @@ def test_a_named_encoder_is_announced_before_its_weights_are_loaded_and_kept_wit
     assert 0 <= told.index("encoder phikon-v2: Phikon-v2") < told.index("licence: Owkin's") < told.index("weights:")
     assert "the encoder phikon-v2 was trained at 0.5 µm/px, but sees these tiles at 1 µm/px" in told
     facts = Checkpoint.load(model).facts
-    assert facts.backbone_source == "w.safetensors (licence: Owkin's (non-commercial))"
+    assert facts.backbone_source == "w.safetensors (licence: Owkin's (non-commercial); access: open)"
     kept = facts.config.model.features
     assert (kept.backbone, kept.stages) == ("timm:hf-hub:owkin/phikon-v2", (0, 1))
     assert kept.timm.architecture == "vit_large_patch16_224"

@@ -30,6 +30,11 @@ def mpp_words(encoder: Encoder) -> str:
     return ", ".join(f"{mpp:g}" for mpp in encoder.mpp) or "-"
 
 
+def licence_words(encoder: Encoder) -> str:
+    """Its licence, and whether access is open, for the record."""
+    return f"{encoder.licence}; access: {_access(encoder)}"
+
+
 def access_words(encoder: Encoder) -> str:
     """How its weights can be had, as a sentence."""
     if encoder.gated:
@@ -55,5 +60,9 @@ def announce_encoder(features: FeaturesConfig) -> Iterator[str]:
 
 
 def _row(encoder: Encoder) -> tuple[str, ...]:
-    access = "on request" if encoder.gated else "open"
-    return encoder.name, encoder.words, size_words(encoder), mpp_words(encoder), encoder.licence, access
+    size, mpp = size_words(encoder), mpp_words(encoder)
+    return encoder.name, encoder.words, size, mpp, encoder.licence, _access(encoder)
+
+
+def _access(encoder: Encoder) -> str:
+    return "on request" if encoder.gated else "open"

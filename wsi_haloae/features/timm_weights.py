@@ -9,7 +9,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from wsi_haloae.config import FeaturesConfig
-from wsi_haloae.config.encoder_words import access_words, weights_words
+from wsi_haloae.config.encoder_words import access_words, licence_words, weights_words
 from wsi_haloae.config.encoders import Encoder, encoder_of
 from wsi_haloae.errors import UsageError
 from wsi_haloae.features.grid import require_resolved
@@ -29,7 +29,7 @@ def load_timm_weights(features: TimmFeatures, config: FeaturesConfig, weights: P
     """
     encoder = encoder_of(config.backbone)
     if weights is not None:
-        state, source = read_weights(weights), _described(weights.name, encoder.licence if encoder else None)
+        state, source = read_weights(weights), _described(weights.name, licence_words(encoder) if encoder else None)
     else:
         state, source = _downloaded(config)
     complaint = f"{source}: these weights do not fit {config.backbone}"
@@ -69,14 +69,15 @@ def _from_timm(config: FeaturesConfig, encoder: Encoder | None) -> tuple[dict[st
     network = build_network(config.timm_name, arguments, config.random_seed, pretrained=True)
     published: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
     name = published.get("hf_hub_id") or ".".join(filter(None, (published["architecture"], published.get("tag"))))
-    return network.state_dict(), _described(f"timm {name}", encoder.licence if encoder else published.get("license"))
+    licence = licence_words(encoder) if encoder else published.get("license")
+    return network.state_dict(), _described(f"timm {name}", licence)
 
 
 def _from_hub(encoder: Encoder) -> tuple[dict[str, Any], str]:
     from huggingface_hub import hf_hub_download  # noqa: PLC0415  # comes with timm
 
     state = load_file(hf_hub_download(encoder.repository, "model.safetensors"))
-    return state, _described(encoder.repository, encoder.licence)
+    return state, _described(encoder.repository, licence_words(encoder))
 
 
 def _way_out(encoder: Encoder | None) -> str:
