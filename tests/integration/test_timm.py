@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 
 from tests.integration.conftest import TINY, Tiny
 from tests.model.tiny import TINY as TINY_MODEL
@@ -57,10 +58,45 @@ def test_a_model_on_features_of_timm_is_trained_and_scores_a_slide(
     assert np.isfinite(store.scores().score).all()
 
 
+def test_a_named_encoder_is_announced_before_its_weights_are_loaded_and_kept_with_its_licence(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smaller = {"img_size": 64, "patch_size": 4, "embed_dim": 16, "num_heads": 2, "depth": 2}
+    theirs = timm.create_model("vit_large_patch16_224", **smaller, init_values=1.0)
+    save_file(theirs.state_dict(), tmp_path / "w.safetensors")
+    arguments = ", ".join(f"{name}: {value}" for name, value in smaller.items())
+    changed = ["--set", f"model.features.arguments={{{arguments}}}", "--set", "model.features.stages=[0, 1]"]
+    model = tmp_path / "model.safetensors"
+    given = [*changed, "--weights", str(tmp_path / "w.safetensors"), "--override-mpp", "1"]
+    assert run(command(tiny, model, "phikon-v2", *given)) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert 0 <= told.index("encoder phikon-v2: Phikon-v2") < told.index("licence: Owkin's") < told.index("weights:")
+    assert "the encoder phikon-v2 was trained at 0.5 µm/px, but sees these tiles at 1 µm/px" in told
+    facts = Checkpoint.load(model).facts
+    assert facts.backbone_source == "w.safetensors (licence: Owkin's (non-commercial); access: open)"
+    kept = facts.config.model.features
+    assert (kept.backbone, kept.stages) == ("timm:hf-hub:owkin/phikon-v2", (0, 1))
+    assert kept.timm.architecture == "vit_large_patch16_224"
+
+
+def test_the_encoders_are_listed_without_anything_else(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("train-tiles", "mvtec"):
+        assert run([name, "--features", "list"]) == 0
+        assert "uni2-h" in capsys.readouterr().out
+
+
+def test_labelled_images_take_features_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("train/good", "test/good", "test/cut"):
+        (tmp_path / "screw" / part).mkdir(parents=True)
+    assert run(["mvtec", str(tmp_path), "--all", "-o", str(tmp_path / "out"), "--features", "uni2h"]) == 2
+    assert "did you mean uni2-h?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("features", "told"),
     [
         ("timm:resnet5O", "did you mean"),
+        ("uni2h", "did you mean uni2-h?"),
         ("resnet50", "timm:NAME"),
         ("timm:test_vit3", "at least 176"),
     ],

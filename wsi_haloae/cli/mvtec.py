@@ -61,6 +61,7 @@ def mvtec(
     output: Path,
     configs: tuple[str, ...],
     settings: tuple[str, ...],
+    features: str | None,
     quiet: bool,
     verbose: bool,
     **given: Any,
@@ -76,7 +77,7 @@ def mvtec(
     from wsi_haloae.mvtec.inputs import find_image_sets
 
     sets = find_image_sets(root, categories, reference_dir, test_dir, mask_dir, everything=everything)
-    config = load_config(configs or "haloae", settings, base=MVTEC_BASE)
+    config = load_config(configs or "haloae", options.with_features(settings, features), base=MVTEC_BASE)
 
     from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
 

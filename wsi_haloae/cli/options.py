@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Callable, Mapping
@@ -205,7 +206,16 @@ def annotated_objects(command: Command) -> Command:
 
 
 def configuration(command: Command) -> Command:
-    """``--config`` and ``--set``."""
+    """``--config``, ``--set`` and ``--features``."""
+    command = click.option(
+        "--features",
+        metavar="NAME",
+        is_eager=True,
+        callback=_list_encoders,
+        help="Backbone network: vgg19, vgg16, random, an encoder of pathology such as uni2-h (--features list shows "
+        "them with licence and pixel size), or timm:NAME for any network of timm, e.g. timm:resnet50 or "
+        "timm:hf-hub:owner/name. Encoders and timm need pip install 'wsi-haloae[timm]'. Overrides the configuration.",
+    )(command)
     command = click.option(
         "--set",
         "settings",
@@ -222,13 +232,31 @@ def configuration(command: Command) -> Command:
     )(command)
 
 
+def _list_encoders(context: click.Context, _option: click.Parameter, features: str | None) -> str | None:
+    """Before anything else is asked for: ``--features list`` prints the table of encoders, and that is all."""
+    if features == "list":
+        from wsi_haloae.config.encoder_words import encoder_table
+
+        say(encoder_table())
+        context.exit()
+    return features
+
+
+def with_features(settings: tuple[str, ...], features: str | None) -> tuple[str, ...]:
+    """What ``--set`` and ``--features`` say together."""
+    if not features:
+        return settings
+    # Quoted: a path may hold characters that mean something in YAML.
+    return *settings, f"model.features.backbone={json.dumps(features)}"
+
+
 def weights(command: Command) -> Command:
     """``--weights``."""
     return click.option(
         "--weights",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="File of backbone weights: safetensors with the keys of torchvision or timm. Use it without network. "
-        "Default: the library's own weights, which it downloads.",
+        help="File of backbone weights: safetensors with the keys of torchvision, timm or transformers. Use it without "
+        "network. Default: the library's own weights, which it downloads.",
     )(command)
 
 

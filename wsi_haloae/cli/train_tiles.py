@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,6 @@ from wsi_haloae.cli import options
     help="File to write the trained model to, e.g. model.safetensors.",
 )
 @options.configuration
-@click.option(
-    "--features",
-    metavar="NAME",
-    help="Backbone network: vgg19, vgg16, random, or timm:NAME for any network of timm (pip install "
-    "'wsi-haloae[timm]'), e.g. timm:resnet50 or timm:hf-hub:owner/name. Overrides the configuration.",
-)
 @options.weights
 @options.pixel_size
 @options.colour_profile
@@ -107,12 +100,7 @@ def train_tiles(
     """
     from wsi_haloae.config import SLIDE_BASE, load_config
 
-    if features:
-        settings = (
-            *settings,
-            f"model.features.backbone={json.dumps(features)}",
-        )  # quoted: a path may hold characters that mean something in YAML
-    config = load_config(configs or "haloae", settings, base=SLIDE_BASE)
+    config = load_config(configs or "haloae", options.with_features(settings, features), base=SLIDE_BASE)
 
     from wsi_haloae.runs.train_tiles import TrainOptions
     from wsi_haloae.runs.train_tiles import train_tiles as run

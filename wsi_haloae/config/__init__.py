@@ -4,6 +4,7 @@ The defaults are the sizes in the paper (HaloAE, VISAPP 2023), with the correcti
 lists only what differs from the defaults. Unknown keys are refused, with a suggestion.
 """
 
+from wsi_haloae.config.encoder_words import announce_encoder
 from wsi_haloae.config.model import (
     AttentionConfig,
     AutoEncoderConfig,
@@ -54,6 +55,7 @@ __all__ = [
     "TimmNetwork",
     "TissueConfig",
     "TrainingConfig",
+    "announce_encoder",
     "autoencoder_words",
     "candidates",
     "changed_tissue",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from wsi_haloae.config.encoders import ENCODERS, in_full
 from wsi_haloae.config.section import Section, Seed, Side, Width
 from wsi_haloae.config.timm import TIMM_PREFIX, Arguments, Stages, TimmNetwork
 
@@ -18,8 +21,9 @@ class FeaturesConfig(Section):
 
     backbone: str = Field(
         "vgg19",
-        description="vgg19, vgg16, random (a narrow VGG19), timm:NAME (a network of timm), or pixels (no network: the "
-        "image itself, 4 x 4 pixels per cell, for block C alone, AE-L2 and AE-SSIM)",
+        description="vgg19, vgg16, random (a narrow VGG19), timm:NAME (a network of timm), an encoder such as uni2-h "
+        "(its settings are filled in; docs/encoders.md), or pixels (no network: the image itself, 4 x 4 pixels per "
+        "cell, for block C alone, AE-L2 and AE-SSIM)",
     )
     weights: Literal["pretrained", "random"] = Field(
         "pretrained",
@@ -54,13 +58,22 @@ class FeaturesConfig(Section):
         """Whether features can be negative: those of a VGG cannot, unless they are standardised."""
         return self.standardise or self.backbone == "pixels" or self.timm_name is not None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _an_encoder_stands_for_settings(cls, data: Any) -> Any:
+        """A name of the table of encoders is replaced by its settings, unless the network was looked up already."""
+        return in_full(data) if isinstance(data, Mapping) and not data.get("timm") else data
+
     @field_validator("backbone")
     @classmethod
     def _known(cls, value: str) -> str:
         of_timm = value.startswith(TIMM_PREFIX) and value != TIMM_PREFIX
         if value not in BACKBONES and not of_timm:
-            known = ", ".join(BACKBONES)
-            raise ValueError(f"no such backbone; choose {known}, or {TIMM_PREFIX}NAME, e.g. {TIMM_PREFIX}resnet50")
+            known = [*BACKBONES, *ENCODERS]
+            close = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]}?" if close else f"choose {', '.join(known)}."
+            network = f"{TIMM_PREFIX}NAME, e.g. {TIMM_PREFIX}resnet50"
+            raise ValueError(f"no such backbone; {hint} A network of timm is {network}")
         return value
 
     @model_validator(mode="after")

@@ -8,7 +8,8 @@ from wsi_haloae.config import FeaturesConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.features.frozen import FrozenFeatures
 from wsi_haloae.features.pixels import PixelFeatures
-from wsi_haloae.features.timm_features import TimmFeatures, load_timm_weights
+from wsi_haloae.features.timm_features import TimmFeatures
+from wsi_haloae.features.timm_weights import load_timm_weights
 from wsi_haloae.features.vgg import MultiScaleFeatures, load_backbone_weights
 
 

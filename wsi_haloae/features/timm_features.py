@@ -15,8 +15,6 @@ import: it is imported where it is needed.
 
 from __future__ import annotations
 
-from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +26,6 @@ from wsi_haloae.errors import ConfigError, UsageError
 from wsi_haloae.features.frozen import FrozenFeatures
 from wsi_haloae.features.grid import input_size, map_size, require_resolved
 from wsi_haloae.features.preprocessing import renormalise
-from wsi_haloae.features.vgg import read_weights, take_weights
 
 
 class TimmFeatures(FrozenFeatures):
@@ -153,44 +150,3 @@ def with_layers(arguments: dict[str, Any]) -> dict[str, Any]:
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
         raise ValueError(f"timm.layers has no layer {name}")
     return {**arguments, "mlp_layer": layer}
-
-
-def load_timm_weights(features: TimmFeatures, config: FeaturesConfig, weights: Path | None) -> str:
-    """Fill ``features`` from a safetensors file with timm's keys, or from timm's download; returns the source.
-
-    Raises `UsageError` when the file does not fit, or when nothing can be downloaded.
-    """
-    if weights is not None:
-        state, source = read_weights(weights), weights.name
-    else:
-        state, source = _from_timm(config)
-    take_weights(features.network, state, f"{source}: these weights do not fit {config.backbone}", keys_of="timm")
-    return source
-
-
-def _from_timm(config: FeaturesConfig) -> tuple[dict[str, Any], str]:
-    """Weights of the whole network, classifier included, because timm loads them strictly."""
-    assert config.timm_name is not None, "only called for timm backbones"
-    try:
-        network = build_network(
-            config.timm_name, require_resolved(config).arguments, config.random_seed, pretrained=True
-        )
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        HTTPException,
-    ) as error:  # no internet, licence not accepted, other weights
-        first_line = str(error).strip().partition("\n")[0]
-        raise UsageError(
-            f"{config.backbone}: its weights are not on this machine and could not be downloaded ({first_line}). "
-            "Pass a safetensors file with timm's keys (--weights FILE.safetensors). If the model needs you to accept a "
-            "licence, accept it on the model's page and run 'hf auth login' first."
-        ) from None
-    return network.state_dict(), _describe_source(network.pretrained_cfg)  # type: ignore[arg-type]
-
-
-def _describe_source(published: dict[str, Any]) -> str:
-    name = published.get("hf_hub_id") or ".".join(filter(None, (published["architecture"], published.get("tag"))))
-    licence = published.get("license")
-    return f"timm {name} (licence: {licence})" if licence else f"timm {name}"

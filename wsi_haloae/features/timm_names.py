@@ -4,6 +4,8 @@
     timm:hf-hub:owner/name             a model on the Hugging Face hub that timm can build
     timm:local-dir:folder              the same, downloaded: config.json and weights
 
+Encoders of the table in `wsi_haloae.config.encoders` are described there and looked up without a network.
+
 The result, a `TimmNetwork`, is stored in the checkpoint. Loading a checkpoint therefore needs no hub, and gives the
 same network even if a later timm uses the name for another one.
 """
@@ -17,6 +19,7 @@ import torch
 from torch import nn
 
 from wsi_haloae.config import FeaturesConfig, TimmNetwork
+from wsi_haloae.config.encoders import Encoder, encoder_of
 from wsi_haloae.config.presets import validate
 from wsi_haloae.errors import ConfigError, UsageError
 from wsi_haloae.features.grid import input_size
@@ -55,10 +58,13 @@ def look_up(config: FeaturesConfig) -> TimmNetwork:
 
 
 def _build_by_name(config: FeaturesConfig) -> nn.Module:
-    name = config.timm_name or ""
+    name, encoder = config.timm_name or "", encoder_of(config.backbone)
+    arguments: dict[str, Any] = dict(config.arguments)
+    if encoder is not None:
+        name, arguments["pretrained_cfg"] = encoder.architecture, _published(encoder)
     try:
         _require_known(name)
-        return build_network(name, config.arguments, config.random_seed)
+        return build_network(name, arguments, config.random_seed)
     except OSError as error:
         raise UsageError(
             f"backbone {config.backbone}: the network could not be looked up ({_first_line(error)}). On a machine "
@@ -71,6 +77,19 @@ def _build_by_name(config: FeaturesConfig) -> nn.Module:
             f"backbone {config.backbone}: timm cannot build it with the arguments {config.arguments} "
             f"({_first_line(error)})."
         ) from None
+
+
+def _published(encoder: Encoder) -> dict[str, Any]:
+    """What a hub would say about the images that an encoder of the table takes."""
+    mean, std = encoder.colours
+    size = (3, encoder.image_size, encoder.image_size)
+    return {
+        "architecture": encoder.architecture,
+        "input_size": size,
+        "fixed_input_size": True,
+        "mean": mean,
+        "std": std,
+    }
 
 
 def _require_known(name: str) -> None:

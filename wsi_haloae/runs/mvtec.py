@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from wsi_haloae.atomic import write_text
-from wsi_haloae.config import Config
+from wsi_haloae.config import Config, announce_encoder
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
@@ -62,6 +62,8 @@ def run_mvtec(
     continues, and one that fails is reported while the others go on. Returns the exit code.
     """
     use_threads(options.threads)
+    for line in announce_encoder(config.model.features):
+        reporter.line(line)
     resolved = resolve(config)
     check_tile_size(resolved.model, SIZE)
     require_memory(resolved.model, SIZE)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.atomic import remove_leftovers
-from wsi_haloae.config import Config
+from wsi_haloae.config import Config, announce_encoder
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
@@ -84,6 +84,8 @@ def _train_tiles(
     record: RunRecorder,
     reporter: Reporter,
 ) -> None:
+    for line in announce_encoder(asked.model.features):
+        reporter.line(line)
     config, device = resolve(asked), resolve_device(options.device)
     if any(place(source).is_file() for source in sources):  # slides are still to be tiled
         check_tile_size(config.model, options.reference.settings.tile_size)

@@ -11,6 +11,7 @@ from typing import Self
 
 from wsi_haloae.config import Config
 from wsi_haloae.errors import UsageError
+from wsi_haloae.features.seen_scale import scale_warning
 from wsi_haloae.model.cost import require_memory
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.progress import Reporter
@@ -53,6 +54,8 @@ class Reference:
         source = reader.read(sources)
         check_tile_size(config.model, source.tile_size)
         require_memory(config.model, source.tile_size)
+        if warning := scale_warning(config.model, source.tile_size, source.mpp):
+            reporter.warn(warning)
         groups = choose_groups(source, len(PARTS), reporter.warn)
         split = split_by_group(groups, config.split, config.training.seed, reader.fixed_parts())
         if len(split.tiles["validation"]) < 2:
