@@ -24,7 +24,7 @@ from wsi_haloae.cli import options
 @click.option(
     "--features",
     metavar="NAME",
-    help="Backbone network: vgg19, vgg16, random, or timm:NAME for any network of timm (pip install "
+    help="Backbone network: vgg19, vgg16, densenet121, random, or timm:NAME for any network of timm (pip install "
     "'wsi-haloae[timm]'), e.g. timm:resnet50 or timm:hf-hub:owner/name. Overrides the configuration.",
 )
 @options.weights

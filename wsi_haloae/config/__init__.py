@@ -4,6 +4,7 @@ The defaults are the sizes in the paper (HaloAE, VISAPP 2023), with the correcti
 lists only what differs from the defaults. Unknown keys are refused, with a suggestion.
 """
 
+from wsi_haloae.config.layers import LAYERS, Layer
 from wsi_haloae.config.model import (
     AttentionConfig,
     AutoEncoderConfig,
@@ -30,6 +31,7 @@ __all__ = [
     "DESCRIPTOR",
     "GLASS_LEVEL",
     "KINDS",
+    "LAYERS",
     "MVTEC_BASE",
     "PAPER",
     "RULES",
@@ -41,6 +43,7 @@ __all__ = [
     "EwsConfig",
     "FeaturesConfig",
     "ImageDecoderConfig",
+    "Layer",
     "LossConfig",
     "MapShows",
     "ModelConfig",

@@ -105,7 +105,7 @@ def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int, 
         )
         lines.append(f"  with vgg19 instead: {measure_cost(with_vgg19, tile_size)}")
     before, after = unresolved.autoencoder, config.autoencoder
-    if before != after:
+    if before.head_width != after.head_width or before.encoder != after.encoder:
         lines.append(
             f"  auto-encoder widened for {cost.channels} channels instead of {before.made_for}: "
             f"head {before.head_width} -> {after.head_width}, code {before.encoder[-1].out} -> {after.encoder[-1].out}"
