@@ -117,8 +117,9 @@ def test_on_a_cpu_the_preset_for_cpus_is_named_if_it_is_much_cheaper(preset: str
 def test_on_a_cpu_the_preset_with_the_same_features_is_named() -> None:
     config, small = (load_config(preset).model for preset in ("haloae-2", "haloae-2-small"))
     ratio = measure_cost(config, 256).flops / measure_cost(small, 256).flops
-    told = describe_cost(config, config, 256, on_cpu=True)[-1]
-    assert f"--config haloae-2-small needs {ratio:.0f} times fewer operations" in told
+    told = describe_cost(config, config, 256, on_cpu=True)
+    assert "with vgg19 instead" in told[2]
+    assert f"--config haloae-2-small needs {ratio:.0f} times fewer operations" in told[-1]
 
 
 def test_a_size_that_the_network_cannot_take_is_told_before_training() -> None:

@@ -91,7 +91,7 @@ def require_memory(config: ModelConfig, tile_size: int) -> None:
 
 
 def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int, *, on_cpu: bool = False) -> list[str]:
-    """Lines for people on the features and the cost of blocks B and C; for timm features also the cost with VGG19.
+    """Lines for people on the features and the cost of blocks B and C; for timm and DenseNet-121 also that with VGG19.
 
     ``config`` is ``unresolved`` after `resolve`. ``on_cpu`` adds a line if a preset for CPUs would be much cheaper.
     """
@@ -100,7 +100,7 @@ def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int, 
         f"features {name}: {cost.channels} channels on {cost.map_size} x {cost.map_size} cells",
         f"cost of scoring, blocks B and C: {cost}",
     ]
-    if config.features.timm is not None:
+    if config.features.timm is not None or name == "densenet121":
         with_vgg19 = unresolved.model_copy(
             update={"features": FeaturesConfig(standardise=unresolved.features.standardise)}
         )
