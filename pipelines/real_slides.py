@@ -17,6 +17,11 @@ from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.experiments.real_slides import Features, RealSlidesOptions, measure_real_slides
 
+DENSENET = (
+    "model.features.backbone=densenet121",
+    "model.features.layers=[denseblock1, denseblock2, denseblock3]",
+)
+
 
 @click.command()
 @click.option(
@@ -54,7 +59,7 @@ def main(
     """Train, score and judge; the tables go to OUTPUT/real-slides.md and real-slides.json."""
     features = [Features("vgg19", (), weights)]
     if densenet is not None:
-        features.append(Features("densenet121", ('model.features.backbone="timm:densenet121"',), densenet))
+        features.append(Features("densenet121", DENSENET, densenet))
     chosen = RealSlidesOptions(data, configs, settings, tuple(features), device, num_workers)
     click.echo(measure_real_slides(output, chosen, options.reporter(quiet=False, verbose=False)).markdown())
     return 0

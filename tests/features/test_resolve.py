@@ -114,6 +114,14 @@ def test_on_a_cpu_the_preset_for_cpus_is_named_if_it_is_much_cheaper(preset: str
     assert lines == 2 or f"--config haloae-small needs {ratio:.0f} times fewer operations" in told[-1]
 
 
+def test_on_a_cpu_the_preset_with_the_same_features_is_named() -> None:
+    config, small = (load_config(preset).model for preset in ("haloae-2", "haloae-2-small"))
+    ratio = measure_cost(config, 256).flops / measure_cost(small, 256).flops
+    told = describe_cost(config, config, 256, on_cpu=True)
+    assert "with vgg19 instead" in told[2]
+    assert f"--config haloae-2-small needs {ratio:.0f} times fewer operations" in told[-1]
+
+
 def test_a_size_that_the_network_cannot_take_is_told_before_training() -> None:
     config = resolve(load_config("haloae", ["model.features.backbone=timm:hrnet_w18_small"])).model
     with pytest.raises(ConfigError, match=r"hrnet_w18_small cannot take images of 112 x 112 pixels"):

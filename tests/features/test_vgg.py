@@ -73,6 +73,17 @@ def test_layers_are_named_as_in_the_paper() -> None:
     assert features(backbone="vgg16").layers == ("relu1_1", "relu2_1", "relu3_1", "relu3_3")
 
 
+def test_chosen_layers_are_those_of_the_same_network() -> None:
+    whole, some = features(backbone="random"), features(backbone="random", layers=("relu1_1", "relu2_2", "relu3_1"))
+    assert (some.layers, some.layer_channels) == (("relu1_1", "relu2_2", "relu3_1"), (16, 32, 64))
+    assert len(some.features) < len(whole.features)
+    images = torch.randn(1, 3, 32, 32)
+    found, expected = (split_layers(net(images), net.layer_channels) for net in (some, whole))
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[2], expected[2])
+    assert not torch.equal(found[1], expected[1])
+
+
 def test_released_alignment_is_the_padded_map_resized_in_every_layer_but_the_last() -> None:
     aligned, released = (features(backbone="random", alignment=how) for how in ("aligned", "released"))
     x = torch.randn(1, 3, 64, 64)

@@ -65,6 +65,11 @@ def test_the_small_model_costs_a_tenth_of_the_papers() -> None:
     assert gigaflops("haloae-small") <= 9.4
 
 
+@pytest.mark.parametrize("preset", ["haloae", "haloae-small"])
+def test_on_features_of_densenet_the_presets_cost_less(preset: str) -> None:
+    assert gigaflops(preset.replace("haloae", "haloae-2")) < 0.7 * gigaflops(preset)
+
+
 def test_the_released_model_costs_no_more_than_the_published_code() -> None:
     """94.4 GFLOP there, where keys and values are projected once per window instead of once per cell."""
     assert 85 < gigaflops("haloae-as-released") <= 94.4

@@ -212,7 +212,7 @@ def configuration(command: Command) -> Command:
         metavar="NAME",
         is_eager=True,
         callback=_list_encoders,
-        help="Backbone network: vgg19, vgg16, random, an encoder of pathology such as uni2-h (--features list shows "
+        help="Backbone network: vgg19, vgg16, densenet121, random, an encoder such as uni2-h (--features list shows "
         "them with licence and pixel size), or timm:NAME for any network of timm, e.g. timm:resnet50 or "
         "timm:hf-hub:owner/name. Encoders and timm need pip install 'wsi-haloae[timm]'. Overrides the configuration.",
     )(command)

@@ -5,6 +5,7 @@ lists only what differs from the defaults. Unknown keys are refused, with a sugg
 """
 
 from wsi_haloae.config.encoder_words import announce_encoder
+from wsi_haloae.config.layers import LAYERS, Layer
 from wsi_haloae.config.model import (
     AttentionConfig,
     AutoEncoderConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "DESCRIPTOR",
     "GLASS_LEVEL",
     "KINDS",
+    "LAYERS",
     "MVTEC_BASE",
     "PAPER",
     "RULES",
@@ -42,6 +44,7 @@ __all__ = [
     "EwsConfig",
     "FeaturesConfig",
     "ImageDecoderConfig",
+    "Layer",
     "LossConfig",
     "MapShows",
     "ModelConfig",

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from wsi_haloae.config.encoders import ENCODERS, in_full
+from wsi_haloae.config.layers import LAYERS, Layer
 from wsi_haloae.config.section import Section, Seed, Side, Width
 from wsi_haloae.config.timm import TIMM_PREFIX, Arguments, Stages, TimmNetwork
 
-BACKBONES = ("vgg19", "vgg16", "random", "pixels")
+BACKBONES = (*LAYERS, "pixels")
 """Backbones (block B) that need no other library; the names of all others begin with `TIMM_PREFIX`."""
 
 
 class FeaturesConfig(Section):
-    """Block B: frozen multi-scale features of a VGG or timm network, or the pixels themselves."""
+    """Block B: frozen multi-scale features of a VGG, a DenseNet or a timm network, or the pixels themselves."""
 
     backbone: str = Field(
         "vgg19",
-        description="vgg19, vgg16, random (a narrow VGG19), timm:NAME (a network of timm), an encoder such as uni2-h "
-        "(its settings are filled in; docs/encoders.md), or pixels (no network: the image itself, 4 x 4 pixels per "
-        "cell, for block C alone, AE-L2 and AE-SSIM)",
+        description="vgg19, vgg16, densenet121, random (a narrow VGG19), timm:NAME (a network of timm), an encoder such "
+        "as uni2-h (its settings are filled in; docs/encoders.md), or pixels (no network: the image itself, 4 x 4 "
+        "pixels per cell, for block C alone, AE-L2 and AE-SSIM)",
+    )
+    layers: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="vgg19, vgg16, random: which of relu1_1 to relu3_4 to use; densenet121: which of pool0, "
+        "denseblock1 to 3 and transition1.conv to transition3.conv; null: those of the paper, or the transitions",
     )
     weights: Literal["pretrained", "random"] = Field(
         "pretrained",
@@ -54,9 +60,17 @@ class FeaturesConfig(Section):
         return self.backbone.removeprefix(TIMM_PREFIX) if self.backbone.startswith(TIMM_PREFIX) else None
 
     @property
+    def chosen_layers(self) -> dict[str, Layer]:
+        """The layers of a backbone in `LAYERS` that are features, by name; empty for the others."""
+        if self.backbone not in LAYERS:
+            return {}
+        known, usual = LAYERS[self.backbone].known, LAYERS[self.backbone].usual
+        return {name: known[name] for name in self.layers or usual}
+
+    @property
     def signed(self) -> bool:
         """Whether features can be negative: those of a VGG cannot, unless they are standardised."""
-        return self.standardise or self.backbone == "pixels" or self.timm_name is not None
+        return self.standardise or self.backbone in {"pixels", "densenet121"} or self.timm_name is not None
 
     @model_validator(mode="before")
     @classmethod
@@ -84,11 +98,22 @@ class FeaturesConfig(Section):
                 raise ValueError(
                     f"model.features.{given[0]} applies only to a backbone timm:NAME, not to {self.backbone}"
                 )
-        elif self.alignment == "released":
+        if self.alignment == "released" and (self.timm_name is not None or self.backbone == "densenet121"):
             raise ValueError(
                 f"alignment released is how the published code reads a VGG; it does not apply to {self.backbone}; "
                 "set model.features.alignment=aligned"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _layers_are_the_backbones(self) -> Self:
+        if self.layers is not None:
+            if self.backbone not in LAYERS:
+                raise ValueError(
+                    f"model.features.layers applies only to {', '.join(LAYERS)}, not to {self.backbone}; the layers of "
+                    "a timm network are chosen by model.features.stages"
+                )
+            LAYERS[self.backbone].require(self.backbone, self.layers)
         return self
 
     @model_validator(mode="after")
@@ -128,8 +153,8 @@ class AutoEncoderConfig(Section):
 
     made_for: Width | None = Field(
         704,
-        description="number of feature channels that these widths are meant for; timm features with another number "
-        "scale the widths. null: never scale",
+        description="number of feature channels that these widths are meant for; features of timm or densenet121 with "
+        "another number scale the widths. null: never scale",
     )
     start: Literal["random", "shortcuts", "principal"] = Field(
         "random",

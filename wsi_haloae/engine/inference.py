@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsi_haloae.engine.block_c import for_scoring
+from wsi_haloae.engine import block_b, block_c
 from wsi_haloae.engine.replay import Replayed
 from wsi_haloae.model.haloae import HaloAE, stretched
 
@@ -37,8 +37,11 @@ class InferenceModel(nn.Module):
         self.config, self.map_size = model.config, model.map_size
         self._dtype, self._channels = dtype, model.backbone.channels
         with torch.inference_mode(mode=False):  # otherwise the weights could not be used outside it
-            self.backbone = model.backbone if dtype == torch.float32 else copy.deepcopy(model.backbone).to(dtype)
-            self.encoder, self.decoder = (for_scoring(part).to(dtype) for part in (model.encoder, model.decoder))
+            backbone = block_b.for_scoring(model.backbone, device)
+            self.backbone = backbone if dtype == torch.float32 else copy.deepcopy(backbone).to(dtype)
+            self.encoder, self.decoder = (
+                block_c.for_scoring(part).to(dtype) for part in (model.encoder, model.decoder)
+            )
         self.standardise, self.image_decoder, self.classifier = model.standardise, model.image_decoder, model.classifier
         convolutions = (part.in_channels for part in self.encoder.modules() if isinstance(part, nn.Conv2d))
         self._filled_up = max(self._channels, next(convolutions, 0))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wsi_haloae.config import FeaturesConfig
 from wsi_haloae.errors import UsageError
+from wsi_haloae.features.densenet import DenseNetFeatures
 from wsi_haloae.features.frozen import FrozenFeatures
 from wsi_haloae.features.pixels import PixelFeatures
 from wsi_haloae.features.timm_features import TimmFeatures
@@ -17,7 +18,13 @@ def build_backbone(config: FeaturesConfig) -> FrozenFeatures:
     """Block B without pretrained weights (random ones are drawn), or the pixels as features."""
     if config.timm_name is not None:
         return TimmFeatures(config)
-    return PixelFeatures() if config.backbone == "pixels" else MultiScaleFeatures(config)
+    match config.backbone:
+        case "pixels":
+            return PixelFeatures()
+        case "densenet121":
+            return DenseNetFeatures(config)
+        case _:
+            return MultiScaleFeatures(config)
 
 
 def load_weights(features: FrozenFeatures, config: FeaturesConfig, weights: Path | None) -> str:

@@ -1,11 +1,14 @@
 """The grid of the feature map: how many cells a tile has, for every backbone.
 
-With a VGG or with pixels, a cell covers 4 x 4 pixels. A timm network uses the grid of its finest chosen stage, but
-never a finer one than that: a plain vision transformer has one cell per token, because enlarging 16 x 16 tokens to
-64 x 64 cells would only cost time.
+With pixels, a cell covers 4 x 4 pixels. A network uses the grid of its finest chosen layer, but never a finer one than
+that: a plain vision transformer has one cell per token, because enlarging 16 x 16 tokens to 64 x 64 cells would only
+cost time.
 """
 
 from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
 
 from wsi_haloae.config import FeaturesConfig, TimmNetwork
 from wsi_haloae.errors import ConfigError
@@ -15,10 +18,20 @@ from wsi_haloae.features.frozen import REDUCTION
 def map_size(config: FeaturesConfig, image_size: int) -> int:
     """Cells m per side of the feature map, for an image of ``image_size`` pixels per side."""
     finest = image_size // REDUCTION
-    if config.timm_name is None:
-        return finest
-    network = require_resolved(config)
-    return min(finest, input_size(network, image_size) // min(network.reductions))
+    if config.timm_name is not None:
+        network = require_resolved(config)
+        return min(finest, input_size(network, image_size) // min(network.reductions))
+    reductions = [layer.reduction for layer in config.chosen_layers.values()]
+    return image_size // max(REDUCTION, min(reductions, default=REDUCTION))
+
+
+def bring_to(x: Tensor, cells: int) -> Tensor:
+    """(B, C, h, w) -> (B, C, cells, cells): average pooling for finer maps, bilinear interpolation for coarser ones."""
+    if x.shape[-1] > cells:
+        return F.adaptive_avg_pool2d(x, cells)
+    if x.shape[-1] < cells:
+        return F.interpolate(x, size=(cells, cells), mode="bilinear", align_corners=False)
+    return x
 
 
 def input_size(network: TimmNetwork, image_size: int) -> int:

@@ -1,9 +1,10 @@
 """Completes a configuration before anything is built: looks up ``timm:NAME``, and fits the widths of block C to it.
 
-The widths of the presets suit VGG19's 704 channels. For timm features they are scaled by the square root of the ratio
-of channels. The cost of a cell then grows in proportion to the channels between two stages, and with their power 1.5
-in the head and at the end. Scaled in proportion, 4096 channels would cost 34 times as much per cell; unscaled, they
-would pass through a code of 29. This rule is reasoned, not yet measured on pretrained features.
+The widths of a preset suit the number of channels in ``made_for``, VGG19's 704 for most. For features of timm and of
+DenseNet-121 they are scaled by the square root of the ratio of channels. The cost of a cell then grows in proportion to
+the channels between two stages, and with their power 1.5 in the head and at the end. Scaled in proportion, 4096
+channels would cost 34 times as much per cell; unscaled, they would pass through a code of 29. This rule is reasoned,
+not yet measured on pretrained features.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from wsi_haloae.features.timm_names import look_up
 
 
 def resolve(config: Config) -> Config:
-    """``config`` with the network behind ``timm:NAME`` and its widths written out; other backbones are unchanged.
+    """``config`` with the network behind ``timm:NAME`` and the widths of block C written out.
 
-    A configuration that is already complete is not changed. Raises the errors of `timm_names.look_up`.
+    A configuration that is already complete is not changed, nor one with a VGG or pixels. Raises the errors of
+    `timm_names.look_up`.
     """
+    if config.model.features.backbone == "densenet121":
+        channels = sum(layer.channels for layer in config.model.features.chosen_layers.values())
+        return config.model_copy(update={"model": suit_widths(config.model, channels)})
     if config.model.features.timm_name is None:
         return config
     network = config.model.features.timm or look_up(config.model.features)

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from wsi_haloae.config import FeaturesConfig
 from wsi_haloae.errors import ConfigError, UsageError
 from wsi_haloae.features.frozen import FrozenFeatures
-from wsi_haloae.features.grid import input_size, map_size, require_resolved
+from wsi_haloae.features.grid import bring_to, input_size, map_size, require_resolved
 from wsi_haloae.features.preprocessing import renormalise
 
 
@@ -54,7 +54,7 @@ class TimmFeatures(FrozenFeatures):
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, s, s) -> (B, C, m, m)."""
         cells = map_size(self._config, images.shape[-1])
-        return torch.cat([_bring_to(x, cells) for x in self.stage_maps(images)], dim=1)  # (B, C, m, m)
+        return torch.cat([bring_to(x, cells) for x in self.stage_maps(images)], dim=1)  # (B, C, m, m)
 
     @torch.no_grad()
     def stage_maps(self, images: Tensor) -> list[Tensor]:
@@ -74,15 +74,6 @@ class TimmFeatures(FrozenFeatures):
             network = self._build().requires_grad_(requires_grad=False).eval()
             network.load_state_dict(self.network.state_dict(), assign=True)
             self.network = network
-
-
-def _bring_to(x: Tensor, cells: int) -> Tensor:
-    """(B, C, h, w) -> (B, C, cells, cells)."""
-    if x.shape[-1] > cells:
-        return F.adaptive_avg_pool2d(x, cells)
-    if x.shape[-1] < cells:
-        return F.interpolate(x, size=(cells, cells), mode="bilinear", align_corners=False)
-    return x
 
 
 BUILD_ERRORS = (TypeError, ValueError, RuntimeError, AssertionError, KeyError)

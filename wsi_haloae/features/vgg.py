@@ -9,7 +9,7 @@ Status: checked against torchvision's VGG in the tests.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from itertools import pairwise
 from pathlib import Path
@@ -20,22 +20,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsi_haloae.config import FeaturesConfig
+from wsi_haloae.config import LAYERS, FeaturesConfig, Layer
 from wsi_haloae.errors import UsageError
 from wsi_haloae.features.frozen import REDUCTION, FrozenFeatures
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Numbers of channels by stage, and which convolutions (counted from 0) are used as features."""
-
-    stages: tuple[tuple[int, ...], ...]
-    taps: tuple[int, ...]
-    names: tuple[str, ...]
-
-
-_VGG19 = _Plan(((64, 64), (128, 128), (256,) * 4), (0, 2, 4, 7), ("relu1_1", "relu2_1", "relu3_1", "relu3_4"))
-_VGG16 = _Plan(((64, 64), (128, 128), (256,) * 3), (0, 2, 4, 6), ("relu1_1", "relu2_1", "relu3_1", "relu3_3"))
 
 
 class MultiScaleFeatures(FrozenFeatures):
@@ -43,23 +30,22 @@ class MultiScaleFeatures(FrozenFeatures):
 
     def __init__(self, config: FeaturesConfig) -> None:
         super().__init__()
-        plan = _VGG16 if config.backbone == "vgg16" else _VGG19
+        chosen = config.chosen_layers
         width = config.random_width if config.backbone == "random" else 1.0
         self.alignment = config.alignment
-        self.layers = plan.names
+        self.layers = tuple(chosen)
         modules: list[nn.Module] = []
         taps: dict[int, int] = {}  # position of a ReLU in the sequence -> pooling to a quarter of the input size
-        channels, conv_number, layer_channels = 3, 0, []
-        for stage, widths in enumerate(plan.stages):
-            if stage:
+        channels, reduction, layer_channels = 3, 1, []
+        for name, layer in _up_to(self.layers[-1], LAYERS[config.backbone].known):
+            if layer.reduction > reduction:
                 modules.append(nn.MaxPool2d(2))
-            for wanted in widths:
-                out = max(8, int(wanted * width))
-                modules += [nn.Conv2d(channels, out, 3, padding=1, padding_mode="reflect"), nn.ReLU(inplace=True)]
-                if conv_number in plan.taps:
-                    taps[len(modules) - 1] = REDUCTION >> stage
-                    layer_channels.append(out)
-                channels, conv_number = out, conv_number + 1
+            out = max(8, int(layer.channels * width))
+            modules += [nn.Conv2d(channels, out, 3, padding=1, padding_mode="reflect"), nn.ReLU(inplace=True)]
+            if name in chosen:
+                taps[len(modules) - 1] = REDUCTION // layer.reduction
+                layer_channels.append(out)
+            channels, reduction = out, layer.reduction
         self.features = nn.Sequential(*modules)  # torchvision's name, so that its keys fit
         self.layer_channels = tuple(layer_channels)
         self._taps = taps
@@ -88,6 +74,13 @@ class MultiScaleFeatures(FrozenFeatures):
         return torch.cat(maps, dim=1)  # (B, C, s/4, s/4)
 
 
+def _up_to(last: str, known: Mapping[str, Layer]) -> Iterator[tuple[str, Layer]]:
+    for name, layer in known.items():
+        yield name, layer
+        if name == last:
+            return
+
+
 def _bring_together(x: Tensor, pooling: int, *, padded: bool) -> Tensor:
     if padded:
         # The published code reads these maps after the padding of the next layer, two pixels wider, and resizes them:
@@ -104,7 +97,7 @@ def split_layers(x: Tensor, layer_channels: tuple[int, ...]) -> list[Tensor]:
 
 
 def load_backbone_weights(features: nn.Module, backbone: str, weights: Path | None) -> str:
-    """Fill a VGG backbone from a safetensors file, or from torchvision; returns a description of the source.
+    """Fill a VGG or a DenseNet from a safetensors file, or from torchvision; returns a description of the source.
 
     Raises `UsageError` when the file does not fit, or when nothing can be downloaded.
     """
@@ -126,25 +119,30 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def take_weights(network: nn.Module, state: dict[str, Tensor], complaint: str, *, keys_of: str) -> None:
-    """Fill all of ``network`` from ``state``, which may also hold more (a classifier); `UsageError` if that fails."""
-    wanted = network.state_dict()
+    """Fill all of ``network`` from ``state``, which may also hold more (a classifier); `UsageError` if that fails.
+
+    The number of batches that a batch norm has seen may be missing: only training needs it.
+    """
+    wanted = {key: tensor for key, tensor in network.state_dict().items() if not key.endswith(".num_batches_tracked")}
     missing = sorted(key for key in wanted if key not in state or state[key].shape != wanted[key].shape)
     if missing:
         raise UsageError(
             f"{complaint}: {', '.join(missing[:3])} are missing or have another shape. "
             f"A safetensors file with {keys_of}'s keys ({next(iter(wanted))}, ...) is needed."
         )
-    network.load_state_dict({key: state[key] for key in wanted})
+    network.load_state_dict({**network.state_dict(), **{key: state[key] for key in wanted}})
 
 
 def _from_torchvision(backbone: str) -> tuple[dict[str, Tensor], str]:
-    from torchvision.models import VGG16_Weights, VGG19_Weights  # noqa: PLC0415  # slow to import, seldom needed
+    from torchvision import models  # noqa: PLC0415  # slow to import, seldom needed
 
-    chosen = VGG19_Weights.IMAGENET1K_V1 if backbone == "vgg19" else VGG16_Weights.IMAGENET1K_V1
+    chosen = models.get_model_weights(backbone).IMAGENET1K_V1
     try:
+        if backbone == "densenet121":  # published with older names, which only its builder translates
+            return models.densenet121(weights=chosen).state_dict(), f"torchvision {chosen}"
         return dict(chosen.get_state_dict(progress=True)), f"torchvision {chosen}"
     except (OSError, RuntimeError, HTTPException) as error:  # no internet, a lost connection, a damaged download
         raise UsageError(
             f"{backbone}: ImageNet weights are not on this machine and could not be downloaded ({error}). "
-            "Pass a safetensors file with torchvision's keys: --weights vgg19_features.safetensors."
+            f"Pass a safetensors file with torchvision's keys: --weights {backbone}_features.safetensors."
         ) from None

@@ -16,8 +16,9 @@ from wsi_haloae.model.haloae import HaloAE, check_tile_size
 
 BYTES = 4
 """Of a weight."""
-FOR_CPU = "haloae-small"
-"""The preset that trains on a CPU."""
+FOR_CPU = {"densenet121": "haloae-2-small"}
+"""The preset that trains on a CPU, by backbone; for all others `USUAL_FOR_CPU`."""
+USUAL_FOR_CPU = "haloae-small"
 MUCH = 4
 """How many times cheaper it must be to be worth a line."""
 COPIES = 5
@@ -90,22 +91,22 @@ def require_memory(config: ModelConfig, tile_size: int) -> None:
 
 
 def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int, *, on_cpu: bool = False) -> list[str]:
-    """Lines for people on the features and the cost of blocks B and C; for timm features also the cost with VGG19.
+    """Lines for people on the features and the cost of blocks B and C; for timm and DenseNet-121 also that with VGG19.
 
-    ``config`` is ``unresolved`` after `resolve`. ``on_cpu`` adds a line if `FOR_CPU` would be much cheaper.
+    ``config`` is ``unresolved`` after `resolve`. ``on_cpu`` adds a line if a preset for CPUs would be much cheaper.
     """
     cost, name = measure_cost(config, tile_size), config.features.backbone
     lines = [
         f"features {name}: {cost.channels} channels on {cost.map_size} x {cost.map_size} cells",
         f"cost of scoring, blocks B and C: {cost}",
     ]
-    if config.features.timm is not None:
+    if config.features.timm is not None or name == "densenet121":
         with_vgg19 = unresolved.model_copy(
             update={"features": FeaturesConfig(standardise=unresolved.features.standardise)}
         )
         lines.append(f"  with vgg19 instead: {measure_cost(with_vgg19, tile_size)}")
     before, after = unresolved.autoencoder, config.autoencoder
-    if before != after:
+    if before.head_width != after.head_width or before.encoder != after.encoder:
         lines.append(
             f"  auto-encoder widened for {cost.channels} channels instead of {before.made_for}: "
             f"head {before.head_width} -> {after.head_width}, code {before.encoder[-1].out} -> {after.encoder[-1].out}"
@@ -114,7 +115,8 @@ def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int, 
 
 
 def _cheaper(cost: Cost, config: ModelConfig, tile_size: int) -> list[str]:
-    smaller = load_config(FOR_CPU).model.model_copy(update={"features": config.features})
+    preset = FOR_CPU.get(config.features.backbone, USUAL_FOR_CPU)
+    smaller = load_config(preset).model.model_copy(update={"features": config.features})
     try:
         check_tile_size(smaller, tile_size)
     except ConfigError:  # it would be no remedy for these tiles
@@ -123,7 +125,7 @@ def _cheaper(cost: Cost, config: ModelConfig, tile_size: int) -> list[str]:
     if factor < MUCH:
         return []
     seen = f"{smaller.input_downsample} x {smaller.input_downsample} pixels averaged to one"
-    words = f"this is a CPU, but the model is sized for a GPU, like the default preset haloae; --config {FOR_CPU} needs"
+    words = f"this is a CPU, but the model is sized for a GPU, like the default preset haloae; --config {preset} needs"
     return [f"  {words} {factor:.0f} times fewer operations ({seen})"]
 
 

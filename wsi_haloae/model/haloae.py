@@ -122,7 +122,8 @@ def stretched(reconstruction: Tensor, features: Tensor) -> Tensor:
 def check_tile_size(config: ModelConfig, tile_size: int) -> int:
     """Return ``tile_size`` if the model accepts it; otherwise raise `ConfigError` with a size that it accepts."""
     features, downsample = config.features, config.input_downsample
-    unit = IMAGE_MULTIPLE if config.block_c == "bergmann" else REDUCTION
+    coarsest = max((layer.reduction for layer in features.chosen_layers.values()), default=REDUCTION)
+    unit = IMAGE_MULTIPLE if config.block_c == "bergmann" else max(REDUCTION, coarsest)
     multiple = lcm(TILE_MULTIPLE, unit * downsample)
     large_enough = (
         size for size in range(multiple, LARGEST_TILE + 1, multiple) if map_size(features, size // downsample) >= WINDOW
