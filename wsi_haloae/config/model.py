@@ -124,6 +124,18 @@ class AutoEncoderConfig(Section):
         "(Goyal et al. 2017); principal: also, the shortcuts pass on the features' principal components, so that "
         "training starts from PCA",
     )
+    code_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the code's numbers that each training step drops, as in Dinomaly (arXiv 2405.14325), so "
+        "that the decoder learns what usually goes together and not to copy; 0: none",
+    )
+    code_rank: Width | None = Field(
+        None,
+        description="most numbers per cell that pass from encoder to decoder, through two linear layers, as in "
+        "ShortcutBreaker (arXiv 2510.18342); null: as many as the code has channels",
+    )
     head_width: Width = 234
     head_kernel: Side = 5
     encoder: tuple[StageConfig, ...] = (
@@ -147,6 +159,16 @@ class AutoEncoderConfig(Section):
                 raise ValueError(f"kernel size {kernel} is even; use an odd one, so that the map keeps its size")
         if not self.encoder or not self.decoder or self.decoder[-1].out is not None:
             raise ValueError("the last decoder stage must have 'out: null' (as many channels as the features)")
+        return self
+
+    @model_validator(mode="after")
+    def _rank_is_a_bottleneck(self) -> Self:
+        code = self.encoder[-1].out
+        if self.code_rank is not None and code is not None and self.code_rank > code:
+            raise ValueError(
+                f"code_rank {self.code_rank} is more than the {code} channels of the code, so it would hold nothing "
+                f"back; choose at most {code}, or null"
+            )
         return self
 
 
@@ -208,5 +230,16 @@ class ModelConfig(Section):
             raise ValueError(
                 f"map_size stretch60 needs the head of the HaloNet (without padding), and block_c {self.block_c} has "
                 "no such head; set model.map_size=same"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _code_is_the_halonets(self) -> Self:
+        given = [name for name in ("code_dropout", "code_rank") if getattr(self.autoencoder, name)]
+        if given and self.block_c not in {"halo", "residual_cnn"}:
+            off = "0" if given[0] == "code_dropout" else "null"
+            raise ValueError(
+                f"model.autoencoder.{given[0]} changes the HaloNet's code, and block_c {self.block_c} has another one; "
+                f"set model.autoencoder.{given[0]}={off}, or model.block_c=halo"
             )
         return self
