@@ -17,7 +17,7 @@ from wsi_haloae.config import AttentionConfig, load_config
 from wsi_haloae.engine.attention import FusedHaloAttention
 from wsi_haloae.engine.convolution import WIDTH_UNIT, filled_up, folded
 from wsi_haloae.engine.inference import InferenceModel
-from wsi_haloae.model.halo_attention import HaloAttention
+from wsi_haloae.model.halo_attention import HaloAttention, largest_radius
 from wsi_haloae.model.haloae import HaloAE
 
 CPU = torch.device("cpu")
@@ -64,8 +64,9 @@ def test_every_variant_gives_the_same_features_and_reconstruction(variant: str, 
         {"attention": {"block_size": 5, "halo_size": 1, "dim_head": 4, "mask": "released"}},
         {"features": {"backbone": "random", "random_width": 0.2}},  # a number of channels that is no multiple of 8
         {"autoencoder": {**TINY["autoencoder"], "code_rank": 3, "code_dropout": 0.5}},
+        {"attention": {"block_size": 6, "halo_size": 1, "dim_head": 4, "mask_neighbours": 2}},
     ],
-    ids=["stretch60", "released mask", "odd channels", "code of low rank"],
+    ids=["stretch60", "released mask", "odd channels", "code of low rank", "masked neighbours"],
 )
 def test_other_forms_give_the_same_too(changes: dict[str, Any]) -> None:
     net = unsettled(model("halo", **changes))
@@ -82,12 +83,15 @@ def test_other_forms_give_the_same_too(changes: dict[str, Any]) -> None:
     halo=st.integers(0, 3),
     heads=st.integers(1, 4),
     dim_head=st.integers(1, 9),
+    radius=st.integers(0, 4),
 )
 def test_attention_is_the_same_at_any_size(
-    height: int, width: int, block: int, halo: int, heads: int, dim_head: int
+    height: int, width: int, block: int, halo: int, heads: int, dim_head: int, radius: int
 ) -> None:
     torch.manual_seed(0)
-    plain = HaloAttention(6, heads, AttentionConfig(block_size=block, halo_size=halo, dim_head=dim_head))
+    seen = min(radius, max(largest_radius(cells, block, halo) for cells in (height, width)))
+    config = AttentionConfig(block_size=block, halo_size=halo, dim_head=dim_head, mask_neighbours=seen)
+    plain = HaloAttention(6, heads, config)
     x = torch.randn(2, 6, height, width)
     filled = torch.cat((x, torch.zeros(2, 2, height, width)), dim=1)
     fused = FusedHaloAttention(plain)(filled)

@@ -95,6 +95,31 @@ class AttentionConfig(Section):
     halo_size: int = Field(2, ge=0, le=1 << 10)
     dim_head: Width = 16
     mask: Literal["correct", "released"] = "correct"
+    mask_neighbours: int = Field(
+        0,
+        ge=0,
+        le=1 << 10,
+        description="a query does not see itself, nor keys up to this many rows and columns away, as in UniAD "
+        "(arXiv 2206.03687); 0: it sees all",
+    )
+
+    @model_validator(mode="after")
+    def _a_query_sees_something(self) -> Self:
+        if not self.mask_neighbours:
+            return self
+        if self.mask == "released":
+            raise ValueError(
+                "mask released is what the published code does, which sees no key of the image at all; mask_neighbours "
+                f"{self.mask_neighbours} has nothing to add: set model.attention.mask=correct"
+            )
+        largest = self.halo_size + self.block_size // 2 - 1
+        if self.mask_neighbours > largest:
+            raise ValueError(
+                f"mask_neighbours {self.mask_neighbours} hides every key from a query in the middle of its block "
+                f"(block_size {self.block_size}, halo_size {self.halo_size}); choose at most {largest}, or a larger "
+                "halo_size"
+            )
+        return self
 
 
 class StageConfig(Section):
