@@ -237,12 +237,22 @@ class ModelConfig(Section):
         description="halo: the paper's; residual_cnn: the same without attention; dfr_cnn: the 1x1 convolutions of "
         "DFR; swin: Swin transformer blocks; bergmann: the auto-encoder of AE-L2 and AE-SSIM",
     )
+    recentre: Literal["none", "tile"] = Field(
+        "none",
+        description="tile: block C is given each tile's features without their mean over the tile, which is added to "
+        "its output, so that a stain or scanner that shifts whole tiles need not be learned",
+    )
     features: FeaturesConfig = FeaturesConfig()
     attention: AttentionConfig = AttentionConfig()
     autoencoder: AutoEncoderConfig = AutoEncoderConfig()
     swin: SwinConfig = SwinConfig()
     image_decoder: ImageDecoderConfig = ImageDecoderConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+
+    @property
+    def signed(self) -> bool:
+        """Whether what block C reconstructs can be negative."""
+        return self.features.signed or self.recentre != "none"
 
     @model_validator(mode="after")
     def _block_c_fits(self) -> Self:

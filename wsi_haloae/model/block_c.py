@@ -39,7 +39,7 @@ def _halonet(config: ModelConfig, channels: int, map_size: int) -> tuple[nn.Modu
     if attention is not None:
         _require_keys(attention, map_size if same_size else map_size - config.autoencoder.head_kernel + 1)
     encoder = HaloEncoder(channels, config.autoencoder, attention, same_size=same_size)
-    decoder = HaloDecoder(encoder.code_channels, channels, config.autoencoder, attention, signed=config.features.signed)
+    decoder = HaloDecoder(encoder.code_channels, channels, config.autoencoder, attention, signed=config.signed)
     return encoder, decoder
 
 
