@@ -103,6 +103,7 @@ def test_layers_are_in_exactly_one_group() -> None:
         (["loss.fm_terms=cosine", "loss.layer_groups=[]"], "layer_groups"),
         (["loss.fm_terms=cosine", "loss.layer_groups=[[]]"], "layer_groups"),
         (["loss.fm_terms=cosine", "loss.layer_groups=[[-1]]"], "layer_groups"),
+        (["loss.negatives=true", "loss.fm=false"], r"set loss\.fm=true or loss\.negatives=false"),
     ],
 )
 def test_settings_without_effect_are_refused(settings: list[str], told: str) -> None:

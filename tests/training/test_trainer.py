@@ -328,6 +328,20 @@ def test_losses_that_are_left_out_leave_their_blocks_untouched(terms: tuple[bool
     assert any(name.startswith("classifier.") for name in moved) == cls
 
 
+def test_negatives_bring_copies_where_nothing_else_needs_them(tmp_path: Path) -> None:
+    alone = {"cls": False, "im": False, "fm_terms": "cosine", "easy_share": 0.9}
+    losses = []
+    for negatives in (False, True):
+        folder = tmp_path / str(negatives)
+        folder.mkdir()
+        config = with_losses(**alone, negatives=negatives)
+        config = config.model_copy(update={"training": config.training.model_copy(update={"steps": 2})})
+        record = trainer(folder, config).fit(QUIET)[-1]
+        losses.append(record.loss_fm)
+        assert np.isfinite(record.validation_fm)
+    assert losses[0] != losses[1]
+
+
 def test_without_the_feature_loss_the_last_weights_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = trainer(tmp_path, with_losses(fm=False))
     held_out = iter([1.0, 9.0])

@@ -47,6 +47,11 @@ class LossConfig(Section):
         "copied to the last digit; it rises during the first tenth of the schedule. Dinomaly: 0.9. 0: none",
     )
     easy_gradient: float = Field(0.1, ge=0, le=1, description="cosine: what is left of the gradient of such a cell")
+    negatives: StrictBool = Field(
+        False,
+        description="L_fm also asks for the original's features where block A's damaged copies are given, as in a "
+        "denoising auto-encoder (Vincent et al. 2008); copies and originals count equally",
+    )
     ssim: Literal["scaled", "released"] = "scaled"
     reconstruction: Literal["mean", "sum"] = "mean"
 
@@ -56,6 +61,11 @@ class LossConfig(Section):
             raise ValueError("cls, fm and im are all false, so nothing would be trained; set at least one to true")
         return self
 
+    @property
+    def copies(self) -> bool:
+        """Whether any term needs the damaged copies of block A."""
+        return self.cls or self.negatives
+
     @model_validator(mode="after")
     def _settings_have_their_term(self) -> Self:
         if self.fm_terms != "cosine":
@@ -64,6 +74,8 @@ class LossConfig(Section):
                 raise ValueError(
                     f"{name} belongs to the cosine distance, but fm_terms is {self.fm_terms}; set loss.fm_terms=cosine"
                 )
+        if self.negatives and not self.fm:
+            raise ValueError("negatives are a part of L_fm, but fm is false; set loss.fm=true or loss.negatives=false")
         return self
 
 

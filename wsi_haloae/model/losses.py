@@ -2,6 +2,10 @@
 
 The reconstruction losses use the originals only. The classification loss uses all views, with the same total weight
 for originals and for damaged copies.
+
+With ``negatives``, half of L_fm is that of the damaged copies: their reconstruction is compared with the features of
+their *originals*, as in a denoising auto-encoder (Vincent et al. 2008, *Extracting and Composing Robust Features with
+Denoising Autoencoders*). The two differ only where the copy was damaged, and there copying its input is wrong.
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ def all_losses(
 ) -> Losses:
     """Losses of a batch at schedule time ``t``; ``damaged`` (B,) is bool, ``images`` (B, 3, s, s) normalised.
 
-    Blocks that are only needed for a term that is left out do not run.
+    The damaged copies of an original follow it. Blocks that are only needed for a term that is left out do not run.
     """
     features = model.features(images)
     reconstruction = model.reconstruct(features)
@@ -43,11 +47,23 @@ def all_losses(
     image, logits = model.decode(reconstruction) if config.cls or config.im else (None, None)
     return Losses(
         cls=classification_loss(logits, damaged) if config.cls and logits is not None else None,
-        fm=feature_loss(model, features[original], reconstruction[original], feature_range, config, t)
-        if config.fm
-        else None,
+        fm=_features_lost(model, features, reconstruction, damaged, feature_range, config, t) if config.fm else None,
         im=image_loss(images[original], image[original], config) if config.im and image is not None else None,
     )
+
+
+def _features_lost(
+    model: HaloAE, features: Tensor, reconstruction: Tensor, damaged: Tensor, feature_range: Tensor,
+    config: LossConfig, t: float,
+) -> Tensor:  # fmt: skip
+    """L_fm of the originals, or with negatives its mean with that of the copies."""
+    originals = features[~damaged]
+    of_originals = feature_loss(model, originals, reconstruction[~damaged], feature_range, config, t)
+    if not config.negatives:
+        return of_originals
+    own = ((~damaged).cumsum(dim=0) - 1)[damaged]  # the last original before each copy
+    of_copies = feature_loss(model, originals[own], reconstruction[damaged], feature_range, config, t)
+    return 0.5 * (of_originals + of_copies)
 
 
 def feature_loss(

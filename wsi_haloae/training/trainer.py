@@ -90,7 +90,7 @@ class Trainer:
             self.job.data.order(settings.seed),
             settings,
             self.total_steps,
-            copies=self.job.config.loss.cls,
+            copies=self.job.config.loss.copies,
             ranks=self._ranks,
         )
         self._losses = self._ranks.share(self._losses)
