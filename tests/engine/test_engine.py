@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tests.model.tiny import TILE, TINY, tiny_checkpoint
+from tests.model.tiny import EVERY_INGREDIENT, TILE, tiny_checkpoint
 from tests.model.variants import VARIANTS, features_of, model
 from wsi_haloae.config import AttentionConfig, load_config
 from wsi_haloae.engine.attention import FusedHaloAttention
@@ -63,11 +63,10 @@ def test_every_variant_gives_the_same_features_and_reconstruction(variant: str, 
         {"map_size": "stretch60"},
         {"attention": {"block_size": 5, "halo_size": 1, "dim_head": 4, "mask": "released"}},
         {"features": {"backbone": "random", "random_width": 0.2}},  # a number of channels that is no multiple of 8
-        {"autoencoder": {**TINY["autoencoder"], "code_rank": 3, "code_dropout": 0.5}},
-        {"attention": {"block_size": 6, "halo_size": 1, "dim_head": 4, "mask_neighbours": 2}},
-        {"recentre": "tile"},
+        *({name: change} for name, change in EVERY_INGREDIENT.items()),
+        EVERY_INGREDIENT,
     ],
-    ids=["stretch60", "released mask", "odd channels", "code of low rank", "masked neighbours", "recentred"],
+    ids=["stretch60", "released mask", "odd channels", *EVERY_INGREDIENT, "every ingredient"],
 )
 def test_other_forms_give_the_same_too(changes: dict[str, Any]) -> None:
     net = unsettled(model("halo", **changes))
