@@ -68,12 +68,11 @@ class LossConfig(Section):
 
     @model_validator(mode="after")
     def _settings_have_their_term(self) -> Self:
-        if self.fm_terms != "cosine":
-            given = {"layer_groups": self.layer_groups is not None, "easy_share": self.easy_share > 0}
-            for name in (name for name, is_given in given.items() if is_given):
-                raise ValueError(
-                    f"{name} belongs to the cosine distance, but fm_terms is {self.fm_terms}; set loss.fm_terms=cosine"
-                )
+        given = [name for name in ("layer_groups", "easy_share") if getattr(self, name)]
+        if given and self.fm_terms != "cosine":
+            raise ValueError(
+                f"{given[0]} belongs to the cosine distance, but fm_terms is {self.fm_terms}; set loss.fm_terms=cosine"
+            )
         if self.negatives and not self.fm:
             raise ValueError("negatives are a part of L_fm, but fm is false; set loss.fm=true or loss.negatives=false")
         return self

@@ -108,13 +108,13 @@ class HaloAttention(nn.Module):
             # The lowest finite number, not -inf: a window whose keys are all masked averages them.
             return logits.masked_fill(valid, torch.finfo(logits.dtype).min)
         if self.masked_radius:
-            valid = valid & ~neighbours(self.block, self.halo, self.masked_radius).to(valid.device)
+            valid = valid & ~neighbours(self.block, self.halo, self.masked_radius, valid.device)
         return logits.masked_fill(~valid, -torch.inf)
 
 
-def neighbours(block: int, halo: int, radius: int) -> Tensor:
+def neighbours(block: int, halo: int, radius: int, device: torch.device | None = None) -> Tensor:
     """Whether a key is at most ``radius`` rows and columns from a query: bool (b*b, w*w), queries by keys."""
-    key, query = torch.arange(block + 2 * halo), torch.arange(block) + halo
+    key, query = torch.arange(block + 2 * halo, device=device), torch.arange(block, device=device) + halo
     close = (key[None, :] - query[:, None]).abs() <= radius  # (b, w)
     both = close[:, None, :, None] & close[None, :, None, :]  # (b, b, w, w)
     return both.flatten(2).flatten(0, 1)
