@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tests.model.tiny import TILE, tiny_checkpoint
+from tests.model.tiny import EVERY_INGREDIENT, TILE, tiny_checkpoint
 from tests.model.variants import VARIANTS, features_of, model
 from wsi_haloae.config import AttentionConfig, load_config
 from wsi_haloae.engine.attention import FusedHaloAttention
 from wsi_haloae.engine.convolution import WIDTH_UNIT, filled_up, folded
 from wsi_haloae.engine.inference import InferenceModel
-from wsi_haloae.model.halo_attention import HaloAttention
+from wsi_haloae.model.halo_attention import HaloAttention, largest_radius
 from wsi_haloae.model.haloae import HaloAE
 
 CPU = torch.device("cpu")
@@ -63,12 +63,14 @@ def test_every_variant_gives_the_same_features_and_reconstruction(variant: str, 
         {"map_size": "stretch60"},
         {"attention": {"block_size": 5, "halo_size": 1, "dim_head": 4, "mask": "released"}},
         {"features": {"backbone": "random", "random_width": 0.2}},  # a number of channels that is no multiple of 8
+        *({name: change} for name, change in EVERY_INGREDIENT.items()),
+        EVERY_INGREDIENT,
     ],
-    ids=["stretch60", "released mask", "odd channels"],
+    ids=["stretch60", "released mask", "odd channels", *EVERY_INGREDIENT, "every ingredient"],
 )
-def test_the_published_forms_give_the_same_too(changes: dict[str, Any]) -> None:
+def test_other_forms_give_the_same_too(changes: dict[str, Any]) -> None:
     net = unsettled(model("halo", **changes))
-    features = features_of(net)
+    features = features_of(net) + torch.randn(2, net.backbone.channels, 1, 1)  # tiles that differ
     assert relative(InferenceModel(net, CPU).reconstruct(features), net.reconstruct(features)) < 1e-4
 
 
@@ -81,12 +83,15 @@ def test_the_published_forms_give_the_same_too(changes: dict[str, Any]) -> None:
     halo=st.integers(0, 3),
     heads=st.integers(1, 4),
     dim_head=st.integers(1, 9),
+    radius=st.integers(0, 4),
 )
 def test_attention_is_the_same_at_any_size(
-    height: int, width: int, block: int, halo: int, heads: int, dim_head: int
+    height: int, width: int, block: int, halo: int, heads: int, dim_head: int, radius: int
 ) -> None:
     torch.manual_seed(0)
-    plain = HaloAttention(6, heads, AttentionConfig(block_size=block, halo_size=halo, dim_head=dim_head))
+    seen = min(radius, max(largest_radius(cells, block, halo) for cells in (height, width)))
+    config = AttentionConfig(block_size=block, halo_size=halo, dim_head=dim_head, mask_neighbours=seen)
+    plain = HaloAttention(6, heads, config)
     x = torch.randn(2, 6, height, width)
     filled = torch.cat((x, torch.zeros(2, 2, height, width)), dim=1)
     fused = FusedHaloAttention(plain)(filled)

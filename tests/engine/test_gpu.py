@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from tests.model.tiny import TILE, tiny_checkpoint
+from tests.model.tiny import EVERY_INGREDIENT, TILE, tiny_checkpoint
 from tests.training.tiles import MemorySource
 from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import InferenceModel, default_precision
@@ -22,10 +24,12 @@ def device(monkeypatch: pytest.MonkeyPatch) -> torch.device:
     return torch.device("cuda")
 
 
-def test_scores_are_those_of_the_cpu(device: torch.device) -> None:
+@pytest.mark.parametrize("changes", [{}, EVERY_INGREDIENT], ids=["plain", "every ingredient"])
+def test_scores_are_those_of_the_cpu(changes: dict[str, Any], device: torch.device) -> None:
     tiles = MemorySource(9).tiles
     on_cpu, on_gpu = (
-        Scorer(tiny_checkpoint(), where, 4, torch.float32).score(tiles) for where in (torch.device("cpu"), device)
+        Scorer(tiny_checkpoint(**changes), where, 4, torch.float32).score(tiles)
+        for where in (torch.device("cpu"), device)
     )
     np.testing.assert_allclose(on_gpu.rules, on_cpu.rules, rtol=1e-3, atol=1e-4)
 

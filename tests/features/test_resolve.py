@@ -39,6 +39,12 @@ def test_four_times_the_channels_double_the_widths() -> None:
     assert after.swin.widths == (1024, 512, 256)
 
 
+def test_the_rank_of_the_code_follows_its_width() -> None:
+    before = load_config("haloae", ["model.autoencoder.code_rank=16"]).model
+    assert suit_widths(before, 4 * 704).autoencoder.code_rank == 32
+    assert suit_widths(before, 1).autoencoder.code_rank == 1
+
+
 def test_swins_widths_still_divide_into_heads() -> None:
     config = load_config("haloae", ["model.block_c=swin"]).model
     after = suit_widths(config, 448)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.integration.conftest import Tiny
+from tests.model.tiny import EVERY_INGREDIENT, tiny_checkpoint
 from wsi_haloae.cli.main import run
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -52,6 +53,14 @@ def test_scores_are_ours_on_tiles_of_a_slide_in_any_number(folder: Path, tiny: T
             z = logits[:, 1].astype(np.float64)
             found = high + (high - low) * np.sign(z) * np.expm1(np.abs(z)) / STEEPNESS
             np.testing.assert_allclose(found, expected[:number], rtol=1e-4, atol=1e-4 * (high - low))
+
+
+def test_a_model_with_every_ingredient_is_the_same_as_a_script() -> None:
+    checkpoint = tiny_checkpoint(**EVERY_INGREDIENT)
+    config = checkpoint.facts.config
+    scoring = config.scoring.model_copy(update={"rule": "combined"})
+    checkpoint = checkpoint.with_facts(config=config.model_copy(update={"scoring": scoring}))
+    assert as_torchscript(checkpoint), "it compares the script with the model itself"
 
 
 def test_the_configuration_passes_wsinfers_own_check(

@@ -19,7 +19,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from tests.model.tiny import TILE, tiny_checkpoint
+from tests.model.tiny import EVERY_INGREDIENT, TILE, tiny_checkpoint
 from wsi_haloae.config import ScoringConfig
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -67,6 +67,35 @@ def test_a_round_trip_keeps_every_output_and_fact(saved: Path) -> None:
     for name, gaussian in before.gaussians.items():
         assert torch.equal(after.gaussians[name].mean, gaussian.mean)
         assert torch.equal(after.gaussians[name].precision, gaussian.precision)
+
+
+def test_a_checkpoint_from_before_the_ingredients_is_what_it_was(saved: Path) -> None:
+    def forget(header: dict[str, Any]) -> None:
+        config = header["config"]
+        for key in ("code_dropout", "code_rank"):
+            del config["model"]["autoencoder"][key]
+        for key in ("layer_groups", "easy_share", "easy_gradient", "negatives"):
+            del config["loss"][key]
+        del config["model"]["attention"]["mask_neighbours"], config["model"]["recentre"]
+
+    expected = Checkpoint.load(saved)
+    rewrite(saved, with_facts(forget))
+    found = Checkpoint.load(saved)
+    assert found.facts == expected.facts
+    features = torch.randn(2, found.model.backbone.channels, 12, 12)
+    with torch.no_grad():
+        assert torch.equal(found.model.reconstruct(features), expected.model.reconstruct(features))
+
+
+def test_a_checkpoint_keeps_every_ingredient(tmp_path: Path) -> None:
+    before = tiny_checkpoint(**EVERY_INGREDIENT)
+    before.save(tmp_path / "model.safetensors")
+    after = Checkpoint.load(tmp_path / "model.safetensors")
+    assert after.facts == before.facts
+    features = torch.randn(2, after.model.backbone.channels, 12, 12)
+    with torch.no_grad():
+        assert torch.equal(after.model.reconstruct(features), before.model.reconstruct(features))
+        assert not torch.allclose(after.model.reconstruct(features), tiny_checkpoint().model.reconstruct(features))
 
 
 @pytest.mark.parametrize(

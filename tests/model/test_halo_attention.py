@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from wsi_haloae.config import AttentionConfig
-from wsi_haloae.model.halo_attention import HaloAttention
+from tests.model.tiny import meta_model
+from wsi_haloae.config import AttentionConfig, load_config
+from wsi_haloae.errors import ConfigError
+from wsi_haloae.model.halo_attention import HaloAttention, largest_radius
 
 
 def per_pixel_reference(attention: HaloAttention, x: torch.Tensor) -> np.ndarray:
@@ -32,6 +34,8 @@ def per_pixel_reference(attention: HaloAttention, x: torch.Tensor) -> np.ndarray
                     logits, values = [], []
                     for key_y in rows:
                         for key_x in columns:
+                            if 0 < attention.masked_radius >= max(abs(key_y - y), abs(key_x - x_)):
+                                continue
                             relative = (
                                 weights["rel_height"][key_y - y + attention.window - 1]
                                 + weights["rel_width"][key_x - x_ + attention.window - 1]
@@ -50,11 +54,14 @@ def make(channels: int = 6, heads: int = 2, **config: object) -> HaloAttention:
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "block", "halo"),
-    [(12, 12, 4, 1), (10, 7, 4, 2), (5, 5, 8, 2), (9, 6, 3, 0), (6, 6, 2, 3)],
+    ("height", "width", "block", "halo", "radius"),
+    [
+        *((12, 12, 4, 1, 0), (10, 7, 4, 2, 0), (5, 5, 8, 2, 0), (9, 6, 3, 0, 0), (6, 6, 2, 3, 0)),
+        *((12, 12, 4, 1, 1), (10, 7, 4, 2, 1), (5, 5, 8, 2, 1), (9, 3, 4, 2, 1), (6, 6, 2, 3, 2)),
+    ],
 )
-def test_equals_the_per_pixel_reference(height: int, width: int, block: int, halo: int) -> None:
-    attention = make(block_size=block, halo_size=halo)
+def test_equals_the_per_pixel_reference(height: int, width: int, block: int, halo: int, radius: int) -> None:
+    attention = make(block_size=block, halo_size=halo, mask_neighbours=radius)
     x = torch.randn(2, 6, height, width)
     np.testing.assert_allclose(attention(x).detach().numpy(), per_pixel_reference(attention, x), rtol=0, atol=1e-5)
 
@@ -113,3 +120,56 @@ def test_the_released_mask_does_what_was_measured_on_the_published_code() -> Non
     assert is_constant.all()
     grads = gradients(attention, 60)
     assert all(grads[name] == 0 for name in ("to_q.weight", "to_k.weight", "rel_height", "rel_width"))
+
+
+@pytest.mark.parametrize("cell", [(0, 0), (0, 8), (8, 8), (4, 5)])
+def test_a_masked_neighbourhood_hides_a_cell_from_those_near_it_and_from_no_others(cell: tuple[int, int]) -> None:
+    attention = make(block_size=9, halo_size=0, mask_neighbours=2)
+    x = torch.randn(1, 6, 9, 9)
+    changed = x.clone()
+    changed[..., cell[0], cell[1]] += 5
+    with torch.no_grad():
+        moved = (attention(changed) - attention(x)).abs().amax(dim=(0, 1)) > 1e-7
+    near = torch.zeros(9, 9, dtype=torch.bool)
+    near[max(0, cell[0] - 2) : cell[0] + 3, max(0, cell[1] - 2) : cell[1] + 3] = True
+    near[cell] = False
+    assert not moved[near].any()
+    near[cell] = True
+    assert moved[~near].all()
+    assert moved[cell], "the cell itself asks another question"
+
+
+def test_gradients_stay_finite_where_blocks_are_padded() -> None:
+    grads = gradients(make(block_size=4, halo_size=2, mask_neighbours=1), 6)
+    assert all(np.isfinite(value) and value > 0 for value in grads.values())
+
+
+@pytest.mark.parametrize(
+    ("cells", "block", "halo"), [(64, 12, 2), (32, 8, 2), (12, 5, 1), (5, 8, 2), (13, 4, 1), (4, 1, 0)]
+)
+def test_the_largest_radius_leaves_each_query_a_key_and_no_larger_one_does(cells: int, block: int, halo: int) -> None:
+    def fewest_keys(radius: int) -> int:
+        keys = []
+        for y in range(cells):
+            start = y // block * block
+            seen = range(max(0, start - halo), min(cells, start + block + halo))
+            keys.append(sum(abs(key - y) > radius for key in seen))
+        return min(keys)  # a query in the worst row and column sees none if both are 0
+
+    largest = largest_radius(cells, block, halo)
+    assert largest == 0 or fewest_keys(largest) > 0
+    assert fewest_keys(largest + 1) == 0
+
+
+def test_a_radius_that_leaves_a_query_no_key_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"mask_neighbours 8 hides every key.*choose at most 7"):
+        load_config("haloae", ["model.attention.mask_neighbours=8"])
+    with pytest.raises(ConfigError, match=r"set model\.attention\.mask=correct"):
+        load_config("haloae-as-released", ["model.attention.mask_neighbours=1"])
+    assert largest_radius(64, 12, 2) == 2, "the last block has 4 of 12 cells"
+    meta_model("haloae", "model.attention.mask_neighbours=2")
+    with pytest.raises(ConfigError, match=r"64 x 64 cells.*Choose at most 2, or a block_size that divides 64"):
+        meta_model("haloae", "model.attention.mask_neighbours=3")
+    assert largest_radius(60, 12, 2) > 2
+    meta_model("haloae", "model.attention.mask_neighbours=3", "model.map_size=stretch60")
+    meta_model("haloae", "model.attention.mask_neighbours=3", "model.block_c=residual_cnn")

@@ -214,6 +214,19 @@ def test_reconstruction_losses_see_the_originals_alone(form: str) -> None:
     assert changed.im != before.im
 
 
+def test_negatives_ask_for_the_originals_features_where_copies_were_given() -> None:
+    images, ranges, model = torch.randn(6, 3, 16, 16), torch.ones(5), Stub()
+    config = LossConfig(cls=False, im=False, negatives=True)
+    expected = 0.0
+    for view, original in enumerate((0, 0, 0, 3, 3, 3)):
+        weight = 1 / 8 if view in (1, 2, 4, 5) else 1 / 4
+        pair = model.given[original][None], model.reconstruction[view][None]
+        expected += weight * float(feature_loss(model, *pair, ranges, config))
+    assert float(all_losses(model, images, DAMAGED, ranges, config).fm) == pytest.approx(expected, rel=1e-5)
+    model.given[DAMAGED] += 10
+    assert float(all_losses(model, images, DAMAGED, ranges, config).fm) == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_term_that_is_left_out_is_none_and_its_blocks_do_not_run() -> None:
     images, ranges, model = torch.randn(6, 3, 16, 16), torch.ones(5), Stub()
     whole = all_losses(model, images, DAMAGED, ranges, LossConfig())

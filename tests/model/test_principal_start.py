@@ -39,6 +39,7 @@ def by_pca(x: Tensor, axes: PrincipalAxes, kept: int) -> Tensor:
         ("model.block_c=residual_cnn",),
         ("model.autoencoder.head_width=64",),  # wider than the features
         ("model.autoencoder.head_kernel=5",),
+        ("model.autoencoder.code_rank=12",),
     ],
 )
 @torch.no_grad()
@@ -49,7 +50,7 @@ def test_block_c_starts_as_the_pca_of_its_narrowest_width(settings: tuple[str, .
     axes = PrincipalAxes.fit([x[:1], x[1:]])
     assert axes is not None
     kept = start_at_principal_axes(encoder, decoder, axes)
-    assert kept == 32
+    assert kept == (12 if "model.autoencoder.code_rank=12" in settings else 32)
     expected = by_pca(x, axes, kept)
     left, total = (x - expected).square().mean(), x.var()
     assert left < 0.2 * total
@@ -60,10 +61,11 @@ def test_block_c_starts_as_the_pca_of_its_narrowest_width(settings: tuple[str, .
         assert (found - expected).square().mean() < 0.02 * left
 
 
-def test_every_weight_can_still_learn() -> None:
+@pytest.mark.parametrize("settings", [(), ("model.autoencoder.code_rank=12",)])
+def test_every_weight_can_still_learn(settings: tuple[str, ...]) -> None:
     """Silent bodies and skipped channels wake with the first steps."""
     torch.manual_seed(0)
-    encoder, decoder = build_block_c(load_config("haloae-small").model, CHANNELS, 16)
+    encoder, decoder = build_block_c(load_config("haloae-small", settings).model, CHANNELS, 16)
     x = features()
     axes = PrincipalAxes.fit([x])
     assert axes is not None
@@ -92,6 +94,21 @@ def test_main_directions_are_numpys(seed: int) -> None:
     np.testing.assert_allclose(axes.mean, cells.mean(axis=0), rtol=1e-9)
     np.testing.assert_allclose(axes.variances, values[::-1], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(np.abs(axes.directions.numpy() @ vectors[:, ::-1]), np.eye(4), atol=1e-4)
+
+
+@torch.no_grad()
+def test_noise_on_the_code_costs_the_pca_what_it_drops() -> None:
+    """About the mean: dropout to 0 would add 36 times as much, because components are raised by six deviations."""
+    torch.manual_seed(0)
+    settings = ("model.autoencoder.code_dropout=0.2",)
+    encoder, decoder = build_block_c(load_config("haloae-small", settings).model, CHANNELS, 16)
+    x = features()
+    axes = PrincipalAxes.fit([x])
+    assert axes is not None
+    kept = start_at_principal_axes(encoder, decoder, axes)
+    error = (decoder(encoder(x)) - by_pca(x, axes, kept)).square().mean()
+    passed = axes.variances[:kept].sum() / CHANNELS
+    assert float(error / passed) == pytest.approx(0.2 / 0.8, rel=0.3)
 
 
 def test_without_cells_there_are_no_axes() -> None:

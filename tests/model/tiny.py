@@ -48,14 +48,22 @@ def tiny_config(**training: Any) -> Config:
     return Config.model_validate({"model": TINY, "training": {**settings, **training}})
 
 
-def tiny_model(seed: int = 0, tile_size: int = TILE) -> HaloAE:
+def tiny_model(seed: int = 0, tile_size: int = TILE, **changes: Any) -> HaloAE:
     torch.manual_seed(seed)
-    return HaloAE(ModelConfig.model_validate(TINY), tile_size)
+    return HaloAE(ModelConfig.model_validate({**TINY, **changes}), tile_size)
 
 
-def tiny_checkpoint(seed: int = 0) -> Checkpoint:
+EVERY_INGREDIENT: dict[str, Any] = {
+    "attention": {"block_size": 6, "halo_size": 1, "dim_head": 4, "mask_neighbours": 2},
+    "autoencoder": {**TINY["autoencoder"], "code_rank": 3, "code_dropout": 0.5},
+    "recentre": "tile",
+}
+"""Changes of the model: everything that is to keep block C from copying."""
+
+
+def tiny_checkpoint(seed: int = 0, **changes: Any) -> Checkpoint:
     """With statistics that differ in every number, so that swapping any of them is seen."""
-    model = tiny_model(seed).eval()
+    model = tiny_model(seed, **changes).eval()
     channels = model.backbone.channels
     torch.manual_seed(seed + 1)
     model.standardise.fit(torch.rand(channels), torch.rand(channels) + 0.5, model.backbone.layer_channels, 0.1)
@@ -64,7 +72,7 @@ def tiny_checkpoint(seed: int = 0) -> Checkpoint:
             part.running_mean.uniform_(-0.5, 0.5)
             part.running_var.uniform_(0.5, 2)
     facts = CheckpointFacts(
-        config=tiny_config(),
+        config=tiny_config().model_copy(update={"model": model.config}),
         tile_size=TILE,
         mpp=0.5,
         display_range=(0.25, 4.0),

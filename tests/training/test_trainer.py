@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.model.tiny import tiny_config, tiny_model
+from tests.model.tiny import TILE, TINY, tiny_config, tiny_model
 from tests.training.tiles import MemorySource
 from wsi_haloae.config import Config, LossConfig
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.features.preprocessing import normalise, to_unit
+from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.losses import all_losses, feature_loss
 from wsi_haloae.model.weighting import ews_weights
 from wsi_haloae.progress import Reporter
@@ -33,7 +34,8 @@ class KilledError(Exception):
 
 
 def trainer(folder: Path, config: Config, source: MemorySource | None = None, identity: str = "same") -> Trainer:
-    model = tiny_model()
+    torch.manual_seed(0)
+    model = HaloAE(config.model, TILE)
     data = TrainingData(source or MemorySource(), TRAIN, VALIDATION)
     job = TrainingJob(config, data, folder, identity, torch.device("cpu"))
     return Trainer(job, model, torch.ones(model.backbone.channels), job.device)
@@ -102,6 +104,20 @@ def test_a_killed_and_resumed_training_gives_the_same_bits(
     assert same(resumed, whole)
     repeated = 7 - step // 3 * 3
     assert sum(number in TRAIN for number in source.seen) == 2 * repeated, "only what was not saved is done again"
+
+
+def test_noise_on_the_code_is_the_same_after_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noised = {**TINY, "autoencoder": {**TINY["autoencoder"], "code_dropout": 0.5}}
+    config = Config.model_validate({**tiny_config(steps=7).model_dump(), "model": noised})
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole = trainer(tmp_path / "whole", config)
+    expected = whole.fit(QUIET)
+    kill_at(trainer(tmp_path / "killed", config), 4, monkeypatch)
+    resumed = trainer(tmp_path / "killed", config)
+    torch.manual_seed(99)
+    assert resumed.fit(QUIET) == expected
+    assert same(resumed, whole)
 
 
 def test_the_saved_state_leaves_the_frozen_features_out(tmp_path: Path) -> None:
@@ -310,6 +326,20 @@ def test_losses_that_are_left_out_leave_their_blocks_untouched(terms: tuple[bool
     assert any(name.startswith("decoder.") for name in moved)
     assert any(name.startswith("image_decoder.") for name in moved) == (cls or im)
     assert any(name.startswith("classifier.") for name in moved) == cls
+
+
+def test_negatives_bring_copies_where_nothing_else_needs_them(tmp_path: Path) -> None:
+    alone = {"cls": False, "im": False, "fm_terms": "cosine", "easy_share": 0.9}
+    losses = []
+    for negatives in (False, True):
+        folder = tmp_path / str(negatives)
+        folder.mkdir()
+        config = with_losses(**alone, negatives=negatives)
+        config = config.model_copy(update={"training": config.training.model_copy(update={"steps": 2})})
+        record = trainer(folder, config).fit(QUIET)[-1]
+        losses.append(record.loss_fm)
+        assert np.isfinite(record.validation_fm)
+    assert losses[0] != losses[1]
 
 
 def test_without_the_feature_loss_the_last_weights_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,9 +40,9 @@ class BaselineScores:
 
 
 def code_width(checkpoint: Checkpoint) -> int:
-    """Channels of block C's code. PCA gets as many components, so that both compress equally."""
-    stage = checkpoint.facts.config.model.autoencoder.encoder[-1]
-    return stage.out or checkpoint.model.backbone.channels
+    """Numbers per cell of block C's code. PCA gets as many components, so that both compress equally."""
+    config = checkpoint.facts.config.model.autoencoder
+    return config.code_rank or config.encoder[-1].out or checkpoint.model.backbone.channels
 
 
 def has_comparable_pca(checkpoint: Checkpoint) -> bool:

@@ -22,9 +22,9 @@ class FeaturesConfig(Section):
 
     backbone: str = Field(
         "vgg19",
-        description="vgg19, vgg16, densenet121, random (a narrow VGG19), timm:NAME (a network of timm), an encoder such "
-        "as uni2-h (its settings are filled in; docs/encoders.md), or pixels (no network: the image itself, 4 x 4 "
-        "pixels per cell, for block C alone, AE-L2 and AE-SSIM)",
+        description="vgg19, vgg16, densenet121, random (a narrow VGG19), timm:NAME (a network of timm), an encoder as "
+        "uni2-h (its settings are filled in; docs/encoders.md), or pixels (no network: the image itself, 4 x 4 pixels "
+        "per cell, for block C alone, AE-L2 and AE-SSIM)",
     )
     layers: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None,
@@ -133,6 +133,31 @@ class AttentionConfig(Section):
     halo_size: int = Field(2, ge=0, le=1 << 10)
     dim_head: Width = 16
     mask: Literal["correct", "released"] = "correct"
+    mask_neighbours: int = Field(
+        0,
+        ge=0,
+        le=1 << 10,
+        description="a query does not see itself, nor keys up to this many rows and columns away, as in UniAD "
+        "(arXiv 2206.03687); 0: it sees all",
+    )
+
+    @model_validator(mode="after")
+    def _a_query_sees_something(self) -> Self:
+        if not self.mask_neighbours:
+            return self
+        if self.mask == "released":
+            raise ValueError(
+                "mask released is what the published code does, which sees no key of the image at all; mask_neighbours "
+                f"{self.mask_neighbours} has nothing to add: set model.attention.mask=correct"
+            )
+        largest = self.halo_size + self.block_size // 2 - 1
+        if self.mask_neighbours > largest:
+            raise ValueError(
+                f"mask_neighbours {self.mask_neighbours} hides every key from a query in the middle of its block "
+                f"(block_size {self.block_size}, halo_size {self.halo_size}); choose at most {largest}, or a larger "
+                "halo_size"
+            )
+        return self
 
 
 class StageConfig(Section):
@@ -162,6 +187,18 @@ class AutoEncoderConfig(Section):
         "(Goyal et al. 2017); principal: also, the shortcuts pass on the features' principal components, so that "
         "training starts from PCA",
     )
+    code_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the code's numbers that each training step drops, as in Dinomaly (arXiv 2405.14325), so "
+        "that the decoder learns what usually goes together and not to copy; 0: none",
+    )
+    code_rank: Width | None = Field(
+        None,
+        description="most numbers per cell that pass from encoder to decoder, through two linear layers, as in "
+        "ShortcutBreaker (arXiv 2510.18342); null: as many as the code has channels",
+    )
     head_width: Width = 234
     head_kernel: Side = 5
     encoder: tuple[StageConfig, ...] = (
@@ -185,6 +222,16 @@ class AutoEncoderConfig(Section):
                 raise ValueError(f"kernel size {kernel} is even; use an odd one, so that the map keeps its size")
         if not self.encoder or not self.decoder or self.decoder[-1].out is not None:
             raise ValueError("the last decoder stage must have 'out: null' (as many channels as the features)")
+        return self
+
+    @model_validator(mode="after")
+    def _rank_is_a_bottleneck(self) -> Self:
+        code = self.encoder[-1].out
+        if self.code_rank is not None and code is not None and self.code_rank > code:
+            raise ValueError(
+                f"code_rank {self.code_rank} is more than the {code} channels of the code, so it would hold nothing "
+                f"back; choose at most {code}, or null"
+            )
         return self
 
 
@@ -228,12 +275,22 @@ class ModelConfig(Section):
         description="halo: the paper's; residual_cnn: the same without attention; dfr_cnn: the 1x1 convolutions of "
         "DFR; swin: Swin transformer blocks; bergmann: the auto-encoder of AE-L2 and AE-SSIM",
     )
+    recentre: Literal["none", "tile"] = Field(
+        "none",
+        description="tile: block C is given each tile's features without their mean over the tile, which is added to "
+        "its output, so that a stain or scanner that shifts whole tiles need not be learned",
+    )
     features: FeaturesConfig = FeaturesConfig()
     attention: AttentionConfig = AttentionConfig()
     autoencoder: AutoEncoderConfig = AutoEncoderConfig()
     swin: SwinConfig = SwinConfig()
     image_decoder: ImageDecoderConfig = ImageDecoderConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+
+    @property
+    def signed(self) -> bool:
+        """Whether what block C reconstructs can be negative."""
+        return self.features.signed or self.recentre != "none"
 
     @model_validator(mode="after")
     def _block_c_fits(self) -> Self:
@@ -246,5 +303,16 @@ class ModelConfig(Section):
             raise ValueError(
                 f"map_size stretch60 needs the head of the HaloNet (without padding), and block_c {self.block_c} has "
                 "no such head; set model.map_size=same"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _code_is_the_halonets(self) -> Self:
+        given = [name for name in ("code_dropout", "code_rank") if getattr(self.autoencoder, name)]
+        if given and self.block_c not in {"halo", "residual_cnn"}:
+            off = "0" if given[0] == "code_dropout" else "null"
+            raise ValueError(
+                f"model.autoencoder.{given[0]} changes the HaloNet's code, and block_c {self.block_c} has another one; "
+                f"set model.autoencoder.{given[0]}={off}, or model.block_c=halo"
             )
         return self

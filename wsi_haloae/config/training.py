@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
 from wsi_haloae.config.section import Count, Section, Seed, Width
+
+Layer = Annotated[int, Field(ge=0, le=1 << 10)]
+"""Number of a feature layer."""
 
 
 class LossConfig(Section):
@@ -14,7 +17,7 @@ class LossConfig(Section):
 
     ``cls``, ``fm`` and ``im`` switch a term on or off (paper, Table 3); the weights of the terms that are on sum to 1.
     ``weighting`` is the evolving scheme (``ews``), equal weights, or learned uncertainties (Kendall et al. 2018).
-    ``fm_terms`` can reduce L_fm to one of its two halves (AE-L2, AE-SSIM).
+    ``fm_terms`` can reduce L_fm to one of its two halves (AE-L2, AE-SSIM), or replace it (``cosine``).
 
     ``reconstruction: sum`` adds the losses over the positions of the feature map, as equation 2 of the paper is
     written; ``mean`` averages them, as the published code does. Averaged, their gradient is 10 to 600 times weaker than
@@ -25,7 +28,30 @@ class LossConfig(Section):
     fm: StrictBool = True
     im: StrictBool = True
     weighting: Literal["ews", "equal", "uncertainty"] = "ews"
-    fm_terms: Literal["both", "mse", "ssim"] = "both"
+    fm_terms: Literal["both", "mse", "ssim", "cosine"] = Field(
+        "both",
+        description="L_fm: both, mse + (1 - SSIM), as in the paper; one of the two; or cosine, the cosine distance by "
+        "layer_groups, as in Dinomaly (arXiv 2405.14325)",
+    )
+    layer_groups: tuple[Annotated[tuple[Layer, ...], Field(min_length=1)], ...] | None = Field(
+        None,
+        min_length=1,
+        description="cosine: numbers of the feature layers, from 0, that are compared together, e.g. [[0, 1], [2, 3]]; "
+        "null: each alone",
+    )
+    easy_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="cosine: share of the cells, those rebuilt best, whose gradient is damped, so that they are not "
+        "copied to the last digit; it rises during the first tenth of the schedule. Dinomaly: 0.9. 0: none",
+    )
+    easy_gradient: float = Field(0.1, ge=0, le=1, description="cosine: what is left of the gradient of such a cell")
+    negatives: StrictBool = Field(
+        False,
+        description="L_fm also asks for the original's features where block A's damaged copies are given, as in a "
+        "denoising auto-encoder (Vincent et al. 2008); copies and originals count equally",
+    )
     ssim: Literal["scaled", "released"] = "scaled"
     reconstruction: Literal["mean", "sum"] = "mean"
 
@@ -33,6 +59,22 @@ class LossConfig(Section):
     def _something_is_left(self) -> Self:
         if not (self.cls or self.fm or self.im):
             raise ValueError("cls, fm and im are all false, so nothing would be trained; set at least one to true")
+        return self
+
+    @property
+    def copies(self) -> bool:
+        """Whether any term needs the damaged copies of block A."""
+        return self.cls or self.negatives
+
+    @model_validator(mode="after")
+    def _settings_have_their_term(self) -> Self:
+        given = [name for name in ("layer_groups", "easy_share") if getattr(self, name)]
+        if given and self.fm_terms != "cosine":
+            raise ValueError(
+                f"{given[0]} belongs to the cosine distance, but fm_terms is {self.fm_terms}; set loss.fm_terms=cosine"
+            )
+        if self.negatives and not self.fm:
+            raise ValueError("negatives are a part of L_fm, but fm is false; set loss.fm=true or loss.negatives=false")
         return self
 
 

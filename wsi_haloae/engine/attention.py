@@ -6,7 +6,8 @@ parts depend only on the query and on the key's row or column, so they can be wr
     query   q (d)    q.rel_h, one per row (w)    q.rel_w, one per column (w)    1
     key     k (d)    1 in its own row, else 0    1 in its own column, else 0    0, or `OUTSIDE`
 
-Every tensor of logits is written only once, and fused kernels need no bias tensor. Status: equal to
+Every tensor of logits is written only once, and fused kernels need no bias tensor. Only ``mask_neighbours`` needs one,
+the same for every window, because it depends on row and column together. Status: equal to
 `model.halo_attention.HaloAttention`, which the tests compare with a per-pixel float64 reference.
 """
 
@@ -17,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsi_haloae.engine.convolution import folded, stacked
-from wsi_haloae.model.halo_attention import HaloAttention
+from wsi_haloae.model.halo_attention import HaloAttention, neighbours
 
 CACHE_BYTES = 2 << 20
 """Bytes of logits to compute at a time: all at once would go out to memory and back three times."""
 OUTSIDE = -1e30
-"""The logit of a key outside the image: finite, because 0 x infinity is NaN; its share is exactly 0."""
+"""The logit of a key that is masked: finite, because 0 x infinity is NaN; its share is exactly 0."""
 
 
 class FusedHaloAttention(nn.Module):
@@ -31,6 +32,7 @@ class FusedHaloAttention(nn.Module):
     rel_height: Tensor
     rel_width: Tensor
     places: Tensor
+    hidden: Tensor | None
 
     def __init__(self, plain: HaloAttention) -> None:
         super().__init__()
@@ -50,6 +52,9 @@ class FusedHaloAttention(nn.Module):
         rows = one_hot.repeat_interleave(self.window, dim=0)  # (w*w, w)
         self.register_buffer("places", torch.cat((rows, one_hot.repeat(self.window, 1)), dim=1))  # (w*w, 2w)
 
+        near = neighbours(self.block, self.halo, plain.masked_radius) if plain.masked_radius else None
+        self.register_buffer("hidden", None if near is None else OUTSIDE * near.float())  # (b*b, w*w)
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, C, h, w)."""
         height, width = x.shape[-2:]
@@ -60,7 +65,7 @@ class FusedHaloAttention(nn.Module):
         outside = F.pad(torch.zeros_like(x[:1, :1]), around, value=OUTSIDE)
         key = self._keys(self._windows(F.pad(k, around), self.dim_head), self._windows(outside, 1))
         values = self._windows(F.pad(v, around), self.dim_head)
-        blocks = _attend(query, key, values)  # (B, heads, ny*nx, b*b, d)
+        blocks = _attend(query, key, values, self.hidden)  # (B, heads, ny*nx, b*b, d)
         out: Tensor = self.project(self._unblock(blocks, height + pad_y, width + pad_x))
         return out[..., :height, :width]
 
@@ -94,15 +99,21 @@ class FusedHaloAttention(nn.Module):
         return x.permute(0, 1, 6, 2, 4, 3, 5).reshape(len(blocks), -1, height, width)
 
 
-def _attend(query: Tensor, key: Tensor, values: Tensor) -> Tensor:
-    """softmax(query key') values over the last two dimensions; the scale is in the query already."""
+def _attend(query: Tensor, key: Tensor, values: Tensor, hidden: Tensor | None) -> Tensor:
+    """softmax(query key' + hidden) values over the last two dimensions; the scale is in the query already."""
     if query.is_cuda:
-        return F.scaled_dot_product_attention(query, key, values, scale=1.0)
+        return F.scaled_dot_product_attention(query, key, values, attn_mask=hidden, scale=1.0)
     # The CPU's fused kernel needs values as wide as keys. Plain products, a few windows at a time, are faster.
     leading = query.shape[:-2]
     query, key, values = (part.reshape(-1, *part.shape[-2:]) for part in (query, key, values))
     logits_bytes = query.shape[1] * key.shape[1] * query.element_size()
     at_once = max(1, CACHE_BYTES // logits_bytes)
     parts = zip(*(torch.split(part, at_once) for part in (query, key, values)), strict=True)
-    attended = torch.cat([(q @ k.transpose(1, 2)).softmax(dim=-1) @ v for q, k, v in parts])
+    attended = torch.cat([_logits(q, k, hidden).softmax(dim=-1) @ v for q, k, v in parts])
     return attended.view(*leading, *attended.shape[1:])
+
+
+def _logits(query: Tensor, key: Tensor, hidden: Tensor | None) -> Tensor:
+    if hidden is None:
+        return query @ key.transpose(1, 2)
+    return torch.baddbmm(hidden, query, key.transpose(1, 2))

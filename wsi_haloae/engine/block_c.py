@@ -46,7 +46,7 @@ def for_scoring(part: nn.Module) -> nn.Module:
     """
     if isinstance(part, HaloEncoder | HaloDecoder) and not _masked_as_released(part):
         stages = [Bottleneck(stage) for stage in part.stages if isinstance(stage, EncoderStage | DecoderStage)]
-        return nn.Sequential(*_head(part), *stages)
+        return nn.Sequential(*_head(part), *stages, *_code(part))
     if isinstance(part, nn.Sequential):
         return _without_norms(copy.deepcopy(part))
     return copy.deepcopy(part)
@@ -57,6 +57,12 @@ def _head(part: HaloEncoder | HaloDecoder) -> list[nn.Module]:
         return []
     conv, norm, _ = part.head
     return [folded(_conv(conv), _norm(norm)), nn.ReLU(inplace=True)]
+
+
+def _code(part: HaloEncoder | HaloDecoder) -> list[nn.Module]:
+    """The code's linear layers, if it has any; its noise is for training alone."""
+    layers = (part.code.narrow, part.code.widen) if isinstance(part, HaloEncoder) else ()
+    return [folded(layer, None) for layer in layers if isinstance(layer, nn.Conv2d)]
 
 
 def _masked_as_released(part: nn.Module) -> bool:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from wsi_haloae.engine import block_b, block_c
 from wsi_haloae.engine.replay import Replayed
 from wsi_haloae.model.haloae import HaloAE, stretched
+from wsi_haloae.model.recentre import around_centre
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -70,6 +71,9 @@ class InferenceModel(nn.Module):
         return standardised
 
     def _block_c(self, features: Tensor) -> Tensor:
+        return around_centre(self._autoencode, features, self.config.recentre)
+
+    def _autoencode(self, features: Tensor) -> Tensor:
         features = features.to(self._dtype)
         missing = self._filled_up - self._channels
         filled = F.pad(features, (0, 0, 0, 0, 0, missing)) if missing else features

@@ -51,6 +51,7 @@ def _suit_autoencoder(config: AutoEncoderConfig, factor: float) -> AutoEncoderCo
         update={
             "made_for": None,
             "head_width": _scaled(config.head_width, factor),
+            "code_rank": None if config.code_rank is None else _scaled(config.code_rank, factor),
             "encoder": tuple(_suit_stage(stage, factor) for stage in config.encoder),
             "decoder": tuple(_suit_stage(stage, factor) for stage in config.decoder),
         }

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from wsi_haloae.config import ModelConfig
+from wsi_haloae.config import AttentionConfig, ModelConfig
+from wsi_haloae.errors import ConfigError
 from wsi_haloae.model.bergmann import bergmann
 from wsi_haloae.model.dfr_cnn import dfr_cnn
+from wsi_haloae.model.halo_attention import largest_radius
 from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.swin import swin
 
@@ -29,14 +31,26 @@ def build_block_c(config: ModelConfig, channels: int, map_size: int) -> tuple[nn
         case "bergmann":
             return bergmann(channels, map_size)
         case "halo" | "residual_cnn":
-            return _halonet(config, channels)
+            return _halonet(config, channels, map_size)
 
 
-def _halonet(config: ModelConfig, channels: int) -> tuple[nn.Module, nn.Module]:
-    attention = config.attention if config.block_c == "halo" else None
-    encoder = HaloEncoder(channels, config.autoencoder, attention, same_size=config.map_size == "same")
-    decoder = HaloDecoder(encoder.code_channels, channels, config.autoencoder, attention, signed=config.features.signed)
+def _halonet(config: ModelConfig, channels: int, map_size: int) -> tuple[nn.Module, nn.Module]:
+    attention, same_size = config.attention if config.block_c == "halo" else None, config.map_size == "same"
+    if attention is not None:
+        _require_keys(attention, map_size if same_size else map_size - config.autoencoder.head_kernel + 1)
+    encoder = HaloEncoder(channels, config.autoencoder, attention, same_size=same_size)
+    decoder = HaloDecoder(encoder.code_channels, channels, config.autoencoder, attention, signed=config.signed)
     return encoder, decoder
+
+
+def _require_keys(config: AttentionConfig, cells: int) -> None:
+    largest = largest_radius(cells, config.block_size, config.halo_size)
+    if config.mask_neighbours > largest:
+        raise ConfigError(
+            f"model.attention.mask_neighbours is {config.mask_neighbours}, which hides every key from some queries on "
+            f"a map of {cells} x {cells} cells (block_size {config.block_size}, halo_size {config.halo_size}; the last "
+            f"block may be cut off). Choose at most {largest}, or a block_size that divides {cells}."
+        )
 
 
 def _code_width(config: ModelConfig, channels: int) -> int:

@@ -6,6 +6,11 @@ Vaswani et al. 2021, *Scaling Local Self-Attention for Parameter Efficient Visua
 The published HaloAE inverts the padding mask: real keys are masked and keys outside the image are kept, so no block
 sees its own input. Here keys outside the image get -inf; ``mask: released`` keeps the published behaviour for
 comparison (docs/decisions/0001-attention-mask.md).
+
+``mask_neighbours`` hides a query's own neighbourhood from it (You et al. 2022, *A Unified Model for Multi-class Anomaly
+Detection*, UniAD, arXiv 2206.03687), so that it must be inferred from what lies around. That holds for the attention
+alone. UniAD has no convolutions; here, the convolutions before and after the attention and the shortcut around it pass
+a cell's own values on as before.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ class HaloAttention(nn.Module):
         self.block, self.halo = config.block_size, config.halo_size
         self.window = self.block + 2 * self.halo
         self.released_mask = config.mask == "released"
+        self.masked_radius = config.mask_neighbours
         inner = heads * config.dim_head
         self.to_q = nn.Conv2d(channels, inner, 1, bias=False)
         self.to_k = nn.Conv2d(channels, inner, 1, bias=False)
@@ -101,4 +107,27 @@ class HaloAttention(nn.Module):
         if self.released_mask:
             # The lowest finite number, not -inf: a window whose keys are all masked averages them.
             return logits.masked_fill(valid, torch.finfo(logits.dtype).min)
+        if self.masked_radius:
+            valid = valid & ~neighbours(self.block, self.halo, self.masked_radius, valid.device)
         return logits.masked_fill(~valid, -torch.inf)
+
+
+def neighbours(block: int, halo: int, radius: int, device: torch.device | None = None) -> Tensor:
+    """Whether a key is at most ``radius`` rows and columns from a query: bool (b*b, w*w), queries by keys."""
+    key, query = torch.arange(block + 2 * halo, device=device), torch.arange(block, device=device) + halo
+    close = (key[None, :] - query[:, None]).abs() <= radius  # (b, w)
+    both = close[:, None, :, None] & close[None, :, None, :]  # (b, b, w, w)
+    return both.flatten(2).flatten(0, 1)
+
+
+def largest_radius(cells: int, block: int, halo: int) -> int:
+    """The largest ``mask_neighbours`` that leaves each query a key, on a map of ``cells`` x ``cells``.
+
+    The last block of a row may have few cells, and the image none beyond them: its queries see the least.
+    """
+    furthest = []
+    for query in range(cells):
+        start = query // block * block
+        first, last = max(0, start - halo), min(cells, start + block + halo) - 1
+        furthest.append(max(query - first, last - query))
+    return max(0, min(furthest) - 1)

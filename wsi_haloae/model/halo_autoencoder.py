@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from wsi_haloae.config import AttentionConfig, AutoEncoderConfig, StageConfig
+from wsi_haloae.model.code import Code
 from wsi_haloae.model.halo_attention import HaloAttention
 
 
@@ -78,10 +79,11 @@ class HaloEncoder(nn.Module):
             for one in stages:
                 one.start_as_shortcut()
         self.code_channels = width
+        self.code = Code(width, config.code_dropout, config.code_rank)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, m, m) -> (B, code_channels, k, k)."""
-        code: Tensor = self.stages(self.head(features))
+        code: Tensor = self.code(self.stages(self.head(features)))
         return code
 
 

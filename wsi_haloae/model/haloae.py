@@ -23,6 +23,7 @@ from wsi_haloae.features.preprocessing import TILE_MULTIPLE
 from wsi_haloae.model.bergmann import IMAGE_MULTIPLE
 from wsi_haloae.model.block_c import build_block_c
 from wsi_haloae.model.image_decoder import Classifier, ImageDecoder
+from wsi_haloae.model.recentre import around_centre
 from wsi_haloae.model.ssim import WINDOW
 from wsi_haloae.model.standardise import Standardise
 from wsi_haloae.model.swin import SwinStages
@@ -98,6 +99,9 @@ class HaloAE(nn.Module):
 
     def reconstruct(self, features: Tensor) -> Tensor:
         """Block C: features (B, C, m, m) -> their reconstruction (B, C, m, m)."""
+        return around_centre(self._block_c, features, self.config.recentre)
+
+    def _block_c(self, features: Tensor) -> Tensor:
         return stretched(self.decoder(self.encoder(features)), features)
 
     def decode(self, reconstruction: Tensor) -> tuple[Tensor, Tensor]:

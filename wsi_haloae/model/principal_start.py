@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wsi_haloae.errors import ConfigError
+from wsi_haloae.model.code import Code
 from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.principal_axes import PrincipalAxes
 
@@ -44,13 +45,12 @@ def start_at_principal_axes(encoder: HaloEncoder, decoder: HaloDecoder, axes: Pr
     centre = head.kernel_size[0] // 2
     head.weight[:kept, :, centre, centre] = (directions / scale[:, None]).to(head.weight)
     _whiten(norm, (directions @ axes.mean) / scale, kept)
-    for stage in stages[:-1]:
-        if isinstance(stage.shortcut, nn.Identity):
-            continue
-        weight, norm = _shortcut(stage.shortcut)  # (in, out) or (out, in)
-        kept = min(kept, norm.num_features)
-        weight[:kept] = torch.eye(*weight[:kept].shape)
-        _whiten(norm, torch.full((kept,), LIFT), kept)
+    depth = len(encoder.stages)
+    for stage in stages[:depth]:
+        kept = _pass_on(stage.shortcut, kept)
+    kept = _pass_through(encoder.code, kept)
+    for stage in stages[depth:-1]:
+        kept = _pass_on(stage.shortcut, kept)
     weight, norm = _shortcut(stages[-1].shortcut)  # (C, width)
     assert norm.running_mean is not None and norm.running_var is not None
     loadings = axes.directions[:kept].T * axes.variances[:kept].sqrt()  # (C, kept)
@@ -61,6 +61,32 @@ def start_at_principal_axes(encoder: HaloEncoder, decoder: HaloDecoder, axes: Pr
     norm.bias.copy_(axes.mean)
     norm.running_mean.copy_(LIFT * loadings.sum(dim=1))
     norm.running_var.copy_(spread)
+    return kept
+
+
+def _pass_on(shortcut: nn.Module, kept: int) -> int:
+    """Let the first ``kept`` channels through a shortcut; returns how many its width allows."""
+    if isinstance(shortcut, nn.Identity):
+        return kept
+    weight, norm = _shortcut(shortcut)  # (out, in)
+    kept = min(kept, norm.num_features)
+    weight[:kept] = torch.eye(*weight[:kept].shape)
+    _whiten(norm, torch.full((kept,), LIFT), kept)
+    return kept
+
+
+def _pass_through(code: Code, kept: int) -> int:
+    """The same for the linear layers of a code of low rank.
+
+    Further channels are sums of those that pass, with positive weights: below 0, the next ReLU would silence them.
+    """
+    if not (isinstance(code.narrow, nn.Conv2d) and isinstance(code.widen, nn.Conv2d)):
+        return kept
+    kept = min(kept, code.narrow.out_channels)
+    narrow, widen = code.narrow.weight[:, :, 0, 0], code.widen.weight[:, :, 0, 0]
+    narrow[:kept] = torch.eye(*narrow[:kept].shape)
+    widen.abs_()
+    widen[:kept] = torch.eye(*widen[:kept].shape)
     return kept
 
 

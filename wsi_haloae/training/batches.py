@@ -23,7 +23,7 @@ class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
     """Batch of step i: uint8 tiles (n, s, s, 3) and which of them are damaged, bool (n,).
 
     Undamaged tiles come in the sequence of ``order``. The first ``damaged_per_batch`` tiles of a batch are followed by
-    two damaged copies each; ``copies=False`` leaves out all copies, for a training without classification. With several
+    two damaged copies each; ``copies=False`` leaves out all copies, for a training whose losses need none. With several
     ``ranks``, each process gets an equal share of the undamaged tiles, and of those with copies.
     """
 

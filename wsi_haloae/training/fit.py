@@ -13,6 +13,7 @@ from wsi_haloae.features.backbones import load_weights
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
 from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.model.loose_cosine import require_layers
 from wsi_haloae.model.principal_start import start_at_principal_axes
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.sources import read_tiles
@@ -69,10 +70,11 @@ def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) ->
 def build(config: Config, tile_size: int, weights: Path | None) -> tuple[HaloAE, str]:
     """The model that a training begins with, its features filled, and where their weights come from.
 
-    Raises `UsageError` for weights that do not fit or are not there.
+    Raises `UsageError` for weights that do not fit or are not there, `ConfigError` for settings that do not fit.
     """
     torch.manual_seed(config.training.seed)
     model = HaloAE(config.model, tile_size)
+    require_layers(config.loss.layer_groups, model.backbone.layers)
     return model, load_weights(model.backbone, config.model.features, weights)
 
 

@@ -28,7 +28,7 @@ class Objective(nn.Module):
 
     def forward(self, model: HaloAE, images: Tensor, damaged: Tensor, t: float) -> tuple[Tensor, Losses]:
         """The scalar to minimise at schedule time ``t``, and the unweighted losses that it is made of."""
-        losses = all_losses(model, images, damaged, self.feature_range, self._config)
+        losses = all_losses(model, images, damaged, self.feature_range, self._config, t)
         positions = model.map_size**2 if self._config.reconstruction == "sum" else 1
         terms = ((losses.cls, 1), (losses.fm, positions), (losses.im, positions))
         weights = self.weights(t)

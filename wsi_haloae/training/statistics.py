@@ -17,6 +17,7 @@ from wsi_haloae.config import Config
 from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.principal_axes import PrincipalAxes
+from wsi_haloae.model.recentre import recentred
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance
 from wsi_haloae.tiles.sources import TileSource, read_tiles
@@ -84,7 +85,7 @@ def measure_axes(
 
     def batches() -> Iterator[Tensor]:
         for images in images_of(source, tiles, model, device):
-            yield model.features(images)
+            yield recentred(model.features(images), model.config.recentre)
             advance(len(images))
 
     axes = PrincipalAxes.fit(batches())

@@ -90,7 +90,7 @@ class Trainer:
             self.job.data.order(settings.seed),
             settings,
             self.total_steps,
-            copies=self.job.config.loss.cls,
+            copies=self.job.config.loss.copies,
             ranks=self._ranks,
         )
         self._losses = self._ranks.share(self._losses)
@@ -115,6 +115,9 @@ class Trainer:
 
     def _train_step(self, tiles: Tensor, damaged: Tensor) -> StepLosses:
         self.model.train()
+        # Dropout draws from the global generator, so that a resumed step must begin with the same state.
+        key = (self.job.config.training.seed, 7, self._step, self._ranks.rank)
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]))
         set_rates(self._optimiser, self.job.config.training, self._step, self.total_steps)
         images = normalise(to_unit(tiles.to(self.device)), self.job.config.model.input_downsample)
         images = images.contiguous(memory_format=torch.channels_last)
