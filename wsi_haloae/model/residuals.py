@@ -13,6 +13,7 @@ from wsi_haloae.config import Config, ModelConfig
 from wsi_haloae.features.frozen import FrozenFeatures
 from wsi_haloae.features.preprocessing import normalise
 from wsi_haloae.model.anomaly_map import by_layer, dissimilarity_map, residual_map
+from wsi_haloae.model.cosine import Groups, cosine_map, layer_groups
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,10 @@ class Residuals:
     ``squared`` is A_fm (paper, equation 4), ``dissimilarity`` is 1 - SSIM (None unless requested), and ``features`` is
     the one of these two that the configuration names. ``layers`` and ``layer_dissimilarities`` are the same for each
     feature layer, ``channels`` are the squared residuals of each channel. ``given`` are the features that block C
-    reconstructs. ``image`` is A_im, the squared residual of the image averaged over each cell, and ``damaged`` is the
-    classifier's P(damaged); both are None if blocks D and E did not run.
+    reconstructs, and ``rebuilt`` is what it makes of them; ``layer_channels`` and ``groups`` say which channels belong
+    to which layer, and which layers are compared together. ``image`` is A_im, the squared residual of the image
+    averaged over each cell, and ``damaged`` is the classifier's P(damaged); both are None if blocks D and E did not
+    run.
     """
 
     features: Tensor  # (B, m, m)
@@ -35,6 +38,21 @@ class Residuals:
     layer_dissimilarities: Tensor | None = None  # (B, layers, m, m)
     image: Tensor | None = None  # (B, m, m)
     damaged: Tensor | None = None  # (B,)
+    rebuilt: Tensor | None = None  # (B, C, m, m)
+    layer_channels: tuple[int, ...] = ()
+    groups: Groups = ()
+
+    @property
+    def unexplained(self) -> Tensor:
+        """The features without their reconstruction: (B, C, m, m)."""
+        assert self.rebuilt is not None, "always kept when tiles are scored"
+        return self.given - self.rebuilt
+
+    @property
+    def directions(self) -> Tensor:
+        """How far features and reconstruction point apart, 1 - cosine by group: (B, m, m)."""
+        assert self.rebuilt is not None, "always kept when tiles are scored"
+        return cosine_map(self.given, self.rebuilt, self.layer_channels, self.groups)
 
 
 class Reconstructing(Protocol):
@@ -84,7 +102,21 @@ def residuals(
         decoded, logits = model.decode(reconstruction)
         image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
         damaged = _probability_of_damage(logits)
-    return Residuals(chosen, squared, layers, channels, features, unlike, unlike_layers, image, damaged)
+    widths = model.backbone.layer_channels
+    return Residuals(
+        chosen,
+        squared,
+        layers,
+        channels,
+        features,
+        unlike,
+        unlike_layers,
+        image,
+        damaged,
+        reconstruction,
+        widths,
+        layer_groups(config.loss, len(widths)),
+    )
 
 
 def _dissimilarities(model: Reconstructing, features: Tensor, reconstruction: Tensor, feature_range: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.model.anomaly_map import residual_map
+from wsi_haloae.model.cosine import cosine_map, layer_groups
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.scoring.pooling import counted
 from wsi_haloae.tiles.sources import evenly
@@ -57,6 +58,7 @@ class SyntheticMark:
             job.config.scoring.glass_level,
         )
         self._model, self._device = model, device
+        self._loss = job.config.loss
         self._kinds = LOCAL if job.mpp is None else {**LOCAL, **SYNTHETIC_ANOMALIES}
         most = min(MOST_TILES, job.config.training.validation_tiles)
         chosen = [int(number) for number in evenly(job.data.validation, most)]
@@ -72,7 +74,7 @@ class SyntheticMark:
         """
         residuals, cells = [], []
         for features, counting in self._batches():
-            residuals.append(residual_map(features, self._model.reconstruct(features)).cpu())
+            residuals.append(self._residual(features, self._model.reconstruct(features)).cpu())
             cells.append(counting)
         count = len(self._unchanged)
         found, counting = torch.cat(residuals), torch.cat(cells)
@@ -81,6 +83,13 @@ class SyntheticMark:
             share = share_won(found[place], counting[place], found[:count], counting[:count])
             won[kind] += [] if share is None else [share]
         return {kind: float(np.mean(shares)) for kind, shares in won.items() if shares}
+
+    def _residual(self, features: Tensor, reconstruction: Tensor) -> Tensor:
+        """What the training makes small: (B, m, m). A cosine leaves open how long a reconstruction is."""
+        if str(self._loss.fm_terms) != "cosine":
+            return residual_map(features, reconstruction)
+        widths = self._model.backbone.layer_channels
+        return cosine_map(features, reconstruction, widths, layer_groups(self._loss, len(widths)))
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Features (b, C, m, m), float32, and which cells count (b, m, m).
