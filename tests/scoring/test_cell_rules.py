@@ -19,7 +19,7 @@ from wsi_haloae.config import AUTO, RULES, Config, ScoringConfig, candidates, lo
 from wsi_haloae.errors import CheckpointError, ConfigError, UsageError
 from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.model.cosine import cosine_map, layer_groups
+from wsi_haloae.model.cosine import Directions
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.whitening import PlaceMeans, SecondMoment, precision_root, whitened_map
 from wsi_haloae.mvtec.image_learning import learn_rule
@@ -99,12 +99,15 @@ def test_means_of_places_are_kept_as_far_as_they_are_no_noise() -> None:
 
 
 @pytest.mark.parametrize("groups", [((0,), (1,), (2,)), ((0, 2), (1,)), ((0, 1, 2),)])
-def test_the_cosine_map_is_that_of_a_loop(groups: tuple[tuple[int, ...], ...]) -> None:
+@pytest.mark.parametrize("centred", [False, True])
+def test_the_cosine_map_is_that_of_a_loop(centred: bool, groups: tuple[tuple[int, ...], ...]) -> None:
     random = np.random.default_rng(0)
     x, y = random.normal(size=(2, 2, 7, 3, 3))
     x[0, :, 0, 0] = 0
     edges = [(0, 2), (2, 3), (3, 7)]
-    found = cosine_map(torch.from_numpy(x), torch.from_numpy(y), (2, 1, 4), groups).numpy()
+    found = Directions((2, 1, 4), groups, centred).apart(torch.from_numpy(x), torch.from_numpy(y)).numpy()
+    if centred:
+        x, y = (one - x.mean(axis=(2, 3), keepdims=True) for one in (x, y))
     for tile, row, column in np.ndindex(2, 3, 3):
         unlike = []
         for group in groups:
@@ -117,7 +120,7 @@ def test_the_cosine_map_is_that_of_a_loop(groups: tuple[tuple[int, ...], ...]) -
 
 
 def test_every_layer_is_a_group_unless_the_loss_names_some() -> None:
-    assert layer_groups(Config().loss, 3) == ((0,), (1,), (2,))
+    assert Directions.of(Config(), (2, 1, 4)) == Directions((2, 1, 4), ((0,), (1,), (2,)), centred=False)
 
 
 @pytest.mark.parametrize("name", NAMES)

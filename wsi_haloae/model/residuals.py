@@ -13,7 +13,7 @@ from wsi_haloae.config import Config, ModelConfig
 from wsi_haloae.features.frozen import FrozenFeatures
 from wsi_haloae.features.preprocessing import normalise
 from wsi_haloae.model.anomaly_map import by_layer, dissimilarity_map, residual_map
-from wsi_haloae.model.cosine import Groups, cosine_map, layer_groups
+from wsi_haloae.model.cosine import Directions
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,9 @@ class Residuals:
     ``squared`` is A_fm (paper, equation 4), ``dissimilarity`` is 1 - SSIM (None unless requested), and ``features`` is
     the one of these two that the configuration names. ``layers`` and ``layer_dissimilarities`` are the same for each
     feature layer, ``channels`` are the squared residuals of each channel. ``given`` are the features that block C
-    reconstructs, and ``rebuilt`` is what it makes of them; ``layer_channels`` and ``groups`` say which channels belong
-    to which layer, and which layers are compared together. ``image`` is A_im, the squared residual of the image
-    averaged over each cell, and ``damaged`` is the classifier's P(damaged); both are None if blocks D and E did not
-    run.
+    reconstructs, ``rebuilt`` is what it makes of them, and ``directions`` says how to compare where the two point.
+    ``image`` is A_im, the squared residual of the image averaged over each cell, and ``damaged`` is the classifier's
+    P(damaged); both are None if blocks D and E did not run.
     """
 
     features: Tensor  # (B, m, m)
@@ -39,8 +38,7 @@ class Residuals:
     image: Tensor | None = None  # (B, m, m)
     damaged: Tensor | None = None  # (B,)
     rebuilt: Tensor | None = None  # (B, C, m, m)
-    layer_channels: tuple[int, ...] = ()
-    groups: Groups = ()
+    directions: Directions | None = None
 
     @property
     def unexplained(self) -> Tensor:
@@ -49,10 +47,10 @@ class Residuals:
         return self.given - self.rebuilt
 
     @property
-    def directions(self) -> Tensor:
-        """How far features and reconstruction point apart, 1 - cosine by group: (B, m, m)."""
-        assert self.rebuilt is not None, "always kept when tiles are scored"
-        return cosine_map(self.given, self.rebuilt, self.layer_channels, self.groups)
+    def apart(self) -> Tensor:
+        """How far features and reconstruction point apart: (B, m, m)."""
+        assert self.rebuilt is not None and self.directions is not None, "always kept when tiles are scored"
+        return self.directions.apart(self.given, self.rebuilt)
 
 
 class Reconstructing(Protocol):
@@ -102,7 +100,6 @@ def residuals(
         decoded, logits = model.decode(reconstruction)
         image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
         damaged = _probability_of_damage(logits)
-    widths = model.backbone.layer_channels
     return Residuals(
         chosen,
         squared,
@@ -114,8 +111,7 @@ def residuals(
         image,
         damaged,
         reconstruction,
-        widths,
-        layer_groups(config.loss, len(widths)),
+        Directions.of(config, model.backbone.layer_channels),
     )
 
 

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.model.anomaly_map import residual_map
-from wsi_haloae.model.cosine import cosine_map, layer_groups
+from wsi_haloae.model.cosine import Directions
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.scoring.pooling import counted
 from wsi_haloae.tiles.sources import evenly
@@ -58,7 +58,8 @@ class SyntheticMark:
             job.config.scoring.glass_level,
         )
         self._model, self._device = model, device
-        self._loss = job.config.loss
+        by_direction = str(job.config.loss.fm_terms) == "cosine"
+        self._directions = Directions.of(job.config, model.backbone.layer_channels) if by_direction else None
         self._kinds = LOCAL if job.mpp is None else {**LOCAL, **SYNTHETIC_ANOMALIES}
         most = min(MOST_TILES, job.config.training.validation_tiles)
         chosen = [int(number) for number in evenly(job.data.validation, most)]
@@ -86,10 +87,9 @@ class SyntheticMark:
 
     def _residual(self, features: Tensor, reconstruction: Tensor) -> Tensor:
         """What the training makes small: (B, m, m). A cosine leaves open how long a reconstruction is."""
-        if str(self._loss.fm_terms) != "cosine":
+        if self._directions is None:
             return residual_map(features, reconstruction)
-        widths = self._model.backbone.layer_channels
-        return cosine_map(features, reconstruction, widths, layer_groups(self._loss, len(widths)))
+        return self._directions.apart(features, reconstruction)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Features (b, C, m, m), float32, and which cells count (b, m, m).

@@ -10,4 +10,4 @@ from wsi_haloae.scoring.pooling import counted
 
 def directions(tiles: Measured) -> Tensor:
     """Mean over groups of layers of 1 - cosine in each cell: (B, m, m); 0 where a cell does not count."""
-    return tiles.found.directions.masked_fill(~counted(tiles.cells), 0)
+    return tiles.found.apart.masked_fill(~counted(tiles.cells), 0)
