@@ -112,7 +112,8 @@ class Trainer:
         if self._best == math.inf:
             raise UsageError(
                 f"training diverged: after t = {EARLY_STOPPING_FROM:g} of the schedule, the held-out loss, or the "
-                "mark that decides, was never a finite number. Lower the learning rate (--set training.learning_rate=...) and pass --overwrite."
+                "mark that decides, was never a finite number. Lower the learning rate "
+                "(--set training.learning_rate=...) and pass --overwrite."
             )
         self.model.load_trained_state(self._best_state)
         return self.curve
