@@ -305,3 +305,20 @@ def test_a_rule_that_does_not_score_images_is_refused_before_any_training(
     assert evaluate(root, tmp_path / "out", config, *without_classifier, "--set", setting) == 2
     assert told in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_rule_of_cells_gives_map_and_score_and_a_mark_the_weights(root: Path, config: Path, tmp_path: Path) -> None:
+    alone = ("loss.cls=false", "loss.im=false", "training.steps=2")
+    settings = ("scoring.rule=whitened", "scoring.pooling=max", "training.stop_by=synthetic", *alone)
+    assert evaluate(root, tmp_path, config, *(part for one in settings for part in ("--set", one))) == 0
+    model = Checkpoint.load(tmp_path / "stripes/model.safetensors")
+    assert list(model.gaussians) == ["whitened"]
+    assert model.place_means is not None
+    with (tmp_path / "stripes/loss.csv").open(encoding="utf-8") as stream:
+        marks = [float(row["synthetic_mark"]) for row in csv.DictReader(stream)]
+    assert model.facts.training["synthetic_mark"] == max(marks)
+    labels = [row["defect"] != "good" for row in scores(tmp_path)]
+    assert result(tmp_path)["image"]["auroc"] == pytest.approx(
+        roc_auc_score(labels, [float(row["score"]) for row in scores(tmp_path)])
+    )
+    assert "maximum over all cells of the squared residual, measured by" in result(tmp_path)["rule"]

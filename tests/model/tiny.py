@@ -92,6 +92,9 @@ def tiny_checkpoint(seed: int = 0, **changes: Any) -> Checkpoint:
     gaussians["descriptor"] = Gaussian(
         *(torch.from_numpy(part).float() for part in (unknown.centre, unknown.precision))
     )
+    for name, numbers in {"whitened": channels, "layers_apart": layers}.items():
+        varied = torch.linspace(0.5, 2, numbers)
+        gaussians[name] = Gaussian(varied - 1, torch.diag(varied) + 0.1)
     return Checkpoint(facts, model, *maps, gaussians, calibration, described)
 
 

@@ -30,7 +30,7 @@ from wsi_haloae.config import (
 from wsi_haloae.errors import ConfigError
 from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
 from wsi_haloae.scoring.image_scorer import image_residuals, score_residuals
-from wsi_haloae.scoring.learning import rounds
+from wsi_haloae.scoring.learning import learner_of, rounds
 from wsi_haloae.scoring.scorer import Scorer
 
 CPU = torch.device("cpu")
@@ -48,9 +48,10 @@ def test_the_columns_of_stores_stay_where_they_are() -> None:
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
 def test_every_row_names_code_that_is_there_and_rules_that_are_there(rule: Rule) -> None:
-    assert all(callable(resolve_name(place)) for place in (rule.numbers, rule.shows) if place)
+    assert all(callable(resolve_name(place)) for place in (rule.numbers, rule.shows, rule.learner) if place)
     assert set(rule.after) <= RULES.keys()
-    assert rule.numbers or not rule.taught_by, "a pooled map is one number, and is not learned"
+    assert rule.numbers or rule.learner or not rule.taught_by, "a pooled map is one number, and is not learned"
+    assert not rule.learner or (rule.shows and rule.taught_by), "what cells teach is for a map"
     assert rule.taught_by or not rule.one_sided, "an excess is over what tiles have taught"
     assert statistics_of(rule.name) <= {name for name, one in RULES.items() if one.taught_by}
 
@@ -78,7 +79,7 @@ def test_rules_are_learned_in_one_pass_per_part_after_those_they_build_on() -> N
         assert len({rule.taught_by for rule in rules}) == 1, "one pass over one part of the tiles"
         assert all(statistics_of(rule.name) - {rule.name} <= learned for rule in rules)
         learned |= {rule.name for rule in rules}
-    assert learned == {name for name, rule in RULES.items() if rule.taught_by and not rule.in_metric}
+    assert learned == {name for name, one in RULES.items() if one.taught_by and not (one.in_metric or one.asked_only)}
     assert [[rule.name for rule in rules] for rules in rounds(AUTO)] == [
         ["layers", "layers_ssim"], ["profile", "content"], ["combined"],
     ]  # fmt: skip
@@ -93,8 +94,9 @@ def test_a_rule_of_blocks_that_others_do_not_run_learns_where_it_is_named(monkey
     assert "doubt" not in Scorer(checkpoint, CPU, 3).rules
     config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(rule="doubt")})
     named = checkpoint.with_facts(config=config)
-    numbers = Scorer(named, CPU, 3).numbers([doubt], MemorySource(3).tiles)["doubt"]
-    assert numbers.shape == (3, 1)
+    learner = learner_of(doubt, named.facts.config.scoring)
+    Scorer(named, CPU, 4).teach([learner], MemorySource(3).tiles)
+    assert learner.learned().mean.shape == (1,)
     with pytest.raises(ValueError, match=r"loss\.cls is false, so the doubt would never be trained"):
         Config.model_validate({"scoring": {"rule": "doubt"}, "loss": {"cls": False}})
 

@@ -38,13 +38,14 @@ class Rule:
     configured residual, and ``{pooling}`` and ``{map}`` for how the map becomes a number."""
     numbers: str | None = None
     """``module:function`` that takes a `Measured` batch. It returns the scores (B,) or, with ``taught_by``, the numbers
-    (B, d) that are compared with those of reference tiles. None: the score is pooled from the map."""
+    (B, d) that are compared with those of reference tiles. None: the score is pooled from the map, that of ``shows`` if
+    there is one."""
     shows: str | None = None
     """``module:function`` that takes a `Measured` batch and returns the map (B, m, m) to show beside the score. None:
     the residual."""
     map_adds_up: bool = False
-    """Whether the mean of the map over tissue cells is the score. Other maps show what the auto-encoder does not
-    reconstruct, and the pages say so (`rule_words.map_words`)."""
+    """Whether the mean of the map over tissue cells is the score, if it is not pooled otherwise. Other maps show what
+    the auto-encoder does not reconstruct, and the pages say so (`rule_words.map_words`)."""
     pieces: Pieces = field(default_factory=Pieces)
     """The settings that the rule fixes, from the residual to the map and the number."""
     cells: Literal["tissue", "all"] = "tissue"
@@ -52,6 +53,12 @@ class Rule:
     taught_by: Literal["train", "validation"] | None = None
     """Which reference tiles the rule learns from. *train*: a rule with many numbers needs many tiles. *validation*:
     tiles that the auto-encoder has not seen. None: the rule learns nothing."""
+    learner: str | None = None
+    """``module:class`` of a `wsi_haloae.scoring.learning.Learner` that learns from all cells of reference tiles what
+    ``shows`` needs; the score is pooled from that map. None: the rule learns from numbers of whole tiles."""
+    asked_only: bool = False
+    """True: it takes time that not everybody wants to spend on every tile, so it is learned and computed only for a
+    model whose ``scoring.rule`` or ``scoring.also`` names it, or if `AUTO` may choose it."""
     after: tuple[str, ...] = ()
     """Rules whose statistics ``numbers`` uses; they are learned first."""
     in_metric: bool = False
@@ -75,10 +82,12 @@ class Rule:
         """Whether every tile also gets this rule's score in the store, whichever rule the model uses.
 
         Not so for the paper's rule, which has its own column; for `CUSTOM`, which means nothing without its settings;
-        and for rules that need blocks D and E, which run only if the model's own rule uses them.
+        for rules that need blocks D and E, which run only if the model's own rule uses them; and for rules that must be
+        asked for.
         """
         decodes = self.trained_by is not None or self.pieces.get("source") == "image"
-        return not decodes and self.name not in {PAPER, CUSTOM}
+        unasked = self.asked_only and self.auto_says is None
+        return not (decodes or unasked or self.name in {PAPER, CUSTOM})
 
     @property
     def open_pieces(self) -> frozenset[str]:
@@ -102,8 +111,13 @@ class Rule:
 
     @property
     def for_images(self) -> bool:
-        """Whether it can score labelled images (``wsi-haloae mvtec``): it learns nothing, and its map is a residual."""
-        return self.taught_by is None and self.shows is None
+        """Whether it can score labelled images (``wsi-haloae mvtec``).
+
+        It learns nothing, or from the cells of a few held-out images; and its score is pooled from the map that it
+        shows, or its map is a residual.
+        """
+        learns_little = self.taught_by is None or self.learner is not None
+        return learns_little and (self.shows is None or self.numbers is None)
 
 
 AUTO = "auto"
@@ -112,6 +126,8 @@ CUSTOM = "custom"
 """The rule that is built from the other settings of ``scoring``."""
 DESCRIPTOR = "descriptor"
 """The rule whose scores can be adapted to a slide."""
+WHITENED = "whitened"
+"""The rule that measures residuals by their covariance."""
 PAPER = "paper"
 """The rule whose score has its own column, ``score_paper``."""
 
@@ -219,6 +235,34 @@ RULES: Mapping[str, Rule] = {
             display_range=(0.0, 1.0),
         ),
         Rule(CUSTOM, "{pooling} over {cells} of {map}"),
+        Rule(
+            WHITENED,
+            "{pooling} over {cells} of the squared residual, measured by the covariance of held-out residuals",
+            shows=f"{_CODE}.whitened:whitened",
+            learner=f"{_CODE}.whitened:CovarianceLearner",
+            map_adds_up=True,
+            pieces=_RESIDUAL,
+            taught_by="validation",
+            asked_only=True,
+        ),
+        Rule(
+            "layers_apart",
+            "{pooling} over {cells} of the largest residual of a layer, each standardised by held-out residuals",
+            shows=f"{_CODE}.layers_apart:largest",
+            learner=f"{_CODE}.layers_apart:ScaleLearner",
+            map_adds_up=True,
+            pieces=_RESIDUAL,
+            taught_by="validation",
+            asked_only=True,
+        ),
+        Rule(
+            "cosine",
+            "{pooling} over {cells} of 1 - cosine between features and reconstruction, mean over groups of layers",
+            shows=f"{_CODE}.cosine:directions",
+            map_adds_up=True,
+            pieces=_RESIDUAL,
+            asked_only=True,
+        ),
     )
 }
 """Rules by name, in the order of the columns in stores. Checkpoints and stores refer to rules by these names."""
@@ -253,3 +297,12 @@ def check_rule(name: str) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}?" if close else f"known rules: {', '.join(known)}"
     raise ValueError(f"no such rule; {hint}")
+
+
+def check_extra(name: str) -> str:
+    """Return ``name``; `ValueError` if it is no rule that must be asked for."""
+    extra = [one for one, rule in RULES.items() if rule.asked_only]
+    if name not in extra:
+        why = "every model has it already" if name in RULES else "no such rule"
+        raise ValueError(f"{name}: {why}; rules that must be asked for: {', '.join(extra)}")
+    return name

@@ -24,6 +24,7 @@ from wsi_haloae.config.rules import (
     Residual,
     Rule,
     Source,
+    check_extra,
     check_rule,
     open_pieces,
 )
@@ -40,6 +41,11 @@ class ScoringConfig(Section):
         CUSTOM,
         description="name of the rule that computes the score (docs/scoring.md); auto: training chooses a rule on "
         "held-out tiles; custom: the rule is built from the next five settings",
+    )
+    also: tuple[Annotated[str, AfterValidator(check_extra)], ...] = Field(
+        (),
+        description="rules that are learned and computed beside those that every model has, one column each in stores: "
+        "whitened, layers_apart, cosine; each makes scoring a little slower",
     )
     source: Source = Field("features", description="which residual: of the features (A_fm) or of the image (A_im)")
     residual: Residual = Field("mse", description="mse: squared error; ssim: 1 - SSIM at each position (AE-SSIM)")
@@ -99,6 +105,17 @@ class ScoringConfig(Section):
         """
         rule = RULES.get(self.rule)
         return rule is not None and rule.for_images and self.by(rule).residual == self.residual
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Names of the rules that are wanted beside those of every model: the model's own and ``also``."""
+        return tuple(dict.fromkeys((self.rule, *self.also)))
+
+    @property
+    def map_adds_up(self) -> bool:
+        """Whether the mean of the map over tissue cells is the score."""
+        rule = RULES.get(self.rule)
+        return rule is not None and rule.map_adds_up and (rule.numbers is not None or self.by(rule).pooling == "mean")
 
     @property
     def decodes(self) -> bool:

@@ -120,7 +120,13 @@ class TrainingConfig(Section):
     )
     flip: bool = Field(True, description="random flips and quarter turns; slides have no upright direction")
     seed: Seed = 0
-    patience: Count = Field(20, description="stop after this many epochs without a better held-out L_fm")
+    stop_by: Literal["residual", "synthetic"] = Field(
+        "residual",
+        description="what decides the best weights and when to stop. residual: held-out L_fm; synthetic: how well the "
+        "residual tells synthetic anomalies, made from held-out tiles, from unchanged ones; a decoder that copies "
+        "everything cannot tell them",
+    )
+    patience: Count = Field(20, description="stop after this many epochs without a better held-out figure (stop_by)")
     validation_tiles: Count = Field(64, description="held-out tiles evaluated after each epoch")
     statistics_tiles: Count = Field(
         512, description="tiles used to measure the features' means and deviations, and the mean map"

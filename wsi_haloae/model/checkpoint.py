@@ -40,6 +40,7 @@ HEADER_KEY = "wsi-haloae"
 _HEADER_KEYS = ("kind", "format_version", "facts")
 _CALIBRATION_SCORES, _CALIBRATION_WEIGHTS = "calibration.scores", "calibration.weights"
 _USED_CELLS, _USED_IMAGES = "trained_on.cells", "trained_on.images"
+_PLACES = "statistics.place_means"
 _MEAN_MAP, _IMAGE_MAP, _RANGE = (f"statistics.{name}" for name in ("mean_map", "mean_image_map", "feature_range"))
 
 
@@ -86,8 +87,9 @@ class Checkpoint:
     ``mean_map`` (m, m) is the mean feature residual of training tiles, ``mean_image_map`` (m, m) their mean image
     residual (None if the image was not trained). ``feature_range`` (C,) is the difference between the 99.9 and the 0.1
     percentile of each channel. ``gaussians`` has the statistics of scoring rules, by name; ``descriptors`` says
-    how tiles are described. Models of labelled images (MVTec) have none of ``descriptors``, ``calibration`` and
-    ``trained_on``.
+    how tiles are described. ``place_means`` (C, m, m) are the mean residuals of held-out images of aligned objects, if
+    the rule *whitened* was learned from such. Models of labelled images (MVTec) have none of ``descriptors``,
+    ``calibration`` and ``trained_on``.
     """
 
     facts: CheckpointFacts
@@ -101,6 +103,7 @@ class Checkpoint:
     trained_on: TrainedOn | None = None
     sha256: str = ""
     has_digest: bool = False  # it was loaded from a file that states one
+    place_means: Tensor | None = None
 
     def with_facts(self, **changes: Any) -> Checkpoint:
         """The same model with some facts changed."""
@@ -119,6 +122,8 @@ class Checkpoint:
             tensors[_IMAGE_MAP] = self.mean_image_map.contiguous().cpu()
         for name, gaussian in self.gaussians.items():
             tensors |= {f"rule.{name}.mean": gaussian.mean, f"rule.{name}.precision": gaussian.precision.contiguous()}
+        if self.place_means is not None:
+            tensors[_PLACES] = self.place_means.contiguous().cpu()
         if self.descriptors is not None:
             tensors |= self.descriptors.tensors()
         if self.calibration is not None:
@@ -163,6 +168,7 @@ class Checkpoint:
             _trained_on(path, facts, tensors),
             sha256,
             digest is not None,
+            tensors.get(_PLACES),
         )
 
 
@@ -251,6 +257,8 @@ def _build(path: Path, facts: CheckpointFacts, tensors: dict[str, Tensor]) -> Ha
     }
     if facts.config.loss.im:
         shapes[_IMAGE_MAP] = shapes[_MEAN_MAP]
+    if _PLACES in tensors:
+        shapes[_PLACES] = (model.backbone.channels, *shapes[_MEAN_MAP])
     for name, shape in shapes.items():
         tensor = tensors.get(name)
         if tensor is None or tensor.shape != shape or tensor.dtype != torch.float32:

@@ -13,6 +13,7 @@ from wsi_haloae.config import Config, ModelConfig
 from wsi_haloae.features.frozen import FrozenFeatures
 from wsi_haloae.features.preprocessing import normalise
 from wsi_haloae.model.anomaly_map import by_layer, dissimilarity_map, residual_map
+from wsi_haloae.model.cosine import Directions
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class Residuals:
     ``squared`` is A_fm (paper, equation 4), ``dissimilarity`` is 1 - SSIM (None unless requested), and ``features`` is
     the one of these two that the configuration names. ``layers`` and ``layer_dissimilarities`` are the same for each
     feature layer, ``channels`` are the squared residuals of each channel. ``given`` are the features that block C
-    reconstructs. ``image`` is A_im, the squared residual of the image averaged over each cell, and ``damaged`` is the
-    classifier's P(damaged); both are None if blocks D and E did not run.
+    reconstructs, ``rebuilt`` is what it makes of them, and ``directions`` says how to compare where the two point.
+    ``image`` is A_im, the squared residual of the image averaged over each cell, and ``damaged`` is the classifier's
+    P(damaged); both are None if blocks D and E did not run.
     """
 
     features: Tensor  # (B, m, m)
@@ -35,6 +37,20 @@ class Residuals:
     layer_dissimilarities: Tensor | None = None  # (B, layers, m, m)
     image: Tensor | None = None  # (B, m, m)
     damaged: Tensor | None = None  # (B,)
+    rebuilt: Tensor | None = None  # (B, C, m, m)
+    directions: Directions | None = None
+
+    @property
+    def unexplained(self) -> Tensor:
+        """The features without their reconstruction: (B, C, m, m)."""
+        assert self.rebuilt is not None, "always kept when tiles are scored"
+        return self.given - self.rebuilt
+
+    @property
+    def apart(self) -> Tensor:
+        """How far features and reconstruction point apart: (B, m, m)."""
+        assert self.rebuilt is not None and self.directions is not None, "always kept when tiles are scored"
+        return self.directions.apart(self.given, self.rebuilt)
 
 
 class Reconstructing(Protocol):
@@ -84,7 +100,19 @@ def residuals(
         decoded, logits = model.decode(reconstruction)
         image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
         damaged = _probability_of_damage(logits)
-    return Residuals(chosen, squared, layers, channels, features, unlike, unlike_layers, image, damaged)
+    return Residuals(
+        chosen,
+        squared,
+        layers,
+        channels,
+        features,
+        unlike,
+        unlike_layers,
+        image,
+        damaged,
+        reconstruction,
+        Directions.of(config, model.backbone.layer_channels),
+    )
 
 
 def _dissimilarities(model: Reconstructing, features: Tensor, reconstruction: Tensor, feature_range: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from wsi_haloae.config import Config
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.mvtec.category import CategoryImages
 from wsi_haloae.mvtec.category_folder import MODEL_NAME
+from wsi_haloae.mvtec.image_learning import learn_rule
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
@@ -54,6 +55,7 @@ def train_category(
     )
     trained, curve = fit(job, reporter)
     data = category.data
+    trained = learn_rule(trained, data, device)
     scores = score_source(Scorer(trained, device, BATCH), data.source, data.validation, lambda _: None)
     checkpoint = set_display_range(trained, scores.score)
     write_schedule(folder / "ews.png", config, steps, per_epoch, curve)

@@ -14,6 +14,11 @@ def check_rule(scoring: ScoringConfig) -> None:
             f"scoring.rule {scoring.rule} was given; labelled images of residual {scoring.residual} can be scored by "
             f"{', '.join(others)}. Other rules need calibrated tiles, the map of a tile, or another scoring.residual."
         )
+    if scoring.also:
+        raise ConfigError(
+            f"scoring.also {', '.join(scoring.also)} was given, but labelled images are scored by one rule: set "
+            "scoring.rule, and leave scoring.also out."
+        )
     if scoring.glass_level is not None:
         raise ConfigError(
             f"scoring.glass_level {scoring.glass_level:g} was given, but images have no glass: all of an image counts. "

@@ -17,7 +17,7 @@ from wsi_haloae.model.anomaly_map import normalise_map, smooth, upsample
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.progress import Advance
-from wsi_haloae.scoring.apply_rule import score_by
+from wsi_haloae.scoring.apply_rule import map_by, score_by
 from wsi_haloae.scoring.measured import Measured, Reference
 from wsi_haloae.scoring.pooling import POOLINGS
 
@@ -28,7 +28,8 @@ Maps = NDArray[np.float32]
 class ImageResiduals:
     """Residuals of n images before normalisation; None if the blocks they need were not trained.
 
-    ``score`` belongs to a rule with numbers; it is None for a rule that pools the map. All take 16 KB per image at the
+    ``score`` belongs to a rule with numbers; it is None for a rule that pools the map. ``own`` is the finished map of a
+    rule that shows one of its own. All take 16 KB per image at the
     paper's size, so a test set of thousands fits into memory.
     """
 
@@ -36,6 +37,7 @@ class ImageResiduals:
     image: Tensor | None  # (n, m, m)
     damaged: NDArray[np.float32] | None  # (n,)
     score: NDArray[np.float32] | None  # (n,)
+    own: Tensor | None = None  # (n, m, m)
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,15 @@ def image_residuals(
     feature_range = checkpoint.feature_range.to(device)
     rule, reference = RULES[config.scoring.rule], Reference.of(checkpoint, device)
     has_numbers, decode = rule.numbers is not None, config.loss.cls or config.loss.im
-    features, image, damaged, score = [], [], [], []
+    features, image, damaged, score, own = [], [], [], [], []
     for batch in batches:
         unit = to_unit(torch.from_numpy(batch).to(device))
         found = residuals(model, unit, feature_range, config, decode=decode, ssim=has_numbers)
         features.append(found.features.float().cpu())
+        measured = Measured(found, torch.ones_like(found.features, dtype=torch.bool), reference)
+        if rule.shows is not None:
+            own.append(map_by(rule, measured, config.scoring).float().cpu())
         if has_numbers:
-            measured = Measured(found, torch.ones_like(found.features, dtype=torch.bool), reference)
             score.append(score_by(rule, measured, config.scoring).float().cpu().numpy())
         if found.image is not None and found.damaged is not None:
             image.append(found.image.float().cpu())
@@ -77,6 +81,7 @@ def image_residuals(
         torch.cat(image) if config.loss.im else None,
         np.concatenate(damaged) if config.loss.cls else None,
         np.concatenate(score) if has_numbers else None,
+        torch.cat(own) if own else None,
     )
 
 
@@ -85,6 +90,8 @@ def score_residuals(found: ImageResiduals, checkpoint: Checkpoint) -> ImageScore
     scoring = checkpoint.facts.config.scoring
     assert scoring.for_images, "checked before the training"
     how = scoring.by(RULES[scoring.rule])
+    if found.own is not None:
+        return ImageScores(found.own, _pooled(found.own, how))
     if how.source == "image":
         residual, mean_map = found.image, checkpoint.mean_image_map
     else:
@@ -93,8 +100,12 @@ def score_residuals(found: ImageResiduals, checkpoint: Checkpoint) -> ImageScore
     maps = finish(residual, mean_map, how)
     if found.score is not None:
         return ImageScores(maps, found.score)
+    return ImageScores(maps, _pooled(maps, how))
+
+
+def _pooled(maps: Tensor, how: ScoringConfig) -> NDArray[np.float32]:
     everywhere = torch.ones_like(maps, dtype=torch.bool)
-    return ImageScores(maps, POOLINGS[how.pooling](maps, everywhere).numpy())
+    return POOLINGS[how.pooling](maps, everywhere).numpy()
 
 
 def finish(residual: Tensor, mean_map: Tensor, how: ScoringConfig) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from graphlib import TopologicalSorter
+from pkgutil import resolve_name
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,16 +13,54 @@ from numpy.typing import NDArray
 from scipy.stats import iqr
 from sklearn.covariance import LedoitWolf, MinCovDet
 
-from wsi_haloae.config import RULES, Rule
+from wsi_haloae.config import RULES, Rule, ScoringConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.gaussian import Gaussian
+from wsi_haloae.scoring.apply_rule import numbers_by
+from wsi_haloae.scoring.measured import Measured
 
 ROBUST_FROM = 10
 """Tiles per number from which the robust estimate is stable; with fewer, a shrunk covariance is used instead."""
 
 
-def rounds(named: str) -> list[list[Rule]]:
-    """The rules to learn if ``scoring.rule`` is ``named``: those that stores keep, and the named one, in rounds.
+class Pupil(Protocol):
+    """Is shown reference tiles, batch by batch."""
+
+    def add(self, tiles: Measured, count: int) -> None:
+        """The first ``count`` tiles of a batch; the others only fill it up."""
+
+
+class Learner(Pupil, Protocol):
+    """Learns from them what is usual."""
+
+    def learned(self) -> Gaussian:
+        """What all tiles have taught; `UsageError` if they are too few."""
+
+
+class NumbersLearner:
+    """Learns the distribution of the numbers (d,) that a rule makes of a whole tile."""
+
+    def __init__(self, rule: Rule, scoring: ScoringConfig) -> None:
+        self._rule, self._scoring, self._found = rule, scoring, list[NDArray[np.float32]]()
+
+    def add(self, tiles: Measured, count: int) -> None:
+        """As `Pupil.add`."""
+        self._found.append(numbers_by(self._rule, tiles, self._scoring)[:count].float().cpu().numpy())
+
+    def learned(self) -> Gaussian:
+        """As `Learner.learned`."""
+        return learn(self._rule, np.concatenate(self._found))
+
+
+def learner_of(rule: Rule, scoring: ScoringConfig) -> Learner:
+    """A learner for ``rule``, which has seen nothing yet."""
+    if rule.learner is None:
+        return NumbersLearner(rule, scoring)
+    return resolve_name(rule.learner)()  # type: ignore[no-any-return]
+
+
+def rounds(*asked: str) -> list[list[Rule]]:
+    """The rules to learn for a model that these are asked of: those that stores keep, and those, in rounds.
 
     The rules of a round learn from the same tiles in one pass, after the rules that they build on. Raises
     `graphlib.CycleError` if rules build on each other in a circle.
@@ -31,7 +71,7 @@ def rounds(named: str) -> list[list[Rule]]:
     while order.is_active():
         ready = order.get_ready()
         order.done(*ready)
-        run = [RULES[name] for name in ready if RULES[name].in_stores or name == named]
+        run = [RULES[name] for name in ready if RULES[name].in_stores or name in asked]
         learning = [rule for rule in run if rule.taught_by and not rule.in_metric]
         parts = dict.fromkeys(rule.taught_by for rule in learning)
         found.extend([rule for rule in learning if rule.taught_by == part] for part in parts)

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from wsi_haloae.adaptation.standpoint import Standpoint
-from wsi_haloae.config.rules import DESCRIPTOR, Source
+from wsi_haloae.config.rules import DESCRIPTOR, WHITENED, Source
 from wsi_haloae.model.basis import Basis
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.model.residuals import Residuals
+from wsi_haloae.model.whitening import precision_root
 from wsi_haloae.scoring.pooling import mean_over_channels, moments_over_channels
 
 FLOOR = 1e-6
@@ -26,11 +27,16 @@ VARIANCE_FLOOR = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What was learned from reference tiles: mean maps (m, m) by residual, distributions by rule, and a basis."""
+    """What was learned from reference tiles: mean maps (m, m) by residual, distributions by rule, and a basis.
+
+    ``places`` (C, m, m) are the mean residuals of aligned images, and ``root`` (C, C) belongs to the rule *whitened*.
+    """
 
     mean_maps: Mapping[Source, Tensor]
     learned: Mapping[str, Gaussian]
     basis: Basis | None = None
+    places: Tensor | None = None
+    root: Tensor | None = None
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, device: torch.device) -> Self:
@@ -40,7 +46,14 @@ class Reference:
             maps["image"] = checkpoint.mean_image_map.to(device)
         learned = {name: gaussian.to(maps["features"]) for name, gaussian in checkpoint.gaussians.items()}
         described = checkpoint.descriptors
-        return cls(maps, learned, described.basis.to(maps["features"]) if described else None)
+        places, whitened = checkpoint.place_means, checkpoint.gaussians.get(WHITENED)
+        return cls(
+            maps,
+            learned,
+            described.basis.to(maps["features"]) if described else None,
+            None if places is None else places.to(device),
+            None if whitened is None else precision_root(whitened, len(checkpoint.feature_range)).to(device),
+        )
 
     def seen_from(self, standpoint: Standpoint) -> Self:
         """The same, with descriptors compared as ``standpoint`` does: from the level of one slide."""

@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.annotations.reading import read_annotations
-from wsi_haloae.config import RULES, changed_tissue, rule_words
+from wsi_haloae.config import changed_tissue, rule_words
 from wsi_haloae.coordinates.reading import find_coordinates, read_coordinates
 from wsi_haloae.errors import AnnotationError, CheckpointError, UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -126,7 +126,7 @@ class ScorePlanner:
             layers=checkpoint.model.backbone.layers,
             rules=tuple(available_rules(checkpoint)),
             map_size=checkpoint.model.map_size if self.options.maps else None,
-            map_adds_up=self.options.maps and RULES[facts.config.scoring.rule].map_adds_up,
+            map_adds_up=self.options.maps and facts.config.scoring.map_adds_up,
             roi_sha256=self._roi_identity(roi) if roi else None,
             descriptor_size=None if described is None else described.reference.dimensions,
             trained_on=None if known is None else known.use_of(fingerprint, patient),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.standpoint import Standpoint
-from wsi_haloae.config import DESCRIPTOR
+from wsi_haloae.config import DESCRIPTOR, RULES
 from wsi_haloae.errors import RegionReadError, WsiHaloaeError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.processors.threads import on_threads
@@ -85,13 +85,14 @@ def score_slide(
                         reporter.warn(reason)
         store.assemble()
         if not store.finished:
-            adapts = model.facts.config.scoring.rule == DESCRIPTOR
+            scoring = model.facts.config.scoring
+            adapts = scoring.rule == DESCRIPTOR
             asked, anchors = options.adapt or ("auto" if adapts else None), options.anchors or slide.anchors
             wanted = asked or anchors or options.smooth
             adapted = adapt_slide(store, asked or "auto", anchors, options.smooth, reporter) if wanted else None
-            store.write_gallery(
-                make_gallery(store, source.read_tile, lambda pixels: scorer.maps(match(pixels), adapted))
-            )
+            gallery = make_gallery(store, source.read_tile, lambda pixels: scorer.maps(match(pixels), adapted))
+            as_the_rule_says = adapted is not None or scoring.map_adds_up == RULES[scoring.rule].map_adds_up
+            store.write_gallery(gallery if as_the_rule_says else replace(gallery, rule=None))
 
 
 class _StoredTiles:

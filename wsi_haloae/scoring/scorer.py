@@ -6,7 +6,7 @@ returned too, and the paper's own score, the mean of A_fm (equation 4).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Self
 
@@ -24,7 +24,8 @@ from wsi_haloae.errors import CheckpointError
 from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
-from wsi_haloae.scoring.apply_rule import map_by, numbers_by, score_by
+from wsi_haloae.scoring.apply_rule import map_by, score_by
+from wsi_haloae.scoring.learning import Pupil
 from wsi_haloae.scoring.measured import Measured, Reference
 from wsi_haloae.scoring.pooling import moments_over_channels
 from wsi_haloae.scoring.rules.descriptor import descriptor, moments
@@ -110,11 +111,12 @@ class Scorer:
         return np.concatenate(found)[: len(tiles)]
 
     @torch.inference_mode()
-    def numbers(self, rules: Sequence[Rule], tiles: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """The numbers that rules use, (n, d) each, for n tiles: at most one batch."""
+    def teach(self, pupils: Iterable[Pupil], tiles: NDArray[np.uint8]) -> None:
+        """Show n reference tiles, at most one batch, to each of the pupils."""
         (batch,) = batches_on(self._device, tiles, self.batch_size)
-        measured, scoring = self._measure(batch), self._config.scoring
-        return {rule.name: _numpy(numbers_by(rule, measured, scoring))[: len(tiles)] for rule in rules}
+        measured = self._measure(batch)
+        for pupil in pupils:
+            pupil.add(measured, len(tiles))
 
     @torch.inference_mode()
     def moments(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -164,11 +166,16 @@ class Scorer:
 
 
 def available_rules(checkpoint: Checkpoint) -> dict[str, Rule]:
-    """The rules that stores keep, except those whose statistics the checkpoint does not have."""
+    """The rules that stores keep, except those whose statistics the checkpoint does not have.
+
+    Rules that must be asked for are among them if the checkpoint's configuration asks for them.
+    """
+    asked = checkpoint.facts.config.scoring.asked
     return {
         name: rule
         for name, rule in RULES.items()
-        if rule.in_stores and statistics_of(name) <= checkpoint.gaussians.keys()
+        if (rule.in_stores or (rule.asked_only and name in asked))
+        and statistics_of(name) <= checkpoint.gaussians.keys()
     }
 
 

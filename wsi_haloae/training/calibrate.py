@@ -8,7 +8,7 @@ not learned from them. Descriptors do not depend on the auto-encoder: all tiles 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,8 +27,9 @@ from wsi_haloae.calibration.true_rate import true_share
 from wsi_haloae.config import AUTO, RULES, Rule
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.model.gaussian import Gaussian
 from wsi_haloae.progress import Advance, Reporter
-from wsi_haloae.scoring.learning import learn, rounds
+from wsi_haloae.scoring.learning import Pupil, learner_of, rounds
 from wsi_haloae.scoring.open_scores import REFERENCE_QUANTILES
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
@@ -87,7 +88,8 @@ def _learn_rules(
     """Let the rules learn from *validation* tiles and from a draw of *train* tiles."""
     train = draw(split.tiles["train"], checkpoint.facts.config)
     teachers = {"validation": split.tiles["validation"], "train": train}
-    passes = sum(len(_taught_by(rules, teachers)) for rules in rounds(checkpoint.facts.config.scoring.rule))
+    asked = checkpoint.facts.config.scoring.asked
+    passes = sum(len(_taught_by(rules, teachers)) for rules in rounds(*asked))
     with reporter.track("Learning the rules", passes, "tiles") as advance:
         return learn_rules(checkpoint, source, teachers, device, advance)
 
@@ -124,16 +126,41 @@ def learn_rules(
 
     ``teachers`` has the numbers of the *train* and *validation* tiles to learn from.
     """
-    for rules in rounds(checkpoint.facts.config.scoring.rule):
-        scorer, batches = Scorer(checkpoint, device, BATCH), []
-        for some in _batches(_taught_by(rules, teachers)):
-            batches.append(scorer.numbers(rules, read_tiles(source, some)))
-            advance(len(some))
-        learned = {rule.name: learn(rule, np.concatenate([batch[rule.name] for batch in batches])) for rule in rules}
+    for rules in rounds(*checkpoint.facts.config.scoring.asked):
+        learned = taught(checkpoint, rules, source, _taught_by(rules, teachers), device, advance)
         checkpoint = replace(checkpoint, gaussians={**checkpoint.gaussians, **learned})
     glass_level = checkpoint.facts.config.scoring.glass_level
     measured = [measure_all(read_tiles(source, some), glass_level) for some in _batches(teachers["validation"])]
     return checkpoint.with_facts(artefacts=calibrate_limits(np.concatenate(measured)))
+
+
+def taught(
+    checkpoint: Checkpoint,
+    rules: Sequence[Rule],
+    source: TileSource,
+    tiles: NDArray[np.int64],
+    device: torch.device,
+    advance: Advance,
+) -> dict[str, Gaussian]:
+    """What reference ``tiles`` teach the rules, in one pass."""
+    learners = {rule.name: learner_of(rule, checkpoint.facts.config.scoring) for rule in rules}
+    show(checkpoint, learners.values(), source, tiles, device, advance)
+    return {name: learner.learned() for name, learner in learners.items()}
+
+
+def show(
+    checkpoint: Checkpoint,
+    pupils: Collection[Pupil],
+    source: TileSource,
+    tiles: NDArray[np.int64],
+    device: torch.device,
+    advance: Advance,
+) -> None:
+    """Show ``tiles`` of a source to each of the pupils, in one pass."""
+    scorer = Scorer(checkpoint, device, BATCH)
+    for some in _batches(tiles):
+        scorer.teach(pupils, read_tiles(source, some))
+        advance(len(some))
 
 
 def set_display_range(checkpoint: Checkpoint, scores: NDArray[np.float32]) -> Checkpoint:

@@ -45,7 +45,8 @@ def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) ->
     if config.model.autoencoder.start == "principal":
         _start_linear(data, measured, model, device, reporter)
     helpers.begin(job, model, feature_range)
-    curve = Trainer(job, model, feature_range, device, helpers.ranks).fit(reporter)
+    trainer = Trainer(job, model, feature_range, device, helpers.ranks)
+    curve = trainer.fit(reporter)
     write_curve(job.folder, curve)
     with reporter.track("Measuring the mean map", len(measured), "tiles") as advance:
         mean_map, image_map = measure_mean_maps(source, measured, model.eval(), config, feature_range, device, advance)
@@ -62,6 +63,7 @@ def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) ->
             **job.facts,
             "steps": curve[-1].step,
             "validation_fm": curve[-1].validation_fm,
+            **_mark_facts(trainer.best),
         },
     )
     return Checkpoint(facts, model, mean_map, feature_range, image_map), curve
@@ -76,6 +78,13 @@ def build(config: Config, tile_size: int, weights: Path | None) -> tuple[HaloAE,
     model = HaloAE(config.model, tile_size)
     require_layers(config.loss.layer_groups, model.backbone.layers)
     return model, load_weights(model.backbone, config.model.features, weights)
+
+
+def _mark_facts(best: EpochRecord) -> dict[str, float]:
+    """What the checkpoint says about the mark, if it decided the weights: its best, and at which step that was."""
+    if best.synthetic_mark is None:
+        return {}
+    return {"synthetic_mark": best.synthetic_mark, "synthetic_mark_step": best.step}
 
 
 def _measure(

@@ -46,6 +46,9 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
         values = [getattr(record, name) for record in curve]
         if None not in values:
             losses.plot(steps, values, label=label, marker=marker)
+    marks = [record.synthetic_mark for record in curve]
+    if None not in marks:
+        losses.plot(steps, marks, label="mark: AUROC of synthetic anomalies", marker=marker, color="black")
     losses.set(xlabel="step", ylabel="loss, unweighted", title="Losses")
     for name, label in (("weight_cls", "classification"), ("weight_fm", "features"), ("weight_im", "image")):
         weights.plot(steps, [getattr(record, name) for record in curve], label=label, marker=marker)

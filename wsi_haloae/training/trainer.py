@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.optimiser import make_optimiser, set_rates
 from wsi_haloae.training.ranks import ALONE, Ranks
 from wsi_haloae.training.statistics import images_of
+from wsi_haloae.training.synthetic_mark import SyntheticMark
 
 EARLY_STOPPING_FROM = 150.0
 """Schedule time before which no epoch counts as the best (specification, section 2)."""
@@ -44,7 +45,7 @@ _NAMES = ("L_cls", "L_fm", "L_im")
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One row of the loss curve: unweighted training losses (None: left out), held-out L_fm, and weights."""
+    """One row of the loss curve: unweighted training losses (None: left out), held-out L_fm, weights, and the mark."""
 
     epoch: int
     step: int
@@ -55,6 +56,8 @@ class EpochRecord:
     weight_cls: float
     weight_fm: float
     weight_im: float
+    synthetic_mark: float | None = None
+    """How well the residual tells synthetic anomalies (`SyntheticMark`); None if held-out L_fm decides."""
 
 
 class Trainer:
@@ -75,6 +78,7 @@ class Trainer:
         self._workers = job.workers if device.type == "cuda" else 0
         self._step, self._best, self._best_epoch, self._best_state = 0, math.inf, 0, model.trained_state()
         settings = config.training
+        self._marks = SyntheticMark(job, model, device) if settings.stop_by == "synthetic" else None
         self._optimiser = make_optimiser(model, self.objective, settings)
         self._losses: nn.Module = _Losses(model, self.objective)
         if settings.compile:
@@ -107,11 +111,17 @@ class Trainer:
                     pending = []
         if self._best == math.inf:
             raise UsageError(
-                f"training diverged: after t = {EARLY_STOPPING_FROM:g} of the schedule, the held-out loss was never a "
-                "finite number. Lower the learning rate (--set training.learning_rate=...) and pass --overwrite."
+                f"training diverged: after t = {EARLY_STOPPING_FROM:g} of the schedule, the held-out loss, or the "
+                "mark that decides, was never a finite number. Lower the learning rate "
+                "(--set training.learning_rate=...) and pass --overwrite."
             )
         self.model.load_trained_state(self._best_state)
         return self.curve
+
+    @property
+    def best(self) -> EpochRecord:
+        """The epoch whose weights the model has after `fit`."""
+        return self.curve[self._best_epoch - 1]
 
     def _train_step(self, tiles: Tensor, damaged: Tensor) -> StepLosses:
         self.model.train()
@@ -137,6 +147,7 @@ class Trainer:
 
     def _end_epoch(self, losses: Sequence[StepLosses], reporter: Reporter) -> None:
         held_out = self._ranks.from_first(self._validation_loss)
+        marks: dict[str, float] | None = self._ranks.from_first(self._synthetic_marks)
         weights = self.objective.weights(self._time())
         cls, fm, im = (_mean(values) for values in zip(*losses, strict=True))
         record = EpochRecord(
@@ -149,32 +160,37 @@ class Trainer:
             weight_cls=weights.cls,
             weight_fm=weights.fm,
             weight_im=weights.im,
+            synthetic_mark=None if marks is None else _mean(list(marks.values())),
         )
         self.curve.append(record)
         if not np.isfinite(held_out):
             reporter.warn(f"epoch {record.epoch}: the held-out loss is {held_out}; the learning rate may be too high")
-        if self._counts() and held_out < self._best:
-            self._best, self._best_epoch = held_out, record.epoch
+        judged = held_out if record.synthetic_mark is None else 1 - record.synthetic_mark
+        if self._counts() and judged < self._best:
+            self._best, self._best_epoch = judged, record.epoch
             self._best_state = copy.deepcopy(self.model.trained_state())
         losses_text = [
             f"{name} {value:.3f}" for name, value in zip(_NAMES, (cls, fm, im), strict=True) if value is not None
         ]
         reporter.line(
             f"epoch {record.epoch}, step {self._step}/{self.total_steps}: {', '.join(losses_text)}, "
-            f"held-out L_fm {held_out:.4f}"
+            f"held-out L_fm {held_out:.4f}{_told(record, marks)}"
         )
         self._save()
 
     def _counts(self) -> bool:
         """Whether this epoch can be the best: late enough in the schedule, or the last one.
 
-        If L_fm is not trained it says nothing, and the last epoch's weights are taken.
+        If L_fm is not trained it says nothing, and the last epoch's weights are taken. If the mark decides, only a
+        schedule with weights that evolve is waited for: with L_fm alone, an early epoch is trained for the same aim.
         """
-        late = self._time() >= EARLY_STOPPING_FROM and self.job.config.loss.fm
+        loss = self.job.config.loss
+        evolving = self._marks is None or (loss.weighting == "ews" and loss.cls + loss.fm + loss.im > 1)
+        late = (self._time() >= EARLY_STOPPING_FROM or not evolving) and loss.fm
         return late or self._step == self.total_steps
 
     def _finished(self) -> bool:
-        """Early stopping: no better held-out loss for ``patience`` epochs that count."""
+        """Early stopping: no better held-out loss, or mark, for ``patience`` epochs that count."""
         if self._best == math.inf:
             return False
         return len(self.curve) - self._best_epoch >= self.job.config.training.patience
@@ -192,6 +208,11 @@ class Trainer:
             loss = feature_loss(self.model, features, rebuilt, self.objective.feature_range, config.loss)
             total += float(loss) * len(images)
         return total / len(chosen)
+
+    def _synthetic_marks(self) -> dict[str, float] | None:
+        """The mark by kind of synthetic anomaly; None if held-out L_fm decides."""
+        self.model.eval()
+        return None if self._marks is None else self._marks.measure()
 
     def _save(self) -> None:
         if not self._ranks.first:
@@ -264,3 +285,11 @@ def plan_steps(config: Config, train_tiles: int) -> tuple[int, int]:
 def _mean(values: Sequence[float | None]) -> float | None:
     numbers = [value for value in values if value is not None]
     return float(np.mean(numbers)) if numbers else None
+
+
+def _told(record: EpochRecord, marks: Mapping[str, float] | None) -> str:
+    """What the line of an epoch says about the mark."""
+    if marks is None or record.synthetic_mark is None:
+        return ""
+    listed = ", ".join(f"{kind} {mark:.3f}" for kind, mark in marks.items())
+    return f", synthetic anomalies {record.synthetic_mark:.4f} ({listed})"
