@@ -41,7 +41,7 @@ CELLS_PER_STEP = 256
 POOL = 32_768
 """Most cells to train on."""
 PASSES = 4
-"""How often each cell of the pool is seen: 512 steps for a full one, three minutes of a core with VGG19's channels."""
+"""How often each cell of the pool is seen: 512 steps for a full one, 95 seconds of a core with VGG19's channels."""
 CELLS_AT_ONCE = 4096
 
 
