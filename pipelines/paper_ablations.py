@@ -3,8 +3,8 @@
     python pipelines/paper_ablations.py table3 MVTEC_ROOT -o ablations/table3 --category screw
     python pipelines/paper_ablations.py released MVTEC_ROOT -o ablations/released --all
 
-Every row is trained for the same number of steps from the same seed. Run it again to continue where it stopped: rows
-that are done are skipped.
+Every row is trained for the same number of steps from the same seed; CFlow-AD (`pip install 'wsi-haloae[flow]'`) has a
+number of its own. Run it again to continue where it stopped: rows that are done are skipped.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from wsi_haloae.atomic import write_text
+from wsi_haloae.baselines.by_cell import CFLOW
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.experiments.mvtec_rows import ExperimentRow, row_results, run_rows
@@ -47,6 +48,7 @@ TABLES = {
             ExperimentRow("block C as CNN", ("block-c-cnn",), TABLE_4["block C as CNN"]),
             ExperimentRow("block C as Swin", ("block-c-swin",), TABLE_4["block C as Swin"]),
             ExperimentRow("block C without attention", ("block-c-residual-cnn",)),
+            ExperimentRow("CFlow-AD, same features", baseline=CFLOW),
         ),
     ),
     "released": (

@@ -1,5 +1,6 @@
 """A tiny synthetic slide and a tiny trained model, made once for all integration tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks.forked import start
+from wsi_haloae.baselines import by_cell
 from wsi_haloae.cli.main import run
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 
@@ -29,6 +31,14 @@ def default_threads(tmp_path_factory: pytest.TempPathFactory) -> None:
     (folder / "count.py").write_text("import torch; print(torch.get_num_threads())")
     start(folder / "count.py", said=folder / "said.txt").join()
     torch.set_num_threads(int((folder / "said.txt").read_text()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_flows() -> Iterator[None]:
+    """One pass for CFlow-AD in this process: tests/baselines has how well it learns."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_cell, "PASSES", 1)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def test_table_1_has_the_baselines(images: Path, tmp_path: Path) -> None:
     code, said = recipe(tmp_path, "paper_table1", images, "--category", "screw", "-o", output, "--config", config)
     assert code == 0, said
     [row] = json.loads((output / "table.json").read_text(encoding="utf-8"))
-    assert len(row["baselines"]) == 3
+    assert len(row["baselines"]) == 4
 
 
 def test_a_bad_command_has_the_exit_code_of_bad_usage(images: Path, tmp_path: Path) -> None:

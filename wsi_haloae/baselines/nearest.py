@@ -5,6 +5,8 @@ Its backbone and image score are not used: the features are HaloAE's, and maps a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -73,15 +75,20 @@ def locally_aware(features: Tensor) -> Tensor:
     return averaged.flatten(2).transpose(1, 2)  # (B, m*m, C)
 
 
-def draw_cells(batches: FeatureBatches, pool: int, generator: torch.Generator) -> Tensor:
-    """At most ``pool`` cells (n, C), equally many of each image.
+def draw_cells(
+    batches: FeatureBatches,
+    pool: int,
+    generator: torch.Generator,
+    cells_of: Callable[[Tensor], Tensor] = locally_aware,
+) -> Tensor:
+    """At most ``pool`` cells (n, C), equally many of each image; ``cells_of``: (B, C, m, m) -> (B, m*m, C).
 
     The number of images is known only at the end. So the cells of each image are put into random order, and fewer from
     the start of each are kept as more images come.
     """
     drawn: Tensor | None = None  # (images, share, C)
     for features in batches():
-        cells = locally_aware(features)
+        cells = cells_of(features)
         order = torch.stack([torch.randperm(cells.shape[1], generator=generator) for _ in cells])
         images = len(cells) + (0 if drawn is None else len(drawn))
         share = min(cells.shape[1], pool // images)

@@ -32,7 +32,8 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--fit-dir",
     type=FOLDER,
     help="Folder of other reference tiles, e.g. those of the training. Baselines are fitted on them: nearest "
-    "neighbours, PCA, colour statistics. Without it, only pooled Mahalanobis is compared.",
+    "neighbours, PCA, CFlow-AD (pip install 'wsi-haloae[flow]'), colour statistics. Without it, only pooled "
+    "Mahalanobis is compared.",
 )
 @click.option(
     "--group-regex",

@@ -44,7 +44,10 @@ from wsi_haloae.cli import options
     "images.",
 )
 @click.option(
-    "--baselines", is_flag=True, help="Also run Mahalanobis and kNN on the same features, as baselines beside PCA."
+    "--baselines",
+    is_flag=True,
+    help="Also run Mahalanobis, kNN and CFlow-AD (pip install 'wsi-haloae[flow]') on the same features, as baselines "
+    "beside PCA.",
 )
 @options.workers
 @options.threads

@@ -64,7 +64,8 @@ from wsi_haloae.cli import options
 @click.option(
     "--baselines",
     is_flag=True,
-    help="Afterwards, compare the model with simpler methods on the same features, in baselines.md.",
+    help="Afterwards, compare the model with other methods on the same features, in baselines.md; with CFlow-AD if pip "
+    "install 'wsi-haloae[flow]'.",
 )
 @click.option(
     "--anomalous-dir",

@@ -10,9 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wsi_haloae.baselines.by_cell import fit_by_cell
 from wsi_haloae.baselines.image_baselines import code_width
+from wsi_haloae.baselines.model_features import ModelFeatures
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.baselines.pooled import PooledBaseline, PooledMahalanobis, PooledNearest
+from wsi_haloae.baselines.protocol import Baseline
 from wsi_haloae.config import PAPER
 from wsi_haloae.evaluation.comparison import MethodScores
 from wsi_haloae.evaluation.labelled_tiles import SCORE
@@ -28,6 +31,8 @@ from wsi_haloae.tiles.sources import TileSource
 
 BATCH = 16
 NEIGHBOURS = (1, 5)
+BY_CELL_TILES = 512
+"""At most as many training tiles, drawn at random, give the cells that cells are compared with."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +45,22 @@ class TileBatch:
 
 
 class TileBaselines:
-    """Baselines and no-model statistics, fitted on training tiles; they can score any other tiles."""
+    """Baselines and no-model statistics, fitted on training tiles; they can score any other tiles.
+
+    ``by_cell`` are those whose maps become scores by their mean over tissue, as PCA's does. There is no Gaussian per
+    location, because tiles are cut anywhere: all their locations are alike, and the pooled Gaussian has all cells.
+    """
 
     def __init__(
         self,
         checkpoint: Checkpoint,
         source: TileSource,
         train: NDArray[np.int64],
+        by_cell: Mapping[str, Baseline],
         device: torch.device,
         advance: Advance,
     ) -> None:
-        self._checkpoint, self._device = checkpoint, device
+        self._checkpoint, self._by_cell, self._device = checkpoint, by_cell, device
         vectors: list[NDArray[np.float32]] = []
         statistics: list[NDArray[np.float64]] = []
 
@@ -75,11 +85,14 @@ class TileBaselines:
     def score(self, source: TileSource, numbers: NDArray[np.int64], advance: Advance) -> list[MethodScores]:
         """Scores (n,) of tiles by each baseline and each statistic."""
         vectors, means, tails = [], [], []
+        by_cell: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._by_cell}
         statistics: list[NDArray[np.float64]] = []
         for batch in self._read(source, numbers):
             maps = self._pca.maps(batch.features)
             means.append(mean_over(maps, batch.tissue).cpu().numpy())
             tails.append(quantile_over(maps, batch.tissue).cpu().numpy())
+            for name, baseline in self._by_cell.items():
+                by_cell[name].append(mean_over(baseline.maps(batch.features), batch.tissue).cpu().numpy())
             vectors.append(mean_over_channels(batch.features, batch.tissue).cpu().numpy())
             statistics.extend(tile_statistics(tile) for tile in batch.tiles)
             advance(len(batch.tiles))
@@ -89,6 +102,7 @@ class TileBaselines:
             *(MethodScores(method.name, "baseline", method.scores(pooled)) for method in self._pooled),
             MethodScores(f"PCA-{self.components} residual, mean", "baseline", np.concatenate(means)),
             MethodScores(f"PCA-{self.components} residual, p95", "baseline", np.concatenate(tails)),
+            *(MethodScores(f"{name}, mean", "baseline", np.concatenate(parts)) for name, parts in by_cell.items()),
             *(MethodScores(name, "no model", scores) for name, scores in by_statistics.items()),
         ]
 
@@ -106,8 +120,13 @@ def fit_baselines(
     checkpoint: Checkpoint, source: TileSource, train: NDArray[np.int64], device: torch.device, reporter: Reporter
 ) -> TileBaselines:
     """Fit on tiles ``train`` (m,) of a source."""
+    features = ModelFeatures(checkpoint, device)
+    some = np.sort(np.random.default_rng(0).permutation(train)[:BY_CELL_TILES])
+    with reporter.track("Features for the baselines", len(some), "tiles") as advance:
+        kept = features.kept(source, some, advance)
+    by_cell = fit_by_cell(kept, features.layer_channels, reporter, positions=False)
     with reporter.track("Fitting the baselines", len(train), "tiles") as advance:
-        return TileBaselines(checkpoint, source, train, device, advance)
+        return TileBaselines(checkpoint, source, train, by_cell, device, advance)
 
 
 def own_baselines(rules: Mapping[str, NDArray[np.float32]]) -> list[MethodScores]:

@@ -21,7 +21,7 @@ from wsi_haloae.scoring.source_scores import score_source
 
 WITHOUT_FIT = (
     "Baselines: pooled Mahalanobis alone, because the model keeps its statistics (the rule content). Nearest "
-    "neighbours, PCA and colour statistics need reference tiles to be fitted on: pass --fit-dir."
+    "neighbours, PCA, CFlow-AD and colour statistics need reference tiles to be fitted on: pass --fit-dir."
 )
 
 

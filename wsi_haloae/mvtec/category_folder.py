@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wsi_haloae.baselines.by_cell import names_by_cell
 from wsi_haloae.config import Config
 from wsi_haloae.documents import read_document
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -35,14 +37,21 @@ def category_identity(category: CategoryImages, config: Config, weights: Path | 
 def finished_result(folder: Path, identity: Identity, *, wanted_baselines: bool) -> dict[str, Any] | None:
     """The result of an earlier, complete run of the same ``identity``; None if there is none.
 
-    A result without baselines does not count if they are wanted. Raises `OutputExistsError` for another identity.
+    If baselines are wanted, a result without them does not count, nor one without a baseline that can be run by now.
+    Raises `OutputExistsError` for another identity.
     """
     model, found = folder / MODEL_NAME, folder / RESULT_NAME
     if model.exists():
         require_same(model, Checkpoint.load(model).facts.training.get("identity"), identity)
     result = read_document(found)  # where somebody has changed it, it is measured again: the model is there
     same = result.get("identity") == identity and result.get("with_baselines") in (True, wanted_baselines)
-    return result if same else None
+    return result if same and not (wanted_baselines and _lacks_baselines(result)) else None
+
+
+def _lacks_baselines(result: Mapping[str, Any]) -> bool:
+    """Whether there are baselines (there are none of pixels), but not all that can be run now."""
+    told = {row.get("name") for row in result.get("baselines", [])}
+    return bool(told) and not told.issuperset(names_by_cell())
 
 
 def empty_folder(folder: Path) -> None:
