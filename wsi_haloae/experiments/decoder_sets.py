@@ -7,7 +7,7 @@ same for every seed, so that features are computed once, and differences between
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,10 @@ from wsi_haloae.tiles.tiling import TilingSettings
 from wsi_haloae.training.split import Split, split_by_group
 
 SPLIT_SEED = 0
+IMAGE_SHARES = SplitConfig(validation=0.1, calibration=0.1)
+"""There are few images, each of them a group."""
+MARKED = {**dict.fromkeys(("p08", "p12", "p14", "p16"), "validation"), "p06": "calibration"}
+"""GlaS: the four patients with 2 to 4 tiles each validate, and the one with 24 gives the synthetic mark."""
 GREY = ("training.stain_jitter=0", "scoring.glass_level=null")
 """Grey tiles with equal means have no stains to vary and no bright glass."""
 
@@ -46,16 +50,16 @@ class DefectMasks:
 
 @dataclass(frozen=True, eq=False)
 class StudySet:
-    """One question: tiles of ``source`` to train on and to hold out, and t ``judged`` tiles with their labels.
+    """One question: tiles of ``source`` in the parts of a split, and t ``judged`` tiles with their labels.
 
+    *validation* tiles stop the training and teach rules, as always; *calibration* tiles give the synthetic mark.
     ``groups`` (t,) are what the bootstrap draws. ``base`` and ``settings`` are applied before those of a row.
     ``local`` says that anomalies are small parts of an image, so that an image is as anomalous as its worst part.
     """
 
     name: str
     source: TileSource
-    train: NDArray[np.int64]
-    held_out: NDArray[np.int64]
+    split: Split
     judged: TileSource
     anomalous: NDArray[np.bool_]
     groups: NDArray[np.str_]
@@ -76,12 +80,11 @@ class StudyData:
 
 def _mvtec(category: str, name: str, data: StudyData) -> StudySet:
     images = CategoryImages.open(find_mvtec(data.root / "mvtec", category), "none", SPLIT_SEED)
-    masks = images.masks()
+    source, masks = images.data.source, images.masks()
     return StudySet(
         name,
-        images.data.source,
-        images.data.train,
-        images.data.validation,
+        source,
+        split_by_group(source.groups, IMAGE_SHARES, SPLIT_SEED),
         images.test,
         images.images.anomalous,
         np.asarray(images.test.groups),
@@ -94,21 +97,23 @@ def _mvtec(category: str, name: str, data: StudyData) -> StudySet:
 def _histology(tiles: str, colouring: Colouring, name: str, data: StudyData) -> StudySet:
     settings = () if colouring == "colour" else GREY
     config = load_config("haloae-small", [*settings, f"training.seed={SPLIT_SEED}"], base=SLIDE_BASE)
-    found = prepare(data.root / "tiles", HISTOLOGY_SETS[tiles], colouring, config)
+    chosen = HISTOLOGY_SETS[tiles]
+    if chosen.fixed:
+        chosen = replace(chosen, fixed={**chosen.fixed, **MARKED})
+    found = prepare(data.root / "tiles", chosen, colouring, config)
     labelled = found.labelled
     groups = np.asarray(labelled.source.groups)
-    train, held_out = _parts(found.split)
-    return StudySet(name, found.source, train, held_out, labelled.source, labelled.anomalous, groups, settings=settings)
+    return StudySet(name, found.source, found.split, labelled.source, labelled.anomalous, groups, settings=settings)
 
 
 def _liver(reference: Tissue, usual: Tissue, anomalous: Tissue, name: str, data: StudyData) -> StudySet:
     """Trained on one patient's tissue, judged on another's; blocks of tiles stand in for patients."""
     source = _outlined(reference, data)
-    train, held_out = _parts(split_by_group(source.blocks, SplitConfig(), SPLIT_SEED))
+    split = split_by_group(source.blocks, SplitConfig(), SPLIT_SEED)
     parts = [_outlined(tissue, data) for tissue in (usual, anomalous)]
     labelled = LabelledSource.of({usual[1]: parts[0]}, {anomalous[1]: parts[1]})
     groups = np.concatenate([block_names(usual[0], part.index.row, part.index.column) for part in parts])
-    return StudySet(name, source, train, held_out, labelled.source, labelled.anomalous, groups)
+    return StudySet(name, source, split, labelled.source, labelled.anomalous, groups)
 
 
 def _outlined(tissue: Tissue, data: StudyData) -> TileStoreSource:
@@ -122,11 +127,6 @@ def _outlined(tissue: Tissue, data: StudyData) -> TileStoreSource:
     (source,) = reader.read([str(slide)]).parts
     assert isinstance(source, TileStoreSource), "annotated slides become tile stores"
     return source
-
-
-def _parts(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Tiles to train on, and all others: nothing is calibrated here."""
-    return split.tiles["train"], np.sort(np.concatenate([split.tiles["validation"], split.tiles["calibration"]]))
 
 
 SETS: Mapping[str, Callable[[str, StudyData], StudySet]] = {

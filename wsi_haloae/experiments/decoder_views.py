@@ -19,8 +19,8 @@ from wsi_haloae.training.cutpaste import paste_patch, paste_scar
 
 Tile = NDArray[np.uint8]
 DAMAGE: Mapping[str, Callable[[Tile, np.random.Generator], Tile]] = {"patch": paste_patch, "scar": paste_scar}
-HELD_OUT_TILES = 64
-"""How many held-out tiles are turned into synthetic anomalies."""
+USUAL_TILES = 64
+"""How many calibration tiles are turned into synthetic anomalies."""
 DAMAGED_SHARE = 0.1
 """A cell counts as damaged if at least this share of its pixels was changed."""
 
@@ -29,7 +29,7 @@ def augmented(tiles: StudySet, settings: TrainingConfig) -> TileSource:
     """Each training tile, augmented once as a training would: a second view of it, the same in every epoch."""
     asked = "augmented: " + settings.model_dump_json(include={"colour_jitter", "stain_jitter", "flip"})
     return Changed(
-        Chosen(tiles.source, tiles.train),
+        Chosen(tiles.source, tiles.split.tiles["train"]),
         lambda tile, number: augment(tile, settings, np.random.default_rng((SPLIT_SEED, 5, number))),
         asked,
     )
@@ -37,18 +37,18 @@ def augmented(tiles: StudySet, settings: TrainingConfig) -> TileSource:
 
 def damaged(tiles: StudySet) -> CombinedSource:
     """The damaged copies of all training tiles: all by a patch, then all by a scar."""
-    return CombinedSource(list(_damages(Chosen(tiles.source, tiles.train), 6).values()))
+    return CombinedSource(list(_damages(Chosen(tiles.source, tiles.split.tiles["train"]), 6).values()))
 
 
 def synthetic(tiles: StudySet) -> dict[str, TileSource]:
-    """`usual_held_out`, turned into each kind of synthetic anomaly: damaged parts if anomalies are ``local``."""
-    usual = usual_held_out(tiles)
+    """`usual_tiles`, turned into each kind of synthetic anomaly: damaged parts if anomalies are ``local``."""
+    usual = usual_tiles(tiles)
     return _damages(usual, 7) if tiles.local else synthetic_anomalies_of(usual, SPLIT_SEED)
 
 
-def usual_held_out(tiles: StudySet) -> Chosen:
-    """The held-out tiles that synthetic anomalies are made from."""
-    return Chosen(tiles.source, evenly(tiles.held_out, HELD_OUT_TILES))
+def usual_tiles(tiles: StudySet) -> Chosen:
+    """The calibration tiles that synthetic anomalies are made from."""
+    return Chosen(tiles.source, evenly(tiles.split.tiles["calibration"], USUAL_TILES))
 
 
 def _damages(source: TileSource, key: int) -> dict[str, TileSource]:
