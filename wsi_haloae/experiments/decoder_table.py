@@ -20,12 +20,12 @@ SCORES = ("decoder", "with content", "with kNN")
 """What is compared with the best rival, by the names in results."""
 FAILED_NAME = "failed.json"
 INTRODUCTION = (
-    "AUROC of images or tiles, means over seeds. The decoder is scored by the rule with the highest mark: the mean AUROC "
-    "of held-out synthetic anomalies. Above the best rival are differences, with 95 % intervals by paired bootstrap; the "
-    "best rival is chosen on the judged tiles. Development data.\n"
+    "AUROC of images or tiles, means over seeds. The decoder is scored by the rule with the highest mark: the mean "
+    "AUROC of held-out synthetic anomalies. Above the best rival are differences, with 95 % intervals by paired "
+    "bootstrap; the best rival is chosen on the judged tiles. Development data.\n"
 )
 HEADER = (
-    "| row | seeds | steps | s/step | rule | mark | decoder | decoder above best rival | with content | with kNN | "
+    "| row | seeds | steps | CPU s/step | rule | mark | decoder | decoder above best rival | with content | with kNN | "
     "map AP: decoder, PCA, kNN | residual / PCA's |"
 )
 
@@ -76,7 +76,7 @@ def _rivals(here: Sequence[Result]) -> Iterator[str]:
 
 def _line(output: Path, row: DecoderRow, results: Sequence[Result]) -> str:
     done = [one for one in results if "judgement" in one]
-    failed = [f"seed {one['seed']} failed: {one['failed']}" for one in results if "failed" in one]
+    failed = [f"seed {one['seed']} failed: {' '.join(one['failed'].split())}" for one in results if "failed" in one]
     blanks = HEADER.count(" | ") - 1
     if not done:
         return f"| {row.name} | {'; '.join(failed) or 'not run'} |" + " |" * blanks
@@ -86,7 +86,7 @@ def _line(output: Path, row: DecoderRow, results: Sequence[Result]) -> str:
         row.name,
         "; ".join([seeds, *failed]),
         f"{np.mean([one['steps'] for one in done]):.0f}",
-        f"{np.mean([one['seconds_per_step'] for one in done]):.2f}",
+        f"{np.mean([one['cpu_seconds_per_step'] for one in done]):.2f}",
         ", ".join(dict.fromkeys(one["rule"] for one in judged)),
         f"{np.mean([one['marks'][one['rule']] for one in judged]):.3f}",
         f"{np.mean([one['against']['decoder']['auroc'] for one in judged]):.3f}",

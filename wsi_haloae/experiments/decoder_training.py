@@ -52,11 +52,13 @@ class Epoch:
 class Progress:
     """What changes while a training runs, besides weights and optimiser. ``badness`` is what the best epoch has least.
 
-    ``seconds`` are those of the training steps, without held-out tiles.
+    ``seconds`` and ``cpu_seconds`` are those of the training steps, without held-out tiles; on a machine that others
+    use, too, only the second says what a step costs.
     """
 
     step: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     badness: float = math.inf
     best_epoch: int = 0
     best_state: dict[str, Tensor] = field(default_factory=dict)
@@ -92,9 +94,10 @@ class DecoderTrainer:
         now, losses = self.progress, []
         with reporter.track("Training", self._total, "steps", done=now.step) as advance:
             while now.step < self._total and not self._finished():
-                begun = time.monotonic()
+                begun, computed = time.monotonic(), time.process_time()
                 losses.append(self._train_step(now.step))
                 now.seconds += time.monotonic() - begun
+                now.cpu_seconds += time.process_time() - computed
                 now.step += 1
                 advance(1)
                 if now.step % self._per_epoch == 0 or now.step == self._total:
