@@ -28,11 +28,16 @@ Draws = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class MethodsOf:
-    """Scores by one kind of method: of the judged tiles, of calibration tiles, and of these as synthetic anomalies."""
+    """Scores by one kind of method: of the judged tiles, of calibration tiles, and of these as synthetic anomalies.
+
+    ``cell_marks`` says of each map how well it tells changed cells of synthetic anomalies from the others: mean AUROC
+    of the kinds. It is empty if whole tiles are changed.
+    """
 
     judged: Scored
     usual: RuleScores
     synthetic: Mapping[str, RuleScores]
+    cell_marks: Mapping[str, float]
 
     def marks(self) -> dict[str, float]:
         """Mean AUROC of each kind of synthetic anomaly against the same tiles unchanged, by method."""
@@ -44,11 +49,19 @@ class MethodsOf:
 
 def methods_of(given: KeptSet, scorer: Scorer) -> MethodsOf:
     """Scores of all tiles that a run judges by."""
+    anomalies = {kind: score_maps(scorer, maps) for kind, maps in given.synthetic.items()}
+    names = next(iter(anomalies.values())).maps if given.changed else ()
     return MethodsOf(
         score_maps(scorer, given.judged),
         score_maps(scorer, given.kept.reference, given.usual).scores,
-        {kind: score_maps(scorer, maps).scores for kind, maps in given.synthetic.items()},
+        {kind: found.scores for kind, found in anomalies.items()},
+        {name: _cell_mark({kind: found.maps[name] for kind, found in anomalies.items()}, given) for name in names},
     )
+
+
+def _cell_mark(maps: Mapping[str, Tensor], given: KeptSet) -> float:
+    areas = [auroc(one.numpy().ravel(), given.changed[kind].ravel(), of="cell") for kind, one in maps.items()]
+    return float(np.mean(areas))
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,7 @@ class Judgement:
     rule: str
     marks: Mapping[str, float]
     rival_marks: Mapping[str, float]
+    cell_marks: Mapping[str, float]
     areas: Mapping[str, float]
     against: Mapping[str, Against]
     map_precisions: Mapping[str, float]
@@ -135,19 +149,21 @@ def judge(tiles: StudySet, decoder: MethodsOf, rivals: MethodsOf) -> tuple[Judge
         for name, area in areas.items()
     }
     everything = {name: auroc(found, tiles.anomalous) for name, found in own.items()} | rival_areas
+    marks = {**decoder.cell_marks, **rivals.cell_marks}
     precisions: dict[str, float] = {}
     maps = None
     if tiles.defects is not None:
-        precisions, maps = _judge_maps(tiles, tiles.defects, rule, decoder.judged.maps, rivals.judged.maps)
-    found = Judgement(rule, decoder.marks(), rivals.marks(), everything, against, precisions, maps)
+        precisions, maps = _judge_maps(tiles, tiles.defects, decoder, rivals)
+    found = Judgement(rule, decoder.marks(), rivals.marks(), marks, everything, against, precisions, maps)
     return found, draws
 
 
 def _judge_maps(
-    tiles: StudySet, defects: DefectMasks, rule: str, own: Mapping[str, Tensor], others: Mapping[str, Tensor]
+    tiles: StudySet, defects: DefectMasks, decoder: MethodsOf, rivals: MethodsOf
 ) -> tuple[dict[str, float], MapAgainst]:
-    """Average precision of every map on the images whose pixels are all known."""
-    known = torch.from_numpy(defects.known)
+    """Average precision of every map on the images whose pixels are all known; the one with the highest mark counts."""
+    own, others, known = decoder.judged.maps, rivals.judged.maps, torch.from_numpy(defects.known)
+    rule = max(decoder.cell_marks, key=lambda name: decoder.cell_marks[name])
     pixels = {name: upsample(maps[known], SIZE).numpy() for name, maps in _different({**own, **others}).items()}
     marked = defects.masks
     precisions = {name: average_precision(maps.ravel(), marked.ravel(), of="pixel") for name, maps in pixels.items()}

@@ -13,7 +13,14 @@ from torch import Tensor
 from wsi_haloae.config import Config
 from wsi_haloae.experiments.decoder_cache import FeatureCache, FeatureMaps
 from wsi_haloae.experiments.decoder_sets import StudySet
-from wsi_haloae.experiments.decoder_views import augmented, damaged, synthetic
+from wsi_haloae.experiments.decoder_views import (
+    USUAL_TILES,
+    augmented,
+    changed_cells,
+    damaged,
+    synthetic,
+    usual_tiles,
+)
 from wsi_haloae.tiles.sources import evenly
 
 COPIES_FOR = "negatives"
@@ -43,13 +50,17 @@ class KeptTiles:
 
 @dataclass(frozen=True, eq=False)
 class KeptSet:
-    """A set with all its features on disk: judged tiles, and synthetic anomalies of the ``usual`` tiles by kind."""
+    """A set with all its features on disk: judged tiles, and synthetic anomalies of the u ``usual`` tiles by kind.
+
+    ``changed`` says which cells of each synthetic anomaly are changed, (u, m, m); it is empty if whole tiles are.
+    """
 
     tiles: StudySet
     kept: KeptTiles
     judged: FeatureMaps
     usual: NDArray[np.int64]
     synthetic: Mapping[str, FeatureMaps]
+    changed: Mapping[str, NDArray[np.bool_]]
 
     @classmethod
     def of(cls, tiles: StudySet, cache: FeatureCache, config: Config) -> KeptSet:
@@ -64,9 +75,12 @@ class KeptSet:
             cache.maps("augmented", augmented(tiles, config.training)),
             cache.maps("damaged", damaged(tiles)) if copies else None,
         )
-        anomalies = {kind: cache.maps(kind.replace(" ", "-"), source) for kind, source in synthetic(tiles).items()}
-        count = len(next(iter(anomalies.values())))
-        return cls(tiles, kept, cache.maps("judged", tiles.judged), evenly(parts["calibration"], count), anomalies)
+        sources, usual = synthetic(tiles), usual_tiles(tiles)
+        anomalies = {kind: cache.maps(kind.replace(" ", "-"), source) for kind, source in sources.items()}
+        cells = kept.reference.cells.shape[-1]
+        changed = {kind: changed_cells(usual, one, cells) for kind, one in sources.items()} if tiles.local else {}
+        numbers = evenly(parts["calibration"], USUAL_TILES)
+        return cls(tiles, kept, cache.maps("judged", tiles.judged), numbers, anomalies, changed)
 
     def batches(self, part: str) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
         """Starts a pass over the features of a part of the split."""

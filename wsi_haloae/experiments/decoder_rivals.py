@@ -52,7 +52,10 @@ def _digest(given: KeptSet, model: HaloAE, components: int) -> str:
 def _arrays(found: MethodsOf) -> dict[str, Any]:
     parts = {"judged": found.judged.scores, "usual": found.usual}
     parts |= {f"synthetic {kind}": scores for kind, scores in found.synthetic.items()}
-    arrays = {json.dumps([part, name]): scores for part, named in parts.items() for name, scores in named.items()}
+    arrays: dict[str, Any] = {
+        json.dumps([part, name]): scores for part, named in parts.items() for name, scores in named.items()
+    }
+    arrays |= {json.dumps(["cell marks", name]): np.float32(mark) for name, mark in found.cell_marks.items()}
     return arrays | {json.dumps(["maps", name]): maps.numpy() for name, maps in found.judged.maps.items()}
 
 
@@ -63,4 +66,6 @@ def _methods(arrays: dict[str, NDArray[np.float32]]) -> MethodsOf:
         parts.setdefault(part, {})[name] = values
     maps = {name: torch.from_numpy(values) for name, values in parts.pop("maps").items()}
     judged, usual = Scored(parts.pop("judged"), maps), parts.pop("usual")
-    return MethodsOf(judged, usual, {part.removeprefix("synthetic "): scores for part, scores in parts.items()})
+    marks = {name: float(mark) for name, mark in parts.pop("cell marks", {}).items()}
+    synthetic = {part.removeprefix("synthetic "): scores for part, scores in parts.items()}
+    return MethodsOf(judged, usual, synthetic, marks)
