@@ -11,8 +11,11 @@ import pytest
 import torch
 import yaml
 
+from pipelines.decoder_study import main
+from tests.integration.mvtec_images import write_config, write_set
 from tests.model.tiny import TINY, tiny_config
 from tests.training.tiles import MemorySource
+from wsi_haloae.cli.main import run
 from wsi_haloae.config import Config, SplitConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments import decoder_study
@@ -30,7 +33,7 @@ from wsi_haloae.experiments.decoder_rows import (
     passing,
     put_together,
 )
-from wsi_haloae.experiments.decoder_sets import DefectMasks, StudySet
+from wsi_haloae.experiments.decoder_sets import DefectMasks, StudyData, StudySet, open_set
 from wsi_haloae.experiments.decoder_study import Study, StudyOptions
 from wsi_haloae.experiments.decoder_training import DecoderTrainer
 from wsi_haloae.experiments.decoder_views import damaged
@@ -58,6 +61,21 @@ def made_up() -> StudySet:
     groups = np.array([str(number) for number in range(12)])
     defects = DefectMasks(np.ones(12, np.bool_), masks)
     return StudySet("metal_nut", source, split, judged, anomalous, groups, local=True, defects=defects)
+
+
+def test_the_recipe_keeps_the_features_of_a_set(tmp_path: Path) -> None:
+    write_set(tmp_path / "mvtec" / "screw", train=10, kinds=("hole",), each=1)
+    chosen = ["--set-name", "screw", "--backbone", "random", "--config", str(write_config(tmp_path))]
+    output = tmp_path / "out"
+    assert run([str(tmp_path), "-o", str(output), "--features-only", *chosen], main, "decoder_study.py") == 0
+    kept = {path.parent.name.rpartition("-")[0] for path in output.glob("cache/screw/random/*/features.npy")}
+    assert kept == {"reference", "augmented", "patch", "scar", "judged"}
+    tiles = open_set("screw", StudyData(tmp_path, tmp_path / "work", QUIET))
+    assert sorted(np.concatenate(list(tiles.split.tiles.values()))) == list(range(10))
+    assert tiles.defects is not None
+    assert tiles.defects.masks.any(axis=(1, 2)).tolist() == tiles.anomalous.tolist()
+    assert tiles.local
+    assert run([str(tmp_path), "-o", str(output), "--set-name", "nut"], main, "decoder_study.py") == 2
 
 
 def config(**training: object) -> Config:
