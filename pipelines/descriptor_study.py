@@ -13,16 +13,16 @@ import sys
 from pathlib import Path
 
 import click
-from histology import SETS
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.experiments.descriptor_study import markdown_study, study_descriptors
+from wsi_haloae.experiments.histology_sets import HISTOLOGY_SETS
 from wsi_haloae.model.device import resolve_device
 
 
 @click.command()
-@click.argument("tiles", type=click.Choice(sorted(SETS)))
+@click.argument("tiles", type=click.Choice(sorted(HISTOLOGY_SETS)))
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("runs", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @options.output_folder
@@ -30,8 +30,8 @@ from wsi_haloae.model.device import resolve_device
 def main(tiles: str, root: Path, runs: Path, output: Path, device: str) -> int:
     """Study one of the sets of pipelines/histology.py."""
     reporter = options.reporter(quiet=False, verbose=False)
-    found = study_descriptors(root, SETS[tiles], runs, output, resolve_device(device), reporter)
-    click.echo(markdown_study(SETS[tiles].name, found))
+    found = study_descriptors(root, HISTOLOGY_SETS[tiles], runs, output, resolve_device(device), reporter)
+    click.echo(markdown_study(HISTOLOGY_SETS[tiles].name, found))
     return 0
 
 

@@ -17,39 +17,12 @@ import click
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import SLIDE_BASE, load_config
-from wsi_haloae.experiments.histology import HistologyOptions, HistologySet, run_histology
-
-SETS = {
-    # GlaS: colon; malignant glands are the reference, and colour does not separate the classes.
-    # Two of its seven training patients have 120 tiles each, the others 2 to 24: the two are used for training.
-    "glas": HistologySet(
-        "glas_colon",
-        ("train/malignant",),
-        ("test/malignant",),
-        ("test/benign",),
-        mpp=0.62,
-        group="p[0-9]+",
-        fixed={
-            **dict.fromkeys(("p02", "p07"), "train"),
-            **dict.fromkeys(("p06", "p14", "p16"), "validation"),
-            **dict.fromkeys(("p08", "p12"), "calibration"),
-        },
-    ),
-    # LC25000: lung; adenocarcinoma is the reference, and colour almost separates the classes. Its pixel size is
-    # unknown: 0.5 is assumed. Clusters are numbered separately in each class, so the class is part of the name.
-    "lung": HistologySet(
-        "lc25000_lung",
-        ("train/tumour", "val/tumour"),
-        ("test/tumour",),
-        ("test/normal",),
-        mpp=0.5,
-        group="(?:aca|n)_c[0-9]+",
-    ),
-}
+from wsi_haloae.experiments.histology import HistologyOptions, run_histology
+from wsi_haloae.experiments.histology_sets import HISTOLOGY_SETS
 
 
 @click.command()
-@click.argument("tiles", type=click.Choice(sorted(SETS)))
+@click.argument("tiles", type=click.Choice(sorted(HISTOLOGY_SETS)))
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--seeds", default=3, show_default=True, help="Number of trainings per colouring, with different seeds.")
 @options.weights
@@ -72,7 +45,7 @@ def main(
     config = load_config(configs or ("haloae",), settings, base=SLIDE_BASE)
     chosen = HistologyOptions(weights=weights, device=device, workers=num_workers)
     reporter = options.reporter(quiet=False, verbose=False)
-    return run_histology(root, SETS[tiles], output, config, range(seeds), chosen, reporter)
+    return run_histology(root, HISTOLOGY_SETS[tiles], output, config, range(seeds), chosen, reporter)
 
 
 if __name__ == "__main__":

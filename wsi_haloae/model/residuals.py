@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -84,7 +84,19 @@ def residuals(
     ``decode`` also runs blocks D and E, ``ssim`` adds the dissimilarities.
     """
     images = normalise(unit, config.model.input_downsample).contiguous(memory_format=torch.channels_last)
-    features = model.features(images)
+    found = of_features(model, model.features(images), feature_range, config, ssim=ssim)
+    if not decode:
+        return found
+    assert found.rebuilt is not None, "of_features keeps it"
+    decoded, logits = model.decode(found.rebuilt)
+    image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
+    return replace(found, image=image, damaged=_probability_of_damage(logits))
+
+
+def of_features(
+    model: Reconstructing, features: Tensor, feature_range: Tensor, config: Config, *, ssim: bool
+) -> Residuals:
+    """Residuals of standardised features (B, C, m, m), without blocks D and E."""
     reconstruction = model.reconstruct(features)
     channels = (features - reconstruction).square()
     squared, layers = channels.mean(dim=1), by_layer(channels, model.backbone.layer_channels)
@@ -95,11 +107,6 @@ def residuals(
         unlike_layers = by_layer(unlike_channels, model.backbone.ssim_channels)
         if config.scoring.residual == "ssim":
             chosen = unlike
-    image, damaged = None, None
-    if decode:
-        decoded, logits = model.decode(reconstruction)
-        image = F.adaptive_avg_pool2d(residual_map(images, decoded), model.map_size)  # (B, s, s) -> (B, m, m)
-        damaged = _probability_of_damage(logits)
     return Residuals(
         chosen,
         squared,
@@ -108,10 +115,8 @@ def residuals(
         features,
         unlike,
         unlike_layers,
-        image,
-        damaged,
-        reconstruction,
-        Directions.of(config, model.backbone.layer_channels),
+        rebuilt=reconstruction,
+        directions=Directions.of(config, model.backbone.layer_channels),
     )
 
 

@@ -6,7 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from wsi_haloae.config import TrainingConfig
+from wsi_haloae.training.stain_jitter import jitter_stain
+
 Image8 = NDArray[np.uint8]
+
+
+def augment(image: Image8, settings: TrainingConfig, random: np.random.Generator) -> Image8:
+    """What ``settings`` ask for: flips and turns, then jitter of colours and of stains, (s, s, 3) -> (s, s, 3)."""
+    if settings.flip:
+        image = flip_and_turn(image, random)
+    image = jitter_colour(image, settings.colour_jitter, random)
+    if settings.stain_jitter:
+        image = jitter_stain(image, settings.stain_jitter, random)
+    return image
 
 
 def jitter_colour(image: Image8, strength: float, random: np.random.Generator) -> Image8:

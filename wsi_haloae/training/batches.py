@@ -12,11 +12,10 @@ from torch.utils.data import DataLoader, Dataset
 from wsi_haloae.config import TrainingConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.tiles.sources import TileSource
-from wsi_haloae.training.augmentation import flip_and_turn, jitter_colour
+from wsi_haloae.training.augmentation import augment
 from wsi_haloae.training.cutpaste import paste_patch, paste_scar
 from wsi_haloae.training.order import TileOrder
 from wsi_haloae.training.ranks import ALONE, Ranks
-from wsi_haloae.training.stain_jitter import jitter_stain
 
 
 class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
@@ -57,12 +56,8 @@ class TrainingBatches(Dataset[tuple[Tensor, Tensor]]):
         views, damaged = [], []
         for slot in self._slots:
             random = np.random.default_rng((self._config.seed, 1, step, slot))
-            image = self._source.read(self._order.tile(step * self._config.originals_per_batch + slot))
-            if self._config.flip:
-                image = flip_and_turn(image, random)
-            image = jitter_colour(image, self._config.colour_jitter, random)
-            if self._config.stain_jitter:
-                image = jitter_stain(image, self._config.stain_jitter, random)
+            tile = self._source.read(self._order.tile(step * self._config.originals_per_batch + slot))
+            image = augment(tile, self._config, random)
             views.append(image)
             damaged.append(False)
             if slot < self._damaged:

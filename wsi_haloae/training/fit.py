@@ -21,7 +21,13 @@ from wsi_haloae.training.distributed import Helpers
 from wsi_haloae.training.job import TrainingData, TrainingJob
 from wsi_haloae.training.pictures import write_curve, write_reconstructions
 from wsi_haloae.training.ranks import ALONE
-from wsi_haloae.training.statistics import draw, measure_axes, measure_features, measure_mean_maps
+from wsi_haloae.training.statistics import (
+    FeatureStatistics,
+    draw,
+    measure_axes,
+    measure_features,
+    measure_mean_maps,
+)
 from wsi_haloae.training.trainer import EpochRecord, Trainer
 
 SHEET_TILES = 6
@@ -94,6 +100,11 @@ def _measure(
     """Standardise the model's features by the statistics of ``tiles``; returns SSIM's range of each channel, (C,)."""
     with reporter.track("Measuring features", len(tiles), "tiles") as advance:
         statistics = measure_features(data.source, tiles, model, device, advance)
+    return standardise_by(statistics, model, config)
+
+
+def standardise_by(statistics: FeatureStatistics, model: HaloAE, config: Config) -> torch.Tensor:
+    """Standardise the model's features, if the configuration says so; returns SSIM's range of each channel, (C,)."""
     if config.model.features.standardise:
         model.standardise.fit(
             statistics.mean, statistics.std, model.backbone.layer_channels, config.model.features.std_floor

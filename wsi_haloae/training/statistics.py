@@ -5,7 +5,7 @@ The tiles are unchanged (no augmentation) and read batch by batch, so memory doe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,20 +57,29 @@ def images_of(source: TileSource, tiles: NDArray[np.int64], model: HaloAE, devic
 def measure_features(
     source: TileSource, tiles: NDArray[np.int64], model: HaloAE, device: torch.device, advance: Advance
 ) -> FeatureStatistics:
-    """Mean and standard deviation over all cells, and percentiles over a fixed random draw of cells."""
-    channels, count = model.backbone.channels, 0
-    total = torch.zeros(channels, dtype=torch.float64)
-    squares = torch.zeros(channels, dtype=torch.float64)
-    drawn = []
+    """The statistics of some tiles' features."""
+
+    def batches() -> Iterator[Tensor]:
+        for images in images_of(source, tiles, model, device):
+            yield model.backbone(images)
+            advance(len(images))
+
+    return feature_statistics(batches())
+
+
+@torch.inference_mode()
+def feature_statistics(batches: Iterable[Tensor]) -> FeatureStatistics:
+    """Mean and standard deviation over all cells of batches (B, C, m, m), percentiles over a fixed draw of cells."""
+    count, drawn = 0, []
+    total, squares = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
-    for images in images_of(source, tiles, model, device):
-        cells = model.backbone(images).permute(0, 2, 3, 1).flatten(1, 2).cpu()  # (B, cells, C)
-        total += cells.sum(dim=(0, 1), dtype=torch.float64)
-        squares += cells.double().square().sum(dim=(0, 1))
+    for features in batches:
+        cells = features.permute(0, 2, 3, 1).flatten(1, 2).cpu()  # (B, cells, C)
+        total = total + cells.sum(dim=(0, 1), dtype=torch.float64)
+        squares = squares + cells.double().square().sum(dim=(0, 1))
         count += cells.shape[0] * cells.shape[1]
         chosen = torch.randperm(cells.shape[1], generator=generator)[:CELLS_PER_TILE]
         drawn.append(cells[:, chosen].flatten(0, 1))
-        advance(len(images))
     mean = total / count
     std = (squares / count - mean.square()).clamp_min(0).sqrt()
     low, high = np.quantile(torch.cat(drawn).numpy(), RANGE_PERCENTILES, axis=0)

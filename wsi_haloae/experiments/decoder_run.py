@@ -1,0 +1,121 @@
+"""One run of the decoder study: a set, a row and a seed. Features from disk -> training -> scores -> judgement."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsi_haloae.atomic import replacing, write_text
+from wsi_haloae.baselines.image_baselines import code_width
+from wsi_haloae.config import Config
+from wsi_haloae.documents import read_document
+from wsi_haloae.evaluation.metrics import auroc
+from wsi_haloae.experiments.decoder_cache import FeatureMaps
+from wsi_haloae.experiments.decoder_judgement import judge, methods_of
+from wsi_haloae.experiments.decoder_kept import KeptSet
+from wsi_haloae.experiments.decoder_model import begin
+from wsi_haloae.experiments.decoder_rivals import rivals_of
+from wsi_haloae.experiments.decoder_scores import DecoderScorer
+from wsi_haloae.experiments.decoder_training import DecoderTrainer, Mark
+from wsi_haloae.model.anomaly_map import residual_map
+from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
+from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.progress import Reporter
+from wsi_haloae.scoring.pooling import POOLINGS
+from wsi_haloae.training.identity import Identity
+from wsi_haloae.training.job import STATE_NAME
+
+RESULT_NAME, DRAWS_NAME = "result.json", "draws.npz"
+
+
+def run_decoder(
+    given: KeptSet,
+    config: Config,
+    folder: Path,
+    rivals_folder: Path,
+    facts: Mapping[str, Any],
+    identity: Identity,
+    device: torch.device,
+    reporter: Reporter,
+) -> None:
+    """Train and judge; ``result.json`` and ``draws.npz`` go to ``folder``. A run that is done is skipped.
+
+    ``facts`` (row, set, seed, backbone) become part of the result. Rivals are kept in ``rivals_folder``, because they
+    are the same for all rows with the same features.
+    """
+    if read_document(folder / RESULT_NAME).get("identity") == identity:
+        reporter.line(f"{folder}: done already, skipped")
+        return
+    begun = time.monotonic()
+    model, feature_range = begin(given.kept, config, device, reporter)
+    mark = _residual_mark(given, device)
+    done = DecoderTrainer(model, feature_range, given.kept, config, mark, folder, identity, device).fit(reporter)
+    model.eval()
+    checkpoint = _checkpoint(config, model, feature_range, given.kept.tile_size)
+    components = code_width(checkpoint)
+    with reporter.timed("judging"):
+        scorer = DecoderScorer.taught(checkpoint, given.batches("train"), given.batches("validation"), device)
+        decoder = methods_of(given, scorer)
+        rivals = rivals_of(given, model, components, rivals_folder, device, reporter)
+        judgement, draws = judge(given.tiles, decoder, rivals)
+    record = {
+        "identity": identity,
+        **facts,
+        "steps": done.step,
+        "best_step": done.curve[done.best_epoch - 1].step,
+        "seconds_per_step": done.seconds / done.step,
+        "cpu_seconds_per_step": done.cpu_seconds / done.step,
+        "seconds": time.monotonic() - begun,
+        "curve": [asdict(epoch) for epoch in done.curve],
+        "components": components,
+        "residual": float(decoder.usual["tissue"].mean()),
+        "pca_residual": float(rivals.usual["PCA, mean"].mean()),
+        "judgement": asdict(judgement),
+    }
+    with replacing(folder / DRAWS_NAME) as partial, partial.open("wb") as stream:
+        np.savez(stream, **dict[str, Any](draws))
+    write_text(folder / RESULT_NAME, json.dumps(record, indent=1) + "\n")
+    (folder / STATE_NAME).unlink(missing_ok=True)
+
+
+def _residual_mark(given: KeptSet, device: torch.device) -> Mark:
+    """Mean AUROC of synthetic anomalies by the residual: its maximum if anomalies are local, otherwise its mean."""
+    pool = POOLINGS["max" if given.tiles.local else "mean"]
+
+    @torch.inference_mode()
+    def scores(model: HaloAE, maps: FeatureMaps, numbers: NDArray[np.int64] | None) -> NDArray[np.float32]:
+        found = []
+        for raw, cells in maps.batches(numbers):
+            features = model.features(raw.to(device))
+            found.append(pool(residual_map(features, model.reconstruct(features)), cells.to(device)).cpu().numpy())
+        return np.concatenate(found)
+
+    def mark(model: HaloAE) -> float:
+        usual = scores(model, given.kept.reference, given.usual)
+        labels = np.repeat([False, True], len(usual))
+        changed = (scores(model, maps, None) for maps in given.synthetic.values())
+        return float(np.mean([auroc(np.concatenate([usual, one]), labels) for one in changed]))
+
+    return mark
+
+
+def _checkpoint(config: Config, model: HaloAE, feature_range: Tensor, tile_size: int) -> Checkpoint:
+    """The trained model as scoring takes it; the mean map is measured later."""
+    facts = CheckpointFacts(
+        config=config,
+        tile_size=tile_size,
+        mpp=None,
+        display_range=(0.0, 1.0),
+        backbone_source="features from disk",
+        training={},
+    )
+    return Checkpoint(facts, model, torch.zeros(model.map_size, model.map_size), feature_range)
