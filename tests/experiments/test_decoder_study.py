@@ -16,7 +16,7 @@ from tests.integration.mvtec_images import write_config, write_set
 from tests.model.tiny import TINY, tiny_config
 from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
-from wsi_haloae.config import Config, SplitConfig
+from wsi_haloae.config import MVTEC_BASE, SLIDE_BASE, Config, SplitConfig, load_config
 from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments import decoder_study
 from wsi_haloae.experiments.decoder_cache import FeatureCache
@@ -176,6 +176,36 @@ def test_combined_scores_weigh_both_alike_whatever_their_scale() -> None:
     assert both[0] == pytest.approx(both[1], rel=0.2)
     signed = combine((usual[0] - 2, usual[1]), (np.array([-1.0, 5.0]), np.array([1.0, 1.0])))
     assert signed[1] > signed[0], "a score below 0 has no logarithm"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("base", [SLIDE_BASE, MVTEC_BASE])
+def test_every_row_is_a_configuration(row: DecoderRow, base: str) -> None:
+    asked = put_together([one for one in ROWS if one.single]) if row.together else row.settings
+    plain, changed = (load_config(["haloae-small", "only-fm"], some, base=base) for some in ((), asked))
+    assert (changed == plain) is (row is BASELINE)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("model.autoencoder.code_dropout=0.2", "model.recentre=tile", "training.stop_by=synthetic"),
+        ("loss.fm_terms=cosine", "loss.easy_share=0.9", "training.stop_by=synthetic"),
+        ("loss.negatives=true", "model.autoencoder.code_rank=4"),
+    ],
+)
+def test_ingredients_are_trained_and_judged(
+    settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder_study, "open_set", lambda _name, _data: made_up())
+    preset = tmp_path / "tiny.yaml"
+    preset.write_text(yaml.safe_dump({"model": TINY, "training": {"originals_per_batch": 2, **PLAIN}}))
+    output = tmp_path / "out"
+    options = StudyOptions(tmp_path, output, tmp_path / "cache", (str(preset),), (), {}, 2, "cpu")
+    row = DecoderRow("baseline", settings)
+    assert Study(options, Reporter(quiet=True)).run_all(["random"], ["metal_nut"], [row], [0]) == 0
+    (found,) = json.loads((output / "table.json").read_text())
+    assert {"whitened", "whitened, max", "layers_apart", "cosine", "cosine, max"} <= found["judgement"]["areas"].keys()
 
 
 def areas(**by_row: list[float]) -> dict[str, dict[str, list[float]]]:

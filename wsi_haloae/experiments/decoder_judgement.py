@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wsi_haloae.baselines.by_cell import KNN
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
 from wsi_haloae.evaluation.comparison import best_baseline
 from wsi_haloae.evaluation.interval import Interval
@@ -17,7 +18,7 @@ from wsi_haloae.evaluation.metrics import auroc, average_precision
 from wsi_haloae.evaluation.pixel_bootstrap import PixelBootstrap
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.experiments.decoder_kept import KeptSet
-from wsi_haloae.experiments.decoder_scores import CONTENT, NEAREST, RuleScores, Scored, Scorer, score_maps
+from wsi_haloae.experiments.decoder_scores import CONTENT, RuleScores, Scored, Scorer, score_maps
 from wsi_haloae.experiments.decoder_sets import DefectMasks, StudySet
 from wsi_haloae.model.anomaly_map import upsample
 from wsi_haloae.scoring.learning import fit_scale
@@ -123,7 +124,7 @@ def _levels(usual: NDArray[np.floating], scores: NDArray[np.floating]) -> tuple[
 
 def judge(tiles: StudySet, decoder: MethodsOf, rivals: MethodsOf) -> tuple[Judgement, dict[str, Draws]]:
     """Figures of one run, and the draws of each difference to the best rival, (draws,)."""
-    rule, pooled = choose(decoder.marks()), f"{NEAREST}, {'max' if tiles.local else 'mean'}"
+    rule, pooled = choose(decoder.marks()), f"{KNN}, {'max' if tiles.local else 'mean'}"
     own = decoder.judged.scores
     scores = {
         "decoder": own[rule],

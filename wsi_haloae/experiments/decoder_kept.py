@@ -23,9 +23,6 @@ from wsi_haloae.experiments.decoder_views import (
 )
 from wsi_haloae.tiles.sources import evenly
 
-COPIES_FOR = "negatives"
-"""The setting of ``loss`` that needs damaged copies of the training tiles."""
-
 
 @dataclass(frozen=True, eq=False)
 class KeptTiles:
@@ -66,14 +63,13 @@ class KeptSet:
     def of(cls, tiles: StudySet, cache: FeatureCache, config: Config) -> KeptSet:
         """Everything that a run needs; features that are not there yet are computed."""
         parts = tiles.split.tiles
-        copies = getattr(config.loss, COPIES_FOR, False)
         kept = KeptTiles(
             tiles.source.tile_size,
             parts["train"],
             parts["validation"],
             cache.maps("reference", tiles.source),
             cache.maps("augmented", augmented(tiles, config.training)),
-            cache.maps("damaged", damaged(tiles)) if copies else None,
+            cache.maps("damaged", damaged(tiles)) if config.loss.copies else None,
         )
         sources, usual = synthetic(tiles), usual_tiles(tiles)
         anomalies = {kind: cache.maps(kind.replace(" ", "-"), source) for kind, source in sources.items()}

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.atomic import replacing
+from wsi_haloae.baselines.by_cell import names_by_cell
 from wsi_haloae.experiments.decoder_judgement import MethodsOf, methods_of
 from wsi_haloae.experiments.decoder_kept import KeptSet
-from wsi_haloae.experiments.decoder_scores import MAP_RIVALS, Scored, fit_rivals
+from wsi_haloae.experiments.decoder_scores import Scored, fit_rivals
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
 
@@ -30,7 +31,9 @@ def rivals_of(
     """Scores by every rival on the features of ``model``, from ``folder`` if a run with the same ones left them."""
     path = folder / f"{_digest(given, model, components)}.npz"
     if not path.exists():
-        found = methods_of(given, fit_rivals(model, given.batches("train"), components, device, reporter))
+        aligned = given.tiles.local
+        fitted = fit_rivals(model, given.batches("train"), components, device, reporter, aligned=aligned)
+        found = methods_of(given, fitted)
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial, partial.open("wb") as stream:
             np.savez(stream, **_arrays(found))
@@ -43,7 +46,7 @@ def _digest(given: KeptSet, model: HaloAE, components: int) -> str:
     """Of the number of components and of some features as block C sees them, whatever was done to them before."""
     features, _cells = next(given.batches("train")())
     seen = model.features(features.to(next(model.parameters()).device))
-    asked = [components, tuple(seen.shape), list(MAP_RIVALS), given.tiles.judged.digest()]
+    asked = [components, tuple(seen.shape), names_by_cell(), given.tiles.judged.digest()]
     whole = hashlib.sha256(json.dumps(asked).encode())
     whole.update(seen.double().mean(dim=(2, 3)).mul(1e4).round().cpu().numpy().tobytes())
     return whole.hexdigest()[:16]

@@ -18,7 +18,6 @@ from wsi_haloae.atomic import replacing, write_text
 from wsi_haloae.baselines.image_baselines import code_width
 from wsi_haloae.config import Config
 from wsi_haloae.documents import read_document
-from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.experiments.decoder_cache import FeatureMaps
 from wsi_haloae.experiments.decoder_judgement import judge, methods_of
 from wsi_haloae.experiments.decoder_kept import KeptSet
@@ -28,11 +27,13 @@ from wsi_haloae.experiments.decoder_scores import DecoderScorer
 from wsi_haloae.experiments.decoder_training import DecoderTrainer, Mark
 from wsi_haloae.model.anomaly_map import residual_map
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
+from wsi_haloae.model.cosine import Directions
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
-from wsi_haloae.scoring.pooling import POOLINGS
+from wsi_haloae.scoring.pooling import counted
 from wsi_haloae.training.identity import Identity
 from wsi_haloae.training.job import STATE_NAME
+from wsi_haloae.training.synthetic_mark import share_won
 
 RESULT_NAME, DRAWS_NAME = "result.json", "draws.npz"
 
@@ -57,13 +58,14 @@ def run_decoder(
         return
     begun = time.monotonic()
     model, feature_range = begin(given.kept, config, device, reporter)
-    mark = _residual_mark(given, device)
+    mark = _residual_mark(given, config, device)
     done = DecoderTrainer(model, feature_range, given.kept, config, mark, folder, identity, device).fit(reporter)
     model.eval()
     checkpoint = _checkpoint(config, model, feature_range, given.kept.tile_size)
     components = code_width(checkpoint)
     with reporter.timed("judging"):
-        scorer = DecoderScorer.taught(checkpoint, given.batches("train"), given.batches("validation"), device)
+        train, validation = given.batches("train"), given.batches("validation")
+        scorer = DecoderScorer.taught(checkpoint, train, validation, device, aligned=given.tiles.local)
         decoder = methods_of(given, scorer)
         rivals = rivals_of(given, model, components, rivals_folder, device, reporter)
         judgement, draws = judge(given.tiles, decoder, rivals)
@@ -87,23 +89,30 @@ def run_decoder(
     (folder / STATE_NAME).unlink(missing_ok=True)
 
 
-def _residual_mark(given: KeptSet, device: torch.device) -> Mark:
-    """Mean AUROC of synthetic anomalies by the residual: its maximum if anomalies are local, otherwise its mean."""
-    pool = POOLINGS["max" if given.tiles.local else "mean"]
+def _residual_mark(given: KeptSet, config: Config, device: torch.device) -> Mark:
+    """The mark of `training.synthetic_mark`, on the synthetic anomalies of calibration tiles."""
 
     @torch.inference_mode()
-    def scores(model: HaloAE, maps: FeatureMaps, numbers: NDArray[np.int64] | None) -> NDArray[np.float32]:
-        found = []
+    def residuals_of(model: HaloAE, maps: FeatureMaps, numbers: NDArray[np.int64] | None) -> tuple[Tensor, Tensor]:
+        found, tissue = [], []
         for raw, cells in maps.batches(numbers):
             features = model.features(raw.to(device))
-            found.append(pool(residual_map(features, model.reconstruct(features)), cells.to(device)).cpu().numpy())
-        return np.concatenate(found)
+            rebuilt = model.reconstruct(features)
+            by_direction = config.loss.fm_terms == "cosine"
+            unlike = Directions.of(config, model.backbone.layer_channels).apart if by_direction else residual_map
+            found.append(unlike(features, rebuilt).cpu())
+            tissue.append(counted(cells))
+        return torch.cat(found), torch.cat(tissue)
 
     def mark(model: HaloAE) -> float:
-        usual = scores(model, given.kept.reference, given.usual)
-        labels = np.repeat([False, True], len(usual))
-        changed = (scores(model, maps, None) for maps in given.synthetic.values())
-        return float(np.mean([auroc(np.concatenate([usual, one]), labels) for one in changed]))
+        usual, cells = residuals_of(model, given.kept.reference, given.usual)
+        marks = []
+        for kind, maps in given.synthetic.items():
+            found, tissue = residuals_of(model, maps, None)
+            changed = torch.from_numpy(given.changed[kind]) if given.changed else torch.ones_like(tissue)
+            won = [share_won(*one, usual, cells) for one in zip(found, tissue & changed, strict=True)]
+            marks.append(np.mean([share for share in won if share is not None]))
+        return float(np.mean(marks))
 
     return mark
 

@@ -13,19 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wsi_haloae.baselines.by_cell import fit_by_cell
 from wsi_haloae.baselines.mahalanobis import LocationMahalanobis
-from wsi_haloae.baselines.nearest import NearestCoreset
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.baselines.pooled import PooledBaseline, PooledMahalanobis, PooledNearest
-from wsi_haloae.baselines.protocol import Baseline, FeatureBatches
-from wsi_haloae.config import CUSTOM, PAPER, RULES, Rule
+from wsi_haloae.baselines.protocol import Baseline
+from wsi_haloae.config import PAPER, RULES, Rule
 from wsi_haloae.experiments.decoder_cache import FeatureMaps
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.residuals import of_features
+from wsi_haloae.model.whitening import PlaceMeans
 from wsi_haloae.progress import Reporter
-from wsi_haloae.scoring.apply_rule import map_by, numbers_by, score_by
-from wsi_haloae.scoring.learning import learn, rounds
+from wsi_haloae.scoring.apply_rule import map_by, score_by
+from wsi_haloae.scoring.learning import learner_of, rounds
 from wsi_haloae.scoring.measured import Measured, Reference
 from wsi_haloae.scoring.pooling import POOLINGS, mean_over_channels
 
@@ -33,10 +34,9 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 """Features (b, C, m, m) before standardisation, and tissue cells (b, m, m)."""
 RuleScores = Mapping[str, NDArray[np.float32]]
 CONTENT = "content"
-CORESET = 2048
 NEIGHBOURS = (1, 5)
 POOLED_BY = ("mean", "max")
-NEAREST = "kNN with a coreset"
+PCA, LOCATION = "PCA", "per-location Mahalanobis"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +62,8 @@ def score_maps(scorer: Scorer, kept: FeatureMaps, numbers: NDArray[np.int64] | N
 
 def decoder_rules() -> list[Rule]:
     """Rules that need features and their reconstruction, nothing else, and not the rule `content`."""
-    return [
-        rule
-        for rule in RULES.values()
-        if (rule.in_stores or rule.name == PAPER) and rule.uses_autoencoder and CONTENT not in rule.after
-    ]
+    computed = (rule for rule in RULES.values() if rule.in_stores or rule.asked_only or rule.name == PAPER)
+    return [rule for rule in computed if rule.uses_autoencoder and CONTENT not in rule.after]
 
 
 class DecoderScorer:
@@ -84,19 +81,32 @@ class DecoderScorer:
         train: Callable[[], Batches],
         validation: Callable[[], Batches],
         device: torch.device,
+        *,
+        aligned: bool,
     ) -> DecoderScorer:
-        """Measure the mean map on training tiles, then what the rules learn from training and from validation tiles."""
+        """Measure the mean map on training tiles, then what the rules learn from training and from validation tiles.
+
+        ``aligned``: tiles show objects, whose mean residual in each place can be learned.
+        """
         blank = cls(checkpoint, Reference.of(checkpoint, device), device)
         total, count = torch.zeros_like(checkpoint.mean_map), 0
         for features, cells in train():
             residual = blank.measure(features, cells).found.features
             total, count = total + residual.sum(dim=0).cpu(), count + len(features)
         checkpoint = replace(checkpoint, mean_map=total / count)
-        for rules in rounds(CUSTOM):
+        if aligned:
+            places = PlaceMeans()
+            for residual in (one for batch in validation() for one in blank.measure(*batch).found.unexplained):
+                places.add(residual)
+            checkpoint = replace(checkpoint, place_means=places.shrunk())
+        for rules in rounds(*(rule.name for rule in RULES.values() if rule.asked_only)):
             teacher = cls(checkpoint, Reference.of(checkpoint, device), device)
-            batches = train() if rules[0].taught_by == "train" else validation()
-            numbers = [teacher._numbers(rules, *batch) for batch in batches]
-            learned = {rule.name: learn(rule, np.concatenate([one[rule.name] for one in numbers])) for rule in rules}
+            learners = {rule.name: learner_of(rule, checkpoint.facts.config.scoring) for rule in rules}
+            for features, cells in train() if rules[0].taught_by == "train" else validation():
+                measured = teacher.measure(features, cells)
+                for learner in learners.values():
+                    learner.add(measured, len(features))
+            learned = {name: learner.learned() for name, learner in learners.items()}
             checkpoint = replace(checkpoint, gaussians={**checkpoint.gaussians, **learned})
         return cls(checkpoint, Reference.of(checkpoint, device), device)
 
@@ -112,14 +122,13 @@ class DecoderScorer:
         measured, scoring = self.measure(features, cells), self._checkpoint.facts.config.scoring
         rules = {rule.name: rule for rule in decoder_rules()}
         scores = {name: score_by(rule, measured, scoring) for name, rule in {**rules, CONTENT: RULES[CONTENT]}.items()}
+        largest = scoring.model_copy(update={"pooling": "max"})
+        free = {name: rule for name, rule in rules.items() if "pooling" in rule.open_pieces}
+        scores |= {f"{name}, max": score_by(rule, measured, largest) for name, rule in free.items()}
         return Scored(
             {name: _numpy(values) for name, values in scores.items()},
             {name: map_by(rule, measured, scoring).float().cpu() for name, rule in rules.items()},
         )
-
-    def _numbers(self, rules: Iterable[Rule], features: Tensor, cells: Tensor) -> dict[str, NDArray[np.float32]]:
-        measured, scoring = self.measure(features, cells), self._checkpoint.facts.config.scoring
-        return {rule.name: _numpy(numbers_by(rule, measured, scoring)) for rule in rules}
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +157,15 @@ class RivalScorer:
 
 @torch.inference_mode()
 def fit_rivals(
-    model: HaloAE, train: Callable[[], Batches], components: int, device: torch.device, reporter: Reporter
+    model: HaloAE,
+    train: Callable[[], Batches],
+    components: int,
+    device: torch.device,
+    reporter: Reporter,
+    *,
+    aligned: bool,
 ) -> RivalScorer:
-    """Fit every rival on training tiles, on features as block C sees them."""
+    """Fit every rival on training tiles, on the features that block C is to reconstruct; CFlow-AD if it can be."""
     means = []
 
     def batches() -> Iterator[Tensor]:
@@ -162,21 +177,12 @@ def fit_rivals(
     vectors = np.concatenate(means)
     pooled: list[PooledBaseline] = [PooledMahalanobis.fit(vectors)]
     pooled += [PooledNearest(vectors, count) for count in NEIGHBOURS if count <= len(vectors)]
-    by_map = {name: fit(batches, components, reporter) for name, fit in MAP_RIVALS.items()}
+    by_map: dict[str, Baseline] = {
+        PCA: PcaReconstruction.fit(batches, components),
+        LOCATION: LocationMahalanobis.fit(batches),
+        **fit_by_cell(batches, model.backbone.layer_channels, reporter, positions=aligned),
+    }
     return RivalScorer(model, by_map, tuple(pooled), device)
-
-
-def _nearest(batches: FeatureBatches, _components: int, reporter: Reporter) -> Baseline:
-    with reporter.track("Choosing the coreset", CORESET, "cells") as advance:
-        return NearestCoreset.fit(batches, advance, coreset=CORESET)
-
-
-MAP_RIVALS: Mapping[str, Callable[[FeatureBatches, int, Reporter], Baseline]] = {
-    "PCA": lambda batches, components, _: PcaReconstruction.fit(batches, components),
-    NEAREST: _nearest,
-    "per-location Mahalanobis": lambda batches, _components, _: LocationMahalanobis.fit(batches),
-}
-"""Rivals that give a map of the features, and how each is fitted."""
 
 
 def _numpy(values: Tensor) -> NDArray[np.float32]:

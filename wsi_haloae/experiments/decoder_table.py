@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from wsi_haloae.baselines.by_cell import KNN
 from wsi_haloae.documents import read_document
 from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.experiments.decoder_rows import ROWS, DecoderRow
 from wsi_haloae.experiments.decoder_run import DRAWS_NAME, RESULT_NAME
-from wsi_haloae.experiments.decoder_scores import NEAREST
+from wsi_haloae.experiments.decoder_scores import PCA
 
 Result = Mapping[str, Any]
 SCORES = ("decoder", "with content", "with kNN")
@@ -106,5 +107,5 @@ def _maps(maps: Sequence[Mapping[str, Any] | None]) -> str:
     if not there:
         return ""
     own = np.mean([one["average_precision"] for one in there])
-    rivals = [np.mean([one["rivals"][name] for one in there]) for name in ("PCA", NEAREST)]
+    rivals = [np.mean([one["rivals"][name] for one in there]) for name in (PCA, KNN)]
     return ", ".join(f"{100 * value:.1f}" for value in (own, *rivals))

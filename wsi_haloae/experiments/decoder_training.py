@@ -82,7 +82,7 @@ class DecoderTrainer:
         self.model, self.progress = model, Progress()
         self._kept, self._config, self._device = kept, config, device
         self._path, self._identity = folder / STATE_NAME, identity
-        self._mark = mark if getattr(config.training, "stop_by", None) == "synthetic" else None
+        self._mark = mark if config.training.stop_by == "synthetic" else None
         self._objective = Objective(config.loss, config.ews.schedule, feature_range.to(device)).to(device)
         self._optimiser = make_optimiser(model, self._objective, config.training)
         self._per_epoch, self._total = plan_steps(config, len(kept.train))
