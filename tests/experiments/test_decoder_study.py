@@ -271,3 +271,20 @@ def test_rows_are_run_once_and_all_of_them_are_in_the_table(
     assert capsys.readouterr().err.count("done already") == 1
     assert {path: path.stat().st_mtime_ns for path in written} == written
     assert "| baseline | 0, 1 |" in (output / "table.md").read_text()
+
+
+def test_tiles_that_are_anomalous_as_a_whole_have_no_maps_to_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder_study, "open_set", lambda _name, _data: replace(made_up(), local=False, defects=None))
+    preset = tmp_path / "tiny.yaml"
+    preset.write_text(yaml.safe_dump({"model": TINY, "training": {"originals_per_batch": 2, **PLAIN}}))
+    output = tmp_path / "out"
+    options = StudyOptions(tmp_path, output, tmp_path / "cache", (str(preset),), (), {}, 1, "cpu")
+    assert Study(options, QUIET).run_all(["random"], ["glas-grey"], [BASELINE], [0]) == 0
+    kept = {path.parent.name.rpartition("-")[0] for path in (tmp_path / "cache").glob("*/*/*/features.npy")}
+    assert kept == {"reference", "augmented", "judged", "shuffled-blocks", "magnified", "crowded"}
+    (found,) = json.loads((output / "table.json").read_text())
+    assert found["judgement"]["maps"] is None
+    assert found["judgement"]["cell_marks"] == {}
+    assert "## glas-grey, random" in (output / "table.md").read_text()
