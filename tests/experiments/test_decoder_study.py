@@ -263,7 +263,8 @@ def test_rows_are_run_once_and_all_of_them_are_in_the_table(
     )
     assert judged["areas"][judged["rule"]] == judged["against"]["decoder"]["auroc"]
     assert judged["areas"]["kNN with a coreset, max"] > 0.9, "a grey square is far from stripes"
-    assert judged["maps"]["rivals"].keys() == {"PCA", "kNN with a coreset", "per-location Mahalanobis"}
+    rivals = {"PCA", "kNN with a coreset", "per-location Mahalanobis", "CFlow-AD"}
+    assert judged["maps"]["rivals"].keys() == rivals
     assert judged["maps"]["rivals"]["kNN with a coreset"] > 0.5
     assert (output / "differences.png").stat().st_size > 1000
     written = {path: path.stat().st_mtime_ns for path in (output / "random" / "metal_nut" / "rivals").iterdir()}

@@ -34,6 +34,7 @@ from wsi_haloae.cli import options
 )
 @options.output_folder
 @options.configuration
+@options.features
 @options.weights
 @click.option(
     "--normalise",

@@ -206,16 +206,7 @@ def annotated_objects(command: Command) -> Command:
 
 
 def configuration(command: Command) -> Command:
-    """``--config``, ``--set`` and ``--features``."""
-    command = click.option(
-        "--features",
-        metavar="NAME",
-        is_eager=True,
-        callback=_list_encoders,
-        help="Backbone network: vgg19, vgg16, densenet121, random, an encoder such as uni2-h (--features list shows "
-        "them with licence and pixel size), or timm:NAME for any network of timm, e.g. timm:resnet50 or "
-        "timm:hf-hub:owner/name. Encoders and timm need pip install 'wsi-haloae[timm]'. Overrides the configuration.",
-    )(command)
+    """``--config`` and ``--set``."""
     command = click.option(
         "--set",
         "settings",
@@ -229,6 +220,19 @@ def configuration(command: Command) -> Command:
         multiple=True,
         metavar="NAME_OR_FILE",
         help="A preset or a YAML file. Repeat the option: later files change settings of the first. Default: haloae.",
+    )(command)
+
+
+def features(command: Command) -> Command:
+    """``--features``."""
+    return click.option(
+        "--features",
+        metavar="NAME",
+        is_eager=True,
+        callback=_list_encoders,
+        help="Backbone network: vgg19, vgg16, densenet121, random, an encoder such as uni2-h (--features list shows "
+        "them with licence and pixel size), or timm:NAME for any network of timm, e.g. timm:resnet50 or "
+        "timm:hf-hub:owner/name. Encoders and timm need pip install 'wsi-haloae[timm]'. Overrides the configuration.",
     )(command)
 
 

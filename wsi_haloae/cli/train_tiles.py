@@ -20,6 +20,7 @@ from wsi_haloae.cli import options
     help="File to write the trained model to, e.g. model.safetensors.",
 )
 @options.configuration
+@options.features
 @options.weights
 @options.pixel_size
 @options.colour_profile

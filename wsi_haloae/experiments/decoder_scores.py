@@ -155,7 +155,6 @@ class RivalScorer:
         return Scored(scores, {name: found.cpu() for name, found in maps.items()})
 
 
-@torch.inference_mode()
 def fit_rivals(
     model: HaloAE,
     train: Callable[[], Batches],
@@ -165,7 +164,10 @@ def fit_rivals(
     *,
     aligned: bool,
 ) -> RivalScorer:
-    """Fit every rival on training tiles, on the features that block C is to reconstruct; CFlow-AD if it can be."""
+    """Fit every rival on training tiles, on the features that block C is to reconstruct; CFlow-AD if it can be.
+
+    Not in inference mode, because CFlow-AD is trained.
+    """
     means = []
 
     def batches() -> Iterator[Tensor]:
