@@ -1,4 +1,4 @@
-"""Make text from outside (file names, cells of a manifest) safe to show, and say which file an error is about.
+"""Make text from outside (file names, cells of a manifest) safe to show; say which file an error is about.
 
 A terminal obeys control characters, and a spreadsheet runs formulas in cells. A file name may contain both: it may be
 ``=cmd|...``, or clear the screen when it is listed.
