@@ -12,7 +12,7 @@ from tests.hostile.readers import READERS, FuzzedReader
 from wsi_haloae.errors import UsageError
 
 INPUTS = 160
-"""Of a quick reader: a few seconds each, most of them to start the process."""
+"""Of a quick reader: a second or two."""
 
 
 @pytest.mark.parametrize("name", READERS)
