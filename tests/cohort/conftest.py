@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 
-from tests.integration.conftest import train_tiny
+from tests.integration.conftest import tiny_in, train_tiny
+from tests.made_once import made_once
 from wsi_haloae.cli.main import run
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.processors.threads import on_threads
@@ -30,7 +33,7 @@ class Study(NamedTuple):
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("study")
-    model = train_tiny(folder).model
+    model = tiny_in(made_once(tmp_path_factory, "tiny", train_tiny)).model
     slides = [folder / f"slide{seed}.tif" for seed in range(SLIDES)]
     for seed, path in enumerate(slides):
         write_synthetic_slide(path, width=1024, height=1024, seed=seed)
@@ -51,6 +54,22 @@ def quiet(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def threads() -> int:
     """Of a worker, where two share this machine."""
     return int(os.environ.get("OMP_NUM_THREADS", max(1, available_cores() // AT_ONCE)))
+
+
+class Said(NamedTuple):
+    """The end of a command that ran in this process."""
+
+    code: int
+    err: str
+    out: str
+
+
+def here(*arguments: str | Path) -> Said:
+    """``wsi-haloae`` in this process, where nothing is asked of the command's own: a start takes five seconds."""
+    err, out = io.StringIO(), io.StringIO()
+    with redirect_stderr(err), redirect_stdout(out), on_threads(torch.get_num_threads()):
+        code = run([str(one) for one in arguments])
+    return Said(code, err.getvalue(), out.getvalue())
 
 
 def command(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.cohort.conftest import Study, command
+from tests.cohort.conftest import Study, command, here, threads
 from tests.integration.test_score import digests
 from wsi_haloae.cohort.table import read_cohort
 from wsi_haloae.workspace.study_files import StudyFile
@@ -28,7 +28,8 @@ def test_a_study_of_odd_names(study: Study, quiet: Path, tmp_path: Path) -> None
     for name in ("score.log", ".begun", "score.log.partial"):
         (output / FORMULA / name).symlink_to(victim)
     above = {path.name for path in folder.iterdir()}
-    done = command("score", folder, "-m", study.model, "-o", output, "--slides-at-once", "2")
+    asked = ["score", folder, "-m", study.model, "-o", output, "-n", "1", "--threads", str(threads())]
+    done = command(*asked)
     assert done.returncode == 1, done.stderr
     said = done.stderr + done.stdout
     assert "\x1b[2J" not in said
@@ -59,15 +60,15 @@ def test_a_study_of_odd_names(study: Study, quiet: Path, tmp_path: Path) -> None
         *output.rglob("*.json"),
     ]:
         assert b"\x1b" not in text.read_bytes(), text
-    state = command("status", output)
-    assert state.returncode == 0, state.stderr
-    assert "2 slides: 2 done" in state.stdout
-    assert "\x1b" not in state.stdout
+    state = here("status", output)
+    assert state.code == 0, state.err
+    assert "2 slides: 2 done" in state.out
+    assert "\x1b" not in state.out
 
-    again = command("score", folder, "-m", study.model, "-o", output)
-    assert again.returncode == 1
-    assert "2 slides done (2 by an earlier run)" in again.stderr
-    assert command("export", output, "--format", "report").returncode == 0
+    again = here(*asked)
+    assert again.code == 1
+    assert "2 slides done (2 by an earlier run)" in again.err
+    assert here("export", output, "--format", "report").code == 0
 
 
 def same_scores(folder: Path, other: Path) -> bool:

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from tests.cohort.conftest import Study, command
+from tests.cohort.conftest import Study, command, here
 from tests.data_paths import case_input, real_data
 from tests.hostile.bills import circular_tiff, deflated_zeros, tiled_tiff
 from tests.tissue.stains import inked, recoloured
@@ -167,8 +167,8 @@ def test_a_study_of_odd_slides(study: Study, pixels: Pixels, tmp_path: Path) -> 
     assert not any(Path(name).stem in states for name in LEFT_OUT)
     assert "deep" not in states
 
-    state = command("status", output)
-    assert f"{len(GOOD) + 1} done" in state.stdout
+    state = here("status", output)
+    assert f"{len(GOOD) + 1} done" in state.out
     times = {name: (output / Path(name).stem / "scores.zarr/zarr.json").stat().st_mtime_ns for name in GOOD}
     again = command("score", folder, "-m", study.model, "-o", output, "--threads", "1", "-n", "1", "-q")
     assert again.returncode == 1

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cohort.conftest import AT_ONCE, Study, command, spelled
+from tests.cohort.conftest import AT_ONCE, Study, command, here, spelled, threads
 from tests.integration.test_score import digests
 from wsi_haloae.cli.main import run
 from wsi_haloae.provenance.fingerprints import file_sha256
@@ -71,15 +71,16 @@ def test_workers_killed_at_random_and_slides_corrupt(study: Study, quiet: Path, 
         begun = list(output.glob("*/.begun"))
         until(lambda before=begun: [note for note in output.glob("*/.begun") if note not in before], process)
         time.sleep(draw.uniform(0, 1.5))
-        for victim in draw.sample(workers_of(process), 1):
-            victim.kill()
+        workers: list[psutil.Process] = []
+        until(lambda found=workers: found or found.extend(workers_of(process)), process)
+        draw.choice(workers).kill()
     said = process.communicate(timeout=300)[1]
     assert process.returncode == 1, said
     assert "dashboard http://127.0.0.1" in said
     if "set aside" in {row["state"] for row in rows(output).values()}:  # both kills hit the same slide
-        again = command("score", manifest, "-m", study.model, "-o", output)
-        assert again.returncode == 1
-        said = again.stderr
+        again = here("score", manifest, "-m", study.model, "-o", output)
+        assert again.code == 1
+        said = again.err
     same_as_quiet(study, output, quiet)
     found = rows(output)
     assert [found[slide.stem]["state"] for slide in study.slides] == ["done"] * len(study.slides)
@@ -90,19 +91,19 @@ def test_workers_killed_at_random_and_slides_corrupt(study: Study, quiet: Path, 
 
     stamps = {slide.stem: (output / slide.stem / "run.json").stat().st_mtime_ns for slide in study.slides}
     shutil.copy(study.slides[0], broken)
-    again = command("score", manifest, "-m", study.model, "-o", output, "-v")
-    assert again.returncode == 1
-    assert "5 slides done (4 by an earlier run)" in again.stderr
+    again = here("score", manifest, "-m", study.model, "-o", output, "-n", "1", "-v")
+    assert again.code == 1
+    assert "5 slides done (4 by an earlier run)" in again.err
     assert {name: (output / name / "run.json").stat().st_mtime_ns for name in stamps} == stamps, "done again"
     assert rows(output)["broken"]["state"] == "done"
-    assert "missing" in again.stderr
-    assert "in open_slide" in again.stderr, "-v: where a worker's failure comes from"
-    assert re.search(r"^broken: tissue .* s, scoring .* s, exports .* s$", again.stderr, re.MULTILINE)
+    assert "missing" in again.err
+    assert "in open_slide" in again.err, "-v: where a worker's failure comes from"
+    assert re.search(r"^broken: tissue .* s, scoring .* s, exports .* s$", again.err, re.MULTILINE)
 
-    told = command("status", output)
-    assert told.returncode == 0
-    assert f"{len(paths)} slides: {len(paths) - 1} done, 1 failed" in told.stdout
-    assert "failed: missing" in told.stdout
+    told = here("status", output)
+    assert told.code == 0
+    assert f"{len(paths)} slides: {len(paths) - 1} done, 1 failed" in told.out
+    assert "failed: missing" in told.out
 
 
 KILLER = """
@@ -122,8 +123,8 @@ if not hasattr(ScoreRun, "undisturbed"):  # Dask runs this for nanny and worker
 def test_a_slide_that_kills_its_worker_twice_is_set_aside(study: Study, quiet: Path, tmp_path: Path) -> None:
     (tmp_path / "killer.py").write_text(KILLER)
     output = tmp_path / "out"
-    asked = ["score", *study.slides, "-m", study.model, "-o", output, "--slides-at-once", str(AT_ONCE)]
-    done = command(*asked, DASK_DISTRIBUTED__WORKER__PRELOAD=str(tmp_path / "killer.py"))
+    asked = ["score", *study.slides, "-m", study.model, "-o", output, "--threads", str(threads())]
+    done = command(*asked, "-n", str(AT_ONCE), DASK_DISTRIBUTED__WORKER__PRELOAD=str(tmp_path / "killer.py"))
     assert done.returncode == 1, done.stderr
     found = rows(output)
     assert found["slide1"]["state"] == "set aside"
@@ -133,9 +134,9 @@ def test_a_slide_that_kills_its_worker_twice_is_set_aside(study: Study, quiet: P
     for slide in others:
         assert digests(output / slide.stem) == digests(quiet / slide.stem)
     assert (output / "slide1/score.log").read_text().count("attempt") == 2
-    assert "set aside: slide1: set aside" in command("status", output).stdout
+    assert "set aside: slide1: set aside" in here("status", output).out
 
-    assert command(*asked).returncode == 0, "the same command tries it again"
+    assert here(*asked, "-n", "1").code == 0, "the same command tries it again"
     same_as_quiet(study, output, quiet)
 
 
@@ -160,9 +161,9 @@ def test_another_model_is_refused_before_anything_is_touched(study: Study, quiet
     header = output / "slide1/scores.zarr/zarr.json"
     header.write_text(header.read_text().replace(file_sha256(study.model), "f" * 64))
     before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
-    done = command("score", *study.slides, "-m", study.model, "-o", output)
-    assert done.returncode == 2
-    assert "another model scored 1 of these slides there (slide1)" in done.stderr
+    done = here("score", *study.slides, "-m", study.model, "-o", output)
+    assert done.code == 2
+    assert "another model scored 1 of these slides there (slide1)" in done.err
     assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
 
 
@@ -193,8 +194,9 @@ def cluster(folder: Path, *security: str) -> Iterator[str]:
             process.wait(60)
 
 
-def test_a_scheduler_that_runs_already(study: Study, tmp_path: Path) -> None:
+def test_a_scheduler_that_runs_already(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slides go to its workers with a GPU, where it has some; relative paths are the command's own."""
+    (tmp_path / "elsewhere").mkdir()
     with cluster(tmp_path) as address:
         from distributed import Client
 
@@ -202,13 +204,13 @@ def test_a_scheduler_that_runs_already(study: Study, tmp_path: Path) -> None:
             client.wait_for_workers(2, timeout=120)
             workers = client.scheduler_info(n_workers=-1)["workers"]
         able = next(where for where, worker in workers.items() if worker["name"] == "able")
-        asked = ["score", *study.slides[:2], "-m", study.model, "-o", "out", "--scheduler", address]
-        done = subprocess.run(spelled(*asked), check=False, capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert "1 worker with a GPU" in done.stderr
-        assert "anyone who can reach this address can run code as you" in done.stderr
-        assert {row["worker"] for row in rows(tmp_path / "out").values()} == {able}
-        assert {row["state"] for row in rows(tmp_path / "out").values()} == {"done"}
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        done = here("score", *study.slides[:2], "-m", study.model, "-o", "out", "--scheduler", address)
+        assert done.code == 0, done.err
+        assert "1 worker with a GPU" in done.err
+        assert "anyone who can reach this address can run code as you" in done.err
+        assert {row["worker"] for row in rows(tmp_path / "elsewhere/out").values()} == {able}
+        assert {row["state"] for row in rows(tmp_path / "elsewhere/out").values()} == {"done"}
 
 
 @pytest.mark.parametrize(
@@ -244,14 +246,14 @@ sys.exit(run(sys.argv[1:]))
 
 
 def test_an_interrupted_study_says_so_and_goes_on(study: Study, quiet: Path, tmp_path: Path) -> None:
-    asked = ["score", *study.slides[:2], "-m", study.model, "-o", tmp_path / "out", "--slides-at-once", str(AT_ONCE)]
-    command_line = [sys.executable, "-c", LISTENING, *spelled(*asked)[3:]]
+    asked = ["score", *study.slides[:2], "-m", study.model, "-o", tmp_path / "out", "--threads", str(threads())]
+    command_line = [sys.executable, "-c", LISTENING, *spelled(*asked, "-n", str(AT_ONCE))[3:]]
     process = subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True)
     until(lambda: list((tmp_path / "out").glob("*/.begun")), process)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=100)[1]
     assert process.returncode == 130, said
     assert "to continue from here" in said
-    assert command(*asked).returncode == 0
+    assert here(*asked, "-n", "1").code == 0
     for slide in study.slides[:2]:
         assert digests(tmp_path / "out" / slide.stem) == digests(quiet / slide.stem)

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.forked import start
 from tests.data_paths import REPOSITORY
 from tests.hostile.batch import Inputs
 from tests.hostile.readers import READERS
 
 BATCH = 2000
+SCRIPT = Path(__file__).with_name("batch.py")
+EVENT = re.compile(r'^\{"(?:begun|failed)": .*\}$', re.MULTILINE)
+"""A line of `batch` among what libraries say."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +42,17 @@ def fuzz(name: str, first: int, count: int, folder: Path) -> Iterator[Failure]:
     """The inputs that fail, of ``count`` from number ``first`` on."""
     end = first + count
     while first < end:
-        begun, log = first, folder / f"{name}.log"
+        begun, said = first, folder / f"{name}.log"
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "tests.hostile.batch", name, first, min(BATCH, end - first), folder / name]
-        with (
-            log.open("w") as told,
-            subprocess.Popen(
-                [*map(str, command)], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=told, text=True
-            ) as child,
-        ):
-            assert child.stdout is not None
-            for line in child.stdout:
-                event = json.loads(line)
-                begun = event.get("begun", begun)
-                if "failed" in event:
-                    yield Failure(name, event["failed"], event["why"])
-        if child.returncode:
-            yield Failure(name, begun, f"the process died (exit {child.returncode}): {log.read_text()[-2000:]}")
+        batch = start(SCRIPT, name, str(first), str(min(BATCH, end - first)), folder / name, said=said)
+        batch.join()
+        told = said.read_text(errors="replace")
+        for event in map(json.loads, EVENT.findall(told)):
+            begun = event.get("begun", begun)
+            if "failed" in event:
+                yield Failure(name, event["failed"], event["why"])
+        if batch.exitcode:
+            yield Failure(name, begun, f"the process died (exit {batch.exitcode}): {told[-2000:]}")
             first = begun + 1
         else:
             first = min(first + BATCH, end)

@@ -1,4 +1,4 @@
-"""A tiny synthetic slide and a tiny trained model, made once for all integration tests."""
+"""A tiny synthetic slide and a tiny trained model, made once for all integration tests, whichever process runs them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks.forked import start
+from tests.made_once import made_once
 from wsi_haloae.baselines import by_cell
 from wsi_haloae.cli.main import run
 from wsi_haloae.synthetic.slide import write_synthetic_slide
@@ -43,16 +44,17 @@ def short_flows() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    return train_tiny(tmp_path_factory.mktemp("tiny"))
+    return tiny_in(made_once(tmp_path_factory, "tiny", train_tiny))
 
 
 @pytest.fixture(scope="session")
 def adapting_model(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose rule adapts, whatever its training would choose."""
-    path = tmp_path_factory.mktemp("adapting") / "model.safetensors"
-    command = ["train-tiles", str(tiny.slide), "-o", str(path), "--annotations", str(tiny.truth), "--class", "Tumor"]
-    assert run([*command, "--tile-size", "64", *TINY, "--set", "scoring.rule=descriptor", "-q"]) == 0
-    return path
+
+    def make(folder: Path) -> None:
+        train(tiny._replace(model=folder / "model.safetensors"), "--set", "scoring.rule=descriptor")
+
+    return made_once(tmp_path_factory, "adapting", make) / "model.safetensors"
 
 
 @pytest.fixture(scope="session")
@@ -63,9 +65,17 @@ def adapted_slides(tiny: Tiny, adapting_model: Path, tmp_path_factory: pytest.Te
     return output
 
 
+def tiny_in(folder: Path) -> Tiny:
+    return Tiny(folder / "tiny.tif", folder / "tiny.geojson", folder / "model.safetensors")
+
+
 def train_tiny(folder: Path) -> Tiny:
-    slide, truth, model = folder / "tiny.tif", folder / "tiny.geojson", folder / "model.safetensors"
-    write_synthetic_slide(slide, width=2048, height=1536, seed=3).write_geojson(truth)
-    command = ["train-tiles", str(slide), "-o", str(model), "--annotations", str(truth), "--class", "Tumor"]
-    assert run([*command, "--tile-size", "64", *TINY, "-q"]) == 0
-    return Tiny(slide, truth, model)
+    tiny = tiny_in(folder)
+    write_synthetic_slide(tiny.slide, width=2048, height=1536, seed=3).write_geojson(tiny.truth)
+    train(tiny)
+    return tiny
+
+
+def train(tiny: Tiny, *more: str) -> None:
+    command = ["train-tiles", str(tiny.slide), "-o", str(tiny.model), "--annotations", str(tiny.truth)]
+    assert run([*command, "--class", "Tumor", "--tile-size", "64", *TINY, *more, "-q"]) == 0

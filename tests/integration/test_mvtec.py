@@ -272,19 +272,27 @@ def dark(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_category_that_brightness_decides_is_marked(dark: Path, config: Path, tmp_path: Path) -> None:
-    assert evaluate(dark, tmp_path, config) == 0
-    told = result(tmp_path)
+@pytest.fixture(scope="module")
+def done_in_the_dark(dark: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("none")
+    assert evaluate(dark, output, config) == 0
+    return output
+
+
+def test_a_category_that_brightness_decides_is_marked(done_in_the_dark: Path) -> None:
+    told = result(done_in_the_dark)
     assert "brightness" in told["decided_by"]
     assert told["no_model"]["brightness"] >= 0.9 or told["no_model"]["brightness"] <= 0.1
-    assert "brightness" in (tmp_path / "table.md").read_text(encoding="utf-8").split("remarks")[1].splitlines()[2]
+    remarks = (done_in_the_dark / "table.md").read_text(encoding="utf-8").split("remarks")[1]
+    assert "brightness" in remarks.splitlines()[2]
 
 
-def test_images_are_scored_with_and_without_their_median(dark: Path, root: Path, config: Path, tmp_path: Path) -> None:
-    assert evaluate(dark, tmp_path / "none", config) == 0
+def test_images_are_scored_with_and_without_their_median(
+    done_in_the_dark: Path, dark: Path, root: Path, config: Path, tmp_path: Path
+) -> None:
     assert evaluate(dark, tmp_path / "median", config, "--normalise", "median") == 0
     assert evaluate(root, tmp_path / "bright", config, "--normalise", "median") == 0
-    none, median = result(tmp_path / "none"), result(tmp_path / "median")
+    none, median = result(done_in_the_dark), result(tmp_path / "median")
     assert none["image"]["auroc"] == none["image"]["plain"]
     assert median["image"]["auroc"] == median["image"]["median"]
     dark_scores, bright_scores = scores(tmp_path / "median"), scores(tmp_path / "bright")

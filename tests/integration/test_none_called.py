@@ -6,11 +6,9 @@ Real files all the way from training to the viewer. 0 % would read like a findin
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from PIL import Image
 from pyarrow import parquet
 
 import wsi_haloae
-from tests.cohort.conftest import command
+from tests.cohort.conftest import here
 from tests.export.pages import Page
 from tests.integration.conftest import Tiny
 from tests.viewer.asking import ask
@@ -65,10 +63,8 @@ def study(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Study:
         truth.write_geojson(folder / f"{name}.geojson")
         lines.append(f"{name}.tif,p{seed},g{seed}")
     (folder / "study.csv").write_text("\n".join(lines))
-    scored = command("score", folder / "study.csv", "-m", model, "-o", output, "--slides-at-once", "1")
-    assert scored.returncode == 0, scored.stderr
     said = {
-        "score": scored.stderr,
+        "score": answer("score", folder / "study.csv", "-m", model, "-o", output, "-n", "1"),
         "export": answer("export", output),
         "status": answer("status", output),
         "evaluate": answer("evaluate", output, "--annotations", folder, "--reference", "Tumor"),
@@ -78,10 +74,9 @@ def study(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def answer(*words: str | Path) -> str:
     """What a command says, that does all that it was asked for."""
-    said = io.StringIO()
-    with redirect_stdout(said), redirect_stderr(said):
-        assert run([str(word) for word in words]) == 0, said.getvalue()
-    return said.getvalue()
+    said = here(*words)
+    assert said.code == 0, said.err
+    return said.err + said.out
 
 
 def _coarse(model: Path, coarse: Path) -> Any:

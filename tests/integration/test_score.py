@@ -163,7 +163,7 @@ def test_a_finished_slide_is_skipped_and_another_model_refused(
 def test_a_bad_slide_is_recorded_and_the_rest_goes_on(tiny: Tiny, tmp_path: Path) -> None:
     broken = tmp_path / "broken.svs"
     broken.write_bytes(b"no slide")
-    assert score(tiny, tmp_path / "out", str(broken)) == 1
+    assert score(tiny, tmp_path / "out", str(broken), "-n", "1") == 1
     assert json.loads((tmp_path / "out/broken/run.json").read_text())["state"] == "failed"
     index = Page(tmp_path / "out/index.html")
     index.assert_self_contained()
@@ -180,7 +180,7 @@ def test_twins_are_refused_before_any_work(tiny: Tiny, tmp_path: Path, capsys: p
     assert "--name-by parent" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     limits = ["--roi", str(_square(tmp_path, 512, 512, 600))]
-    assert score(tiny, tmp_path / "out", str(twin), "--name-by", "parent", *limits) == 0
+    assert score(tiny, tmp_path / "out", str(twin), "--name-by", "parent", "-n", "1", *limits) == 0
     assert (tmp_path / "out" / "a_tiny" / "heatmap.png").exists()
 
 

@@ -31,7 +31,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def output(tiny: Tiny, new: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("scored")
-    assert run(["score", str(tiny.slide), str(new[0]), "-m", str(tiny.model), "-o", str(output), "-q"]) == 0
+    assert run(["score", str(tiny.slide), str(new[0]), "-m", str(tiny.model), "-o", str(output), "-n", "1", "-q"]) == 0
     return output
 
 

@@ -1,7 +1,8 @@
-"""What two processes compute together, written to a file: run by ``torchrun`` in test_ranks.py."""
+"""Two processes of a training, for test_ranks.py; as a script under ``torchrun``, their gradients as files."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def gradients(ranks: Ranks) -> dict[str, torch.Tensor]:
     total, *_ = losses(normalise(to_unit(tiles), config.model.input_downsample), damaged, 100.0)
     total.backward()
     return {name: value.grad for name, value in net.named_parameters() if value.grad is not None}
+
+
+def be_rank(rank: int, port: int) -> None:
+    """Make this process one of two, as ``torchrun`` does, with one thread."""
+    os.environ.update(WORLD_SIZE="2", RANK=str(rank), LOCAL_RANK=str(rank), OMP_NUM_THREADS="1")
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(1)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ from matplotlib.figure import Figure
 
 from wsi_haloae.atomic import replacing
 
+COMPRESSION = zlib.Z_RLE
+"""Of PNG files: a search for repeats finds none in tissue. It would take four times as long, for 3 % of the size."""
+
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Draw on Agg, without pyplot and its global state, and write ``path`` whole or not at all."""
     canvas: Any = FigureCanvasAgg(figure)  # Any: its methods carry no types
     with replacing(path) as partial:
-        canvas.print_png(partial, metadata={"Software": None})  # no version, no date
+        nothing = {"Software": None}  # no version, no date
+        canvas.print_png(partial, metadata=nothing, pil_kwargs={"compress_type": COMPRESSION})

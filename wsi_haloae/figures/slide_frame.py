@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_haloae.atomic import replacing
+from wsi_haloae.figures.saving import COMPRESSION
 from wsi_haloae.figures.scale_bar import length_words, scale_bar_length
 from wsi_haloae.stores.store_header import SlideRecord
 
@@ -143,7 +144,7 @@ class SlideFigure:
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
         with replacing(path) as partial:
-            Image.fromarray(np.ascontiguousarray(pixels)).save(partial, format="PNG")
+            Image.fromarray(np.ascontiguousarray(pixels)).save(partial, format="PNG", compress_type=COMPRESSION)
 
     def _axes(self, left: int, top: int, width: int, height: int) -> Axes:
         bottom = self._height - top - height
