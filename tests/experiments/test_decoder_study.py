@@ -25,6 +25,7 @@ from wsi_haloae.experiments.decoder_kept import KeptSet
 from wsi_haloae.experiments.decoder_model import begin
 from wsi_haloae.experiments.decoder_rows import (
     BASELINE,
+    CONTROL,
     DECIDING,
     PAIR,
     ROWS,
@@ -237,7 +238,8 @@ def test_rows_are_run_once_and_all_of_them_are_in_the_table(
     monkeypatch.setattr(decoder_study, "open_set", lambda _name, _data: made_up())
     preset = tmp_path / "tiny.yaml"
     settings = {"originals_per_batch": 2, "statistics_tiles": 8, **PLAIN}
-    preset.write_text(yaml.safe_dump({"model": TINY, "training": settings}))
+    principal = {**TINY, "autoencoder": {**TINY["autoencoder"], "start": "principal"}}
+    preset.write_text(yaml.safe_dump({"model": principal, "training": {**settings, "learning_rate": 0.1}}))
     output = tmp_path / "out"
     options = StudyOptions(tmp_path, output, tmp_path / "cache", (str(preset),), (), {}, 2, "cpu")
     wrong = DecoderRow("noise on the code", ("model.no_such_setting=1",))
@@ -245,14 +247,16 @@ def test_rows_are_run_once_and_all_of_them_are_in_the_table(
     def go(*rows: DecoderRow, seeds: tuple[int, ...] = (0,)) -> int:
         return Study(options, Reporter()).run_all(["random"], ["metal_nut"], rows, seeds)
 
-    assert go(BASELINE, wrong, ROWS[-1]) == 1
+    assert go(CONTROL, BASELINE, wrong, ROWS[-1]) == 1
     assert "no such setting" in capsys.readouterr().err
     table = (output / "table.md").read_text()
     assert "| noise on the code | seed 0 failed:" in table
     assert "| together, long | seed 0 failed: ingredients are put together from 3 seeds" in table
-    assert table.count("not run") == len(ROWS) - 3
+    assert table.count("not run") == len(ROWS) - 4
     found = json.loads((output / "table.json").read_text())
-    done = next(one for one in found if "judgement" in one)
+    done, control = (one for one in found if "judgement" in one)
+    assert control["steps"] == 1
+    assert control["residual"] / control["pca_residual"] < done["residual"] / done["pca_residual"]
     judged = done["judgement"]
     assert done["steps"] == 2
     assert {"PCA, max", "kNN with a coreset, mean", "pooled Mahalanobis", "structure", "paper"} <= judged[

@@ -26,7 +26,7 @@ def write_differences(path: Path, output: Path, found: Sequence[Result]) -> None
         _draw(axes, output, here)
         axes.set(title=f"{tiles}\n{backbone}", xlabel="AUROC above the best rival's")
     panels[0].set_yticks(range(len(ROWS)), [row.name for row in ROWS])
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(ROWS) - 0.5, -0.5)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(SCORES), frameon=False)
     save_figure(figure, path)

@@ -17,7 +17,8 @@ TOLERANCE = 0.01
 class DecoderRow:
     """What one row changes, in the form of ``--set``; ``single`` rows are ingredients that can be put together.
 
-    ``together`` rows also have the settings of all ingredients that passed. ``longer`` multiplies the steps.
+    ``together`` rows also have the settings of all ingredients that passed. ``longer`` multiplies the steps, ``steps``
+    replaces them.
     """
 
     name: str
@@ -25,6 +26,7 @@ class DecoderRow:
     single: bool = True
     together: bool = False
     longer: int = 1
+    steps: int | None = None
 
     @property
     def folder(self) -> str:
@@ -36,7 +38,10 @@ BASELINE = DecoderRow("baseline", single=False)
 _NOISE = ("model.autoencoder.code_dropout=0.2",)
 _DAMPED = ("loss.fm_terms=cosine", "loss.easy_share=0.9", "loss.easy_gradient=0.1")
 PAIR = DecoderRow("noise and damped cosine", (*_NOISE, *_DAMPED), single=False)
+CONTROL = DecoderRow("not trained", ("training.learning_rate=1e-9",), single=False, steps=1)
+"""Block C stays the PCA that it starts as. What a rule finds with it is not what training adds."""
 ROWS = (
+    CONTROL,
     BASELINE,
     DecoderRow("noise on the code", _NOISE),
     DecoderRow("code of rank 16", ("model.autoencoder.code_rank=16",)),

@@ -125,7 +125,7 @@ class Study:
             f"model.features.backbone={run.backbone}",
             *asked,
             f"training.seed={run.seed}",
-            f"training.steps={run.row.longer * self._options.steps}",
+            f"training.steps={run.row.steps or run.row.longer * self._options.steps}",
         ]
         return resolve(load_config([*self._options.configs, "only-fm"], settings, base=tiles.base))
 
