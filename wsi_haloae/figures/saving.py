@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from wsi_haloae.atomic import replacing
 
 COMPRESSION = zlib.Z_RLE
-"""Of PNG files: a search for repeats finds none in tissue. It would take four times as long, for 3 % of the size."""
+"""Of PNG files. A search for repeats would take four times as long; it saves 3 % on tissue, up to a third on plots."""
 
 
 def save_figure(figure: Figure, path: Path) -> None:
