@@ -17,9 +17,9 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
-from wsi_haloae.experiments.decoder_rows import ROWS
-from wsi_haloae.experiments.decoder_sets import SETS
-from wsi_haloae.experiments.decoder_study import SEEDS, Study, StudyOptions
+from wsi_haloae.experiments.decoder.rows import ROWS
+from wsi_haloae.experiments.decoder.sets import SETS
+from wsi_haloae.experiments.decoder.study import SEEDS, Study, StudyOptions
 
 
 @click.command()

@@ -13,8 +13,8 @@ from tests.model.tiny import tiny_config
 from tests.training.tiles import MemorySource
 from wsi_haloae.config import Config
 from wsi_haloae.errors import UsageError
-from wsi_haloae.experiments import decoder_cache
-from wsi_haloae.experiments.decoder_cache import BATCH, FeatureCache
+from wsi_haloae.experiments.decoder import cache as decoder_cache
+from wsi_haloae.experiments.decoder.cache import BATCH, FeatureCache
 from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter

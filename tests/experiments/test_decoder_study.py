@@ -18,12 +18,12 @@ from tests.training.tiles import MemorySource
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import MVTEC_BASE, SLIDE_BASE, Config, SplitConfig, load_config
 from wsi_haloae.errors import UsageError
-from wsi_haloae.experiments import decoder_study
-from wsi_haloae.experiments.decoder_cache import FeatureCache
-from wsi_haloae.experiments.decoder_judgement import combine
-from wsi_haloae.experiments.decoder_kept import KeptSet
-from wsi_haloae.experiments.decoder_model import begin
-from wsi_haloae.experiments.decoder_rows import (
+from wsi_haloae.experiments.decoder import study as decoder_study
+from wsi_haloae.experiments.decoder.cache import FeatureCache
+from wsi_haloae.experiments.decoder.judgement import combine
+from wsi_haloae.experiments.decoder.kept import KeptSet
+from wsi_haloae.experiments.decoder.model import begin
+from wsi_haloae.experiments.decoder.rows import (
     BASELINE,
     CONTROL,
     DECIDING,
@@ -34,10 +34,10 @@ from wsi_haloae.experiments.decoder_rows import (
     passing,
     put_together,
 )
-from wsi_haloae.experiments.decoder_sets import DefectMasks, StudyData, StudySet, open_set
-from wsi_haloae.experiments.decoder_study import Study, StudyOptions
-from wsi_haloae.experiments.decoder_training import DecoderTrainer
-from wsi_haloae.experiments.decoder_views import damaged
+from wsi_haloae.experiments.decoder.sets import DefectMasks, StudyData, StudySet, open_set
+from wsi_haloae.experiments.decoder.study import Study, StudyOptions
+from wsi_haloae.experiments.decoder.training import DecoderTrainer
+from wsi_haloae.experiments.decoder.views import damaged
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.job import TrainingData, TrainingJob

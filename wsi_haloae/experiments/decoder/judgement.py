@@ -17,9 +17,9 @@ from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.evaluation.metrics import auroc, average_precision
 from wsi_haloae.evaluation.pixel_bootstrap import PixelBootstrap
 from wsi_haloae.evaluation.pixel_figures import SIZE
-from wsi_haloae.experiments.decoder_kept import KeptSet
-from wsi_haloae.experiments.decoder_scores import CONTENT, RuleScores, Scored, Scorer, score_maps
-from wsi_haloae.experiments.decoder_sets import DefectMasks, StudySet
+from wsi_haloae.experiments.decoder.kept import KeptSet
+from wsi_haloae.experiments.decoder.scores import CONTENT, RuleScores, Scored, Scorer, score_maps
+from wsi_haloae.experiments.decoder.sets import DefectMasks, StudySet
 from wsi_haloae.model.anomaly_map import upsample
 from wsi_haloae.scoring.learning import fit_scale
 from wsi_haloae.scoring.measured import log

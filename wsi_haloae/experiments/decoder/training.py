@@ -21,7 +21,7 @@ from torch import Tensor
 from wsi_haloae.atomic import replacing
 from wsi_haloae.config import Config
 from wsi_haloae.errors import UsageError
-from wsi_haloae.experiments.decoder_kept import KeptTiles
+from wsi_haloae.experiments.decoder.kept import KeptTiles
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.losses import feature_loss
 from wsi_haloae.model.weighting import schedule_time

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from wsi_haloae.atomic import replacing
 from wsi_haloae.baselines.by_cell import names_by_cell
-from wsi_haloae.experiments.decoder_judgement import MethodsOf, methods_of
-from wsi_haloae.experiments.decoder_kept import KeptSet
-from wsi_haloae.experiments.decoder_scores import Scored, fit_rivals
+from wsi_haloae.experiments.decoder.judgement import MethodsOf, methods_of
+from wsi_haloae.experiments.decoder.kept import KeptSet
+from wsi_haloae.experiments.decoder.scores import Scored, fit_rivals
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.progress import Reporter
 

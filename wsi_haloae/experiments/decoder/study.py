@@ -12,13 +12,13 @@ from typing import Any
 from wsi_haloae.atomic import write_text
 from wsi_haloae.config import Config, load_config
 from wsi_haloae.errors import UsageError, WsiHaloaeError
-from wsi_haloae.experiments.decoder_cache import FeatureCache
-from wsi_haloae.experiments.decoder_kept import KeptSet
-from wsi_haloae.experiments.decoder_picture import write_differences
-from wsi_haloae.experiments.decoder_rows import DecoderRow, missing_for_together, passing, put_together
-from wsi_haloae.experiments.decoder_run import run_decoder
-from wsi_haloae.experiments.decoder_sets import StudyData, StudySet, open_set
-from wsi_haloae.experiments.decoder_table import FAILED_NAME, collect, markdown_study
+from wsi_haloae.experiments.decoder.cache import FeatureCache
+from wsi_haloae.experiments.decoder.kept import KeptSet
+from wsi_haloae.experiments.decoder.picture import write_differences
+from wsi_haloae.experiments.decoder.rows import DecoderRow, missing_for_together, passing, put_together
+from wsi_haloae.experiments.decoder.run import run_decoder
+from wsi_haloae.experiments.decoder.sets import StudyData, StudySet, open_set
+from wsi_haloae.experiments.decoder.table import FAILED_NAME, collect, markdown_study
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.processors.threads import use_threads

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wsi_haloae.config import Config
-from wsi_haloae.experiments.decoder_kept import KeptTiles
+from wsi_haloae.experiments.decoder.kept import KeptTiles
 from wsi_haloae.features.frozen import FrozenFeatures
 from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.haloae import HaloAE

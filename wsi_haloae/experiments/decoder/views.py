@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from wsi_haloae.config import TrainingConfig
-from wsi_haloae.experiments.decoder_sets import SPLIT_SEED, StudySet
+from wsi_haloae.experiments.decoder.sets import SPLIT_SEED, StudySet
 from wsi_haloae.tiles.sources import CombinedSource, TileSource, evenly
 from wsi_haloae.tiles.views import Changed, Chosen
 from wsi_haloae.training.anomaly_scores import synthetic_anomalies_of

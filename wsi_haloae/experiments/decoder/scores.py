@@ -19,7 +19,7 @@ from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.baselines.pooled import PooledBaseline, PooledMahalanobis, PooledNearest
 from wsi_haloae.baselines.protocol import Baseline
 from wsi_haloae.config import PAPER, RULES, Rule
-from wsi_haloae.experiments.decoder_cache import FeatureMaps
+from wsi_haloae.experiments.decoder.cache import FeatureMaps
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.residuals import of_features

@@ -18,13 +18,13 @@ from wsi_haloae.atomic import replacing, write_text
 from wsi_haloae.baselines.image_baselines import code_width
 from wsi_haloae.config import Config
 from wsi_haloae.documents import read_document
-from wsi_haloae.experiments.decoder_cache import FeatureMaps
-from wsi_haloae.experiments.decoder_judgement import judge, methods_of
-from wsi_haloae.experiments.decoder_kept import KeptSet
-from wsi_haloae.experiments.decoder_model import begin
-from wsi_haloae.experiments.decoder_rivals import rivals_of
-from wsi_haloae.experiments.decoder_scores import DecoderScorer
-from wsi_haloae.experiments.decoder_training import DecoderTrainer, Mark
+from wsi_haloae.experiments.decoder.cache import FeatureMaps
+from wsi_haloae.experiments.decoder.judgement import judge, methods_of
+from wsi_haloae.experiments.decoder.kept import KeptSet
+from wsi_haloae.experiments.decoder.model import begin
+from wsi_haloae.experiments.decoder.rivals import rivals_of
+from wsi_haloae.experiments.decoder.scores import DecoderScorer
+from wsi_haloae.experiments.decoder.training import DecoderTrainer, Mark
 from wsi_haloae.model.anomaly_map import residual_map
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
 from wsi_haloae.model.cosine import Directions

@@ -12,9 +12,9 @@ import numpy as np
 from wsi_haloae.baselines.by_cell import KNN
 from wsi_haloae.documents import read_document
 from wsi_haloae.evaluation.interval import Interval
-from wsi_haloae.experiments.decoder_rows import ROWS, DecoderRow
-from wsi_haloae.experiments.decoder_run import DRAWS_NAME, RESULT_NAME
-from wsi_haloae.experiments.decoder_scores import PCA
+from wsi_haloae.experiments.decoder.rows import ROWS, DecoderRow
+from wsi_haloae.experiments.decoder.run import DRAWS_NAME, RESULT_NAME
+from wsi_haloae.experiments.decoder.scores import PCA
 
 Result = Mapping[str, Any]
 SCORES = ("decoder", "with content", "with kNN")

@@ -8,8 +8,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsi_haloae.experiments.decoder_rows import ROWS
-from wsi_haloae.experiments.decoder_table import SCORES, Result, difference
+from wsi_haloae.experiments.decoder.rows import ROWS
+from wsi_haloae.experiments.decoder.table import SCORES, Result, difference
 from wsi_haloae.figures.saving import save_figure
 
 COLOURS = dict(zip(SCORES, ("tab:orange", "tab:blue", "tab:green"), strict=True))

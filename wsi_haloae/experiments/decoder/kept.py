@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsi_haloae.config import Config
-from wsi_haloae.experiments.decoder_cache import FeatureCache, FeatureMaps
-from wsi_haloae.experiments.decoder_sets import StudySet
-from wsi_haloae.experiments.decoder_views import (
+from wsi_haloae.experiments.decoder.cache import FeatureCache, FeatureMaps
+from wsi_haloae.experiments.decoder.sets import StudySet
+from wsi_haloae.experiments.decoder.views import (
     USUAL_TILES,
     augmented,
     changed_cells,
