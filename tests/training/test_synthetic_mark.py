@@ -86,7 +86,7 @@ class Decoders:
         self.usual = torch.cat([features for features, _ in mark._batches()])[: len(VALIDATION)]
 
     def copies(self, features: torch.Tensor) -> torch.Tensor:
-        return features
+        return features * (1 + 1e-6 * torch.randn_like(features))  # but for rounding
 
     def knows_only_the_usual(self, features: torch.Tensor) -> torch.Tensor:
         distances = torch.stack([(features - one).square().sum(dim=1) for one in self.usual], dim=1)  # (b, n, m, m)

@@ -30,6 +30,7 @@ from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.model.anomaly_map import residual_map
 from wsi_haloae.model.cosine import Directions
 from wsi_haloae.model.haloae import HaloAE
+from wsi_haloae.scoring.measured import FLOOR
 from wsi_haloae.scoring.pooling import counted
 from wsi_haloae.tiles.sources import evenly
 from wsi_haloae.training.cutpaste import paste_patch, paste_scar
@@ -75,7 +76,8 @@ class SyntheticMark:
         """
         residuals, cells = [], []
         for features, counting in self._batches():
-            residuals.append(self._residual(features, self._model.reconstruct(features)).cpu())
+            residual = self._residual(features, self._model.reconstruct(features))
+            residuals.append(residual.clamp_min(FLOOR).cpu())  # what is copied but for rounding is a tie
             cells.append(counting)
         count = len(self._unchanged)
         found, counting = torch.cat(residuals), torch.cat(cells)
