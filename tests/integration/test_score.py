@@ -137,6 +137,15 @@ def test_the_report_and_the_index_are_whole(tiny: Tiny, scored: Path) -> None:
     assert f"{told['anomalous']} of {told['scored']} tiles" in report.words.replace("None of", "0 of")
 
 
+def test_a_model_is_loaded_without_torchs_compiler(tiny: Tiny) -> None:
+    """To import it takes seconds, of every command that scores."""
+    code = (
+        "import sys; from pathlib import Path; from wsi_haloae.model.checkpoint import Checkpoint; "
+        "Checkpoint.load(Path(sys.argv[1])); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tiny.model)], check=False).returncode == 0
+
+
 def test_two_runs_give_the_same_bytes(tiny: Tiny, scored: Path, tmp_path: Path) -> None:
     assert score(tiny, tmp_path, "--num-workers", "1") == 0
     assert digests(tmp_path) == digests(scored.parent)

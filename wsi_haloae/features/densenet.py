@@ -51,10 +51,11 @@ class DenseNetFeatures(FrozenFeatures):
 def _whole(seed: int) -> nn.Sequential:
     from torchvision.models import densenet121  # noqa: PLC0415  # slow to import
 
-    with torch.random.fork_rng(devices=[]):
+    where = torch.get_default_device()
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):  # drawn on meta, it would import torch's compiler
         torch.manual_seed(seed)
         features: nn.Sequential = densenet121(weights=None).features
-    return features
+    return features.to(where)
 
 
 def _cut(features: nn.Sequential, last: str) -> tuple[nn.Sequential, tuple[str, ...]]:

@@ -54,6 +54,8 @@ class MultiScaleFeatures(FrozenFeatures):
         self.requires_grad_(False)
 
     def _draw_weights(self, seed: int) -> None:
+        if next(self.parameters()).is_meta:
+            return
         generator = torch.Generator().manual_seed(seed)
         for module in self.features:
             if isinstance(module, nn.Conv2d):

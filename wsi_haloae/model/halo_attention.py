@@ -42,8 +42,8 @@ class HaloAttention(nn.Module):
         self.to_v = nn.Conv2d(channels, inner, 1, bias=False)
         self.project = nn.Conv2d(inner, channels, 1)
         table = (2 * self.window - 1, config.dim_head)
-        self.rel_height = nn.Parameter(torch.randn(table) * config.dim_head**-0.5)
-        self.rel_width = nn.Parameter(torch.randn(table) * config.dim_head**-0.5)
+        self.rel_height = nn.Parameter(_normal(table, config.dim_head**-0.5))
+        self.rel_width = nn.Parameter(_normal(table, config.dim_head**-0.5))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, C, h, w)."""
@@ -131,3 +131,9 @@ def largest_radius(cells: int, block: int, halo: int) -> int:
         first, last = max(0, start - halo), min(cells, start + block + halo) - 1
         furthest.append(max(query - first, last - query))
     return max(0, min(furthest) - 1)
+
+
+def _normal(shape: tuple[int, int], deviation: float) -> Tensor:
+    """Normal numbers, unless they take no memory: to compute those would import torch's compiler."""
+    numbers = torch.empty(shape)
+    return numbers if numbers.is_meta else numbers.normal_() * deviation

@@ -62,7 +62,12 @@ class HaloAE(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Kaiming normal for what is trained (specification, section 1), except BN, position tables and Swin."""
+        """Kaiming normal for what is trained (specification, section 1), except BN, position tables and Swin.
+
+        Not for weights that take no memory yet: drawing those would import torch's compiler, which takes seconds.
+        """
+        if self.standardise.mean.is_meta:
+            return
         for part in (self.encoder, self.decoder, self.image_decoder, self.classifier):
             if isinstance(part, SwinStages):
                 continue
