@@ -43,7 +43,7 @@ from wsi_haloae.experiments.decoder.study import SEEDS, Study, StudyOptions
     metavar="BACKBONE FILE",
     help="Weights of a backbone; without them the published ones are downloaded. May be repeated.",
 )
-@click.option("--steps", type=click.IntRange(min=1), default=500, show_default=True, help="Steps of a row.")
+@click.option("--steps", type=click.IntRange(min=1), default=250, show_default=True, help="Steps of a row.")
 @click.option(
     "--cache", type=click.Path(file_okay=False, path_type=Path), help="Folder of the features; default: OUTPUT/cache."
 )
