@@ -145,7 +145,7 @@ def test_gradients_stay_finite_where_blocks_are_padded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "block", "halo"), [(64, 12, 2), (32, 8, 2), (12, 5, 1), (5, 8, 2), (13, 4, 1), (4, 1, 0)]
+    ("cells", "block", "halo"), [(64, 12, 2), (32, 8, 2), (12, 5, 1), (5, 8, 2), (13, 4, 1), (4, 1, 0), (5, 1, 3)]
 )
 def test_the_largest_radius_leaves_each_query_a_key_and_no_larger_one_does(cells: int, block: int, halo: int) -> None:
     def fewest_keys(radius: int) -> int:
@@ -171,5 +171,6 @@ def test_a_radius_that_leaves_a_query_no_key_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"64 x 64 cells.*Choose at most 2, or a block_size that divides 64"):
         meta_model("haloae", "model.attention.mask_neighbours=3")
     assert largest_radius(60, 12, 2) > 2
+    assert largest_radius(10**9, 12, 2) == 2, "found without a look at each cell"
     meta_model("haloae", "model.attention.mask_neighbours=3", "model.map_size=stretch60")
     meta_model("haloae", "model.attention.mask_neighbours=3", "model.block_c=residual_cnn")

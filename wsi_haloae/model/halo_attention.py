@@ -123,13 +123,16 @@ def neighbours(block: int, halo: int, radius: int, device: torch.device | None =
 def largest_radius(cells: int, block: int, halo: int) -> int:
     """The largest ``mask_neighbours`` that leaves each query a key, on a map of ``cells`` x ``cells``.
 
-    The last block of a row may have few cells, and the image none beyond them: its queries see the least.
+    The last block of a row may have few cells, and the image none beyond them: its queries see the least. Blocks that
+    are further than a halo from both ends are alike.
     """
-    furthest = []
-    for query in range(cells):
-        start = query // block * block
+    blocks, near_an_end = -(-cells // block), halo // block + 2
+    furthest: list[int] = []
+    for number in {*range(min(blocks, near_an_end)), *range(max(0, blocks - near_an_end), blocks)}:
+        start = number * block
         first, last = max(0, start - halo), min(cells, start + block + halo) - 1
-        furthest.append(max(query - first, last - query))
+        middle = min(max((first + last) // 2, start), min(start + block, cells) - 1)  # of the block's queries
+        furthest.append(max(middle - first, last - middle))
     return max(0, min(furthest) - 1)
 
 
