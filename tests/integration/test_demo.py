@@ -7,8 +7,18 @@ import pytest
 
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import autoencoder_words
+from wsi_haloae.runs import demo
 
 
+@pytest.fixture
+def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slides of less than half the area and a quarter of the steps; nothing else of the demo changes."""
+    monkeypatch.setattr(demo, "SIDE", 4096)
+    plain = demo.load_config
+    monkeypatch.setattr(demo, "load_config", lambda name, base: plain(name, ["training.steps=100"], base=base))
+
+
+@pytest.mark.usefixtures("smaller")
 def test_the_model_sees_what_mean_colour_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["demo", "-o", str(tmp_path)]) == 0
     found, said = json.loads((tmp_path / "demo.json").read_text()), capsys.readouterr()
