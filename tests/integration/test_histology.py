@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.histology import SETS
 from tests.data_paths import real_data
 from tests.model.tiny import tiny_config
 from tests.training.tiles import MemorySource
 from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments.histology import HistologyOptions, HistologySet, run_histology
+from wsi_haloae.experiments.histology_sets import HISTOLOGY_SETS
 from wsi_haloae.progress import Reporter
 
 TILES = HistologySet("set", ("train",), ("test/same",), ("test/other",), mpp=0.5, group="p[0-9]+")
@@ -82,10 +82,10 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
 
 def test_the_recipes_sets_are_where_they_are_said_to_be() -> None:
     root = real_data("tiles/glas_colon").parent
-    glas = SETS["glas"]
+    glas = HISTOLOGY_SETS["glas"]
     assert len(glas.source(root, glas.train).groups) == 274
     assert set(glas.source(root, glas.train).groups).isdisjoint(glas.source(root, glas.reference).groups)
-    lung = SETS["lung"]
+    lung = HISTOLOGY_SETS["lung"]
     assert len(set(lung.source(root, lung.train).groups)) == 150
     tested = [set(lung.source(root, folders).groups) for folders in (lung.train, lung.reference, lung.anomalous)]
     assert [len(groups) for groups in tested] == [150, 40, 40]
