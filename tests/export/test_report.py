@@ -134,7 +134,8 @@ def test_no_map_explains_a_score_that_it_is_no_part_of(tmp_path: Path, rule: Rul
     disowned = "what the auto-encoder does not reconstruct; not part of this score" in words
     assert disowned == (rule.name == "classifier")
     assert disowned == ("does not explain it" in words)
-    assert ("its mean over tissue is the score" in words) == (rule.name in {"descriptor", "content"})
+    adds_up = {"descriptor", "content", "whitened", "layers_apart", "cosine"}
+    assert ("its mean over tissue is the score" in words) == (rule.name in adds_up)
 
 
 @pytest.mark.parametrize("rule", ["descriptor", "content"])
