@@ -15,6 +15,7 @@ from torch import Tensor
 
 from wsi_haloae.config import Config
 from wsi_haloae.features.vgg import split_layers
+from wsi_haloae.model.recentre import tile_means
 
 SHORTEST = 1e-12
 """Products of lengths below this count as this: what is 0 points nowhere."""
@@ -42,7 +43,7 @@ class Directions:
     def apart(self, features: Tensor, reconstruction: Tensor) -> Tensor:
         """Mean over groups of 1 - cosine in each cell: (B, C, m, m) twice -> (B, m, m)."""
         if self.centred:
-            means = features.mean(dim=(2, 3), keepdim=True)
+            means = tile_means(features)
             features, reconstruction = features - means, reconstruction - means
         given, rebuilt = (split_layers(each, self.layer_channels) for each in (features, reconstruction))
         unlike = []
