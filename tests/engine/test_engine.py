@@ -10,11 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tests.model.tiny import EVERY_INGREDIENT, TILE, tiny_checkpoint
 from tests.model.variants import VARIANTS, features_of, model
 from wsi_haloae.config import AttentionConfig, load_config
-from wsi_haloae.engine.attention import FusedHaloAttention
+from wsi_haloae.engine.attention import OUTSIDE, FusedHaloAttention, attend_fused, attend_in_pieces
 from wsi_haloae.engine.convolution import WIDTH_UNIT, filled_up, folded
 from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.model.halo_attention import HaloAttention, largest_radius
@@ -97,6 +98,24 @@ def test_attention_is_the_same_at_any_size(
     fused = FusedHaloAttention(plain)(filled)
     assert relative(fused[:, :6], plain(x)) < 1e-4
     assert not fused[:, 6:].any()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("depth", "value_depth"), [(41, 16), (49, 16), (7, 9)])
+def test_a_fused_kernel_takes_attention(depth: int, value_depth: int, masked: bool, precision: torch.dtype) -> None:
+    """The CPU's fused kernel asks for the same shapes as those of CUDA, and nothing else is allowed here."""
+    torch.manual_seed(0)
+    query, key, values = (
+        (torch.randn(2, 3, 4, *shape) / 2).to(precision) for shape in ((16, depth), (36, depth), (36, value_depth))
+    )
+    hidden = torch.where(torch.rand(16, 36) < 0.2, OUTSIDE, 0.0).to(precision) if masked else None
+    with sdpa_kernel([SDPBackend.FLASH_ATTENTION]):
+        fused = attend_fused(query, key, values, hidden)
+    plain = attend_in_pieces(query, key, values, hidden)
+    assert fused.shape == plain.shape
+    assert relative(fused.float(), plain.float()) < (1e-5 if precision == torch.float32 else 2e-2)
 
 
 def test_the_released_mask_is_not_rewritten_by_mistake() -> None:

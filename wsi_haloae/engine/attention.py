@@ -22,6 +22,8 @@ from wsi_haloae.model.halo_attention import HaloAttention, neighbours
 
 CACHE_BYTES = 2 << 20
 """Bytes of logits to compute at a time: all at once would go out to memory and back three times."""
+WIDTHS = 8
+"""Fused kernels take heads whose width is a multiple of this."""
 OUTSIDE = -1e30
 """The logit of a key that is masked: finite, because 0 x infinity is NaN; its share is exactly 0."""
 
@@ -101,9 +103,11 @@ class FusedHaloAttention(nn.Module):
 
 def _attend(query: Tensor, key: Tensor, values: Tensor, hidden: Tensor | None) -> Tensor:
     """softmax(query key' + hidden) values over the last two dimensions; the scale is in the query already."""
-    if query.is_cuda:
-        return F.scaled_dot_product_attention(query, key, values, attn_mask=hidden, scale=1.0)
-    # The CPU's fused kernel needs values as wide as keys. Plain products, a few windows at a time, are faster.
+    return (attend_fused if query.is_cuda else attend_in_pieces)(query, key, values, hidden)
+
+
+def attend_in_pieces(query: Tensor, key: Tensor, values: Tensor, hidden: Tensor | None) -> Tensor:
+    """Plain products, a few windows at a time: on a CPU faster than its fused kernel, also in bfloat16."""
     leading = query.shape[:-2]
     query, key, values = (part.reshape(-1, *part.shape[-2:]) for part in (query, key, values))
     logits_bytes = query.shape[1] * key.shape[1] * query.element_size()
@@ -111,6 +115,15 @@ def _attend(query: Tensor, key: Tensor, values: Tensor, hidden: Tensor | None) -
     parts = zip(*(torch.split(part, at_once) for part in (query, key, values)), strict=True)
     attended = torch.cat([_logits(q, k, hidden).softmax(dim=-1) @ v for q, k, v in parts])
     return attended.view(*leading, *attended.shape[1:])
+
+
+def attend_fused(query: Tensor, key: Tensor, values: Tensor, hidden: Tensor | None) -> Tensor:
+    """In the form that fused kernels take: four dimensions, and one width for all, a multiple of `WIDTHS`."""
+    width = -(-max(query.shape[-1], values.shape[-1]) // WIDTHS) * WIDTHS
+    # Each head of each tile counts as a batch of its own, and its blocks as heads.
+    q, k, v = (F.pad(part.flatten(0, 1), (0, width - part.shape[-1])) for part in (query, key, values))
+    attended = F.scaled_dot_product_attention(q, k, v, attn_mask=hidden, scale=1.0)  # (B*heads, ny*nx, b*b, width)
+    return attended[..., : values.shape[-1]].reshape(*query.shape[:-1], values.shape[-1])
 
 
 def _logits(query: Tensor, key: Tensor, hidden: Tensor | None) -> Tensor:
