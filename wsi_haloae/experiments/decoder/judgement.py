@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,10 @@ from wsi_haloae.scoring.learning import fit_scale
 from wsi_haloae.scoring.measured import log
 
 Draws = NDArray[np.float64]
+DECODER, FIXED = "decoder", "fixed rule"
+FIXED_RULE = {True: "cosine, max", False: "structure"}
+"""The rule for small defects in images, and for tiles that are anomalous as a whole: the best of the deciding sets."""
+FIXED_MAP = "ssim"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +84,15 @@ class Against:
 
 @dataclass(frozen=True)
 class MapAgainst:
-    """Average precision of a map and of the rivals' maps, and paired intervals of the differences."""
+    """Average precision of the map with the highest mark, of the fixed one and of the rivals' maps.
+
+    ``differences`` are those of the fixed map to the rivals', with paired intervals.
+    """
 
     method: str
     average_precision: float
+    fixed: str
+    fixed_precision: float
     rivals: Mapping[str, float]
     differences: Mapping[str, Interval]
 
@@ -124,13 +134,10 @@ def _levels(usual: NDArray[np.floating], scores: NDArray[np.floating]) -> tuple[
 
 def judge(tiles: StudySet, decoder: MethodsOf, rivals: MethodsOf) -> tuple[Judgement, dict[str, Draws]]:
     """Figures of one run, and the draws of each difference to the best rival, (draws,)."""
-    rule, pooled = choose(decoder.marks()), f"{KNN}, {'max' if tiles.local else 'mean'}"
-    own = decoder.judged.scores
-    scores = {
-        "decoder": own[rule],
-        "with content": combine((decoder.usual[rule], decoder.usual[CONTENT]), (own[rule], own[CONTENT])),
-        "with kNN": combine((decoder.usual[rule], rivals.usual[pooled]), (own[rule], rivals.judged.scores[pooled])),
-    }
+    rule, fixed = choose(decoder.marks()), FIXED_RULE[tiles.local]
+    scores = _of_decoder(tiles, decoder, rivals, rule)
+    of_fixed = _of_decoder(tiles, decoder, rivals, fixed)
+    scores |= {f"{FIXED}{name.removeprefix(DECODER)}": found for name, found in of_fixed.items()}
     bootstrap = ClusterBootstrap(tiles.anomalous, tiles.groups)
     rival_areas = {name: auroc(found, tiles.anomalous) for name, found in rivals.judged.scores.items()}
     best = best_baseline(rival_areas)
@@ -140,7 +147,7 @@ def judge(tiles: StudySet, decoder: MethodsOf, rivals: MethodsOf) -> tuple[Judge
     areas = {name: auroc(found, tiles.anomalous) for name, found in scores.items()}
     against = {
         name: Against(
-            rule,
+            fixed if name.startswith(FIXED) else rule,
             area,
             best,
             rival_areas[best],
@@ -149,7 +156,7 @@ def judge(tiles: StudySet, decoder: MethodsOf, rivals: MethodsOf) -> tuple[Judge
         )
         for name, area in areas.items()
     }
-    everything = {name: auroc(found, tiles.anomalous) for name, found in own.items()} | rival_areas
+    everything = {name: auroc(found, tiles.anomalous) for name, found in decoder.judged.scores.items()} | rival_areas
     marks = {**decoder.cell_marks, **rivals.cell_marks}
     precisions: dict[str, float] = {}
     maps = None
@@ -157,6 +164,18 @@ def judge(tiles: StudySet, decoder: MethodsOf, rivals: MethodsOf) -> tuple[Judge
         precisions, maps = _judge_maps(tiles, tiles.defects, decoder, rivals)
     found = Judgement(rule, decoder.marks(), rivals.marks(), marks, everything, against, precisions, maps)
     return found, draws
+
+
+def _of_decoder(
+    tiles: StudySet, decoder: MethodsOf, rivals: MethodsOf, rule: str
+) -> dict[str, NDArray[np.floating[Any]]]:
+    """Scores by one rule of the decoder: alone, with the rule `content`, and with kNN's map."""
+    own, theirs, pooled = decoder.judged.scores, rivals.judged.scores, f"{KNN}, {'max' if tiles.local else 'mean'}"
+    return {
+        DECODER: own[rule],
+        f"{DECODER} with content": combine((decoder.usual[rule], decoder.usual[CONTENT]), (own[rule], own[CONTENT])),
+        f"{DECODER} with kNN": combine((decoder.usual[rule], rivals.usual[pooled]), (own[rule], theirs[pooled])),
+    }
 
 
 def _judge_maps(
@@ -169,10 +188,12 @@ def _judge_maps(
     marked = defects.masks
     precisions = {name: average_precision(maps.ravel(), marked.ravel(), of="pixel") for name, maps in pixels.items()}
     bootstrap = PixelBootstrap(marked, tiles.anomalous[defects.known])
-    ours = upsample(own[rule][known], SIZE).numpy()
-    differences = {name: bootstrap.compare(ours, pixels[name]).average_precision.interval for name in others}
-    precision = average_precision(ours.ravel(), marked.ravel(), of="pixel")
-    return precisions, MapAgainst(rule, precision, {name: precisions[name] for name in others}, differences)
+    ours = {name: upsample(own[name][known], SIZE).numpy() for name in (rule, FIXED_MAP)}
+    chosen, fixed = (average_precision(maps.ravel(), marked.ravel(), of="pixel") for maps in ours.values())
+    compared = {name: bootstrap.compare(ours[FIXED_MAP], pixels[name]) for name in others}
+    differences = {name: one.average_precision.interval for name, one in compared.items()}
+    theirs = {name: precisions[name] for name in others}
+    return precisions, MapAgainst(rule, chosen, FIXED_MAP, fixed, theirs, differences)
 
 
 def _different(maps: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from wsi_haloae.experiments.decoder.rows import ROWS
 from wsi_haloae.experiments.decoder.table import SCORES, Result, difference
 from wsi_haloae.figures.saving import save_figure
 
-COLOURS = dict(zip(SCORES, ("tab:orange", "tab:blue", "tab:green"), strict=True))
+COLOURS = dict(zip(SCORES, ("tab:orange", "tab:red", "tab:blue", "tab:cyan", "tab:green"), strict=True))
 
 
 def write_differences(path: Path, output: Path, found: Sequence[Result]) -> None:
@@ -35,12 +35,12 @@ def write_differences(path: Path, output: Path, found: Sequence[Result]) -> None
 def _draw(axes: Axes, output: Path, here: Sequence[Result]) -> None:
     axes.axvline(0, color="black", linewidth=0.8)
     axes.grid(axis="x", alpha=0.3)
-    for shift, score in enumerate(SCORES, -1):
+    for shift, score in enumerate(SCORES, -2):
         for place, row in enumerate(ROWS):
             of_row = [one for one in here if one["row"] == row.name]
             if not of_row:
                 continue
             one = difference(output, of_row, score)
             reach = [[one.value - one.interval.low], [one.interval.high - one.value]]
-            axes.errorbar(one.value, place + 0.2 * shift, xerr=reach, fmt="o", markersize=4, color=COLOURS[score])
+            axes.errorbar(one.value, place + 0.15 * shift, xerr=reach, fmt="o", markersize=4, color=COLOURS[score])
         axes.plot([], [], "o", color=COLOURS[score], label=score)

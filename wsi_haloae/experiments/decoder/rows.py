@@ -57,7 +57,7 @@ ROWS = (
 )
 
 Areas = Mapping[str, Mapping[str, Sequence[float]]]
-"""AUROC of the decoder by row and by set, one for each seed."""
+"""AUROC of the fixed rule by row and by set, one for each seed."""
 
 
 def passing(areas: Areas) -> list[DecoderRow]:

@@ -21,6 +21,7 @@ from wsi_haloae.documents import read_document
 from wsi_haloae.experiments.decoder.cache import FeatureMaps
 from wsi_haloae.experiments.decoder.judgement import judge, methods_of
 from wsi_haloae.experiments.decoder.kept import KeptSet
+from wsi_haloae.experiments.decoder.methods_file import load_methods, save_methods
 from wsi_haloae.experiments.decoder.model import begin
 from wsi_haloae.experiments.decoder.rivals import rivals_of
 from wsi_haloae.experiments.decoder.scores import DecoderScorer
@@ -36,6 +37,9 @@ from wsi_haloae.training.job import STATE_NAME
 from wsi_haloae.training.synthetic_mark import share_won
 
 RESULT_NAME, DRAWS_NAME = "result.json", "draws.npz"
+TRAINED_NAME, SCORES_NAME = "trained.json", "scores.npz"
+JUDGED_BY = 2
+"""Raised when tiles are to be judged otherwise: runs that are done are then judged anew, without training."""
 
 
 def run_decoder(
@@ -53,9 +57,32 @@ def run_decoder(
     ``facts`` (row, set, seed, backbone) become part of the result. Rivals are kept in ``rivals_folder``, because they
     are the same for all rows with the same features.
     """
-    if read_document(folder / RESULT_NAME).get("identity") == identity:
+    trained = read_document(folder / TRAINED_NAME)
+    if trained.get("identity") != identity:
+        trained = _train(given, config, folder, rivals_folder, facts, identity, device, reporter)
+    if read_document(folder / RESULT_NAME).get("judged_by") == [identity, JUDGED_BY]:
         reporter.line(f"{folder}: done already, skipped")
         return
+    decoder, rivals = load_methods(folder / SCORES_NAME), load_methods(rivals_folder / trained["rivals"])
+    with reporter.timed("judging"):
+        judgement, draws = judge(given.tiles, decoder, rivals)
+    with replacing(folder / DRAWS_NAME) as partial, partial.open("wb") as stream:
+        np.savez(stream, **dict[str, Any](draws))
+    record = {**trained, "judged_by": [identity, JUDGED_BY], "judgement": asdict(judgement)}
+    write_text(folder / RESULT_NAME, json.dumps(record, indent=1) + "\n")
+
+
+def _train(
+    given: KeptSet,
+    config: Config,
+    folder: Path,
+    rivals_folder: Path,
+    facts: Mapping[str, Any],
+    identity: Identity,
+    device: torch.device,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Train, and leave the scores of decoder and rivals in files; returns what is known of the training."""
     begun = time.monotonic()
     model, feature_range = begin(given.kept, config, device, reporter)
     mark = _residual_mark(given, config, device)
@@ -63,13 +90,14 @@ def run_decoder(
     model.eval()
     checkpoint = _checkpoint(config, model, feature_range, given.kept.tile_size)
     components = code_width(checkpoint)
-    with reporter.timed("judging"):
+    with reporter.timed("scoring"):
         train, validation = given.batches("train"), given.batches("validation")
         scorer = DecoderScorer.taught(checkpoint, train, validation, device, aligned=given.tiles.local)
         decoder = methods_of(given, scorer)
-        rivals = rivals_of(given, model, components, rivals_folder, device, reporter)
-        judgement, draws = judge(given.tiles, decoder, rivals)
-    record = {
+        smoothed = config.scoring.smooth
+        rivals = rivals_of(given, model, components, rivals_folder, device, reporter, smoothed=smoothed)
+    save_methods(decoder, folder / SCORES_NAME)
+    trained = {
         "identity": identity,
         **facts,
         "steps": done.step,
@@ -80,13 +108,12 @@ def run_decoder(
         "curve": [asdict(epoch) for epoch in done.curve],
         "components": components,
         "residual": float(decoder.usual["tissue"].mean()),
-        "pca_residual": float(rivals.usual["PCA, mean"].mean()),
-        "judgement": asdict(judgement),
+        "pca_residual": float(load_methods(rivals).usual["PCA, mean"].mean()),
+        "rivals": rivals.name,
     }
-    with replacing(folder / DRAWS_NAME) as partial, partial.open("wb") as stream:
-        np.savez(stream, **dict[str, Any](draws))
-    write_text(folder / RESULT_NAME, json.dumps(record, indent=1) + "\n")
+    write_text(folder / TRAINED_NAME, json.dumps(trained, indent=1) + "\n")
     (folder / STATE_NAME).unlink(missing_ok=True)
+    return trained
 
 
 def _residual_mark(given: KeptSet, config: Config, device: torch.device) -> Mark:

@@ -20,6 +20,7 @@ from wsi_haloae.baselines.pooled import PooledBaseline, PooledMahalanobis, Poole
 from wsi_haloae.baselines.protocol import Baseline
 from wsi_haloae.config import PAPER, RULES, Rule
 from wsi_haloae.experiments.decoder.cache import FeatureMaps
+from wsi_haloae.model.anomaly_map import smooth
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.residuals import of_features
@@ -35,7 +36,6 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 RuleScores = Mapping[str, NDArray[np.float32]]
 CONTENT = "content"
 NEIGHBOURS = (1, 5)
-POOLED_BY = ("mean", "max")
 PCA, LOCATION = "PCA", "per-location Mahalanobis"
 
 
@@ -133,23 +133,25 @@ class DecoderScorer:
 
 @dataclass(frozen=True, eq=False)
 class RivalScorer:
-    """Baselines by name, each scored by the mean and by the maximum of its map, and baselines of tile means."""
+    """Baselines by name, each scored by the mean and by the maximum of its map, and baselines of tile means.
+
+    ``smoothed`` maps are filtered as the decoder's are; means are taken before, as for the decoder.
+    """
 
     model: HaloAE
     by_map: Mapping[str, Baseline]
     pooled: tuple[PooledBaseline, ...]
     device: torch.device
+    smoothed: bool
 
     def __call__(self, features: Tensor, cells: Tensor) -> Scored:
         """Scores and maps by every rival."""
         given = self.model.features(features.to(self.device))
         tissue = cells.to(self.device)
-        maps = {name: one.maps(given).float() for name, one in self.by_map.items()}
-        scores = {
-            f"{name}, {how}": _numpy(POOLINGS[how](found, tissue))  # type: ignore[index]
-            for name, found in maps.items()
-            for how in POOLED_BY
-        }
+        plain = {name: one.maps(given).float() for name, one in self.by_map.items()}
+        maps = {name: smooth(found) for name, found in plain.items()} if self.smoothed else plain
+        scores = {f"{name}, mean": _numpy(POOLINGS["mean"](found, tissue)) for name, found in plain.items()}
+        scores |= {f"{name}, max": _numpy(POOLINGS["max"](found, tissue)) for name, found in maps.items()}
         means = _numpy(mean_over_channels(given, tissue))
         scores |= {one.name: one.scores(means).astype(np.float32) for one in self.pooled}
         return Scored(scores, {name: found.cpu() for name, found in maps.items()})
@@ -163,6 +165,7 @@ def fit_rivals(
     reporter: Reporter,
     *,
     aligned: bool,
+    smoothed: bool,
 ) -> RivalScorer:
     """Fit every rival on training tiles, on the features that block C is to reconstruct; CFlow-AD if it can be.
 
@@ -184,7 +187,7 @@ def fit_rivals(
         LOCATION: LocationMahalanobis.fit(batches),
         **fit_by_cell(batches, model.backbone.layer_channels, reporter, positions=aligned),
     }
-    return RivalScorer(model, by_map, tuple(pooled), device)
+    return RivalScorer(model, by_map, tuple(pooled), device, smoothed)
 
 
 def _numpy(values: Tensor) -> NDArray[np.float32]:

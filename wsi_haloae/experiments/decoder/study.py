@@ -13,6 +13,7 @@ from wsi_haloae.atomic import write_text
 from wsi_haloae.config import Config, load_config
 from wsi_haloae.errors import UsageError, WsiHaloaeError
 from wsi_haloae.experiments.decoder.cache import FeatureCache
+from wsi_haloae.experiments.decoder.judgement import FIXED
 from wsi_haloae.experiments.decoder.kept import KeptSet
 from wsi_haloae.experiments.decoder.picture import write_differences
 from wsi_haloae.experiments.decoder.rows import DecoderRow, missing_for_together, passing, put_together
@@ -130,11 +131,11 @@ class Study:
         return resolve(load_config([*self._options.configs, "only-fm"], settings, base=tiles.base))
 
     def _areas(self, backbone: str) -> dict[str, dict[str, list[float]]]:
-        """AUROC of the decoder by row and set; `UsageError` if ingredients cannot be put together yet."""
+        """AUROC of the fixed rule by row and set; `UsageError` if ingredients cannot be put together yet."""
         areas: dict[str, dict[str, list[float]]] = {}
         for one in collect(self._options.output):
             if one["backbone"] == backbone and "judgement" in one:
-                area = one["judgement"]["against"]["decoder"]["auroc"]
+                area = one["judgement"]["against"][FIXED]["auroc"]
                 areas.setdefault(one["row"], {}).setdefault(one["set"], []).append(area)
         missing = missing_for_together(areas, SEEDS)
         if missing:
