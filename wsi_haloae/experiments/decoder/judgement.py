@@ -188,12 +188,12 @@ def _judge_maps(
     marked = defects.masks
     precisions = {name: average_precision(maps.ravel(), marked.ravel(), of="pixel") for name, maps in pixels.items()}
     bootstrap = PixelBootstrap(marked, tiles.anomalous[defects.known])
-    ours = {name: upsample(own[name][known], SIZE).numpy() for name in (rule, FIXED_MAP)}
-    chosen, fixed = (average_precision(maps.ravel(), marked.ravel(), of="pixel") for maps in ours.values())
-    compared = {name: bootstrap.compare(ours[FIXED_MAP], pixels[name]) for name in others}
+    chosen, fixed = (upsample(own[name][known], SIZE).numpy() for name in (rule, FIXED_MAP))
+    compared = {name: bootstrap.compare(fixed, pixels[name]) for name in others}
     differences = {name: one.average_precision.interval for name, one in compared.items()}
+    ours = [average_precision(maps.ravel(), marked.ravel(), of="pixel") for maps in (chosen, fixed)]
     theirs = {name: precisions[name] for name in others}
-    return precisions, MapAgainst(rule, chosen, FIXED_MAP, fixed, theirs, differences)
+    return precisions, MapAgainst(rule, ours[0], FIXED_MAP, ours[1], theirs, differences)
 
 
 def _different(maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
