@@ -27,7 +27,7 @@ class Compute:
     def __init__(self, checkpoint: Checkpoint, options: ScoreOptions) -> None:
         self._checkpoint, self.device = checkpoint, resolve_device(options.device)
         self._precision = options.precision or default_precision(self.device)
-        self._batch_size = options.batch_size
+        self._batch_size, self._all_rules = options.batch_size, options.all_rules
         use_threads(options.threads)
         keep_freed_memory()
         self._threads = torch.get_num_threads()
@@ -43,7 +43,11 @@ class Compute:
             )
             batch_size = LARGEST
         return ComputeRecord(
-            batch_size=batch_size, dtype=self._precision, device=self.device.type, threads=self._threads
+            batch_size=batch_size,
+            dtype=self._precision,
+            device=self.device.type,
+            threads=self._threads,
+            all_rules=self._all_rules,
         )
 
     @cached_property
