@@ -25,9 +25,9 @@ class Residuals:
     ``features`` is the one of these two that the configuration names. ``layers`` and ``layer_dissimilarities`` are the
     same for each feature layer, the latter for those that were compared: all, the deepest, or (None) none. ``channels``
     are the squared residuals of each channel. ``given`` are the features that block C reconstructs, ``rebuilt`` is what
-    it makes of them, and ``directions`` says how to compare where the two point. ``image`` is A_im, the squared residual
-    of the image averaged over each cell, and ``damaged`` is the classifier's P(damaged); both are None if blocks D and E
-    did not run.
+    it makes of them, and ``directions`` says how to compare where the two point. ``image`` is A_im, the squared
+    residual of the image averaged over each cell, and ``damaged`` is the classifier's P(damaged); both are None if
+    blocks D and E did not run.
     """
 
     features: Tensor  # (B, m, m)
