@@ -47,8 +47,14 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Every benchmark that needs no argument. Rows go to build/bench.jsonl, ratios to benchmarks/history.md; those that got worse are named.
+BENCHMARKS = $(filter-out %/bench_stores.py %/bench_versions.py, $(wildcard benchmarks/bench_*.py)) benchmarks/train_step.py
+
 bench: setup
-	for benchmark in benchmarks/bench_*.py benchmarks/train_step.py; do $(BIN)/python $$benchmark || exit 1; done
+	mkdir -p build
+	for benchmark in $(BENCHMARKS); do $(BIN)/python $$benchmark || exit 1; done > build/bench.jsonl
+	cat build/bench.jsonl
+	$(BIN)/python benchmarks/history.py build/bench.jsonl
 
 # Warnings are errors, such as a broken link, an unknown name, or a page that is missing from all tables of contents.
 docs: setup

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.integration.conftest import TINY, Tiny
 from wsi_haloae.cli.main import run
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.scored_as import ScoredAs
 
 
 @pytest.fixture
@@ -47,6 +50,28 @@ def test_another_batch_size_or_number_of_threads_is_named(
     assert code == 0
     assert "--batch-size 8 has no effect here. The slide was begun with 4" in text
     assert "--threads 7 has no effect here" in text
+
+
+def test_rules_that_were_not_computed_are_not_promised(scored: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = said([*scored, "--all-rules"], capsys)
+    assert code == 2
+    assert "--all-rules was given, but" in text
+    assert "--overwrite" in text
+
+
+def test_scores_by_all_rules_do_without_the_option(
+    scored: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "out/tiny/scores.zarr"
+    usual = ScoreStore.open(path)
+    assert run([*scored, "--all-rules", "--overwrite", "-q"]) == 0
+    every = ScoreStore.open(path)
+    assert set(every.header.rules) - set(usual.header.rules) >= {"ssim", "ssim_p95"}
+    assert not np.isnan(every.read("layer_dissimilarities")).any()
+    assert ScoredAs.of(every.header, None) == ScoredAs.of(usual.header, None), "they may be judged together"
+    code, text = said(scored, capsys)
+    assert code == 0
+    assert "scored already" in text
 
 
 def test_tiles_that_were_not_kept_are_not_promised(scored: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,6 +96,19 @@ def test_ssim_over_reflected_edges_equals_padding_first(size: tuple[int, int]) -
     torch.testing.assert_close(ssim_map(x, y, ranges, edge="reflect"), ssim_map(*padded, ranges), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_ssim_in_pieces_is_the_same_bit_for_bit(layout: torch.memory_format) -> None:
+    torch.manual_seed(3)
+    channels = 2 * anomaly_map.CHANNELS_AT_ONCE + 5
+    x, y = (torch.randn(3, channels, 16, 16).contiguous(memory_format=layout) for _ in range(2))
+    ranges = 1 + torch.rand(channels)
+    found = anomaly_map.dissimilarity_map(x, y, ranges)
+    assert torch.equal(found, 1 - ssim_map(x, y, ranges, edge="reflect"))
+    assert torch.equal(anomaly_map.dissimilarity_map(x, y, None), 1 - ssim_map(x, y, None, edge="reflect"))
+    last = anomaly_map.dissimilarity_map(x[:, -40:], y[:, -40:], ranges[-40:])
+    assert torch.equal(last.mean(dim=1), found[:, -40:].mean(dim=1)), "of one layer, as of that layer among all"
+
+
 def test_ssim_of_a_map_with_itself_is_one() -> None:
     x = torch.rand(1, 2, 12, 12)
     torch.testing.assert_close(ssim(x, x, torch.tensor([1.0, 3.0])), torch.ones(1, 2))

@@ -18,6 +18,9 @@ from wsi_haloae.config import AUTO, CUSTOM, RULES, ScoringConfig, rule_words
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.anomaly_map import dissimilarity_map
+from wsi_haloae.model.residuals import residuals
+from wsi_haloae.scoring.apply_rule import map_by, score_by
+from wsi_haloae.scoring.measured import Measured, Reference
 from wsi_haloae.scoring.pooling import mean_over
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.tile_scores import TileScores
@@ -239,6 +242,40 @@ def test_the_auto_encoder_is_part_of_the_scores_whose_row_says_so(tiles: np.ndar
     for place, name in enumerate(before.rules):
         moved = not np.array_equal(found[:, place], changed[:, place])
         assert moved == RULES[name].uses_autoencoder, name
+
+
+def test_rules_that_take_time_are_computed_on_request_and_change_no_other_number(tiles: np.ndarray) -> None:
+    every, usual = scorer(), Scorer(tiny_checkpoint(), CPU, 4, all_rules=False)
+    assert [name for name in every.rules if name not in usual.rules] == ["ssim", "ssim_p95", "layers_ssim"]
+    found, expected = usual.score(tiles, keep_maps=True), every.score(tiles, keep_maps=True)
+    kept = [every.rules.index(name) for name in usual.rules]
+    np.testing.assert_array_equal(found.rules, expected.rules[:, kept])
+    np.testing.assert_array_equal(found.layer_dissimilarities[:, -1], expected.layer_dissimilarities[:, -1])
+    assert np.isnan(found.layer_dissimilarities[:, :-1]).all()
+    for field in {one.name for one in fields(TileScores)} - {"rules", "layer_dissimilarities"}:
+        np.testing.assert_array_equal(getattr(found, field), getattr(expected, field), err_msg=field)
+
+
+@pytest.mark.parametrize("name", ["ssim", "ssim_p95", "layers_ssim"])
+def test_the_models_own_rule_needs_no_request(tiles: np.ndarray, name: str) -> None:
+    checkpoint = tiny_checkpoint()
+    config = checkpoint.facts.config.model_copy(update={"scoring": ScoringConfig(rule=name)})
+    own = Scorer(checkpoint.with_facts(config=config), CPU, 4, all_rules=False)
+    found = own.score(tiles).rules[:, own.rules.index(name)]
+    np.testing.assert_array_equal(found, scorer().score(tiles).rules[:, scorer().rules.index(name)])
+
+
+@torch.inference_mode()
+def test_what_the_table_says_must_be_compared_is_enough_for_each_rule(tiles: np.ndarray) -> None:
+    checkpoint = tiny_checkpoint()
+    config, reference = checkpoint.facts.config, Reference.of(checkpoint, CPU)
+    for name in scorer().rules:
+        rule, unit = RULES[name], to_unit(torch.from_numpy(tiles))
+        found = residuals(checkpoint.model, unit, checkpoint.feature_range, config, compared=rule.compared)
+        measured = Measured(found, torch.ones_like(found.squared, dtype=torch.bool), reference)
+        assert score_by(rule, measured, config.scoring).isfinite().all(), name
+        assert map_by(rule, measured, config.scoring).isfinite().all(), name
+        assert (found.layer_dissimilarities is None) == (rule.compared == "none")
 
 
 def test_rules_without_their_statistics_are_left_out() -> None:

@@ -35,6 +35,7 @@ def score(
     num_workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
+    all_rules: bool = False,
 ) -> ScoredSlide:
     """Score a slide with a trained model, and write the files that ``wsi-haloae score`` writes.
 
@@ -78,6 +79,8 @@ def score(
         Replace results of another model or grid in the folder.
     quiet
         Print warnings and errors only.
+    all_rules
+        Also score by the rules ``ssim``, ``ssim_p95`` and ``layers_ssim``, which takes longer.
 
     Returns
     -------
@@ -107,6 +110,7 @@ def score(
         smooth=smooth,
         colour_profile=colour_profile,
         overwrite=overwrite,
+        all_rules=all_rules,
     )
     arguments = {"slide": str(source.path), "output": str(output)}
     reporter = Reporter(quiet=quiet)

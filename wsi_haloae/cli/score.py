@@ -44,6 +44,12 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--maps", is_flag=True, help="Also keep the anomaly map of each tile, and write the map of the whole slide."
 )
 @click.option(
+    "--all-rules",
+    is_flag=True,
+    help="Also score by the rules that compare the structure of all feature layers (ssim, ssim_p95, layers_ssim). It "
+    "takes longer; use it to compare rules.",
+)
+@click.option(
     "--keep-tiles",
     is_flag=True,
     help="Write the pixels of all tiles to tiles.zarr, and keep it. Use it to train on them or to look at them later.",

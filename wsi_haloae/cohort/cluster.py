@@ -18,6 +18,7 @@ from distributed.security import Security
 from wsi_haloae.cohort.credentials import OPTIONS, TlsFiles, client_security, is_encrypted
 from wsi_haloae.errors import UsageError
 from wsi_haloae.processors.cores import available_cores
+from wsi_haloae.processors.freed_memory import AS_ENVIRONMENT
 from wsi_haloae.processors.threads import asked_threads
 from wsi_haloae.progress import Reporter
 
@@ -114,7 +115,7 @@ def _local(
     numeric = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     settings = {
         # Dask's default makes glibc return every freed block at once, and a model takes 1.4 times as long.
-        "distributed.nanny.pre-spawn-environ": numeric,
+        "distributed.nanny.pre-spawn-environ": {**numeric, **AS_ENVIRONMENT},
         "distributed.scheduler.allowed-failures": INNOCENT_DEATHS,
         # It keeps call stacks of the last hour, second by second: 100 MB and more.
         "distributed.worker.profile.enabled": False,

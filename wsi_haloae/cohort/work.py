@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +16,7 @@ from wsi_haloae.cohort.attempts import SET_ASIDE, attempted
 from wsi_haloae.cohort.log import SlideProgress, slide_log
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.processors.cores import available_cores
+from wsi_haloae.processors.freed_memory import give_back_memory
 from wsi_haloae.runs.score import ScoreRun
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.workspace.batch_result import ItemResult, attempt_slide
@@ -88,16 +88,6 @@ def state_of(result: ItemResult, record: RunRecord | None) -> str:
         return SET_ASIDE
     empty = record is not None and record.state == "empty"
     return "empty" if empty and result.state != "failed" else result.state
-
-
-def give_back_memory() -> None:
-    """Make the allocator return unused memory; otherwise a worker would grow by 1 MB with each slide.
-
-    glibc keeps freed blocks between used ones, and each slide starts and ends threads. Does nothing without glibc.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _signature(folder: Path) -> int | None:

@@ -19,7 +19,18 @@ from wsi_haloae.config.model import (
 from wsi_haloae.config.presets import KINDS, MVTEC_BASE, SLIDE_BASE, changed_tissue, load_config, preset_names
 from wsi_haloae.config.profile_use import ProfileUse
 from wsi_haloae.config.rule_words import MapShows, autoencoder_words, map_title, map_words, rule_words
-from wsi_haloae.config.rules import AUTO, CUSTOM, DESCRIPTOR, PAPER, RULES, WHITENED, Rule, candidates, statistics_of
+from wsi_haloae.config.rules import (
+    AUTO,
+    CUSTOM,
+    DESCRIPTOR,
+    PAPER,
+    RULES,
+    WHITENED,
+    Rule,
+    candidates,
+    compared_by,
+    statistics_of,
+)
 from wsi_haloae.config.scoring import GLASS_LEVEL, ScoringConfig, StainConfig, TissueConfig
 from wsi_haloae.config.timm import TimmNetwork
 from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, TrainingConfig
@@ -63,6 +74,7 @@ __all__ = [
     "autoencoder_words",
     "candidates",
     "changed_tissue",
+    "compared_by",
     "differences",
     "load_config",
     "map_title",

@@ -8,7 +8,7 @@ configuration can check rule names without importing the model.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
@@ -16,6 +16,8 @@ Source = Literal["features", "image"]
 Residual = Literal["mse", "ssim"]
 Normalisation = Literal["absolute", "signed", "none"]
 Pooling = Literal["mean", "p95", "max"]
+Compared = Literal["none", "deepest", "all"]
+"""The feature layers whose structure is compared with that of their reconstruction, by SSIM."""
 
 
 class Pieces(TypedDict, total=False):
@@ -67,6 +69,9 @@ class Rule:
     uses_autoencoder: bool = True
     """Whether the score depends on what the auto-encoder reconstructs. The pages take their sentences from here
     (`rule_words.autoencoder_words`)."""
+    compared: Compared = "none"
+    """What must be compared for the score or its map. *deepest* costs little; *all* takes a tenth of a tile's time, so
+    stores keep such a rule only if it is the model's own or ``score --all-rules`` asks for it."""
     one_sided: bool = False
     """True: the score is how far the numbers lie above the usual. False: the distance from the usual."""
     trained_by: Literal["cls"] | None = None
@@ -79,7 +84,7 @@ class Rule:
 
     @property
     def in_stores(self) -> bool:
-        """Whether every tile also gets this rule's score in the store, whichever rule the model uses.
+        """Whether every tile may also get this rule's score in the store, whichever rule the model uses.
 
         Not so for the paper's rule, which has its own column; for `CUSTOM`, which means nothing without its settings;
         for rules that need blocks D and E, which run only if the model's own rule uses them; and for rules that must be
@@ -88,6 +93,11 @@ class Rule:
         decodes = self.trained_by is not None or self.pieces.get("source") == "image"
         unasked = self.asked_only and self.auto_says is None
         return not (decodes or unasked or self.name in {PAPER, CUSTOM})
+
+    @property
+    def on_request(self) -> bool:
+        """Whether a rule that is ``in_stores`` is computed only if it is the model's own, or all rules are wanted."""
+        return self.compared == "all"
 
     @property
     def open_pieces(self) -> frozenset[str]:
@@ -158,11 +168,12 @@ RULES: Mapping[str, Rule] = {
             "mean over {cells} of |{residual} - mean training map|",
             pieces={"source": "features", "normalisation": "absolute", "pooling": "mean"},
         ),
-        Rule("ssim", "mean over {cells} of (1 - SSIM)", pieces={**_DISSIMILARITY, "pooling": "mean"}),
+        Rule("ssim", "mean over {cells} of (1 - SSIM)", pieces={**_DISSIMILARITY, "pooling": "mean"}, compared="all"),
         Rule(
             "ssim_p95",
             "95th percentile over {cells} of (1 - SSIM)",
             pieces={**_DISSIMILARITY, "pooling": "p95", "smooth": False},
+            compared="all",
         ),
         Rule(
             "p95",
@@ -181,18 +192,21 @@ RULES: Mapping[str, Rule] = {
             "Mahalanobis distance of the layers' log residuals and dissimilarities over {cells}",
             numbers=f"{_CODE}.layers:residuals_and_dissimilarities",
             taught_by="validation",
+            compared="all",
         ),
         Rule(
             "structure",
             "1 - SSIM of the deepest layer over {cells}",
             numbers=f"{_CODE}.combined:structure",
             shows=_LOST_STRUCTURE,
+            compared="deepest",
         ),
         Rule(
             "profile",
             "Mahalanobis distance of the channels' log unexplained shares of variance over {cells}",
             numbers=f"{_CODE}.combined:profile",
             shows=_LOST_STRUCTURE,
+            compared="deepest",
             taught_by="train",
         ),
         Rule(
@@ -210,6 +224,7 @@ RULES: Mapping[str, Rule] = {
             "mean of the standardised logs of the rules structure, profile and content over {cells}",
             numbers=f"{_CODE}.combined:combined",
             shows=_LOST_STRUCTURE,
+            compared="deepest",
             taught_by="validation",
             after=("profile", "content"),
             one_sided=True,
@@ -266,6 +281,12 @@ RULES: Mapping[str, Rule] = {
     )
 }
 """Rules by name, in the order of the columns in stores. Checkpoints and stores refer to rules by these names."""
+
+
+def compared_by(rules: Iterable[Rule]) -> Compared:
+    """What must be compared for all of these rules."""
+    found = {rule.compared for rule in rules}
+    return "all" if "all" in found else "deepest" if "deepest" in found else "none"
 
 
 def candidates() -> tuple[str, ...]:

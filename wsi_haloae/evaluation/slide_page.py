@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from wsi_haloae.config import RULES
 from wsi_haloae.evaluation.judgement_page import Subject, summary_line, write_judgement
 from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
 from wsi_haloae.evaluation.slide_result import SlideResult
@@ -18,7 +19,7 @@ def write_evaluation(output: Path, result: SlideResult, tiles: LabelledTiles, wa
         introduction=(
             f"{count} slide{'' if count == 1 else 's'}: {', '.join(result.slides)}. Reference: {', '.join(reference)}; "
             f"every other outlined class counts as anomalous. {result.unlabelled:,} scored tiles are in no outline and "
-            "are not evaluated."
+            f"are not evaluated.{_absent(result)}"
         ),
         labelled="outlined tiles",
         together="slide by slide",
@@ -26,6 +27,12 @@ def write_evaluation(output: Path, result: SlideResult, tiles: LabelledTiles, wa
         slides=result,
     )
     write_judgement(output, subject, result.judgement, tiles, warnings)
+
+
+def _absent(result: SlideResult) -> str:
+    """Which rules were not computed for all of these slides, and how to get them."""
+    names = [name for name, rule in RULES.items() if rule.on_request and name not in result.judgement.rules]
+    return f" Rules that were not computed: {', '.join(names)} ('score --all-rules' computes them)." if names else ""
 
 
 def summary_lines(result: SlideResult) -> Iterator[str]:

@@ -60,8 +60,8 @@ def _mapped(
 ) -> list[MappedTile]:
     tiles = torch.from_numpy(read_tiles(source, numbers))
     model, config = checkpoint.model.to(device).eval(), checkpoint.facts.config
-    found = residuals(model, to_unit(tiles.to(device)), checkpoint.feature_range.to(device), config, ssim=True)
-    assert found.layer_dissimilarities is not None, "ssim was set"
+    found = residuals(model, to_unit(tiles.to(device)), checkpoint.feature_range.to(device), config, compared="deepest")
+    assert found.layer_dissimilarities is not None, "the deepest was compared"
     squared = smooth(found.squared).cpu().numpy()
     lost = smooth(found.layer_dissimilarities[:, -1]).cpu().numpy()
     names = [map_title(config.scoring.rule, name) for name in ("A_fm", "lost structure")]

@@ -164,7 +164,7 @@ class _Work:
     def _score(self, patient: str, model: Path) -> ScoreStore:
         slide = self._slide(patient)
         source = SlideInput(slide, slide.stem, None, override_mpp=False)
-        asked = ScoreOptions(model, device=self.options.device, num_workers=self.options.workers, precision="float32")
+        asked = ScoreOptions(model, self.options.device, "float32", num_workers=self.options.workers, all_rules=True)
         output = model.parent / "scored"
         if score_slides([source], output, asked, {"slide": str(slide)}, self.reporter).exit_code:
             raise WsiHaloaeError(f"{slide}: could not be scored; the message above says why.")

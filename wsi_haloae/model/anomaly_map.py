@@ -15,6 +15,9 @@ from torch.nn import functional as F
 from wsi_haloae.features.vgg import split_layers
 from wsi_haloae.model.ssim import ssim_map
 
+CHANNELS_AT_ONCE = 32
+"""SSIM of so many channels of a batch of tiles stays in a processor's cache; of all, it is 1.3 to 2.7 times as slow."""
+
 
 def residual_map(features: Tensor, reconstruction: Tensor) -> Tensor:
     """A_fm, the mean over channels of the squared residual: (B, C, m, m) -> (B, m, m)."""
@@ -28,7 +31,13 @@ def by_layer(maps: Tensor, layer_channels: tuple[int, ...]) -> Tensor:
 
 def dissimilarity_map(x: Tensor, y: Tensor, data_range: Tensor | None) -> Tensor:
     """1 - SSIM of each channel at each position: (B, C, h, w) twice -> (B, C, h, w)."""
-    return 1 - ssim_map(x, y, data_range, edge="reflect")
+    at_once = CHANNELS_AT_ONCE if x.device.type == "cpu" else x.shape[1]
+    unlike = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    for start in range(0, x.shape[1], at_once):
+        piece = slice(start, start + at_once)
+        length = None if data_range is None else data_range[piece]
+        unlike[:, piece] = 1 - ssim_map(x[:, piece], y[:, piece], length, edge="reflect")
+    return unlike
 
 
 Normalisation = Literal["absolute", "signed", "none"]

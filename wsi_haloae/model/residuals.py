@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wsi_haloae.config import Config, ModelConfig
+from wsi_haloae.config.rules import Compared
 from wsi_haloae.features.frozen import FrozenFeatures
 from wsi_haloae.features.preprocessing import normalise
 from wsi_haloae.model.anomaly_map import by_layer, dissimilarity_map, residual_map
@@ -20,12 +21,13 @@ from wsi_haloae.model.cosine import Directions
 class Residuals:
     """Residuals of a batch on the feature map's grid, before any normalisation, with the features they belong to.
 
-    ``squared`` is A_fm (paper, equation 4), ``dissimilarity`` is 1 - SSIM (None unless requested), and ``features`` is
-    the one of these two that the configuration names. ``layers`` and ``layer_dissimilarities`` are the same for each
-    feature layer, ``channels`` are the squared residuals of each channel. ``given`` are the features that block C
-    reconstructs, ``rebuilt`` is what it makes of them, and ``directions`` says how to compare where the two point.
-    ``image`` is A_im, the squared residual of the image averaged over each cell, and ``damaged`` is the classifier's
-    P(damaged); both are None if blocks D and E did not run.
+    ``squared`` is A_fm (paper, equation 4), ``dissimilarity`` is 1 - SSIM (None unless all layers were compared), and
+    ``features`` is the one of these two that the configuration names. ``layers`` and ``layer_dissimilarities`` are the
+    same for each feature layer, the latter for those that were compared: all, the deepest, or (None) none. ``channels``
+    are the squared residuals of each channel. ``given`` are the features that block C reconstructs, ``rebuilt`` is what
+    it makes of them, and ``directions`` says how to compare where the two point. ``image`` is A_im, the squared
+    residual of the image averaged over each cell, and ``damaged`` is the classifier's P(damaged); both are None if
+    blocks D and E did not run.
     """
 
     features: Tensor  # (B, m, m)
@@ -34,7 +36,7 @@ class Residuals:
     channels: Tensor  # (B, C, m, m)
     given: Tensor  # (B, C, m, m), standardised
     dissimilarity: Tensor | None = None  # (B, m, m)
-    layer_dissimilarities: Tensor | None = None  # (B, layers, m, m)
+    layer_dissimilarities: Tensor | None = None  # (B, compared layers, m, m)
     image: Tensor | None = None  # (B, m, m)
     damaged: Tensor | None = None  # (B,)
     rebuilt: Tensor | None = None  # (B, C, m, m)
@@ -77,14 +79,14 @@ def residuals(
     config: Config,
     *,
     decode: bool = False,
-    ssim: bool = False,
+    compared: Compared = "none",
 ) -> Residuals:
     """Residuals of images (B, 3, s, s) in [0, 1].
 
-    ``decode`` also runs blocks D and E, ``ssim`` adds the dissimilarities.
+    ``decode`` also runs blocks D and E, ``compared`` adds the dissimilarities of these layers.
     """
     images = normalise(unit, config.model.input_downsample).contiguous(memory_format=torch.channels_last)
-    found = of_features(model, model.features(images), feature_range, config, ssim=ssim)
+    found = of_features(model, model.features(images), feature_range, config, compared)
     if not decode:
         return found
     assert found.rebuilt is not None, "of_features keeps it"
@@ -94,19 +96,23 @@ def residuals(
 
 
 def of_features(
-    model: Reconstructing, features: Tensor, feature_range: Tensor, config: Config, *, ssim: bool
+    model: Reconstructing, features: Tensor, feature_range: Tensor, config: Config, compared: Compared
 ) -> Residuals:
     """Residuals of standardised features (B, C, m, m), without blocks D and E."""
     reconstruction = model.reconstruct(features)
-    channels = (features - reconstruction).square()
+    channels = (features - reconstruction).square_()
     squared, layers = channels.mean(dim=1), by_layer(channels, model.backbone.layer_channels)
     chosen, unlike, unlike_layers = squared, None, None
-    if ssim or config.scoring.residual == "ssim":
-        unlike_channels = _dissimilarities(model, features, reconstruction, feature_range)
-        unlike = unlike_channels.mean(dim=1)
-        unlike_layers = by_layer(unlike_channels, model.backbone.ssim_channels)
+    if compared == "all" or config.scoring.residual == "ssim":
+        widths = model.backbone.ssim_channels
+        unlike_channels = _dissimilarities(model, features, reconstruction, feature_range, sum(widths))
+        unlike, unlike_layers = unlike_channels.mean(dim=1), by_layer(unlike_channels, widths)
         if config.scoring.residual == "ssim":
             chosen = unlike
+    elif compared == "deepest":
+        width = model.backbone.ssim_channels[-1]
+        unlike_channels = _dissimilarities(model, features, reconstruction, feature_range, width)
+        unlike_layers = unlike_channels.mean(dim=1, keepdim=True)
     return Residuals(
         chosen,
         squared,
@@ -120,11 +126,13 @@ def of_features(
     )
 
 
-def _dissimilarities(model: Reconstructing, features: Tensor, reconstruction: Tensor, feature_range: Tensor) -> Tensor:
-    """1 - SSIM by channel, on the feature map's grid: (B, C, m, m)."""
-    x, y = model.backbone.for_ssim(features), model.backbone.for_ssim(reconstruction)
+def _dissimilarities(
+    model: Reconstructing, features: Tensor, reconstruction: Tensor, feature_range: Tensor, last: int
+) -> Tensor:
+    """1 - SSIM of each of the ``last`` channels, on the feature map's grid: (B, last, m, m)."""
+    x, y = (model.backbone.for_ssim(maps)[:, -last:] for maps in (features, reconstruction))
     # The range of pixels is 1; feature_range describes their rearranged channels.
-    data_range = None if model.config.features.backbone == "pixels" else feature_range
+    data_range = None if model.config.features.backbone == "pixels" else feature_range[-last:]
     unlike = dissimilarity_map(x, y, data_range)
     return unlike if unlike.shape[-1] == model.map_size else F.adaptive_avg_pool2d(unlike, model.map_size)
 

@@ -1,1 +1,1 @@
-"""The processor: how many cores may be used, and how many threads compute on them."""
+"""What a process uses of the machine: how many cores and threads, and memory that stays."""

@@ -65,7 +65,7 @@ def _judge(
     options: EvaluateTilesOptions,
     reporter: Reporter,
 ) -> JudgedTiles:
-    compute = Compute(checkpoint, ScoreOptions(model, device=options.device, threads=options.threads))
+    compute = Compute(checkpoint, ScoreOptions(model, device=options.device, threads=options.threads, all_rules=True))
     labelled = replace(plain, source=as_trained(plain.source, checkpoint))
     baselines = None
     if fit is not None:

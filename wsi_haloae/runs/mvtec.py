@@ -28,6 +28,7 @@ from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.mvtec.pictures import write_pictures
 from wsi_haloae.mvtec.score_table import summary_line, write_scores
 from wsi_haloae.processors.cores import available_cores
+from wsi_haloae.processors.freed_memory import keep_freed_memory
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.fit import build
@@ -62,6 +63,7 @@ def run_mvtec(
     continues, and one that fails is reported while the others go on. Returns the exit code.
     """
     use_threads(options.threads)
+    keep_freed_memory()
     for line in announce_encoder(config.model.features):
         reporter.line(line)
     resolved = resolve(config)

@@ -13,6 +13,7 @@ from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.cost import describe_cost
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
+from wsi_haloae.processors.freed_memory import keep_freed_memory
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.places import place
@@ -60,6 +61,7 @@ def train_tiles(
     Under ``torchrun`` the first process does all of this; the others only help to train.
     """
     use_threads(options.threads)
+    keep_freed_memory()
     folder, record = training_folder(output), RunRecorder("train-tiles", arguments, reporter)
     with joined_ranks() as ranks:
         if not ranks.first:

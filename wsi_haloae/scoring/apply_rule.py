@@ -61,7 +61,7 @@ def _residual(how: ScoringConfig, found: Residuals) -> Tensor:
         assert found.image is not None, "blocks D and E run for source image"
         return found.image
     if how.residual == "ssim":
-        assert found.dissimilarity is not None, "always computed when tiles are scored"
+        assert found.dissimilarity is not None, "compared for the rules that need it"
         return found.dissimilarity
     return found.squared
 

@@ -22,8 +22,8 @@ from wsi_haloae.stores.tile_store import STORE_NAME as TILES_NAME
 def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) -> None:
     """Compare the options that were given with the scores that are in ``folder``, if any.
 
-    Raises `OutputExistsError` for another precision, and for tiles that are wanted but were not kept. Another batch
-    size or number of threads is named in a line.
+    Raises `OutputExistsError` for another precision, and for rules and tiles that are wanted but were not kept. Another
+    batch size or number of threads is named in a line.
     """
     path = folder / STORE_NAME
     refuse_link(path)
@@ -35,6 +35,12 @@ def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) ->
         raise OutputExistsError(
             f"{path}: scored in {compute.dtype}, but --precision {options.precision} was given. Leave --precision out "
             "to keep these scores, choose another -o, or pass --overwrite to score the slide again."
+        )
+    if options.all_rules and not compute.all_rules:
+        raise OutputExistsError(
+            f"{path}: --all-rules was given, but these scores were computed without it. The store has the rules "
+            f"{', '.join(store.header.rules)}. Leave the option out to keep these scores, choose another -o, or pass "
+            "--overwrite to score the slide again."
         )
     if options.keep_tiles and store.finished and not (folder / TILES_NAME).exists():
         raise OutputExistsError(

@@ -10,6 +10,7 @@ from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
+from wsi_haloae.processors.freed_memory import keep_freed_memory
 from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.options import ScoreOptions
@@ -19,14 +20,16 @@ from wsi_haloae.stores.score_header import ComputeRecord
 class Compute:
     """The device, precision, batch size and threads of one run, as ``options`` say, or found automatically.
 
-    Sets this process's number of threads. Raises `UsageError` for a device that this machine does not have.
+    Sets this process's number of threads, and lets it keep the memory that it frees. Raises `UsageError` for a device
+    that this machine does not have.
     """
 
     def __init__(self, checkpoint: Checkpoint, options: ScoreOptions) -> None:
         self._checkpoint, self.device = checkpoint, resolve_device(options.device)
         self._precision = options.precision or default_precision(self.device)
-        self._batch_size = options.batch_size
+        self._batch_size, self._all_rules = options.batch_size, options.all_rules
         use_threads(options.threads)
+        keep_freed_memory()
         self._threads = torch.get_num_threads()
         # "float32" in a store means float32, not the 10-bit products that cuDNN would use by default.
         torch.backends.cudnn.allow_tf32 = False
@@ -40,7 +43,11 @@ class Compute:
             )
             batch_size = LARGEST
         return ComputeRecord(
-            batch_size=batch_size, dtype=self._precision, device=self.device.type, threads=self._threads
+            batch_size=batch_size,
+            dtype=self._precision,
+            device=self.device.type,
+            threads=self._threads,
+            all_rules=self._all_rules,
         )
 
     @cached_property

@@ -65,7 +65,7 @@ def image_residuals(
     features, image, damaged, score, own = [], [], [], [], []
     for batch in batches:
         unit = to_unit(torch.from_numpy(batch).to(device))
-        found = residuals(model, unit, feature_range, config, decode=decode, ssim=has_numbers)
+        found = residuals(model, unit, feature_range, config, decode=decode, compared=rule.compared)
         features.append(found.features.float().cpu())
         measured = Measured(found, torch.ones_like(found.features, dtype=torch.bool), reference)
         if rule.shows is not None:

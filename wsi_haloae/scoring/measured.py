@@ -83,8 +83,8 @@ class Measured:
 
     @cached_property
     def layer_dissimilarities(self) -> Tensor:
-        """Mean 1 - SSIM of each layer: (B, layers)."""
-        assert self.found.layer_dissimilarities is not None, "always computed when tiles are scored"
+        """Mean 1 - SSIM of each compared layer, the deepest last: (B, compared layers)."""
+        assert self.found.layer_dissimilarities is not None, "compared for the rules that need it"
         return mean_over_channels(self.found.layer_dissimilarities, self.cells)
 
     @cached_property

@@ -41,3 +41,4 @@ class ScoreOptions:
     tissue: GivenTissue = "auto"
     tissue_settings: tuple[str, ...] = ()
     colour_profile: ProfileUse | None = None
+    all_rules: bool = False

@@ -21,7 +21,9 @@ def mean_over(maps: Tensor, tissue: Tensor) -> Tensor:
 def mean_over_channels(maps: Tensor, tissue: Tensor) -> Tensor:
     """Mean of maps (B, C, m, m) over the same cells: (B, C)."""
     weight = counted(tissue).to(maps.dtype)
-    return torch.einsum("bchw,bhw->bc", maps, weight) / weight.sum(dim=(1, 2))[:, None]
+    # As einsum this is the same product, but maps that are channels-last would be copied first.
+    sums = maps.flatten(2) @ weight.flatten(1)[:, :, None]  # (B, C, m * m) @ (B, m * m, 1)
+    return sums[..., 0] / weight.sum(dim=(1, 2))[:, None]
 
 
 def moments_over_channels(maps: Tensor, tissue: Tensor) -> tuple[Tensor, Tensor]:

@@ -124,7 +124,7 @@ class ScorePlanner:
             ),
             compute=self.compute.record(reporter),
             layers=checkpoint.model.backbone.layers,
-            rules=tuple(available_rules(checkpoint)),
+            rules=tuple(available_rules(checkpoint, all_rules=self.options.all_rules)),
             map_size=checkpoint.model.map_size if self.options.maps else None,
             map_adds_up=self.options.maps and facts.config.scoring.map_adds_up,
             roi_sha256=self._roi_identity(roi) if roi else None,

@@ -1,6 +1,6 @@
 """Scorer: batches of tiles -> anomaly scores, p-values and maps, with a checkpoint's blocks B and C.
 
-``score`` belongs to the rule in the checkpoint's configuration. The scores of every other rule in the table are
+``score`` belongs to the rule in the checkpoint's configuration. The scores of the other rules in the table are
 returned too, and the paper's own score, the mean of A_fm (equation 4).
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wsi_haloae.adaptation.standpoint import Standpoint
 from wsi_haloae.artefacts.flags import measure_all
-from wsi_haloae.config import AUTO, DESCRIPTOR, PAPER, RULES, Rule, statistics_of
+from wsi_haloae.config import AUTO, DESCRIPTOR, PAPER, RULES, Rule, compared_by, statistics_of
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.errors import CheckpointError
@@ -39,9 +39,18 @@ class Scorer:
     """Scores tiles in batches of one fixed size, so that every run computes the same numbers."""
 
     def __init__(
-        self, checkpoint: Checkpoint, device: torch.device, batch_size: int, dtype: torch.dtype | None = None
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        batch_size: int,
+        dtype: torch.dtype | None = None,
+        *,
+        all_rules: bool = True,
     ) -> None:
-        """``dtype`` None: the precision in which slides are scored on this device unless a user asks for another."""
+        """``dtype`` None: the precision in which slides are scored on this device unless a user asks for another.
+
+        ``all_rules`` False leaves out those that are ``on_request``.
+        """
         self.batch_size = batch_size
         self._device, self._config = device, checkpoint.facts.config
         usual = PRECISIONS[default_precision(device)]
@@ -49,12 +58,14 @@ class Scorer:
         self._reference = Reference.of(checkpoint, device)
         self._feature_range = checkpoint.feature_range.to(device)
         self._calibration, self._limits = checkpoint.calibration, checkpoint.facts.artefacts
-        self._rules = available_rules(checkpoint)
+        self._rules = available_rules(checkpoint, all_rules=all_rules)
+        own = RULES.get(self._config.scoring.rule)  # none yet while training chooses
+        self._compared = compared_by([*self._rules.values(), *([own] if own else [])])
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, device: torch.device, compute: ComputeRecord) -> Self:
         """The scorer that a score store was begun with."""
-        return cls(checkpoint, device, compute.batch_size, PRECISIONS[compute.dtype])
+        return cls(checkpoint, device, compute.batch_size, PRECISIONS[compute.dtype], all_rules=compute.all_rules)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -145,7 +156,7 @@ class Scorer:
             else self._calibration.p_values(score),
             rules=_numpy(torch.stack([scores[name] for name in self._rules], dim=1))[:count],
             layer_residuals=_numpy(measured.layer_residuals)[:count],
-            layer_dissimilarities=_numpy(measured.layer_dissimilarities)[:count],
+            layer_dissimilarities=self._dissimilarities(measured)[:count],
             artefacts=quantities,
             flags=np.zeros(count, np.uint8) if self._limits is None else self._limits.flags(quantities),
             tissue_cells=measured.cells.sum(dim=(1, 2)).cpu().numpy().astype(np.int32)[:count],
@@ -156,27 +167,39 @@ class Scorer:
     def _measure(self, batch: Tensor) -> Measured:
         """Residuals of one batch of full size, uint8 on the device, over its tissue cells."""
         unit = to_unit(batch)
+        scoring = self._config.scoring
         found = residuals(
-            self._model, unit, self._feature_range, self._config, decode=self._config.scoring.decodes, ssim=True
+            self._model, unit, self._feature_range, self._config, decode=scoring.decodes, compared=self._compared
         )
         return Measured(found, self._tissue(unit), self._reference)
+
+    def _dissimilarities(self, measured: Measured) -> NDArray[np.float32]:
+        """Mean 1 - SSIM of each layer, (B, layers); NaN for layers that were not compared."""
+        whole = np.full((self.batch_size, len(self.layers)), np.nan, np.float32)
+        if measured.found.layer_dissimilarities is not None:
+            found = _numpy(measured.layer_dissimilarities)
+            whole[:, -found.shape[1] :] = found
+        return whole
 
     def _tissue(self, unit: Tensor) -> Tensor:
         return tissue_cells(unit, self._model.map_size, self._config.scoring.glass_level)
 
 
-def available_rules(checkpoint: Checkpoint) -> dict[str, Rule]:
+def available_rules(checkpoint: Checkpoint, *, all_rules: bool = True) -> dict[str, Rule]:
     """The rules that stores keep, except those whose statistics the checkpoint does not have.
 
-    Rules that must be asked for are among them if the checkpoint's configuration asks for them.
+    Rules that must be asked for are among them if the checkpoint's configuration asks for them. Without ``all_rules``
+    this holds for those that are ``on_request``, too.
     """
     asked = checkpoint.facts.config.scoring.asked
-    return {
-        name: rule
-        for name, rule in RULES.items()
-        if (rule.in_stores or (rule.asked_only and name in asked))
-        and statistics_of(name) <= checkpoint.gaussians.keys()
-    }
+
+    def kept(rule: Rule) -> bool:
+        if rule.name in asked:
+            return rule.in_stores or rule.asked_only
+        return rule.in_stores and (all_rules or not rule.on_request)
+
+    learned = checkpoint.gaussians.keys()
+    return {name: rule for name, rule in RULES.items() if kept(rule) and statistics_of(name) <= learned}
 
 
 def _half(values: Tensor) -> NDArray[np.float16]:

@@ -77,9 +77,12 @@ class _Logits(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         scoring = self._config.scoring
-        found = residuals(self._model, pixels, self._feature_range, self._config, decode=scoring.decodes, ssim=True)
+        rule = RULES[scoring.rule]
+        found = residuals(
+            self._model, pixels, self._feature_range, self._config, decode=scoring.decodes, compared=rule.compared
+        )
         tissue = tissue_cells(pixels, self._model.map_size, scoring.glass_level)
-        score = score_by(RULES[scoring.rule], Measured(found, tissue, self._reference), scoring)
+        score = score_by(rule, Measured(found, tissue, self._reference), scoring)
         beyond = (score - self._high) / (self._high - self._low)
         z = beyond.sign() * (STEEPNESS * beyond.abs()).log1p()
         return torch.stack((torch.zeros_like(z), z), dim=1)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.circumstances import UNKNOWN, Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.config import RULES
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.store_header import StoreHeader
 
@@ -44,6 +45,7 @@ class ComputeRecord(BaseModel):
     device: str
     threads: int
     lowered_from: int | None = None  # the batch size that did not fit into memory
+    all_rules: bool = True  # also those that take time; stores from before there was a choice have them
 
     def __str__(self) -> str:
         """In words: "float32 on cpu, batches of 16 tiles, 2 threads"."""
@@ -64,11 +66,16 @@ class ScoreHeader(StoreHeader):
     trained_on: SlideUse | None = None  # what training used of this slide; None for models that do not know it
     why_empty: str | None = None  # why there is no tile, although the slide is not empty glass
 
+    @property
+    def usual_rules(self) -> tuple[str, ...]:
+        """``rules``, without those that are there only if all rules were asked for."""
+        return tuple(name for name in self.rules if name not in RULES or not RULES[name].on_request)
+
     def identity(self) -> dict[str, Any]:
         """Everything except ``compute``, which a resumed run reads from the store, and what follows from the rest."""
         implied = {"rule_name", "map_range"}
         known_later = {"compute": True, "trained_on": True, "why_empty": True}
-        return self._without({**known_later, "model": implied})
+        return self._without({**known_later, "model": implied}) | {"rules": list(self.usual_rules)}
 
     def learns(self, header: ScoreHeader) -> bool:
         """Whether ``header``, of a later run, knows more about the slide's patient, who may have been named since."""

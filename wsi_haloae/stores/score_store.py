@@ -6,9 +6,9 @@ scores.zarr/
   score             (n,)         float32   anomaly score; NaN where the tile was unreadable
   score_paper       (n,)         float32   mean of the squared residual (paper, eq. 4)
   p_value           (n,)         float32   conformal p-value of the score; NaN without calibration
-  rules             (n, rules)   float32   the score by every other rule
+  rules             (n, rules)   float32   the score by each rule that the header names
   layer_residuals   (n, layers)  float32   mean residual per feature layer
-  layer_dissimilarities          float32   mean 1 - SSIM per feature layer, (n, layers)
+  layer_dissimilarities          float32   mean 1 - SSIM per feature layer, (n, layers); NaN where no rule needs it
   artefacts         (n, flags)   float32   the measured quantities of the flags, in the order of `artefacts.flags.FLAGS`
   flags             (n,)         uint8     bits of that table
   tissue_cells      (n,)         int32     cells of the map that count as tissue

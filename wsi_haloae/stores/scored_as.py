@@ -20,9 +20,10 @@ NAMES_SHOWN = 3
 
 @dataclass(frozen=True)
 class ScoredAs:
-    """How a slide was scored; ``rules`` names the further rules, ``mpp`` is the model's pixel size in µm.
+    """How a slide was scored; ``mpp`` is the model's pixel size in µm.
 
-    ``radius``: each score is the median of the tiles within so many µm; None: it is the tile's own.
+    ``rules`` names the further rules that a slide has even if not all were asked for. ``radius``: each score is the
+    median of the tiles within so many µm; None: it is the tile's own.
     """
 
     model_sha256: str
@@ -37,7 +38,7 @@ class ScoredAs:
     def of(cls, header: ScoreHeader, radius: float | None) -> Self:
         """From the header of the slide's score store, and the radius by which its scores are smoothed."""
         model, grid = header.model, header.grid
-        return cls(model.sha256, model.rule, header.rules, model.mpp, grid.tile_size, grid.stride, radius)
+        return cls(model.sha256, model.rule, header.usual_rules, model.mpp, grid.tile_size, grid.stride, radius)
 
     def __str__(self) -> str:
         """In words: "model 3fa1c2d4 (mean over tissue cells of A_fm), 0.5 µm/px, tiles of 256 px, stride 256"."""

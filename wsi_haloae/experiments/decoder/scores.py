@@ -114,7 +114,7 @@ class DecoderScorer:
         """Residuals of a batch as the rules take them."""
         model, config = self._checkpoint.model, self._checkpoint.facts.config
         given = model.features(features.to(self._device).contiguous(memory_format=torch.channels_last))
-        found = of_features(model, given, self._range, config, ssim=True)
+        found = of_features(model, given, self._range, config, compared="all")
         return Measured(found, cells.to(self._device), self._reference)
 
     def __call__(self, features: Tensor, cells: Tensor) -> Scored:

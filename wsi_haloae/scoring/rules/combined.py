@@ -37,5 +37,5 @@ def combined(tiles: Measured) -> Tensor:
 
 def lost_structure(tiles: Measured) -> Tensor:
     """The map of all four rules: 1 - SSIM of the deepest layer, (B, m, m)."""
-    assert tiles.found.layer_dissimilarities is not None, "always computed when tiles are scored"
+    assert tiles.found.layer_dissimilarities is not None, "compared for the rules that need it"
     return tiles.found.layer_dissimilarities[:, -1]
