@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 TAIL = 0.1
 
@@ -35,6 +34,8 @@ def intraclass_correlation(values: NDArray[np.floating], groups: NDArray[np.str_
     tiles, count = len(values), len(sizes)
     if not can_be_estimated(sizes):
         return 1.0
+    from scipy import stats  # noqa: PLC0415  # slow to import, and only training needs it
+
     ranks = stats.rankdata(values)
     means = np.bincount(numbers, weights=ranks) / sizes
     between = float((sizes * (means - ranks.mean()) ** 2).sum() / (count - 1))
