@@ -34,9 +34,8 @@ def intraclass_correlation(values: NDArray[np.floating], groups: NDArray[np.str_
     tiles, count = len(values), len(sizes)
     if not can_be_estimated(sizes):
         return 1.0
-    from scipy import stats  # noqa: PLC0415  # slow to import, and only training needs it
-
-    ranks = stats.rankdata(values)
+    _, distinct, equal = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (equal.cumsum() - (equal - 1) / 2)[distinct]  # equal values share their mean rank
     means = np.bincount(numbers, weights=ranks) / sizes
     between = float((sizes * (means - ranks.mean()) ** 2).sum() / (count - 1))
     within = float(((ranks - means[numbers]) ** 2).sum() / (tiles - count))
