@@ -19,9 +19,10 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.cohort import montage
 from wsi_haloae.cohort.attempts import MOST_DEATHS, NOTE_NAME, attempted, begun
 from wsi_haloae.cohort.compare import GroupValues
+from wsi_haloae.cohort.compared_slides import _figure
 from wsi_haloae.cohort.log import SlideProgress, slide_log
 from wsi_haloae.cohort.montage import write_montage
-from wsi_haloae.cohort.overview import _figure, write_cohort
+from wsi_haloae.cohort.overview import write_cohort
 from wsi_haloae.cohort.slides import StudySlide
 from wsi_haloae.cohort.status import describe, gather
 from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort

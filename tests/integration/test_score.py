@@ -137,13 +137,14 @@ def test_the_report_and_the_index_are_whole(tiny: Tiny, scored: Path) -> None:
     assert f"{told['anomalous']} of {told['scored']} tiles" in report.words.replace("None of", "0 of")
 
 
-def test_a_model_is_loaded_without_torchs_compiler(tiny: Tiny) -> None:
-    """To import it takes seconds, of every command that scores."""
+def test_a_slide_is_scored_without_slow_imports_that_it_does_not_need(tiny: Tiny, tmp_path: Path) -> None:
+    """Dask's cluster, scikit-learn and torch's compiler take seconds of every command that scores."""
     code = (
-        "import sys; from pathlib import Path; from wsi_haloae.model.checkpoint import Checkpoint; "
-        "Checkpoint.load(Path(sys.argv[1])); sys.exit('torch._dynamo' in sys.modules)"
+        "import sys; from wsi_haloae.cli.main import run; assert run(sys.argv[1:]) == 0; "
+        "print(sorted({'distributed', 'sklearn', 'torch._dynamo', 'torchvision'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code, str(tiny.model)], check=False).returncode == 0
+    command = [sys.executable, "-c", code, "score", tiny.slide, "-m", tiny.model, "-o", tmp_path, "-q"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_two_runs_give_the_same_bytes(tiny: Tiny, scored: Path, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 ROUNDING = 0.05
 """µm by which rounded positions may put a neighbour too far away; much less than a pixel."""
@@ -48,6 +47,8 @@ def have_neighbours(positions: NDArray[np.float32], radius: float) -> bool:
 
 def _pairs(positions: NDArray[np.float32], radius: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Numbers of tiles and of their neighbours, themselves among them; all pairs of a tile come together."""
+    from scipy.spatial import cKDTree  # noqa: PLC0415  # slow to import, and needed for smoothing alone
+
     reach = radius + ROUNDING
     places = positions.astype(np.float64) * [2 * reach, 1, 1]  # so no tile of another slide is within reach
     everywhere = cKDTree(places)

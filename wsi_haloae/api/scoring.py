@@ -8,7 +8,7 @@ from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.api.scored_slide import ScoredSlide
 from wsi_haloae.api.whole_slide import WholeSlide, open_slide
-from wsi_haloae.cohort.score import score_alone
+from wsi_haloae.cohort.alone import score_alone
 from wsi_haloae.config import ProfileUse
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.processors.cores import available_cores

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 TAIL = 0.1
 
@@ -35,7 +34,8 @@ def intraclass_correlation(values: NDArray[np.floating], groups: NDArray[np.str_
     tiles, count = len(values), len(sizes)
     if not can_be_estimated(sizes):
         return 1.0
-    ranks = stats.rankdata(values)
+    _, distinct, equal = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (equal.cumsum() - (equal - 1) / 2)[distinct]  # equal values share their mean rank
     means = np.bincount(numbers, weights=ranks) / sizes
     between = float((sizes * (means - ranks.mean()) ** 2).sum() / (count - 1))
     within = float(((ranks - means[numbers]) ** 2).sum() / (tiles - count))

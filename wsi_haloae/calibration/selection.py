@@ -19,7 +19,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from wsi_haloae.calibration.reach import TILE_RATE, reaches, told_apart
 
@@ -158,5 +157,7 @@ def at_discovery_rate(p_values: NDArray[np.float32], fdr: float) -> NDArray[np.b
     """Benjamini and Hochberg's procedure for p-values (n,), NaN for tiles that are never chosen: (n,) bool."""
     known, chosen = ~np.isnan(p_values), np.zeros(len(p_values), bool)
     if known.any():
+        from scipy import stats  # noqa: PLC0415  # slow to import
+
         chosen[known] = stats.false_discovery_control(p_values[known].astype(np.float64)) <= fdr
     return chosen

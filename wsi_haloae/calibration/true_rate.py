@@ -15,8 +15,6 @@ from __future__ import annotations
 from math import floor
 from typing import NamedTuple
 
-from scipy import stats
-
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import TILE_RATE, reaches
 
@@ -38,6 +36,8 @@ def true_rate(effective_tiles: float, rate: float = TILE_RATE) -> RateRange | No
     """The range of the true share of reference tiles at p <= ``rate``; None if no p-value can be that small."""
     if not reaches(1 / (effective_tiles + 1), rate):
         return None
+    from scipy import stats  # noqa: PLC0415  # slow to import
+
     above = max(1, floor(rate * (effective_tiles + 1)))  # at least 1: `reaches` compares in float32
     low, high = stats.beta.interval(CENTRAL, above, effective_tiles + 1 - above)
     return RateRange(float(low), float(high))

@@ -126,7 +126,7 @@ def score(
     slides are scored by Dask workers; OUTPUT/cohort.csv and 'wsi-haloae status OUTPUT' show the
     progress.
     """
-    from wsi_haloae.cohort.credentials import TlsFiles
+    from wsi_haloae.cohort.tls_files import TlsFiles
     from wsi_haloae.workspace.slide_inputs import find_slides
 
     tls = TlsFiles.given(tls_ca_file, tls_cert, tls_key, scheduler)
@@ -135,8 +135,6 @@ def score(
         slides, mpp=mpp, override_mpp=override_mpp, name_by=name_by, recursive=recursive, reporter=reporter
     )
 
-    from wsi_haloae.cohort.cluster import ClusterOptions
-    from wsi_haloae.cohort.score import score_alone, score_cohort
     from wsi_haloae.scoring.options import ScoreOptions
 
     arguments = click.get_current_context().params
@@ -147,6 +145,12 @@ def score(
 
         return options.say_forecast(forecast(found, output, ScoreStudy(chosen, reporter), reporter), output)
     if len(found) == 1 and scheduler is None:  # no cluster for one slide
+        from wsi_haloae.cohort.alone import score_alone
+
         return score_alone(found[0], output, chosen, arguments, reporter).exit_code
+
+    from wsi_haloae.cohort.cluster import ClusterOptions
+    from wsi_haloae.cohort.score import score_cohort
+
     where = ClusterOptions(scheduler, slides_at_once, tls)
     return score_cohort(found, output, chosen, where, arguments, reporter).exit_code

@@ -15,7 +15,8 @@ from distributed.comm.addressing import parse_address
 from distributed.comm.registry import get_backend
 from distributed.security import Security
 
-from wsi_haloae.cohort.credentials import OPTIONS, TlsFiles, client_security, is_encrypted
+from wsi_haloae.cohort.credentials import client_security, is_encrypted
+from wsi_haloae.cohort.tls_files import OPTIONS, TlsFiles
 from wsi_haloae.errors import UsageError
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.processors.freed_memory import AS_ENVIRONMENT

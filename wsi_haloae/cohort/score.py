@@ -8,7 +8,6 @@ The outputs of a slide do not depend on how slides are distributed.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,14 +20,14 @@ from wsi_haloae.cohort.attempts import MOST_DEATHS, SET_ASIDE, begun
 from wsi_haloae.cohort.cluster import Cluster, ClusterOptions, connected
 from wsi_haloae.cohort.overview import write_cohort
 from wsi_haloae.cohort.status import cannot_call
-from wsi_haloae.cohort.table import CohortTable, read_cohort
+from wsi_haloae.cohort.table import CohortTable
 from wsi_haloae.cohort.watch import Watch
-from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker, state_of
+from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.export.overview import write_overview
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.score import ScoreRun, score_slides
+from wsi_haloae.runs.score import ScoreRun
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.stores.score_store import STORE_NAME
 from wsi_haloae.stores.scored_as import stored_model
@@ -74,27 +73,6 @@ def score_cohort(
     outcome.say(reporter)
     for line in cannot_call(output, [slide.name for slide in slides]):
         reporter.line(line)
-    return outcome
-
-
-def score_alone(
-    slide: SlideInput, output: Path, options: ScoreOptions, arguments: Mapping[str, Any], reporter: Reporter
-) -> BatchResult:
-    """Score one slide in this process, without a cluster. It gets a row in cohort.csv like every other slide."""
-    begun = time.monotonic()
-    admitted, outcome = admit([slide], output, reporter)
-    if not admitted:
-        outcome.say(reporter)
-        return outcome
-    read_cohort(output)  # a broken table is an error before the work, not after it
-    outcome = score_slides(admitted, output, options, arguments, reporter)
-    record, error = RunRecord.read(output / slide.name), "".join(reporter.errors[-1:])
-    state, tiles = state_of(outcome.results[0], record), None if record is None else record.counts.tiles
-    table = CohortTable(output, [slide])
-    seconds = round(time.monotonic() - begun, 3)
-    table.update(slide.name, state=state, error=error, seconds=seconds, tiles=tiles)
-    table.write()
-    write_cohort(output, reporter)
     return outcome
 
 

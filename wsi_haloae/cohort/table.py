@@ -25,9 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.atomic import read_own, write_text
+from wsi_haloae.cohort.attempts import SET_ASIDE
 from wsi_haloae.errors import StoreError
 from wsi_haloae.quoting import plain_cell, printable, printable_lines, safe_cell
+from wsi_haloae.workspace.batch_result import ItemResult
 from wsi_haloae.workspace.lock import taking_turns
+from wsi_haloae.workspace.record import RunRecord
 from wsi_haloae.workspace.slide_inputs import SlideInput
 from wsi_haloae.workspace.slide_names import name_problem
 from wsi_haloae.workspace.study_files import StudyFile
@@ -119,6 +122,14 @@ def read_cohort(output: Path) -> dict[str, Row]:
         _check(output / NAME, row)
         row["patient"], row["group"] = named(row["patient"]) or "", known(row["group"]) or ""
     return {row["name"]: Row(**row) for row in ours}
+
+
+def state_of(result: ItemResult, record: RunRecord | None) -> str:
+    """The state of a slide in the table, from its result and its run record."""
+    if result.set_aside:
+        return SET_ASIDE
+    empty = record is not None and record.state == "empty"
+    return "empty" if empty and result.state != "failed" else result.state
 
 
 def patients(output: Path) -> dict[str, str]:

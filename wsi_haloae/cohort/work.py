@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from distributed import Worker, get_worker
 
-from wsi_haloae.cohort.attempts import SET_ASIDE, attempted
+from wsi_haloae.cohort.attempts import attempted
 from wsi_haloae.cohort.log import SlideProgress, slide_log
+from wsi_haloae.cohort.table import state_of
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.processors.freed_memory import give_back_memory
@@ -80,14 +81,6 @@ def score_on_worker(task: SlideTask) -> SlideReport:
     if result.state != "failed" and _signature(task.folder) == before:
         return SlideReport(result, state, None, None, tiles, None)
     return SlideReport(result, state, attempts, round(time.monotonic() - begun, 3), tiles, worker.address)
-
-
-def state_of(result: ItemResult, record: RunRecord | None) -> str:
-    """The state of a slide in cohort.csv, from its result and its run record."""
-    if result.set_aside:
-        return SET_ASIDE
-    empty = record is not None and record.state == "empty"
-    return "empty" if empty and result.state != "failed" else result.state
 
 
 def _signature(folder: Path) -> int | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn.metrics import average_precision_score
 
 from wsi_haloae.errors import UsageError
 
@@ -17,6 +15,8 @@ def auroc(scores: NDArray[np.floating], anomalous: NDArray[np.bool_], *, of: str
     `UsageError` if one class is absent or a score is not a number.
     """
     require_labelled_scores(scores, anomalous, measure="AUROC", of=of)
+    from scipy.stats import rankdata  # noqa: PLC0415  # slow to import, and intervals are asked for without it
+
     ranks, count = rankdata(scores), int(anomalous.sum())
     higher = ranks[anomalous].sum() - count * (count + 1) / 2  # pairs: Mann and Whitney's U
     return float(higher / (count * (len(scores) - count)))
@@ -30,6 +30,8 @@ def average_precision(scores: NDArray[np.floating], anomalous: NDArray[np.bool_]
     one class is absent or a score is not a number.
     """
     require_labelled_scores(scores, anomalous, measure="Average precision", of=of)
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415  # slow to import: it loads pandas
+
     return float(average_precision_score(anomalous, scores))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -25,12 +25,14 @@ from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.scoring.apply_rule import map_by, score_by
-from wsi_haloae.scoring.learning import Pupil
 from wsi_haloae.scoring.measured import Measured, Reference
 from wsi_haloae.scoring.pooling import moments_over_channels
 from wsi_haloae.scoring.rules.descriptor import descriptor, moments
 from wsi_haloae.stores.score_header import ComputeRecord
 from wsi_haloae.stores.tile_scores import TileScores
+
+if TYPE_CHECKING:
+    from wsi_haloae.scoring.learning import Pupil  # loads scikit-learn, which scoring does not need
 
 HALF = float(np.finfo(np.float16).max)
 

@@ -21,6 +21,7 @@ from wsi_haloae.config import TissueConfig
 from wsi_haloae.pages import percent
 from wsi_haloae.slide.properties import Slide
 from wsi_haloae.slide.thumbnail import Thumbnail, read_thumbnail
+from wsi_haloae.tissue.channels import average, greatest, least
 from wsi_haloae.tissue.discs import closed, dilated
 from wsi_haloae.tissue.glass import glass_colour
 from wsi_haloae.tissue.ground import DARK_BACKGROUND, Ground
@@ -73,7 +74,7 @@ def _parts(
     found = _grown(stain, seen, config.faintest, threshold)
     pen = np.zeros_like(found)
     if config.pen == "drop":
-        ink = find_pen(absorbance, is_smooth(sharp.mean(axis=2)), found, config.pen_width / 2 / pixel)
+        ink = find_pen(absorbance, is_smooth(average(sharp)), found, config.pen_width / 2 / pixel)
         pen = dilated(ink, config.pen_margin / pixel) & seen
     parameters |= {"glass": glass.tolist(), "threshold": threshold}
     return _tidy(found & ~pen, pen, padding, pixel, config)
@@ -127,8 +128,8 @@ def _gaussian(values: NDArray[np.float32], deviation: float) -> NDArray[np.float
 
 
 def _stain(absorbance: NDArray[np.float32]) -> NDArray[np.float32]:
-    strongest = absorbance.max(axis=2)
-    stain: NDArray[np.float32] = strongest + 2 * (strongest - absorbance.min(axis=2))
+    strongest = greatest(absorbance)
+    stain: NDArray[np.float32] = strongest + 2 * (strongest - least(absorbance))
     return stain
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.tissue.channels import greatest, least
+
 DARKEST = 190
 """Glass is lit by the lamp directly: where a channel is darker than this, something lies on the glass."""
 GREATEST_SPREAD = 22
@@ -21,7 +23,7 @@ def glass_colour(rgb: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.
     Pure white is left out unless the glass itself is that bright: scans of irregular outline
     are padded with it, and glass would otherwise pass for pale tissue.
     """
-    darkest, brightest = rgb.min(axis=2), rgb.max(axis=2)
+    darkest, brightest = least(rgb), greatest(rgb)
     is_grey = seen & (darkest >= DARKEST) & (brightest - darkest <= GREATEST_SPREAD)
     is_scanned = is_grey & (darkest < UNSCANNED)
     enough = int(seen.sum()) // 100

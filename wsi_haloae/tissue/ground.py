@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from wsi_haloae.tissue.channels import average, greatest, least
 from wsi_haloae.tissue.discs import dilated
 
 Mask = NDArray[np.bool_]
@@ -60,9 +61,9 @@ class Ground:
     @classmethod
     def of(cls, rgb: NDArray[np.uint8]) -> Self:
         """The ground of a thumbnail (h, w, 3)."""
-        level = rgb.mean(axis=2, dtype=np.float32)
+        level = average(rgb)
         uneven = ndimage.maximum_filter(level, 3) - ndimage.minimum_filter(level, 3)
-        flat, darkest, brightest = uneven <= FLAT, rgb.min(axis=2), rgb.max(axis=2)
+        flat, darkest, brightest = uneven <= FLAT, least(rgb), greatest(rgb)
         is_grey = brightest - darkest <= NEUTRAL
         fill = flat & is_grey & (brightest <= BRIGHTEST_PADDING)
         light = flat & is_grey & (darkest >= LIGHT)

@@ -16,8 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import measure
 
+from wsi_haloae.tissue.channels import greatest, least
 from wsi_haloae.tissue.discs import dilated, eroded, opened
 
 Mask = NDArray[np.bool_]
@@ -76,7 +76,7 @@ def has_ink_colour(absorbance: NDArray[np.float32], strength: float = 1.0) -> Ma
     ``strength`` scales the least absorbance that counts as ink: 0.5 accepts half as much.
     """
     red, green, blue = absorbance[..., 0], absorbance[..., 1], absorbance[..., 2]
-    weakest, strongest = absorbance.min(axis=2), absorbance.max(axis=2)
+    weakest, strongest = least(absorbance), greatest(absorbance)
     is_blue_or_green = (red - green > 0.12 * strength) & (green < 0.82 * red)
     is_red = (green > 0.35 * strength) & (blue > 0.75 * green) & (red < 0.25 * green)
     is_black = (weakest > 0.5 * strength) & (strongest - weakest < 0.2 * strongest)
@@ -133,4 +133,4 @@ def _counts(parts: NDArray[np.int64], mask: Mask) -> NDArray[np.int64]:
 
 
 def _numbered(mask: Mask) -> NDArray[np.int64]:
-    return np.asarray(measure.label(mask, connectivity=2), np.int64)  # type: ignore[no-untyped-call]
+    return np.asarray(ndimage.label(mask, np.ones((3, 3)))[0], np.int64)
