@@ -29,6 +29,10 @@ def make_slides(folder: Path) -> None:
                     level, tile=(64, 64), photometric="rgb", compression=compression, description=words,
                     resolution=(20000, 20000), resolutionunit="CENTIMETER", metadata=None,
                 )  # fmt: skip
+    tifffile.imwrite(
+        folder / "jpeg2000.svs", pixels, tile=(64, 64), photometric="rgb", compression="aperio_jp2000_rgb",
+        description=aperio.replace("JPEG/RGB", "J2K/KDU"), metadata=None,
+    )  # fmt: skip
     with tifffile.TiffWriter(folder / "levels.ome.tif", ome=True) as tiff:
         usual = {"tile": (64, 64), "photometric": "rgb", "compression": "jpeg"}
         tiff.write(pixels, subifds=2, metadata={"axes": "YXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}, **usual)

@@ -13,7 +13,7 @@ import tifffile
 from tests.data_paths import case_input
 from tests.slide.conformance import SlideConformance
 from wsi_haloae.errors import MissingMppError, RegionReadError, SlideError
-from wsi_haloae.slide import tiff_slide
+from wsi_haloae.slide import tile_cache
 from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.slide.properties import Slide
 from wsi_haloae.slide.readers import open_slide
@@ -92,10 +92,10 @@ def test_a_window_decodes_only_the_tiles_that_it_meets(tmp_path: Path, monkeypat
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiff_slide, "CACHE_BYTES", 8 * TILE * TILE * 3)
+    monkeypatch.setattr(tile_cache, "CACHE_BYTES", 8 * TILE * TILE * 3)
     slide = open_tiff(write(tmp_path / "slide.ome.tif", ome={}))
     np.testing.assert_array_equal(slide.read_region(0, 0, 0, 710, 450), PIXELS)
-    assert len(slide._decoded) <= 8
+    assert len(slide._cache._decoded) <= 8
 
 
 def test_threads_with_a_handle_each_read_the_same(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ successor is itself keeps a reader going for ever.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,17 +20,31 @@ CLASSIC_END = 1 << 32
 """Larger files with 32-bit offsets are NDPI, which has its own way to say where things lie."""
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _SUB_PAGES = 256, 257, 322, 323, 330
 _DESCRIPTION, _DESCRIPTION_BYTES = 270, 1024
+_OF_TILES = frozenset({258, 259, 262, 277, 284, 324, 325, 347})
+"""Bits, compression, photometric interpretation, samples, planes; where tiles lie, their sizes, JPEG tables."""
 _BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 """Bytes of one value, by the number of its type in the TIFF standard."""
 _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """Types of whole numbers, as `struct` writes them."""
+_WHOLE_OR_BYTES = {**_WHOLE, 7: "B"}
+"""Also bytes of any meaning, such as the tables of JPEG."""
+
+
+@dataclass(frozen=True)
+class Tag:
+    """Where the ``count`` values of a tag lie in the file, and their type as `struct` and numpy write it."""
+
+    kind: str
+    count: int
+    offset: int
 
 
 @dataclass(frozen=True)
 class Page:
     """What one page claims, in pixels; a size that it does not state is 0.
 
-    ``sub_pages`` is the number of pages inside it; ``description`` begins its description.
+    ``sub_pages`` is the number of pages inside it; ``description`` begins its description. ``tags`` are those that
+    tell how its tiles are stored, by number, as far as they are whole numbers and no longer than the file.
     """
 
     width: int
@@ -39,6 +53,7 @@ class Page:
     tile_height: int
     sub_pages: int = 0
     description: bytes = b""
+    tags: Mapping[int, Tag] = field(default_factory=dict)
 
 
 def read_pages(file: BinaryIO, place: Path, error: type[WsiHaloaeError]) -> list[Page]:
@@ -117,7 +132,7 @@ class _Walk:
         entries = int(layout.count.unpack(head)[0]) if len(head) == layout.count.size else 0
         self._charge(entries * layout.entry.size)
         table = self._file.read(entries * layout.entry.size + layout.offset.size)
-        stated, inside, description = dict[int, int](), list[int](), b""
+        stated, inside, description, tags = dict[int, int](), list[int](), b"", dict[int, Tag]()
         for at in range(0, min(len(table) // layout.entry.size, entries) * layout.entry.size, layout.entry.size):
             tag, kind, count, value = layout.entry.unpack_from(table, at)
             taken = count * (_BYTES[kind] if kind < len(_BYTES) else 1)
@@ -129,12 +144,21 @@ class _Walk:
                 inside = self._sub_pages(kind, count, taken, value)
             elif tag == _DESCRIPTION:
                 description = self._begin_of(taken, value)
+            elif tag in _OF_TILES and kind in _WHOLE_OR_BYTES and taken <= self._size:
+                tags[tag] = self._tag(kind, count, taken, value, offset + layout.count.size + at)
         after = table[entries * layout.entry.size :]
         following = int(layout.offset.unpack(after)[0]) if len(after) == layout.offset.size else 0
         width, height, tile_width, tile_height = (
             stated.get(tag, 0) for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT)
         )
-        return Page(width, height, tile_width, tile_height, len(inside), description), [*inside, following]
+        return Page(width, height, tile_width, tile_height, len(inside), description, tags), [*inside, following]
+
+    def _tag(self, kind: int, count: int, taken: int, value: bytes, entry: int) -> Tag:
+        """A tag whose entry begins at this byte: short values are the end of the entry itself."""
+        layout = self._layout
+        inside = taken <= len(value)
+        place = entry + layout.entry.size - len(value) if inside else int(layout.offset.unpack(value)[0])
+        return Tag(layout.order + _WHOLE_OR_BYTES[kind], count, place)
 
     def _sub_pages(self, kind: int, count: int, taken: int, value: bytes) -> list[int]:
         """Where the pages lie that a page contains."""

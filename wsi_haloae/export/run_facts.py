@@ -23,6 +23,7 @@ def run_facts(
         "slide": {"path": str(slide), "file": file.model_dump(), **header.slide.model_dump(mode="json")},
         "colour_profile": header.colour_profile,
         "colours": chosen.tiling.properties.colours,
+        "reader": chosen.tiling.properties.reader,
         "model": {"path": str(model), **header.model.model_dump(mode="json")},
         "adaptation": tiles.adapted and tiles.adapted.model_dump(mode="json"),
         "grid": header.grid.model_dump(mode="json"),

@@ -60,6 +60,7 @@ def _facts(p: SlideProperties) -> Iterator[tuple[str, str]]:
     yield "colour profile", _profile_words(p.profile)
     for level, (width, height) in enumerate(p.level_dimensions):
         yield f"level {level}", f"{width:,} x {height:,}, downsample {p.level_downsamples[level]:.4g}"
+    yield "pixels by", p.reader
     yield "fingerprint", p.fingerprint[:16]
 
 

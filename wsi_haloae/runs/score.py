@@ -119,7 +119,8 @@ class ScoreRun:
     ) -> None:
         """Compute the scores; the pixels come from the slide, or from a tile store that is wanted or there already."""
         planner, readers, path = self.planner, options.num_workers, scores.path.parent / TILES_NAME
-        record.reporter.detail(f"{source.path}: {scores.header.compute}, {readers} readers")
+        pixels = chosen.tiling.properties.reader
+        record.reporter.detail(f"{source.path}: {scores.header.compute}, {readers} readers, pixels by {pixels}")
         tiles = None
         if options.keep_tiles or path.exists():
             tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, readers, record.reporter)

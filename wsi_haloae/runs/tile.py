@@ -71,6 +71,7 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
         (folder / RECORD_NAME).unlink(missing_ok=True)
         remove(path)
     record.lap("tissue")
+    reporter.detail(f"{source.path}: {options.workers} readers, pixels by {tiling.properties.reader}")
     store = fill_tiles(source, path, header, chosen, options.workers, reporter)
     chosen.preview(folder / "preview.png")
     record.lap("tiling")
@@ -79,6 +80,7 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
         "slide": {"path": str(source.path), **header.slide.model_dump(mode="json")},
         "colour_profile": header.colour_profile,
         "colours": tiling.properties.colours,
+        "reader": tiling.properties.reader,
         "tissue": chosen.facts(),
         "counts": {"tiles": len(store), "unreadable": unreadable},
     }

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -18,15 +17,14 @@ from typing import Literal
 from wsi_haloae.bounds.table import SLIDE_OPEN_BYTES, SLIDE_OPEN_SECONDS, SLIDE_TILE_PIXELS
 from wsi_haloae.bounds.tiff import read_pages
 from wsi_haloae.errors import SlideError
+from wsi_haloae.slide.slide_file import OncePerFile
 
 CHILD = Path(__file__).with_name("probe_child.py")
 WAITING = 6
 """Of this many seconds one may be work for the processor: a slow network takes more time, but no more work."""
 
 Library = Literal["openslide", "tifffile"]
-_Known = tuple[str, int, int, int, int]
-_found_harmless: set[_Known] = set()
-_turns: dict[_Known, threading.Lock] = {}
+_harmless = OncePerFile[None](1024)
 
 
 def require_harmless(path: Path, library: Library = "openslide") -> None:
@@ -34,18 +32,15 @@ def require_harmless(path: Path, library: Library = "openslide") -> None:
 
     Files that passed are not tried again.
     """
-    with path.open("rb") as file:
-        stat = os.fstat(file.fileno())
-        known = (os.fspath(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if known in _found_harmless:
-            return
+
+    def find() -> None:
+        file.seek(0)
         for page in read_pages(file, path, SlideError):
             SLIDE_TILE_PIXELS.require(page.tile_width * page.tile_height, path, SlideError)
-    with _turns.setdefault(known, threading.Lock()):  # threads that open the same slide wait for one probe
-        if known not in _found_harmless:
-            _try_to_open(path, library)
-            _found_harmless.add(known)
-    _turns.pop(known, None)
+        _try_to_open(path, library)
+
+    with path.open("rb") as file:
+        _harmless.ask(path, file, find)
 
 
 def _try_to_open(path: Path, library: Library) -> None:

@@ -39,7 +39,8 @@ class SlideProperties:
     states none. ``background`` is the colour of transparent pixels. ``fingerprint`` is a hex
     digest that changes when the file's content does (see the adapter for what it covers).
     ``mpp_doubt`` says why the stated pixel size is not believed (`plausible`). ``profile`` is the file's colour
-    profile, and ``profile_use`` says whether pixels are converted by it.
+    profile, and ``profile_use`` says whether pixels are converted by it. ``reader`` says in words which library decodes
+    the pixels, and why it is OpenSlide if another could: it does not change them.
     """
 
     name: str
@@ -55,6 +56,7 @@ class SlideProperties:
     mpp_doubt: str | None = None
     profile: ColourProfile | None = None
     profile_use: ProfileUse = "ignore"
+    reader: str = "OpenSlide"
 
     @property
     def width(self) -> int:

@@ -62,7 +62,7 @@ READERS: Sequence[SlideReader] = (
         frozenset(
             {".svs", ".tif", ".tiff", ".ndpi", ".vms", ".vmu", ".scn", ".mrxs", ".svslide", ".bif", ".dcm", ".czi"}
         ),
-        "wsi_haloae.slide.openslide_slide:open_with_openslide",
+        "wsi_haloae.slide.tiled_slide:open_tiled",
     ),
 )
 """The first reader that opens a file is taken; the last one is also used for every other suffix."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
-from collections.abc import Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Generic, TypeVar
 
 from wsi_haloae.errors import SlideError
 
 FINGERPRINT_BYTES = 1 << 20
+
+Found = TypeVar("Found")
+_Known = tuple[str, int, int, int, int]
 
 
 def readable(path: Path) -> BinaryIO:
@@ -42,3 +48,33 @@ def fingerprint(file: BinaryIO, quickhash: str, level_dimensions: Sequence[tuple
     digest.update(head)
     digest.update(tail)
     return digest.hexdigest()
+
+
+class OncePerFile(Generic[Found]):
+    """What was found out about files, as long as they are unchanged; at most ``most`` answers are kept.
+
+    Threads that ask about the same file wait for one answer.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._answers: OrderedDict[_Known, Found] = OrderedDict()
+        self._turns: dict[_Known, threading.Lock] = {}
+
+    def ask(self, path: Path, file: BinaryIO, find: Callable[[], Found]) -> Found:
+        """The answer about an open file; ``find`` gives it the first time. What it raises is not kept."""
+        facts = os.fstat(file.fileno())
+        known = (os.fspath(path), facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        with self._lock:
+            turn = self._turns.setdefault(known, threading.Lock())
+        with turn:
+            try:
+                return self._answers[known]
+            except KeyError:
+                answer = find()
+            with self._lock:
+                self._answers[known] = answer
+                self._turns.pop(known, None)
+                while len(self._answers) > self._most:
+                    self._answers.popitem(last=False)
+        return answer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections import OrderedDict
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,11 +18,10 @@ from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.slide.refusals import CONVERT
 from wsi_haloae.slide.slide_file import fingerprint, readable
 from wsi_haloae.slide.tiff_levels import colour_profile, levels_of, pixel_size
+from wsi_haloae.slide.tile_cache import Cut, TileCache
 
 Pixels = NDArray[np.uint8]
 WHITE = (255, 255, 255)
-CACHE_BYTES = 32 << 20
-"""Of decoded tiles, as in OpenSlide: neighbouring windows share some."""
 
 
 def open_tiff(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> TiffSlide:
@@ -47,6 +45,7 @@ def open_tiff(path: Path, *, mpp: float | None = None, override_mpp: bool = Fals
         fingerprint=digest,
         mpp_doubt=doubt_about(mpp_x, mpp_y),
         profile=colour_profile(levels[0]),
+        reader="tifffile",
     )
     return TiffSlide(tiff, levels, properties.with_mpp(mpp, override=override_mpp))
 
@@ -68,7 +67,8 @@ class TiffSlide:
     def __init__(self, tiff: tifffile.TiffFile, levels: list[tifffile.TiffPage], properties: SlideProperties) -> None:
         self._tiff, self._levels, self._properties = tiff, levels, properties
         weakref.finalize(self, tiff.close)  # a slide that nobody closed, as OpenSlide does
-        self._decoded: OrderedDict[tuple[int, int], Pixels] = OrderedDict()
+        cuts = (Cut(page.imagewidth, page.imagelength, page.chunks[1], page.chunks[0]) for page in levels)
+        self._cache = TileCache(dict(enumerate(cuts)))
 
     @property
     def properties(self) -> SlideProperties:
@@ -81,33 +81,11 @@ class TiffSlide:
             raise ValueError(f"{self._properties.name}: the slide is closed")
         downsample = self._properties.level_downsamples[level]
         left, top = round(l0_x / downsample), round(l0_y / downsample)
-        region = np.full((height, width, 3), self._properties.background, np.uint8)
-        page = self._levels[level]
-        tile_height, tile_width = page.chunks[:2]
-        across, down = page.chunked[1], page.chunked[0]
-        for row in range(max(0, top // tile_height), min(down, -(-(top + height) // tile_height))):
-            for column in range(max(0, left // tile_width), min(across, -(-(left + width) // tile_width))):
-                tile = self._tile(level, row * across + column)
-                y, x = row * tile_height - top, column * tile_width - left
-                inside = tile[max(0, -y) : height - y, max(0, -x) : width - x]
-                region[max(0, y) :, max(0, x) :][: inside.shape[0], : inside.shape[1]] = inside
-        return region
+        return self._cache.window(self._decode, level, left, top, (width, height), self._properties.background)
 
     def close(self) -> None:
         """Release the file. Closing twice does nothing."""
         self._tiff.close()
-
-    def _tile(self, level: int, number: int) -> Pixels:
-        """One tile, without what lies beyond the level."""
-        key = level, number
-        if key not in self._decoded:
-            self._decoded[key] = self._decode(level, number)
-            tile_height, tile_width = self._levels[level].chunks[:2]
-            most = max(4, CACHE_BYTES // (tile_height * tile_width * 3))
-            while len(self._decoded) > most:
-                self._decoded.popitem(last=False)
-        self._decoded.move_to_end(key)
-        return self._decoded[key]
 
     def _decode(self, level: int, number: int) -> Pixels:
         page = self._levels[level]
@@ -126,9 +104,7 @@ class TiffSlide:
                 f"{self._properties.name}: tile {number} of level {level} cannot be decoded ({error}). The rest of the "
                 f"slide stays readable. If no tile can be decoded: {CONVERT}"
             ) from error
-        row, column = divmod(number, page.chunked[1])
-        height, width = page.imagelength - row * page.chunks[0], page.imagewidth - column * page.chunks[1]
-        return _as_rgb(np.asarray(tile[0, :height, :width], np.uint8))
+        return _as_rgb(np.asarray(tile[0], np.uint8))
 
 
 def _as_rgb(tile: Pixels) -> Pixels:

@@ -14,7 +14,18 @@ from typing import Any, Literal
 from wsi_haloae.progress import Reporter
 from wsi_haloae.workspace.record import RunRecord
 
-_PACKAGES = ("wsi-haloae", "torch", "torchvision", "openslide-python", "openslide-bin", "zarr", "dask", "numpy")
+_PACKAGES = (
+    "wsi-haloae",
+    "torch",
+    "torchvision",
+    "openslide-python",
+    "openslide-bin",
+    "simplejpeg",
+    "imagecodecs",
+    "zarr",
+    "dask",
+    "numpy",
+)
 
 
 class RunRecorder:
