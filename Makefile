@@ -1,23 +1,36 @@
 # Everything that users and developers run. `make setup` makes .venv; the other targets do that first.
 # To use another interpreter: make PYTHON=python3.12 demo
+# Without the libraries for GPUs, which are three quarters of the disk space: make setup CPU=1
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-quick fuzz check bench docs test-tools vendor clean
+.PHONY: setup demo test test-quick test-matrix fuzz check bench docs test-tools vendor clean
+
+# Where PyTorch without a GPU comes from on Linux. For a mirror: make setup CPU=1 CPU_TORCH=https://...
+CPU_TORCH ?= https://download.pytorch.org/whl/cpu
 
 setup: $(READY)
+ifeq ($(CPU),1)
+	@! ls -d $(VENV)/lib/python3*/site-packages/nvidia 2>/dev/null \
+		|| { echo "$(VENV) was made with the libraries for GPUs. To make it again without them: make clean setup CPU=1"; exit 1; }
+endif
 
 # uv installs in one minute, pip in six; pip is used if uv cannot be installed.
 # Both compile to bytecode. If Python cannot write it later, each start of a command would take twice as long.
+install = $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt $(1) \
+	|| $(BIN)/python -m pip install --constraint constraints.txt $(1)
+
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Python 3.11 to 3.13 is needed, e.g.: make PYTHON=python3.12 demo"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet uv || echo "uv could not be installed; using pip instead"
-	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]' \
-		|| $(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+ifeq ($(CPU),1)
+	$(call install,--no-deps --index-url $(CPU_TORCH) torch torchvision)
+endif
+	$(call install,--editable '.[dev]')
 	touch $@
 
 demo: setup
@@ -34,6 +47,16 @@ SLOW_FOLDERS = integration cohort hostile viewer
 
 test-quick: setup
 	$(PYTEST) -m "not slow" $(SLOW_FOLDERS:%=--ignore=tests/%)
+
+# The same with each Python that is supported, in build/python3.X; uv downloads those that this machine lacks.
+PYTHONS ?= 3.11 3.12 3.13
+
+test-matrix: setup
+	for version in $(PYTHONS); do \
+		found=$$($(BIN)/uv python find --system $$version || { $(BIN)/uv python install $$version \
+			&& $(BIN)/uv python find --system $$version; }) \
+		&& $(MAKE) VENV=build/python$$version PYTHON="$$found" test-quick || exit 1; \
+	done
 
 # Damaged files for every reader, or for one: make fuzz READER=geojson INPUTS=200000. Inputs that fail are kept in build/fuzz/failed.
 INPUTS ?= 20000

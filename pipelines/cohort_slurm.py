@@ -1,7 +1,9 @@
 """Scores a study on a SLURM or PBS cluster: its jobs are Dask workers, to which `wsi-haloae score` sends slides.
 
     pip install 'wsi-haloae[cluster]'
-    python pipelines/cohort_slurm.py study.csv -m model.safetensors -o OUT --cluster configs/cluster/slurm.yaml --jobs 9
+    wsi-haloae recipe cohort_slurm study.csv -m model.safetensors -o OUT --cluster slurm --jobs 9
+
+`slurm` is a file of settings, configs/cluster/slurm.yaml: copy it, and change what is different on your cluster.
 
 Run it where jobs are submitted, e.g. in tmux on a login node: it runs the scheduler, which needs one core and little
 memory. `wsi-haloae status OUT` shows the progress. Run the same command again to do what is missing. Arguments after
@@ -30,6 +32,7 @@ from distributed.security import Security
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wsi_haloae.cli.main import run
+from wsi_haloae.config.presets import preset_folder, preset_names
 from wsi_haloae.errors import ConfigError, UsageError
 
 CLUSTERS = {"slurm": dask_jobqueue.SLURMCluster, "pbs": dask_jobqueue.PBSCluster, "local": LocalCluster}
@@ -54,9 +57,9 @@ class ClusterFile(BaseModel):
 @click.option(
     "--cluster",
     "cluster_file",
-    type=FILE,
     required=True,
-    help="Settings of the cluster: a file like those in configs/cluster/.",
+    metavar="NAME|FILE",
+    help="Settings of the cluster: slurm, pbs or local (jobs on this machine), or a copy of such a file.",
 )
 @click.option(
     "--jobs",
@@ -66,9 +69,9 @@ class ClusterFile(BaseModel):
     help="Number of workers to request from the cluster.",
 )
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
-def main(manifest: Path, model: Path, output: Path, cluster_file: Path, jobs: int, more: tuple[str, ...]) -> int:
+def main(manifest: Path, model: Path, output: Path, cluster_file: str, jobs: int, more: tuple[str, ...]) -> int:
     """Score the slides of MANIFEST on JOBS workers of a cluster."""
-    cluster_settings = read_cluster_file(cluster_file)
+    cluster_settings = read_cluster_file(find_cluster_file(cluster_file))
     with closed_cluster(cluster_settings, output) as cluster:
         cluster.scale(jobs=jobs)
         given = ["score", str(manifest), "-m", str(model), "-o", str(output)]
@@ -112,13 +115,27 @@ def _shared_folder(cluster_settings: ClusterFile, output: Path) -> str:
     return str(output.resolve())
 
 
+def find_cluster_file(name_or_file: str) -> Path:
+    """The settings that ship under this name, or the user's own file; `ConfigError` if there is neither."""
+    names, folder = preset_names("cluster"), preset_folder() / "cluster"
+    if name_or_file in names:
+        return folder / f"{name_or_file}.yaml"
+    if Path(name_or_file).is_file():
+        return Path(name_or_file)
+    raise ConfigError(
+        f"--cluster {name_or_file}: there is no such file and no such name. Names: {', '.join(names)}. To change one, "
+        f"copy its file from {folder}."
+    )
+
+
 def read_cluster_file(path: Path) -> ClusterFile:
     """Read the settings; `ConfigError` for any other file."""
     try:
         return ClusterFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
         raise ConfigError(
-            f"{path}: these are not the settings of a cluster ({error}). See configs/cluster/slurm.yaml for an example."
+            f"{path}: these are not the settings of a cluster ({error}). For an example, see "
+            f"{preset_folder() / 'cluster/slurm.yaml'}."
         ) from None
 
 

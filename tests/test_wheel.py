@@ -1,4 +1,4 @@
-"""The wheel is what users install: it must carry the presets that --config names, and pages with their templates."""
+"""The wheel is what users install: it must carry presets and recipes, and pages with their templates."""
 
 import subprocess
 import sys
@@ -9,6 +9,14 @@ from wsi_haloae.config import KINDS, MVTEC_BASE, SLIDE_BASE, preset_names
 from wsi_haloae.export.qupath_scripts import PROJECT_SCRIPTS, SLIDE_SCRIPTS
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+def files_of(folder: str) -> list[str]:
+    """Files below a folder of the repository that belong into the wheel."""
+    found = (path.relative_to(REPOSITORY / folder) for path in (REPOSITORY / folder).rglob("*") if path.is_file())
+    return [
+        path.as_posix() for path in found if "__pycache__" not in path.parts and path.parts[:2] != ("viewer", "web")
+    ]
 
 
 def test_the_wheel_ships_presets_page_and_command(tmp_path: Path) -> None:
@@ -22,6 +30,10 @@ def test_the_wheel_ships_presets_page_and_command(tmp_path: Path) -> None:
     templates = (path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "wsi_haloae").rglob("*.jinja"))
     assert set(templates) <= names
     assert "wsi_haloae/py.typed" in names
+    everything = {f"wsi_haloae/{name}" for name in files_of("wsi_haloae")}
+    for folder in ("configs", "pipelines"):
+        everything |= {f"wsi_haloae/{folder}/{name}" for name in files_of(folder)}
+    assert everything == {name for name in names if not name.partition("/")[0].endswith(".dist-info")}
     static = {
         path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "wsi_haloae/viewer/static").rglob("*.*")
     }

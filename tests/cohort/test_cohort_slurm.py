@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cohort_slurm import ClusterFile, closed_cluster, read_cluster_file
+from pipelines.cohort_slurm import ClusterFile, closed_cluster, find_cluster_file, read_cluster_file
 from tests.cohort.conftest import Study
 from wsi_haloae.errors import ConfigError, UsageError
 
@@ -62,6 +62,14 @@ def test_other_files_are_refused(content: str, tmp_path: Path) -> None:
         read_cluster_file(tmp_path / "x.yaml")
 
 
+def test_a_file_is_found_by_its_name_or_its_path(tmp_path: Path) -> None:
+    assert find_cluster_file("slurm") == FOLDER / "slurm.yaml"
+    (tmp_path / "ours.yaml").write_text("")
+    assert find_cluster_file(str(tmp_path / "ours.yaml")) == tmp_path / "ours.yaml"
+    with pytest.raises(ConfigError, match="Names: local, pbs, slurm"):
+        find_cluster_file("lsf")
+
+
 def test_every_file_is_one() -> None:
     files = sorted(FOLDER.glob("*.yaml"))
     assert [file.stem for file in files] == ["local", "pbs", "slurm"]
@@ -71,8 +79,8 @@ def test_every_file_is_one() -> None:
 def test_a_study_is_scored_by_jobs(study: Study, tmp_path: Path) -> None:
     manifest = tmp_path / "study.csv"
     manifest.write_text("path\n" + "".join(f"{slide}\n" for slide in study.slides[:2]))
-    asked = [ROOT / "pipelines/cohort_slurm.py", manifest, "-m", study.model, "-o", tmp_path / "out"]
-    asked += ["--cluster", FOLDER / "local.yaml", "--jobs", "1", "--", "--maps"]
+    asked = ["-m", "wsi_haloae", "recipe", "cohort_slurm", manifest, "-m", study.model, "-o", tmp_path / "out"]
+    asked += ["--cluster", "local", "--jobs", "1", "--", "--maps"]
     done = subprocess.run(
         [sys.executable, *(str(one) for one in asked)],
         check=False, capture_output=True, text=True, cwd=tmp_path, timeout=300,

@@ -15,6 +15,7 @@ from wsi_haloae.bounds.table import CONFIG_BYTES, CONFIG_DEPTH
 from wsi_haloae.config.former_names import with_present_names
 from wsi_haloae.config.scoring import TissueConfig
 from wsi_haloae.config.section import Section
+from wsi_haloae.config.shipped import shipped_folder
 from wsi_haloae.config.whole import Config, merge
 from wsi_haloae.errors import ConfigError
 
@@ -22,9 +23,8 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 def preset_folder() -> Path:
-    """The folder of presets: inside the wheel, or at the top of a source checkout."""
-    in_wheel = Path(__file__).parents[1] / "configs"
-    return in_wheel if in_wheel.is_dir() else Path(__file__).parents[2] / "configs"
+    """The folder of presets."""
+    return shipped_folder("configs")
 
 
 KINDS = ("train", "ablation")
