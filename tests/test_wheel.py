@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from wsi_haloae.config import KINDS, MVTEC_BASE, SLIDE_BASE, preset_names
-from wsi_haloae.export.qupath_scripts import PROJECT_SCRIPTS, SLIDE_SCRIPTS
+from wsi_haloae.export.qupath_scripts import COMMAND_SCRIPTS, PROJECT_SCRIPTS, SLIDE_SCRIPTS
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -43,6 +43,8 @@ def test_the_wheel_ships_presets_page_and_command(tmp_path: Path) -> None:
         <= names
     )
     assert not any("node_modules" in name or "/web/" in name for name in names)
-    assert {f"wsi_haloae/export/groovy/{name}.jinja" for name in (*SLIDE_SCRIPTS, *PROJECT_SCRIPTS)} <= names
+    assert {
+        f"wsi_haloae/export/groovy/{name}.jinja" for name in (*SLIDE_SCRIPTS, *PROJECT_SCRIPTS, *COMMAND_SCRIPTS)
+    } <= names
     [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
     assert "wsi-haloae = wsi_haloae.cli.main:main" in zipfile.ZipFile(wheel).read(entry_points).decode()

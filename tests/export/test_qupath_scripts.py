@@ -12,7 +12,12 @@ from tests.export.groovy_tool import Groovy
 from tests.export.stores import Scene, make_store
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.open_store import ExportSettings
-from wsi_haloae.export.qupath_scripts import PROJECT_SCRIPTS, groovy_literal, write_project_scripts
+from wsi_haloae.export.qupath_scripts import (
+    PROJECT_SCRIPTS,
+    groovy_literal,
+    write_command_scripts,
+    write_project_scripts,
+)
 
 HOSTILE = 'it\'s "$HOME" ${1/0} \\u0027 C:\\new\\temp 切片.svs'
 SCENE = Scene(bounds=(100, 57, 801, 600), stride=32, tile_size=64, display_range=(-0.5, 1e-3), name=HOSTILE)
@@ -37,6 +42,8 @@ REFUSED = {
     "the name of an older version": ("show_tiles", ".setFillDetections(", ".setFillObjects("),
     "the package of an older version": ("show_tiles", "gui.tools.MeasurementMapper", "gui.helpers.MeasurementMapper"),
     "an argument of another type": ("show_tiles", "'Anomaly score', tiles)", "'Anomaly score', file)"),
+    "a setting of another type": ("score_this_slide", "'wsiHaloaeModel', ''", "'wsiHaloaeModel', null as File"),
+    "a handler that does not exist": ("train_here", "window.setOnHidden", "window.onClosed"),
     "an argument too few": ("import_project", "removeObjects(ours(kind), true)", "removeObjects(ours(kind))"),
     "an option of another type": ("export_annotations", "'FEATURE_COLLECTION'", "true"),
     "a property of an object that has none": ("export_annotations", "it.getName()", "it.title"),
@@ -54,13 +61,14 @@ def results_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert source.tiles.selection is None
     write_project_scripts(output)
+    write_command_scripts(output / "commands", Path("C:\\Users\\o'neil\\$x\\wsi-haloae.exe"))
     return output
 
 
 def test_all_scripts_compile_with_the_types_of_their_calls_checked(groovy: Groovy, results_folder: Path) -> None:
     scripts = sorted(results_folder.rglob("*.groovy"))
-    assert len(scripts) == 4
-    assert groovy.errors(scripts) == [[], [], [], []]
+    assert len(scripts) == 6
+    assert groovy.errors(scripts) == [[]] * 6
 
 
 def test_what_qupath_would_refuse_is_refused_here(groovy: Groovy, results_folder: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from wsi_haloae.cli.export import export
 from wsi_haloae.cli.export_model import export_model
 from wsi_haloae.cli.info import info
 from wsi_haloae.cli.mvtec import mvtec
+from wsi_haloae.cli.qupath_scripts import qupath_scripts
 from wsi_haloae.cli.recipe import recipe
 from wsi_haloae.cli.score import score
 from wsi_haloae.cli.status import status
@@ -42,7 +43,7 @@ def cli() -> None:
 
 COMMANDS = (
     info, tile, train_tiles, score, status, verify, export, export_model, view, evaluate, evaluate_tiles, mvtec, recipe,
-    demo,
+    qupath_scripts, demo,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

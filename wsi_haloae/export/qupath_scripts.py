@@ -1,7 +1,8 @@
-"""Scripts for QuPath's editor: two beside each slide's results, two in the folder of all slides.
+"""Scripts for QuPath's editor: two beside each slide's results, two in the folder of all slides, two that run commands.
 
-The scripts look for files in their own folder, so a folder of results can be moved. They contain nothing that differs
-between machines. The templates are in ``groovy/``; names that users chose are inserted as escaped literals.
+The scripts of results look for files in their own folder, so a folder of results can be moved. They contain nothing
+that differs between machines. Those that run commands belong to a machine: they know where the command is. The
+templates are in ``groovy/``; names that users chose are inserted as escaped literals.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from wsi_haloae.workspace.study_files import StudyFile
 
 SLIDE_SCRIPTS = ("show_heatmap.groovy", "show_tiles.groovy")
 PROJECT_SCRIPTS = (StudyFile.IMPORT_SCRIPT, StudyFile.EXPORT_SCRIPT)
+COMMAND_SCRIPTS = ("score_this_slide.groovy", "train_here.groovy")
+
+_REGIONS = {"region_class": REGION_CLASS, "region_name": REGION_NAME}
 
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -48,7 +52,14 @@ def write_slide_scripts(folder: Path, slide: SlideRecord, heatmap: Heatmap, scal
 
 def write_project_scripts(output: Path) -> None:
     """Write `PROJECT_SCRIPTS` into the folder of all slides. Their bytes do not depend on the slides."""
-    _write(output, PROJECT_SCRIPTS, {"region_class": REGION_CLASS, "region_name": REGION_NAME})
+    _write(output, PROJECT_SCRIPTS, _REGIONS)
+
+
+def write_command_scripts(folder: Path, executable: Path | None) -> list[Path]:
+    """Write `COMMAND_SCRIPTS`, which start ``executable``; without one, QuPath asks for it. Returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder, COMMAND_SCRIPTS, {**_REGIONS, "executable": "" if executable is None else str(executable)})
+    return [folder / name for name in COMMAND_SCRIPTS]
 
 
 def groovy_literal(text: str) -> str:

@@ -7,18 +7,26 @@ import qupath.lib.io.PathIO
 import qupath.lib.io.PathIO.GeoJsonExportOptions
 import qupath.lib.objects.PathObject
 import qupath.lib.objects.hierarchy.PathObjectHierarchy
+import qupath.lib.projects.Project
 import qupath.lib.projects.ProjectImageEntry
 
 class QP {
 
     private static ImageData<BufferedImage> imageData
+    private static Project<BufferedImage> project
     private static ProjectImageEntry<BufferedImage> entry
 
-    /** For the tests: the image that a script is run for, or null. */
-    static void setBatchProjectAndImage(ProjectImageEntry<BufferedImage> entry, ImageData<BufferedImage> imageData) {
+    /** For the tests: the image that a script is run for, and its project, or null. */
+    static void setBatchProjectAndImage(Project<BufferedImage> project, ProjectImageEntry<BufferedImage> entry,
+            ImageData<BufferedImage> imageData) {
+        QP.project = project
         QP.entry = entry
         QP.imageData = imageData
     }
+
+    static ImageData<BufferedImage> getCurrentImageData() { imageData }
+
+    static Project<BufferedImage> getProject() { project }
 
     static ImageServer<?> getCurrentServer() { imageData?.getServer() }
 

@@ -17,6 +17,8 @@ class QuPathViewer {
 
     ReadOnlyObjectProperty<ImageData<BufferedImage>> imageDataProperty() { imageData }
 
+    ImageData<BufferedImage> getImageData() { imageData.get() }
+
     void setImageData(ImageData<BufferedImage> imageDataNew) throws IOException { imageData.set(imageDataNew) }
 
     ObservableList<PathOverlay> getCustomOverlayLayers() { layers }

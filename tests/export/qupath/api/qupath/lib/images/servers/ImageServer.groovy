@@ -4,4 +4,5 @@ interface ImageServer<T> {
     int getWidth()
     int getHeight()
     Collection<URI> getURIs()
+    PixelCalibration getPixelCalibration()
 }
