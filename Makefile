@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-quick fuzz check bench docs test-tools vendor clean
+.PHONY: setup demo demo-real test test-quick fuzz check bench docs test-tools vendor clean
 
 setup: $(READY)
 
@@ -22,6 +22,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/wsi-haloae demo -o demo
+
+# On real tissue. Without internet: make demo-real WEIGHTS=vgg19_features.safetensors
+demo-real: setup
+	$(BIN)/python pipelines/demo_real.py -o demo-real $(WEIGHTS:%=--weights %)
 
 # Several tests at once, with one thread each: with models this small, torch's threads only wait for each other.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -71,4 +75,4 @@ vendor:
 	cd wsi_haloae/viewer/web && npm ci --ignore-scripts && node vendor.mjs
 
 clean:
-	rm -rf $(VENV) demo build dist docs/api
+	rm -rf $(VENV) demo demo-real build dist docs/api
