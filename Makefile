@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-quick test-matrix fuzz check bench docs test-tools vendor clean
+.PHONY: setup demo demo-real test test-quick test-matrix fuzz check bench docs test-tools vendor clean
 
 # Where PyTorch without a GPU comes from on Linux. For a mirror: make setup CPU=1 CPU_TORCH=https://...
 CPU_TORCH ?= https://download.pytorch.org/whl/cpu
@@ -35,6 +35,10 @@ endif
 
 demo: setup
 	$(BIN)/wsi-haloae demo -o demo
+
+# On real tissue. Without internet: make demo-real WEIGHTS=vgg19_features.safetensors
+demo-real: setup
+	$(BIN)/python pipelines/demo_real.py -o demo-real $(WEIGHTS:%=--weights %)
 
 # Several tests at once, with one thread each: with models this small, torch's threads only wait for each other.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -100,4 +104,4 @@ vendor:
 	cd wsi_haloae/viewer/web && npm ci --ignore-scripts && node vendor.mjs
 
 clean:
-	rm -rf $(VENV) demo build dist docs/api
+	rm -rf $(VENV) demo demo-real build dist docs/api

@@ -19,7 +19,9 @@ from wsi_haloae.heatmap.colours import ColourScale
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 
-INCHES_HIGH = 5.6
+INCHES_HIGH, INCHES_WIDE = 5.6, 14.0
+WIDE = 2.5
+"""From so many times as wide as high, panels lie one above the other."""
 
 
 def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, region_name: str) -> None:
@@ -28,10 +30,10 @@ def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, reg
     base = enlarged_or_reduced(store.thumbnail(), slide)
     scale = ColourScale(*store.shown.model.display_range)
     coloured = blended(base, ScoredTiles.read(store), assemble_heatmap(store), scale)
-    width = 2 * INCHES_HIGH * slide.width / slide.height
-    figure = Figure(figsize=(width, INCHES_HIGH + 0.6), dpi=120, layout="constrained", facecolor="white")
+    size, layout = _size(slide.width / slide.height)
+    figure = Figure(figsize=size, dpi=120, layout="constrained", facecolor="white")
     panels = zip(
-        figure.subplots(1, 2),
+        figure.subplots(*layout),
         (base, coloured),
         (f"{slide.name}: {region_name.lower()} outlined", "heatmap: blue like the reference, red unlike it"),
         strict=True,
@@ -42,6 +44,13 @@ def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, reg
         axes.set_title(title, fontproperties=font(10), color=INK, loc="left")
         _outline(axes, region)
     save_figure(figure, path)
+
+
+def _size(ratio: float) -> tuple[tuple[float, float], tuple[int, int]]:
+    """Inches (width, height) and (rows, columns) for two panels that are ``ratio`` times as wide as high."""
+    if ratio < WIDE:
+        return (2 * INCHES_HIGH * ratio, INCHES_HIGH + 0.6), (1, 2)
+    return (INCHES_WIDE, 2 * (INCHES_WIDE / ratio + 0.4)), (2, 1)
 
 
 def _outline(axes: Axes, region: BaseGeometry) -> None:
