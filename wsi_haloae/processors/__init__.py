@@ -1,1 +1,1 @@
-"""The processor: how many cores may be used, and how many threads compute on them."""
+"""What the machine offers: how many cores may be used, how many threads compute on them, memory and disk."""
