@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 
 from wsi_haloae.cli import options
@@ -15,16 +17,17 @@ def doctor() -> int:
     """Check the installation, and print what a report of a problem should contain.
 
     Prints versions, the libraries that read slides, devices, memory and disk; then tiles, trains on
-    and scores a synthetic slide, which takes some seconds and no network. Nothing in it names you,
-    your machine or your folders. The exit code is 1 if something is broken.
+    and scores a synthetic slide, which takes some seconds and no network. It does not name
+    you, your machine or your folders, unless an error message does. The exit code is 1 if something
+    is broken.
     """
     from wsi_haloae.runs.doctor import examine
 
     broken = []
     for finding in examine():
-        indent = " " * NAME_WIDTH
         words = printable(f"BROKEN: {finding.words}" if finding.broken else finding.words)
-        options.say(click.wrap_text(words, WIDTH, f"{finding.name:<{NAME_WIDTH}}", indent))
+        name, indent = f"{finding.name:<{NAME_WIDTH}}", " " * NAME_WIDTH
+        options.say(textwrap.fill(words, WIDTH, initial_indent=name, subsequent_indent=indent, break_on_hyphens=False))
         if finding.broken:
             broken.append(finding.name)
     options.say(f"broken: {', '.join(broken)}" if broken else "everything works")
