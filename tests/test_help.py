@@ -115,8 +115,9 @@ def test_what_show_prints_is_a_configuration_again(
 
 
 def test_nothing_changed_shows_nothing() -> None:
-    assert shown(load_config(None), changed_only=True) == ""
-    assert "normalise: false" in shown(load_config(None))
+    config = load_config(None)
+    assert shown(config, config, changed_only=True) == ""
+    assert "normalise: false" in shown(config, config)
 
 
 def test_the_page_lists_the_settings_of_today() -> None:

@@ -24,17 +24,19 @@ def config() -> None:
     show_default=True,
     help="Command whose own defaults lie below the presets.",
 )
-@click.option("--changed", is_flag=True, help="Show only settings that differ from the defaults.")
+@click.option("--changed", is_flag=True, help="Show only settings that differ from the command's defaults.")
 def show(configs: tuple[str, ...], settings: tuple[str, ...], command: str, changed: bool) -> None:
     """Print the configuration that --config and --set give, as YAML.
 
-    Comments name the defaults that were changed. Saved to a file, it can be given to --config again.
+    Comments name the command's defaults that were changed. Saved to a file, it can be given to
+    --config again.
     """
     from wsi_haloae.config import MVTEC_BASE, SLIDE_BASE, load_config
     from wsi_haloae.config.shown import shown
 
     base = SLIDE_BASE if command == "train-tiles" else MVTEC_BASE
-    options.say(shown(load_config(configs or "haloae", settings, base=base), changed_only=changed))
+    given = load_config(configs or "haloae", settings, base=base)
+    options.say(shown(given, load_config(None, base=base), changed_only=changed))
 
 
 @config.command()

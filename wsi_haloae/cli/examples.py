@@ -76,14 +76,14 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
         ("one category", "wsi-haloae mvtec mvtec_ad --category screw --config haloae-small -o screw"),
         (
             "your own images",
-            "wsi-haloae mvtec --reference-dir good --test-dir test --config haloae-small -o out",
+            "wsi-haloae mvtec --reference-dir good --test-dir test -o results",
         ),
     ),
     "config show": (
         ("what a preset changes", "wsi-haloae config show --config haloae-small --changed"),
         (
             "a file of your own",
-            "wsi-haloae config show --config haloae-small --set training.steps=500 > my.yaml",
+            "wsi-haloae config show --config haloae-small > my.yaml",
         ),
     ),
     "config explain": (

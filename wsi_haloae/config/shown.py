@@ -13,9 +13,9 @@ LONGEST = 60
 _MISSING = object()
 
 
-def shown(config: Config, *, changed_only: bool = False) -> str:
-    """All settings, or with ``changed_only`` those that differ from the defaults, which may be none."""
-    return "\n".join(_lines(config.model_dump(mode="json"), Config().model_dump(mode="json"), "", changed_only))
+def shown(config: Config, defaults: Config, *, changed_only: bool = False) -> str:
+    """All settings, or with ``changed_only`` those that differ from the ``defaults``, which may be none."""
+    return "\n".join(_lines(config.model_dump(mode="json"), defaults.model_dump(mode="json"), "", changed_only))
 
 
 def _lines(values: Mapping[str, Any], defaults: Mapping[str, Any], indent: str, changed_only: bool) -> Iterator[str]:
