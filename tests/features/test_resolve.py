@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from tests.features.timm_models import CNN, VIT
-from wsi_haloae.config import Config, FeaturesConfig, load_config
+from wsi_haloae.config import Config, FeaturesConfig, ModelConfig, load_config
 from wsi_haloae.errors import ConfigError
 from wsi_haloae.features.resolve import resolve, suit_widths
-from wsi_haloae.model.cost import describe_cost, measure_cost
+from wsi_haloae.model.cost import describe_cost, measure_cost, warn_on_cpu
 from wsi_haloae.model.haloae import HaloAE
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -108,24 +108,30 @@ def test_the_cost_is_told_against_vgg19_with_the_preset_as_it_was() -> None:
     assert len(describe_cost(load_config("haloae").model, load_config("haloae").model, 256)) == 2
 
 
+def warnings(config: ModelConfig, tile_size: int, device: str) -> list[str]:
+    told: list[str] = []
+    warn_on_cpu(config, tile_size, torch.device(device), told.append)
+    return told
+
+
 @pytest.mark.parametrize(
-    ("preset", "tile_size", "lines"),
-    [("haloae", 256, 3), ("haloae", 80, 2), ("haloae-small", 256, 2), ("demo", 256, 2)],
+    ("preset", "tile_size", "warns"),
+    [("haloae", 256, True), ("haloae", 80, False), ("haloae-small", 256, False), ("demo", 256, False)],
 )
-def test_on_a_cpu_the_preset_for_cpus_is_named_if_it_is_much_cheaper(preset: str, tile_size: int, lines: int) -> None:
+def test_on_a_cpu_the_preset_for_cpus_is_named_if_it_is_much_cheaper(preset: str, tile_size: int, warns: bool) -> None:
     config = load_config(preset).model
-    told = describe_cost(config, config, tile_size, on_cpu=True)
-    assert len(told) == lines
+    told = warnings(config, tile_size, "cpu")
+    assert len(told) == warns
     ratio = measure_cost(config, tile_size).flops / measure_cost(load_config("haloae-small").model, 256).flops
-    assert lines == 2 or f"--config haloae-small needs {ratio:.0f} times fewer operations" in told[-1]
+    assert all(f"--config haloae-small needs {ratio:.0f} times fewer operations" in line for line in told)
+    assert not warnings(config, tile_size, "cuda")
 
 
 def test_on_a_cpu_the_preset_with_the_same_features_is_named() -> None:
     config, small = (load_config(preset).model for preset in ("haloae-2", "haloae-2-small"))
     ratio = measure_cost(config, 256).flops / measure_cost(small, 256).flops
-    told = describe_cost(config, config, 256, on_cpu=True)
-    assert "with vgg19 instead" in told[2]
-    assert f"--config haloae-2-small needs {ratio:.0f} times fewer operations" in told[-1]
+    assert "with vgg19 instead" in describe_cost(config, config, 256)[2]
+    assert f"--config haloae-2-small needs {ratio:.0f} times fewer operations" in warnings(config, 256, "cpu")[0]
 
 
 def test_a_size_that_the_network_cannot_take_is_told_before_training() -> None:

@@ -8,32 +8,12 @@ import click
 
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
+from wsi_haloae.cli.outlines import outlines
 
 
 @click.command()
 @click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
-@click.option(
-    "--annotations",
-    type=click.Path(exists=True, path_type=Path),
-    required=True,
-    help="Outlines with classes: a file for one slide (QuPath GeoJSON, ASAP or ImageScope XML, DSA JSON), or a folder "
-    "with <stem>.geojson, .xml or .json for each slide.",
-)
-@options.annotated_objects
-@click.option(
-    "--reference",
-    multiple=True,
-    required=True,
-    help="Class that is not anomalous, e.g. Tumor: what the model was trained on. Without a class of this name, those "
-    "derived from it (Tumor: Positive). Repeat the option for several; every other class counts as anomalous.",
-)
-@click.option(
-    "--min-coverage",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Share of a tile's area that a class must cover for the tile to have this class.",
-)
+@outlines(required=True)
 @click.option(
     "--like",
     metavar="SLIDE",

@@ -10,9 +10,13 @@ from io import StringIO
 
 import click
 
+from wsi_haloae.cli.compare import compare
+from wsi_haloae.cli.config import config
 from wsi_haloae.cli.demo import demo
+from wsi_haloae.cli.doctor import doctor
 from wsi_haloae.cli.evaluate import evaluate
 from wsi_haloae.cli.evaluate_tiles import evaluate_tiles
+from wsi_haloae.cli.examples import add_examples
 from wsi_haloae.cli.export import export
 from wsi_haloae.cli.export_model import export_model
 from wsi_haloae.cli.info import info
@@ -37,16 +41,18 @@ BAD_USAGE, INTERRUPTED = 2, 130
 def cli() -> None:
     """Anomaly heatmaps for whole-slide histopathology, from a model trained on your own tumour tiles.
 
-    For research, not a medical device. Start with 'wsi-haloae demo -o demo'.
+    For research, not a medical device. Start with 'wsi-haloae demo -o demo'; if something fails,
+    'wsi-haloae doctor' checks the installation.
     """
 
 
 COMMANDS = (
-    info, tile, train_tiles, score, status, verify, export, export_model, view, evaluate, evaluate_tiles, mvtec, recipe,
-    qupath_scripts, demo,
+    info, tile, train_tiles, score, status, verify, export, export_model, view, evaluate, evaluate_tiles, compare,
+    mvtec, config, recipe, qupath_scripts, doctor, demo,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)
+add_examples(cli)
 
 
 def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi-haloae") -> int:

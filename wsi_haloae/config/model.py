@@ -44,15 +44,21 @@ class FeaturesConfig(Section):
         {}, description="timm: arguments for create_model besides the name, as on the model's card"
     )
     timm: TimmNetwork | None = Field(None, description="the network that timm:NAME refers to; filled in by training")
-    alignment: Literal["aligned", "released"] = "aligned"
-    standardise: bool = True
+    alignment: Literal["aligned", "released"] = Field(
+        "aligned",
+        description="aligned: layers are pooled to one grid of cells; released: they are read after the next layer's "
+        "padding and resized, as in the published code (docs/decisions/0003-map-alignment.md)",
+    )
+    standardise: bool = Field(
+        True, description="subtract each channel's mean over training tiles, and divide by its deviation"
+    )
     std_floor: float = Field(
         0.1, gt=0, le=1e3, description="smallest deviation to divide by, as a share of the layer's median deviation"
     )
     random_width: float = Field(
         0.25, gt=0, le=1, description="width of the random backbone, as a share of VGG19's width"
     )
-    random_seed: Seed = 0
+    random_seed: Seed = Field(0, description="seed of the random backbone's weights")
 
     @property
     def timm_name(self) -> str | None:
@@ -129,10 +135,14 @@ class FeaturesConfig(Section):
 class AttentionConfig(Section):
     """Halo attention (Vaswani et al. 2021): each block of queries also sees a halo of keys around it."""
 
-    block_size: Side = 12
-    halo_size: int = Field(2, ge=0, le=1 << 10)
-    dim_head: Width = 16
-    mask: Literal["correct", "released"] = "correct"
+    block_size: Side = Field(12, description="side of a block of queries, in cells")
+    halo_size: int = Field(2, ge=0, le=1 << 10, description="width of the margin of keys around a block, in cells")
+    dim_head: Width = Field(16, description="channels of an attention head")
+    mask: Literal["correct", "released"] = Field(
+        "correct",
+        description="correct: keys outside the image are hidden; released: those inside it are, as in the published "
+        "code (docs/decisions/0001-attention-mask.md)",
+    )
     mask_neighbours: int = Field(
         0,
         ge=0,
@@ -163,10 +173,10 @@ class AttentionConfig(Section):
 class StageConfig(Section):
     """One bottleneck block. ``out: null`` means as many channels as the features have."""
 
-    mid: Width
-    out: Width | None
-    heads: Side
-    kernel: Side
+    mid: Width = Field(description="channels inside the block, where it attends")
+    out: Width | None = Field(description="channels that it passes on; null: as many as the features have")
+    heads: Side = Field(description="attention heads")
+    kernel: Side = Field(description="side of the convolution's kernel, in cells; odd")
 
 
 def _stage(mid: int, out: int | None, heads: int, kernel: int) -> StageConfig:
@@ -199,20 +209,28 @@ class AutoEncoderConfig(Section):
         description="most numbers per cell that pass from encoder to decoder, through two linear layers, as in "
         "ShortcutBreaker (arXiv 2510.18342); null: as many as the code has channels",
     )
-    head_width: Width = 234
-    head_kernel: Side = 5
-    encoder: tuple[StageConfig, ...] = (
-        _stage(234, 234, 4, 3),
-        _stage(117, 117, 8, 3),
-        _stage(58, 58, 8, 5),
-        _stage(29, 29, 8, 5),
+    head_width: Width = Field(234, description="channels after the head, the first convolution of the encoder")
+    head_kernel: Side = Field(5, description="side of the head's kernel, in cells; odd")
+    encoder: tuple[StageConfig, ...] = Field(
+        (
+            _stage(234, 234, 4, 3),
+            _stage(117, 117, 8, 3),
+            _stage(58, 58, 8, 5),
+            _stage(29, 29, 8, 5),
+        ),
+        description="stages from the head to the code, whose width is the last out; each has mid (channels inside), "
+        "out (channels passed on), heads (of attention) and kernel (side, odd)",
     )
-    decoder: tuple[StageConfig, ...] = (
-        _stage(29, 29, 4, 3),
-        _stage(58, 59, 8, 3),
-        _stage(118, 118, 8, 3),
-        _stage(236, 237, 8, 5),
-        _stage(703, None, 8, 1),
+    decoder: tuple[StageConfig, ...] = Field(
+        (
+            _stage(29, 29, 4, 3),
+            _stage(58, 59, 8, 3),
+            _stage(118, 118, 8, 3),
+            _stage(236, 237, 8, 5),
+            _stage(703, None, 8, 1),
+        ),
+        description="stages from the code back to the features; out of the last one is null, as many channels as the "
+        "features have",
     )
 
     @model_validator(mode="after")
@@ -238,14 +256,18 @@ class AutoEncoderConfig(Section):
 class ImageDecoderConfig(Section):
     """Block D: decodes the reconstructed features to an image."""
 
-    widths: tuple[Width, ...] = (380, 190, 95, 47, 23)
-    final_relu: bool = False
+    widths: tuple[Width, ...] = Field(
+        (380, 190, 95, 47, 23), description="channels after each convolution but the last, which has 3"
+    )
+    final_relu: bool = Field(
+        False, description="end with a ReLU, as the published code does; then the image has no negative values"
+    )
 
 
 class ClassifierConfig(Section):
     """Block E: classifies the decoded image as original or damaged."""
 
-    logits: Literal[1, 2] = 1
+    logits: Literal[1, 2] = Field(1, description="numbers that block E returns: 1, or 2 as in the published code")
 
 
 class SwinConfig(Section):
@@ -257,7 +279,7 @@ class SwinConfig(Section):
     depth: int = Field(
         2, ge=2, le=100, multiple_of=2, description="blocks per stage; every second one has shifted windows"
     )
-    window: int = Field(8, ge=2, le=1 << 10)
+    window: int = Field(8, ge=2, le=1 << 10, description="side of a window of attention, in cells")
     dim_head: Width = Field(
         16, description="least width of an attention head; a stage has as many heads as divide its width"
     )
@@ -269,7 +291,11 @@ class ModelConfig(Section):
     input_downsample: int = Field(
         1, ge=1, le=4, description="reduce the tile by this factor first, by averaging; 1: full size"
     )
-    map_size: Literal["same", "stretch60"] = "same"
+    map_size: Literal["same", "stretch60"] = Field(
+        "same",
+        description="size of the reconstruction. same: that of the features, because the head pads; stretch60: it does "
+        "not, and the smaller map is stretched, as in the published code",
+    )
     block_c: Literal["halo", "residual_cnn", "dfr_cnn", "swin", "bergmann"] = Field(
         "halo",
         description="halo: the paper's; residual_cnn: the same without attention; dfr_cnn: the 1x1 convolutions of "

@@ -24,10 +24,14 @@ class LossConfig(Section):
     the classifier's, and a short training learns nothing else (docs/decisions/0004-reconstruction-losses.md).
     """
 
-    cls: StrictBool = True
-    fm: StrictBool = True
-    im: StrictBool = True
-    weighting: Literal["ews", "equal", "uncertainty"] = "ews"
+    cls: StrictBool = Field(True, description="L_cls: block E tells damaged tiles from unchanged ones")
+    fm: StrictBool = Field(True, description="L_fm: block C reconstructs the features")
+    im: StrictBool = Field(True, description="L_im: block D decodes the reconstructed features to the image")
+    weighting: Literal["ews", "equal", "uncertainty"] = Field(
+        "ews",
+        description="weights of the losses. ews: they evolve by the scheme of section ews; equal; uncertainty: they "
+        "are learned (Kendall et al. 2018)",
+    )
     fm_terms: Literal["both", "mse", "ssim", "cosine"] = Field(
         "both",
         description="L_fm: both, mse + (1 - SSIM), as in the paper; one of the two; or cosine, the cosine distance by "
@@ -52,8 +56,16 @@ class LossConfig(Section):
         description="L_fm also asks for the original's features where block A's damaged copies are given, as in a "
         "denoising auto-encoder (Vincent et al. 2008); copies and originals count equally",
     )
-    ssim: Literal["scaled", "released"] = "scaled"
-    reconstruction: Literal["mean", "sum"] = "mean"
+    ssim: Literal["scaled", "released"] = Field(
+        "scaled",
+        description="constants of SSIM. scaled: for the range of each feature channel, and of images in [0, 1]; "
+        "released: for values in [0, 1] in both, as in the published code",
+    )
+    reconstruction: Literal["mean", "sum"] = Field(
+        "mean",
+        description="L_fm and L_im are averaged over positions, as in the published code, or added up, as in equation "
+        "2 of the paper; added up, they count beside L_cls in a short training too",
+    )
 
     @model_validator(mode="after")
     def _something_is_left(self) -> Self:
@@ -81,21 +93,27 @@ class LossConfig(Section):
 class EwsConfig(Section):
     """Evolving weighting scheme (paper, section 3.3 and Fig. 3)."""
 
-    schedule: Literal["paper", "released"] = "paper"
-    unit: Literal["progress", "epoch"] = "progress"
+    schedule: Literal["paper", "released"] = Field(
+        "paper", description="curves of the weights: as the paper draws them, or as its published code has them"
+    )
+    unit: Literal["progress", "epoch"] = Field(
+        "progress",
+        description="what moves along the curves. progress: the share of all steps that is done, so that a training of "
+        "any length sees whole curves; epoch: the number of the epoch, up to 250",
+    )
 
 
 class TrainingConfig(Section):
     """Optimisation. ``steps`` fixes the length; otherwise it is ``epochs`` x ``steps_per_epoch``."""
 
-    steps: Count | None = None
-    epochs: Count = 250
+    steps: Count | None = Field(None, description="length of the training; null: epochs x steps_per_epoch")
+    epochs: Count = Field(250, description="length of the training in epochs, if steps is null")
     steps_per_epoch: Count | None = Field(None, description="null: as many as one pass over the training tiles takes")
     originals_per_batch: Width = Field(4, description="undamaged tiles in a batch")
     damaged_per_batch: Width | None = Field(
         None, description="how many originals come with two damaged copies; null: all, as in the paper"
     )
-    learning_rate: float = Field(1e-4, gt=0, le=1e3)
+    learning_rate: float = Field(1e-4, gt=0, le=1e3, description="learning rate; for block E see classifier_rate")
     classifier_rate: float = Field(
         1.0,
         gt=0,
@@ -110,8 +128,13 @@ class TrainingConfig(Section):
         "auto", description="auto: bfloat16 on CUDA, else float32"
     )
     compile: StrictBool = Field(False, description="use torch.compile for blocks C to E")
-    weight_decay: float = Field(1e-5, ge=0, le=1e3)
-    colour_jitter: float = Field(0.1, ge=0, le=1)
+    weight_decay: float = Field(1e-5, ge=0, le=1e3, description="decay of all trained weights in each step")
+    colour_jitter: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="brightness, contrast and saturation of training tiles vary by factors of 1 +- this",
+    )
     stain_jitter: float = Field(
         0.0,
         ge=0,
@@ -119,7 +142,7 @@ class TrainingConfig(Section):
         description="strength of HED jitter, for H&E tiles (Tellez et al. 2019): 0.05 is light, 0.2 strong",
     )
     flip: bool = Field(True, description="random flips and quarter turns; slides have no upright direction")
-    seed: Seed = 0
+    seed: Seed = Field(0, description="seed of the split, the first weights, the order of tiles, damage and jitter")
     stop_by: Literal["residual", "synthetic"] = Field(
         "residual",
         description="what decides the best weights and when to stop. residual: held-out L_fm; synthetic: how well the "
@@ -145,5 +168,7 @@ class TrainingConfig(Section):
 class SplitConfig(Section):
     """Shares of the reference tiles in each part. Groups stay whole: each is in one part only."""
 
-    validation: float = Field(0.15, gt=0, lt=0.5)
-    calibration: float = Field(0.15, gt=0, lt=0.5)
+    validation: float = Field(
+        0.15, gt=0, lt=0.5, description="share of the tiles for early stopping and the choice of the rule"
+    )
+    calibration: float = Field(0.15, gt=0, lt=0.5, description="share of the tiles for p-values")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import StrictBool, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from wsi_haloae.config.model import ModelConfig
 from wsi_haloae.config.rules import RULES
@@ -17,7 +17,11 @@ from wsi_haloae.config.training import EwsConfig, LossConfig, SplitConfig, Train
 class Config(Section):
     """Everything that determines what a model is and how it is trained."""
 
-    as_released: StrictBool = False
+    as_released: StrictBool = Field(
+        False,
+        description="true: the values of the authors' published code in place of the corrected ones, wherever a "
+        "setting is not given",
+    )
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     ews: EwsConfig = EwsConfig()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.classes import NO_CLASS, meant_by
@@ -49,8 +50,9 @@ class Outlines:
 class LabelledSlide:
     """One slide's labelled tiles, and what was called on it.
 
-    ``patient`` is "" if nothing names it. ``use`` is what the model was trained on, None if the model does not know.
-    Tiles that overlap a used one are not among ``tiles``; ``left_out`` counts those of them that have a class.
+    ``judged`` (n,) says which tiles of the store are among ``tiles``. ``patient`` is "" if nothing names it. ``use`` is
+    what the model was trained on, None if the model does not know. Tiles that overlap a used one are not among
+    ``tiles``; ``left_out`` counts those of them that have a class.
     ``radius``: each score is the median of the tiles within so many µm; None: it is the tile's own. ``tally`` is what
     became of the objects in the annotations, whose classes are ``known``.
     """
@@ -58,6 +60,7 @@ class LabelledSlide:
     name: str
     header: ScoreHeader
     tiles: LabelledTiles
+    judged: NDArray[np.bool_]
     unlabelled: int
     selection: Selection | None
     why_none: str | None
@@ -117,6 +120,7 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str =
             chosen=chosen[judged],
             discovered=discovered(scored.p_value)[judged],
         ),
+        judged=judged,
         unlabelled=int((done & (classes == NO_CLASS)).sum()),
         selection=selection,
         why_none=scored.why_none,

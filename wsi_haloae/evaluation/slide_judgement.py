@@ -18,7 +18,7 @@ from wsi_haloae.stores.scored_as import ScoredAs, describe_ways
 
 ENOUGH = 5
 """With at least this many slides or patients, intervals are over them; with fewer, over blocks of tiles."""
-SLIDES = "slides"
+SLIDES, PATIENTS = "slides", "patients"
 
 
 def require_one_way(slides: Sequence[LabelledSlide]) -> list[str]:
@@ -50,6 +50,18 @@ def judge_slides(slides: Sequence[LabelledSlide], reference: Sequence[str]) -> t
     if 0 < len(others) < len(judged) and _missing(others, reference) is None:
         result = replace(result, held_out=_judge(others)[0])
     return replace(result, left_out=left_out(slides)), tiles
+
+
+def grouped(slides: Sequence[LabelledSlide], *, by_patient: bool = False) -> tuple[list[LabelledTiles], str]:
+    """The tiles of each slide in the groups that intervals are over, and what these are called.
+
+    They are patients, if asked for and if there are at least `ENOUGH`; or else slides; or else blocks of tiles.
+    """
+    if by_patient and len(_units(slides)) >= ENOUGH:
+        return [_grouped(slide, slide.patient or slide.name) for slide in slides], PATIENTS
+    if len(slides) >= ENOUGH:
+        return [_grouped(slide, slide.name) for slide in slides], SLIDES
+    return [slide.tiles for slide in slides], f"blocks of {BLOCK} x {BLOCK} tiles"
 
 
 def too_few(slides: Sequence[LabelledSlide], result: SlideResult) -> Iterator[str]:
@@ -102,14 +114,14 @@ def _missing(slides: Sequence[LabelledSlide], reference: Sequence[str]) -> str |
 
 
 def _judge(slides: Sequence[LabelledSlide]) -> tuple[SlideResult, LabelledTiles]:
-    by_slide = len(slides) >= ENOUGH
-    tiles = LabelledTiles.joined([_grouped(slide, slide.name) if by_slide else slide.tiles for slide in slides])
+    parts, grouped_by = grouped(slides)
+    tiles = LabelledTiles.joined(parts)
     selections = [slide.selection for slide in slides if slide.selection]
     overlaps = [slide.overlap for slide in slides if slide.overlap]
     can_call = len(selections) == len(slides)
     judgement = judge(
         tiles,
-        grouped_by=SLIDES if by_slide else f"blocks of {BLOCK} x {BLOCK} tiles",
+        grouped_by=grouped_by,
         smallest_p=_smallest_p(slides),
         selection=selections[0] if can_call else None,
         overlap=sum(overlaps[1:], overlaps[0]) if can_call else None,
@@ -127,10 +139,11 @@ def _judge(slides: Sequence[LabelledSlide]) -> tuple[SlideResult, LabelledTiles]
 
 def _by_patient(slides: Sequence[LabelledSlide]) -> PatientFigures | None:
     """None if nothing names a patient, or if there are too few."""
-    if len(_units(slides)) < ENOUGH:
+    parts, grouped_by = grouped(slides, by_patient=True)
+    if grouped_by != PATIENTS:
         return None
-    tiles = LabelledTiles.joined([_grouped(slide, slide.patient or slide.name) for slide in slides])
-    found = judge(tiles, grouped_by="patients", smallest_p=_smallest_p(slides), selection=None)
+    tiles = LabelledTiles.joined(parts)
+    found = judge(tiles, grouped_by=grouped_by, smallest_p=_smallest_p(slides), selection=None)
     return PatientFigures(found.groups, found.rules, found.false_calls)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
@@ -90,10 +91,10 @@ def require_memory(config: ModelConfig, tile_size: int) -> None:
         )
 
 
-def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int, *, on_cpu: bool = False) -> list[str]:
+def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int) -> list[str]:
     """Lines for people on the features and the cost of blocks B and C; for timm and DenseNet-121 also that with VGG19.
 
-    ``config`` is ``unresolved`` after `resolve`. ``on_cpu`` adds a line if a preset for CPUs would be much cheaper.
+    ``config`` is ``unresolved`` after `resolve`.
     """
     cost, name = measure_cost(config, tile_size), config.features.backbone
     lines = [
@@ -111,22 +112,25 @@ def describe_cost(unresolved: ModelConfig, config: ModelConfig, tile_size: int, 
             f"  auto-encoder widened for {cost.channels} channels instead of {before.made_for}: "
             f"head {before.head_width} -> {after.head_width}, code {before.encoder[-1].out} -> {after.encoder[-1].out}"
         )
-    return lines + (_cheaper(cost, config, tile_size) if on_cpu else [])
+    return lines
 
 
-def _cheaper(cost: Cost, config: ModelConfig, tile_size: int) -> list[str]:
+def warn_on_cpu(config: ModelConfig, tile_size: int, device: torch.device, warn: Callable[[str], None]) -> None:
+    """Warn of a training on a CPU, if a preset for CPUs would be much cheaper."""
+    if device.type != "cpu":
+        return
     preset = FOR_CPU.get(config.features.backbone, USUAL_FOR_CPU)
     smaller = load_config(preset).model.model_copy(update={"features": config.features})
     try:
         check_tile_size(smaller, tile_size)
     except ConfigError:  # it would be no remedy for these tiles
-        return []
-    factor = cost.flops / measure_cost(smaller, tile_size).flops
+        return
+    factor = measure_cost(config, tile_size).flops / measure_cost(smaller, tile_size).flops
     if factor < MUCH:
-        return []
+        return
     seen = f"{smaller.input_downsample} x {smaller.input_downsample} pixels averaged to one"
     words = f"this is a CPU, but the model is sized for a GPU, like the default preset haloae; --config {preset} needs"
-    return [f"  {words} {factor:.0f} times fewer operations ({seen})"]
+    warn(f"{words} {factor:.0f} times fewer operations ({seen}).")
 
 
 def _features(model: HaloAE, images: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""What a process uses of the machine: how many cores and threads, and memory that stays."""
+"""What a process may use of the machine: cores and threads, memory that stays, and disk."""

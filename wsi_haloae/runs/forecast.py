@@ -13,9 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import psutil
-
-from wsi_haloae.progress import Reporter, duration
+from wsi_haloae.processors.disk import free_space
+from wsi_haloae.progress import Reporter, duration, size
 from wsi_haloae.quoting import about
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.tiles.chosen import ChosenTiles
@@ -105,25 +104,16 @@ def folder_bytes(folder: Path) -> int:
 
 def _bill(cost: Cost, slides: int, tiles: int, looking: float, output: Path) -> Iterator[str]:
     seconds = looking + slides * cost.slide_seconds + tiles * cost.tile_seconds
-    size = slides * cost.slide_bytes + tiles * cost.tile_bytes
-    there = next(folder for folder in (output, *output.absolute().parents) if folder.is_dir())
+    written = slides * cost.slide_bytes + tiles * cost.tile_bytes
     yield (
         f"time: about {duration(seconds)} on this machine, one slide after another ({cost.tile_seconds:.3g} s for each "
         f"tile, {cost.slide_seconds:.3g} s for each slide, {looking:.3g} s to find tissue)"
     )
     yield (
-        f"disk: about {_bytes(size)} ({_bytes(cost.tile_bytes)} for each tile, {_bytes(cost.slide_bytes)} for each "
-        f"slide); {_bytes(psutil.disk_usage(str(there)).free)} are free in {there}"
+        f"disk: about {size(written)} ({size(cost.tile_bytes)} for each tile, {size(cost.slide_bytes)} for each "
+        f"slide); {size(free_space(output))} are free in {output}"
     )
     yield f"measured on {cost.sample}"
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.3g} TB"
 
 
 def _say(source: SlideInput, reporter: Reporter, error: str) -> None:

@@ -15,7 +15,7 @@ from wsi_haloae.config import Config, announce_encoder
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.evaluation.pixel_figures import SIZE
 from wsi_haloae.features.resolve import resolve
-from wsi_haloae.model.cost import describe_cost, require_memory
+from wsi_haloae.model.cost import describe_cost, require_memory, warn_on_cpu
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.mvtec.category import CategoryImages, Normalise, judge
@@ -75,8 +75,9 @@ def run_mvtec(
         check_name(images.name)
         check_images(images, reporter.warn)
     device = resolve_device(options.device)
-    for line in describe_cost(config.model, resolved.model, SIZE, on_cpu=device.type == "cpu"):
+    for line in describe_cost(config.model, resolved.model, SIZE):
         reporter.line(line)
+    warn_on_cpu(resolved.model, SIZE, device, reporter.warn)
     if options.overwrite:
         build(config, SIZE, options.weights)  # whose weights may be missing; what is there goes only after
     results, failed = [], []

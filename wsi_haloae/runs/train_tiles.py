@@ -10,7 +10,7 @@ from typing import Any
 from wsi_haloae.atomic import remove_leftovers
 from wsi_haloae.config import Config, announce_encoder
 from wsi_haloae.features.resolve import resolve
-from wsi_haloae.model.cost import describe_cost
+from wsi_haloae.model.cost import describe_cost, warn_on_cpu
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.processors.freed_memory import keep_freed_memory
@@ -106,10 +106,10 @@ def _train_tiles(
         checkpoint = finished_checkpoint(output, identity)
         reporter.line(f"{output}: trained already, nothing to do")
     else:
-        on_cpu = device.type == "cpu"
-        costs = describe_cost(asked.model, config.model, reference.source.tile_size, on_cpu=on_cpu)
+        costs = describe_cost(asked.model, config.model, reference.source.tile_size)
         for line in (*reference.describe(config), *costs):
             reporter.line(line)
+        warn_on_cpu(config.model, reference.source.tile_size, device, reporter.warn)
         record.lap("reference tiles")
         checkpoint = train_on(
             reference,

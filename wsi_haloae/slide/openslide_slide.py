@@ -31,6 +31,11 @@ OPAQUE = 0xFF000000
 ICC_SIZE = "openslide.icc-size"
 
 
+def library_version() -> str:
+    """The versions of OpenSlide and of its binding to Python."""
+    return f"{openslide.__library_version__}, openslide-python {openslide.__version__}"
+
+
 def open_with_openslide(path: Path, *, mpp: float | None = None, override_mpp: bool = False) -> OpenSlideSlide:
     """The slide in ``path``, with ``mpp`` filled in if the file states no pixel size.
 

@@ -31,6 +31,7 @@ from wsi_haloae.training.identity import require_same
 from wsi_haloae.training.job import TrainingJob
 from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.optimiser import make_optimiser, set_rates
+from wsi_haloae.training.pace import SHORT, measure_pace
 from wsi_haloae.training.ranks import ALONE, Ranks
 from wsi_haloae.training.statistics import images_of
 from wsi_haloae.training.synthetic_mark import SyntheticMark
@@ -97,6 +98,8 @@ class Trainer:
             copies=self.job.config.loss.copies,
             ranks=self._ranks,
         )
+        if self._ranks.first:
+            self._rehearse(batches, reporter)
         self._losses = self._ranks.share(self._losses)
         pending: list[StepLosses] = []
         with reporter.track("Training", self.total_steps, "steps", done=self._step) as advance:
@@ -122,6 +125,25 @@ class Trainer:
     def best(self) -> EpochRecord:
         """The epoch whose weights the model has after `fit`."""
         return self.curve[self._best_epoch - 1]
+
+    def _rehearse(self, batches: TrainingBatches, reporter: Reporter) -> None:
+        """Print what the training will take, from a few steps that are taken back: nothing of them stays."""
+        left = self.total_steps - self._step
+        if left < SHORT:
+            return
+        kept, random = copy.deepcopy(self._learned()), torch.get_rng_state()
+        pace = measure_pace(
+            lambda: batches[self._step],
+            self._train_step,
+            lambda: (self._validation_loss(), self._synthetic_marks()),
+            self.device,
+            self._workers,
+        )
+        self._restore(kept)
+        torch.set_rng_state(random)
+        saved = 4 * sum(tensor.nbytes for tensor in kept["model"].values())  # with the best ones, and two moments
+        for line in pace.lines(left, -(-left // self.steps_per_epoch), self.device, self.job.folder, saved):
+            reporter.line(line)
 
     def _train_step(self, tiles: Tensor, damaged: Tensor) -> StepLosses:
         self.model.train()
@@ -220,9 +242,7 @@ class Trainer:
         state = {
             "identity": self.job.identity,
             "step": self._step,
-            "model": self.model.trained_state(),
-            "objective": self.objective.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
+            **self._learned(),
             "best": self._best,
             "best_epoch": self._best_epoch,
             "best_state": self._best_state,
@@ -231,15 +251,27 @@ class Trainer:
         with replacing(self.job.state_path) as partial, partial.open("wb") as stream:
             torch.save(state, stream)
 
+    def _learned(self) -> dict[str, Any]:
+        """What steps change."""
+        return {
+            "model": self.model.trained_state(),
+            "objective": self.objective.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+        }
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `_learned` returned."""
+        self.model.load_trained_state(state["model"])
+        self.objective.load_state_dict(state["objective"])
+        self._optimiser.load_state_dict(state["optimiser"])
+
     def _resume(self, reporter: Reporter) -> None:
         refuse_link(self.job.state_path)
         if not self.job.state_path.exists():
             return
         state = _read_state(self.job.state_path, self.device)
         require_same(self.job.state_path, state["identity"], self.job.identity)
-        self.model.load_trained_state(state["model"])
-        self.objective.load_state_dict(state["objective"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._restore(state)
         self._step, self._best, self._best_epoch = state["step"], state["best"], state["best_epoch"]
         self._best_state = state["best_state"]
         self.curve = [EpochRecord(**record) for record in state["curve"]]
