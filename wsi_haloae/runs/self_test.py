@@ -16,7 +16,7 @@ from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.progress import Reporter
-from wsi_haloae.runs.demo import ANOMALOUS, PURITY, REFERENCE
+from wsi_haloae.runs.demo_steps import PURITY
 from wsi_haloae.runs.doctor import Finding
 from wsi_haloae.runs.score import score_slides
 from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles
@@ -28,6 +28,8 @@ from wsi_haloae.tiles.tiling import TilingSettings
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
 SIDE, TILE_SIZE, SEED = 1024, 64, 3
+REFERENCE, ANOMALOUS = "Tumor", "Stroma"
+"""The classes of a synthetic slide."""
 SETTINGS = (
     "training.steps=2", "training.steps_per_epoch=1", "training.statistics_tiles=16", "training.validation_tiles=4",
     "scoring.rule=descriptor",
