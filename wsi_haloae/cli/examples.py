@@ -90,6 +90,11 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
         ("one setting", "wsi-haloae config explain training.steps"),
         ("a section", "wsi-haloae config explain tissue"),
     ),
+    "recipe": (
+        ("all recipes", "wsi-haloae recipe"),
+        ("what one takes", "wsi-haloae recipe cohort_slurm --help"),
+    ),
+    "qupath-scripts": (("into QuPath's folder of scripts", "wsi-haloae qupath-scripts -o QuPath/scripts"),),
     "doctor": (("for a report of a problem", "wsi-haloae doctor > doctor.txt"),),
     "demo": (("about three minutes on two cores", "wsi-haloae demo -o demo"),),
 }

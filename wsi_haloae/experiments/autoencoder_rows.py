@@ -22,7 +22,7 @@ from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.anomaly_map import residual_map
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.processors.threads import use_threads
+from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.progress import Reporter
 from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.tiles.sources import TileSource
@@ -77,7 +77,7 @@ def run_autoencoder_rows(
 
     Only L_fm is trained: blocks D and E would double the cost and do not change the residual. Returns the exit code.
     """
-    use_threads(None)
+    ready_to_compute(None)
     done, failed = [], []
     for row in rows:
         reporter.line(f"== {row.name}")

@@ -27,7 +27,7 @@ from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
-from wsi_haloae.processors.threads import use_threads
+from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.progress import Reporter
 from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.provenance.parts import PARTS
@@ -104,7 +104,7 @@ def run_histology(
     After each training the tables are written again: ``table.md`` and ``table.json``, and how well each rule detects
     synthetic anomalies, ``rules.md`` and ``rules.json``.
     """
-    use_threads(None)
+    ready_to_compute(None)
     config = resolve(config)
     failed = []
     for seed in seeds:  # so that the table is complete after the first seed

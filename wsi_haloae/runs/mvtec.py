@@ -27,9 +27,8 @@ from wsi_haloae.mvtec.image_rule import check_rule
 from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.mvtec.pictures import write_pictures
 from wsi_haloae.mvtec.score_table import summary_line, write_scores
+from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.processors.cores import available_cores
-from wsi_haloae.processors.freed_memory import keep_freed_memory
-from wsi_haloae.processors.threads import use_threads
 from wsi_haloae.progress import Reporter
 from wsi_haloae.training.fit import build
 from wsi_haloae.workspace.lock import locked
@@ -62,8 +61,7 @@ def run_mvtec(
     All images are checked before any training starts. A category that is done is skipped, an interrupted one
     continues, and one that fails is reported while the others go on. Returns the exit code.
     """
-    use_threads(options.threads)
-    keep_freed_memory()
+    ready_to_compute(options.threads)
     for line in announce_encoder(config.model.features):
         reporter.line(line)
     resolved = resolve(config)

@@ -13,8 +13,7 @@ from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.cost import describe_cost, warn_on_cpu
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
-from wsi_haloae.processors.freed_memory import keep_freed_memory
-from wsi_haloae.processors.threads import use_threads
+from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.progress import Reporter
 from wsi_haloae.stores.places import place
 from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, read_anomalous
@@ -60,8 +59,7 @@ def train_tiles(
 
     Under ``torchrun`` the first process does all of this; the others only help to train.
     """
-    use_threads(options.threads)
-    keep_freed_memory()
+    ready_to_compute(options.threads)
     folder, record = training_folder(output), RunRecorder("train-tiles", arguments, reporter)
     with joined_ranks() as ranks:
         if not ranks.first:
@@ -106,10 +104,10 @@ def _train_tiles(
         checkpoint = finished_checkpoint(output, identity)
         reporter.line(f"{output}: trained already, nothing to do")
     else:
-        costs = describe_cost(asked.model, config.model, reference.source.tile_size)
-        for line in (*reference.describe(config), *costs):
+        tile_size = reference.source.tile_size
+        for line in (*reference.describe(config), *describe_cost(asked.model, config.model, tile_size)):
             reporter.line(line)
-        warn_on_cpu(config.model, reference.source.tile_size, device, reporter.warn)
+        warn_on_cpu(config.model, tile_size, device, reporter.warn)
         record.lap("reference tiles")
         checkpoint = train_on(
             reference,

@@ -10,8 +10,7 @@ from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
-from wsi_haloae.processors.freed_memory import keep_freed_memory
-from wsi_haloae.processors.threads import use_threads
+from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.stores.score_header import ComputeRecord
@@ -28,8 +27,7 @@ class Compute:
         self._checkpoint, self.device = checkpoint, resolve_device(options.device)
         self._precision = options.precision or default_precision(self.device)
         self._batch_size, self._all_rules = options.batch_size, options.all_rules
-        use_threads(options.threads)
-        keep_freed_memory()
+        ready_to_compute(options.threads)
         self._threads = torch.get_num_threads()
         # "float32" in a store means float32, not the 10-bit products that cuDNN would use by default.
         torch.backends.cudnn.allow_tf32 = False

@@ -22,7 +22,7 @@ from wsi_haloae.experiments.decoder.sets import StudyData, StudySet, open_set
 from wsi_haloae.experiments.decoder.table import FAILED_NAME, collect, markdown_study
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.device import resolve_device
-from wsi_haloae.processors.threads import use_threads
+from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.progress import Reporter
 from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.training.identity import Identity
@@ -80,7 +80,7 @@ class Study:
 
         A run that fails is listed as failed, and the others continue.
         """
-        use_threads(None)
+        ready_to_compute(None)
         failed = []
         for backbone, seed, tiles, row in product(backbones, seeds, sets, rows):
             run = Run(backbone, tiles, row, seed)
