@@ -75,16 +75,36 @@ def test_slides_that_are_mostly_lesion() -> None:
             assert cells[1].startswith(f"{3 * one['adapted']:.0f} of 3" if one["adapted"] else "none")
 
 
+def captions(picture: str) -> list[str]:
+    """What stands below a picture, on all pages that show it."""
+    pages = [REPOSITORY / "README.md", *DOCS.rglob("*.md")]
+    texts = [page.read_text(encoding="utf-8").partition(f"{picture})")[2] for page in pages]
+    return [" ".join(text.split("\n\n")[1].split()) for text in texts if text]
+
+
+def stated(pattern: str, texts: Sequence[str]) -> set[str]:
+    return {figure for text in texts for figure in re.findall(pattern, text)}
+
+
 def test_captions_of_the_next_patients_picture() -> None:
     answers = measured("real-slides")["answers"]["vgg19"]
     asked = "trained on liver of B: tumor of A against liver of A"
     [found] = [row for row in answers if (row["question"], row["way"]) == (asked, "metric, auto")]
-    pages = [REPOSITORY / "README.md", *DOCS.rglob("*.md")]
-    texts = [page.read_text(encoding="utf-8").partition("next-patient.jpg)")[2] for page in pages]
-    captions = [" ".join(text.split("\n\n")[1].split()) for text in texts if text]
-    areas = {area for caption in captions for area in re.findall(r"AUROC (\d\.\d+)", caption)}
-    shares = {share for caption in captions for share in re.findall(r"(\d+ %) of the outlined liver", caption)}
-    assert (areas, shares) == ({f"{found['auroc']:.3f}"}, {percent(found["false_calls"])})
+    texts = captions("next-patient.jpg")
+    assert stated(r"AUROC (\d\.\d+)", texts) == {f"{found['auroc']:.3f}"}
+    assert stated(r"(\d+ %) of the outlined liver", texts) == {percent(found["false_calls"])}
+
+
+def test_the_demo_on_real_slides() -> None:
+    found, page = measured("demo-real"), (DOCS / "tutorials/first-slide.md").read_text(encoding="utf-8")
+    texts = captions("demo-real.jpg")
+    assert stated(r"AUROC (\d\.\d+)", texts) == {f"{found['auroc']['rule ' + found['rule']]:.3f}"}
+    for tissue in ("liver", "sarcoma"):
+        share = percent(found[tissue]["called"] / found[tissue]["tiles"])
+        assert stated(rf"(\d+ %) of the outlined {tissue}", texts) == {share}
+    for name, area in found["auroc"].items():
+        assert f"\n  {name:<17}{area:.3f}\n" in page
+    assert f"took {found['processor_seconds']} seconds" in page
 
 
 def test_numbers_of_a_descriptor() -> None:

@@ -1,13 +1,15 @@
-"""The demo as users run it: its model finds the stroma, mean colour does not, and the rule that scored is named."""
+"""The demos as users run them: the model finds the stroma, mean colour does not, and the rule that scored is named."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from pipelines import demo_real
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import autoencoder_words
 from wsi_haloae.runs import demo
+from wsi_haloae.runs.demo_steps import Example
 
 
 @pytest.fixture
@@ -19,7 +21,9 @@ def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("smaller")
-def test_the_model_sees_what_mean_colour_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_model_sees_what_mean_colour_cannot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run(["demo", "-o", str(tmp_path)]) == 0
     found, said = json.loads((tmp_path / "demo.json").read_text()), capsys.readouterr()
     areas, rule = found["auroc"], found["rule"]
@@ -32,3 +36,12 @@ def test_the_model_sees_what_mean_colour_cannot(tmp_path: Path, capsys: pytest.C
     assert "Half of the held-out reference tiles score below" in said.err
     assert [path.name for path in tmp_path.rglob("*.safetensors")] == ["model.safetensors"]
     assert (tmp_path / "demo.png").exists()
+
+    slides = Example(tmp_path / "slides/train.tif", tmp_path / "slides/score.tif", "Tumor", "Stroma")
+    monkeypatch.setattr(demo_real, "LIVER", slides)
+    same = ["-o", str(tmp_path), "--config", "demo", "--set", "training.steps=100"]
+    assert run(same, demo_real.main) == 0, "the recipe asks for what is done already, or it would be refused"
+    assert json.loads((tmp_path / "demo.json").read_text()) == {"rule": rule, "auroc": areas}
+    said = capsys.readouterr()
+    assert "make demo-real WEIGHTS=FILE" in said.err, "what to do without internet, before the download is tried"
+    assert said.out.splitlines()[-1].endswith(f"wsi-haloae view {tmp_path}")
