@@ -128,6 +128,7 @@ def test_a_tile_without_a_score_on_one_side_is_left_out(tmp_path: Path) -> None:
         (replace(OTHER, stride=32), "stride 32"),
         (replace(OTHER, l0_scale_x=2.0, l0_scale_y=2.0), "at 1 µm/px"),
         (replace(OTHER, width=960), "tiles lie on two grids"),
+        (replace(OTHER, fingerprint="e" * 64), "two different slides have this name"),
     ],
 )
 def test_what_has_other_tiles_is_not_compared(

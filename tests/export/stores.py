@@ -52,6 +52,7 @@ class Scene:
     model_mpp: float = 0.5
     dtype: str = "float32"
     trained_on: SlideUse | None = UNUSED
+    fingerprint: str = "f" * 64
 
     @property
     def grid(self) -> TileGrid:
@@ -74,7 +75,7 @@ class Scene:
             objective_power=None,
             bounds=self.bounds,
             background=(255, 255, 255),
-            fingerprint="f" * 64,
+            fingerprint=self.fingerprint,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""What a training says that it will take, and that finding it out changes nothing."""
+"""What a training says before it begins, and that finding it out changes nothing."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ from wsi_haloae.training import trainer as training
 
 
 def test_timed_steps_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, timed = trainer(tmp_path / "plain", tiny_config(steps=4)), trainer(tmp_path / "timed", tiny_config(steps=4))
+    for name in ("plain", "timed"):
+        (tmp_path / name).mkdir()
+    plain, timed = (trainer(tmp_path / name, tiny_config(steps=4)) for name in ("plain", "timed"))
     plain.fit(Reporter(quiet=True))
     monkeypatch.setattr(training, "SHORT", 2)
     said = StringIO()
     curve = timed.fit(Reporter(console=Console(file=said, width=400)))
     assert curve == plain.curve
     assert same(plain, timed)
-    first, second = (line for line in said.getvalue().splitlines() if "it will take" in line or "memory:" in line)
+    first, second = (line for line in said.getvalue().splitlines() if "training will take" in line or "memory:" in line)
     assert "4 steps of" in first
     assert "on cpu, timed on 3 steps" in first
     assert "are free)" in second
-    assert said.getvalue().index("it will take") < said.getvalue().index("epoch 1")
+    assert said.getvalue().index("training will take") < said.getvalue().index("epoch 1")
 
 
 def test_a_short_training_begins_at_once(tmp_path: Path) -> None:
     said = StringIO()
     trainer(tmp_path, tiny_config(steps=2)).fit(Reporter(console=Console(file=said)))
-    assert "it will take" not in said.getvalue()
+    assert "training will take" not in said.getvalue()
 
 
 def test_the_first_step_does_not_count_and_readers_work_beside_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:

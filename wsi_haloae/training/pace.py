@@ -34,9 +34,9 @@ class Pace:
         """What people read. ``state`` is the size of what is saved in ``folder`` after each epoch, in bytes."""
         seconds = steps * self.step + epochs * self.evaluation
         yield (
-            f"it will take about {duration(seconds)}: {steps:,} steps of {self.step:.3g} s and {epochs:,} evaluations "
-            f"of {self.evaluation:.3g} s on {device}, timed on {TIMED} steps; it may stop earlier, and calibration "
-            "comes after it"
+            f"training will take about {duration(seconds)}: {steps:,} steps of {self.step:.3g} s and {epochs:,} "
+            f"evaluations of {self.evaluation:.3g} s on {device}, timed on {TIMED} steps; it may stop earlier, and "
+            "calibration comes after it"
         )
         yield (
             f"  memory: {size(self.memory)} ({size(available_memory(device))} more are free); disk: {size(state)} in "
