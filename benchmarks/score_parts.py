@@ -29,6 +29,7 @@ from wsi_haloae.model import residuals
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.score import ScoreRun
 from wsi_haloae.scoring import scorer
+from wsi_haloae.scoring.open_scores import open_scores
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.slide.handle_pool import ThreadHandles
@@ -88,8 +89,7 @@ class Slide:
         with closing(self.source.open()) as opened:
             plan = run.planner.plan(self.source, opened.properties, quiet)
             chosen = plan.choose(opened, quiet)
-        mask = chosen.mask
-        self.store = ScoreStore.create(folder / "scores.zarr", plan.header, chosen.index, mask.thumbnail, mask.mask)
+        self.store = open_scores(folder, plan.header, chosen, run.planner.checkpoint, quiet)
         self.scorer = Scorer.of(run.planner.checkpoint, device, plan.header.compute)
         self._batch_size = plan.header.compute.batch_size
         self._engine = InferenceModel(run.planner.checkpoint.model, device, PRECISIONS[precision])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from wsi_haloae.engine.convolution import folded
+from wsi_haloae.engine.convolution import folded, pointwise
 from wsi_haloae.features.densenet import DenseNetFeatures
 from wsi_haloae.features.frozen import FrozenFeatures
 
@@ -50,18 +50,8 @@ def for_scoring(backbone: FrozenFeatures, device: torch.device) -> FrozenFeature
         if name.startswith("denseblock"):
             for layer in part.children():
                 layer.norm1, layer.relu1 = ScaledReLU(layer.norm1), nn.Identity()
-                layer.conv1, layer.norm2 = _pointwise(folded(layer.conv1, layer.norm2), device), nn.Identity()
+                layer.conv1, layer.norm2 = pointwise(folded(layer.conv1, layer.norm2), device), nn.Identity()
         elif name.startswith("transition"):
             part.norm, part.relu = ScaledReLU(part.norm), nn.Identity()
-            part.conv = _pointwise(part.conv, device)
+            part.conv = pointwise(part.conv, device)
     return rewritten.requires_grad_(requires_grad=False)
-
-
-def _pointwise(conv: nn.Conv2d, device: torch.device) -> nn.Conv2d:
-    """A 1x1 convolution for the same results. On a CPU it says that it is dilated, which means nothing for one weight.
-
-    Without dilation, torch on one thread computes it with a matrix product of half the speed in place of oneDNN.
-    """
-    if device.type == "cpu":
-        conv.dilation = (2, 2)
-    return conv

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from wsi_haloae.engine.attention import FusedHaloAttention
-from wsi_haloae.engine.convolution import Convolution, folded
+from wsi_haloae.engine.convolution import Convolution, folded, pointwise
 from wsi_haloae.model.halo_attention import HaloAttention
 from wsi_haloae.model.halo_autoencoder import DecoderStage, EncoderStage, HaloDecoder, HaloEncoder
 
@@ -37,8 +38,8 @@ class Bottleneck(nn.Module):
         return sums.relu_() if self.ends_in_relu else sums
 
 
-def for_scoring(part: nn.Module) -> nn.Module:
-    """Rewrite an encoder or a decoder, with its own copy of the weights; the original does not change.
+def for_scoring(part: nn.Module, device: torch.device) -> nn.Module:
+    """Rewrite an encoder or a decoder for ``device``, with its own copy of the weights; the original does not change.
 
     A HaloNet is folded, padded and fused; its input and output have padded channels. In other sequences only batch
     norms are folded. Anything else is copied, and so is a HaloNet with the released mask, which serves comparison, not
@@ -46,7 +47,11 @@ def for_scoring(part: nn.Module) -> nn.Module:
     """
     if isinstance(part, HaloEncoder | HaloDecoder) and not _masked_as_released(part):
         stages = [Bottleneck(stage) for stage in part.stages if isinstance(stage, EncoderStage | DecoderStage)]
-        return nn.Sequential(*_head(part), *stages, *_code(part))
+        rewritten = nn.Sequential(*_head(part), *stages, *_code(part))
+        for module in rewritten.modules():
+            if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
+                pointwise(module, device)
+        return rewritten
     if isinstance(part, nn.Sequential):
         return _without_norms(copy.deepcopy(part))
     return copy.deepcopy(part)

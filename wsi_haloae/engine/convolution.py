@@ -48,6 +48,16 @@ def stacked(convolutions: list[nn.Conv2d], in_channels: int) -> nn.Conv2d:
     return _filled(whole, weight, None)
 
 
+def pointwise(conv: nn.Conv2d, device: torch.device) -> nn.Conv2d:
+    """A 1x1 convolution for the same results. On a CPU it says that it is dilated, which means nothing for one weight.
+
+    Without dilation, torch on one thread computes it with a matrix product of half the speed in place of oneDNN.
+    """
+    if device.type == "cpu":
+        conv.dilation = (2, 2)
+    return conv
+
+
 def _fold(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     assert norm.running_mean is not None, "BN of block C keeps statistics"
     assert norm.running_var is not None, "BN of block C keeps statistics"

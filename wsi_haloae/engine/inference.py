@@ -41,7 +41,7 @@ class InferenceModel(nn.Module):
             backbone = block_b.for_scoring(model.backbone, device)
             self.backbone = backbone if dtype == torch.float32 else copy.deepcopy(backbone).to(dtype)
             self.encoder, self.decoder = (
-                block_c.for_scoring(part).to(dtype) for part in (model.encoder, model.decoder)
+                block_c.for_scoring(part, device).to(dtype) for part in (model.encoder, model.decoder)
             )
         self.standardise, self.image_decoder, self.classifier = model.standardise, model.image_decoder, model.classifier
         convolutions = (part.in_channels for part in self.encoder.modules() if isinstance(part, nn.Conv2d))
