@@ -377,3 +377,60 @@ class TestRecovery:
         fill(tmp_path / NAME, NEW)
         recover(tmp_path)
         assert contents(tmp_path) == {f"{NAME}/{name}": text for name, text in NEW.items()}
+
+
+class TestAsOnWindows:
+    """What Windows does otherwise, as far as another system can show it."""
+
+    @pytest.fixture(autouse=True)
+    def windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(atomic, "_WINDOWS", True)
+        monkeypatch.setattr(atomic, "_PAUSES", (0.0, 0.0))
+
+    @pytest.mark.parametrize("times", [1, 2, 3])
+    def test_a_file_that_another_program_has_open_is_tried_again(
+        self, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refusals, replace = iter(range(times)), os.replace
+
+        def refusing(new: Path, path: Path) -> None:
+            if next(refusals, None) is not None:
+                raise PermissionError(errno.EACCES, "open in another program", path)
+            replace(new, path)
+
+        monkeypatch.setattr(os, "replace", refusing)
+        (tmp_path / "a.csv").write_text("old")
+        with suppress(PermissionError):
+            write_text(tmp_path / "a.csv", "new")
+        assert contents(tmp_path) == {"a.csv": "new" if times < 3 else "old"}
+
+    def test_an_empty_folder_makes_way(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        replace = os.replace
+
+        def strict(new: Path, path: Path) -> None:
+            if path.is_dir():
+                raise PermissionError(errno.EACCES, "is a folder", path)
+            replace(new, path)
+
+        monkeypatch.setattr(os, "replace", strict)
+        (tmp_path / NAME).mkdir()
+        with new_tree(tmp_path / NAME) as partial:
+            fill(partial, NEW)
+        assert contents(tmp_path / NAME) == NEW
+        with pytest.raises(OSError), new_tree(tmp_path / NAME) as partial:
+            fill(partial, OLD)
+        assert contents(tmp_path / NAME) == NEW
+
+
+def test_text_has_the_same_line_ends_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = dict[str, Any]()
+    plain = Path.write_text
+
+    def noting(path: Path, text: str, **options: Any) -> int:
+        given.update(options)
+        return plain(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", noting)
+    write_text(tmp_path / "a.csv", "x\r\ny\n")
+    assert given["newline"] == "\n", "else Windows writes other bytes, and blank lines into tables"
+    assert (tmp_path / "a.csv").read_bytes() == b"x\r\ny\n"

@@ -6,15 +6,18 @@ import csv
 import io
 import os
 import re
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from wsi_haloae.cli.main import main
 from wsi_haloae.errors import SlideError
 from wsi_haloae.progress import Reporter
-from wsi_haloae.quoting import plain_cell, printable, printable_lines, safe_cell
+from wsi_haloae.quoting import command_line, plain_cell, printable, printable_lines, safe_cell
 
 ACTED_ON = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 ANY = st.text(st.characters(codec=None, exclude_categories=()))
@@ -88,3 +91,23 @@ def test_a_reporter_shows_control_characters_and_keeps_them_from_its_record() ->
 
 def test_an_error_of_ours_is_printable_wherever_it_is_shown() -> None:
     assert str(SlideError("\x1b[2J.tif: damaged\nsecond line")) == "\\x1b[2J.tif: damaged\nsecond line"
+
+
+def test_a_command_is_quoted_for_the_users_shell() -> None:
+    words = ["wsi-haloae", "export", "two words"]
+    assert command_line(words, windows=False) == "wsi-haloae export 'two words'"
+    assert command_line(words, windows=True) == 'wsi-haloae export "two words"'
+    assert command_line([r"C:\out"], windows=True) == r"C:\out"
+
+
+def test_a_letter_that_the_output_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As of a pipe on Windows: code page 1252 has no such letters."""
+    (tmp_path / "recipe.py").write_text('"""p ≤ 0.05, in µm."""', encoding="utf-8")
+    monkeypatch.setattr("wsi_haloae.cli.recipe.shipped_folder", lambda _name: tmp_path)
+    piped = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(piped, encoding="cp1252"))
+    monkeypatch.setattr(sys, "argv", ["wsi-haloae", "recipe"])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main()
+    sys.stdout.flush()
+    assert r"p \u2264 0.05, in µm." in piped.getvalue().decode("cp1252")

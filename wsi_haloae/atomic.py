@@ -13,7 +13,8 @@ A folder is replaced in two renames, between which the old one is called ``.old`
 names behind: ``.partial`` is never complete, ``.old`` always is. `recover` cleans up, under the folder's lock.
 
 What gets its name here survives a power cut: its bytes are on the disk before the rename, and the rename is on the disk
-before the caller goes on. Removals and `appending` promise no such thing.
+before the caller goes on. Removals and `appending` promise no such thing, and on Windows nothing does: it has no such
+call for folders.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import re
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +38,9 @@ _TEMPORARY = re.compile(r"(?P<name>.+)\.[0-9a-f]{16}\.(?P<kind>partial|old)", re
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # not every system has each
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a pipe without a writer would block
 _NO_SUCH_CALL = {errno.EINVAL, getattr(errno, "ENOTSUP", errno.EINVAL)}
+_WINDOWS = os.name == "nt"
+_PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Seconds between tries to rename, on Windows."""
 
 
 @contextmanager
@@ -47,7 +52,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with _aside(path, path) as partial:
         yield partial
         sync(partial)
-        os.replace(partial, path)
+        _rename(partial, path)
         sync(path.parent)
 
 
@@ -63,7 +68,7 @@ def commit(path: Path, parts: Iterable[bytes]) -> None:
             stream.writelines(parts)
             stream.flush()
             os.fsync(descriptor)
-        os.replace(partial, path)
+        _rename(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -80,7 +85,9 @@ def new_tree(path: Path, beside: Path | None = None) -> Iterator[Path]:
         yield partial
         sync_tree(partial)
         _remove_file(path)
-        os.replace(partial, path)
+        if _WINDOWS and path.is_dir():  # it renames nothing to the name of a folder, not even of an empty one
+            path.rmdir()
+        _rename(partial, path)
         sync(path.parent)
 
 
@@ -98,8 +105,8 @@ def replacing_tree(path: Path) -> Iterator[Path]:
         old = _temporary(path, OLD)
         try:
             if path.exists():
-                os.replace(path, old)
-            os.replace(partial, path)
+                _rename(path, old)
+            _rename(partial, path)
             sync(path.parent)
             _discard(old)
         finally:
@@ -108,7 +115,7 @@ def replacing_tree(path: Path) -> Iterator[Path]:
 
 def sync(path: Path) -> None:
     """Wait until a file's bytes, or the names in a folder, are on the disk."""
-    if os.name == "nt":  # opens no folder, and syncs only what may be written
+    if _WINDOWS:  # opens no folder, and syncs only what may be written
         return
     descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
     try:
@@ -137,7 +144,7 @@ def recover_tree(path: Path) -> None:
     """
     for old in _temporaries(path.parent, OLD, path.name):
         if not os.path.lexists(path):
-            os.replace(old, path)
+            _rename(old, path)
         elif _is_ours(old):
             _discard(old)
 
@@ -172,7 +179,7 @@ def remove(path: Path) -> None:
     _remove_file(path)
     if path.exists():
         doomed = _temporary(path, PARTIAL)
-        os.replace(path, doomed)
+        _rename(path, doomed)
         shutil.rmtree(doomed)
 
 
@@ -183,7 +190,7 @@ def write_text(path: Path, text: str) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def new_file(path: Path) -> BinaryIO:
@@ -261,6 +268,20 @@ def _temporaries(folder: Path, kind: str, name: str | None = None) -> list[Path]
         for path, parts in found
         if parts and parts["kind"] == kind and name in {None, parts["name"]} and path.is_dir() and not path.is_symlink()
     ]
+
+
+def _rename(new: Path, path: Path) -> None:
+    """Give a finished file or folder its name, in place of what has it.
+
+    While any program has one of the two open (`wsi-haloae status`, a virus scanner), Windows refuses; then it is tried
+    again, for a second and a half.
+    """
+    for pause in _PAUSES if _WINDOWS else ():
+        with suppress(PermissionError):
+            os.replace(new, path)
+            return
+        time.sleep(pause)
+    os.replace(new, path)
 
 
 def _discard(old: Path) -> None:

@@ -6,8 +6,12 @@ A terminal obeys control characters, and a spreadsheet runs formulas in cells. A
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from subprocess import list2cmdline
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
 _TURNING = r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
@@ -50,6 +54,11 @@ def plain_cell(cell: str) -> str:
 def about(path: Path, error: str) -> str:
     """An error with the file or folder that it is about named once, in full, at its beginning or where it names it."""
     return error if str(path) in error else f"{path}: {error.removeprefix(f'{path.name}: ')}"
+
+
+def command_line(words: Sequence[str], *, windows: bool = os.name == "nt") -> str:
+    """A command as the user types it here: in the quotes of a POSIX shell, or in those of cmd and PowerShell."""
+    return list2cmdline(words) if windows else shlex.join(words)
 
 
 def _computes(text: str) -> bool:

@@ -17,7 +17,7 @@ from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.workspace.batch_result import admit
 from wsi_haloae.workspace.manifest import read_manifest
 from wsi_haloae.workspace.slide_inputs import SlideInput, find_slides
-from wsi_haloae.workspace.slide_names import name_problem
+from wsi_haloae.workspace.slide_names import name_problem, problem_in_windows
 from wsi_haloae.workspace.study_files import StudyFile
 
 HEX = "0123456789abcdef"
@@ -212,3 +212,13 @@ def _run_mvtec(folder: Path) -> None:
     options = MvtecOptions(device="cpu")
     config = load_config("haloae-small", base=MVTEC_BASE)
     run_mvtec([images], folder / "out", config, options, {}, Reporter(quiet=True))
+
+
+@pytest.mark.parametrize("name", ["CON", "aux", "nul.1", "Com1", "LPT9.x", "con ", "a.", "a ", "a:b", "10x10 ?", "<1>"])
+def test_names_that_windows_does_not_have(name: str) -> None:
+    assert "Windows" in problem_in_windows(name)
+
+
+@pytest.mark.parametrize("name", ["A", "Präparat 7", "console", "com", "a.b c", "CON2x", ".hidden"])
+def test_names_that_windows_has(name: str) -> None:
+    assert not problem_in_windows(name)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 
 
 def limit(most_bytes: int, seconds: int) -> None:
     """Let the system end this process if it takes more; where the system cannot, the parent's clock remains."""
-    try:
-        import resource  # noqa: PLC0415  # not on Windows
-    except ImportError:
+    if sys.platform == "win32":
         return
+    import resource  # noqa: PLC0415  # Windows has none
+
     for kind, most in ((resource.RLIMIT_AS, most_bytes), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
             resource.setrlimit(kind, (most, most))

@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
-from io import StringIO
+from io import StringIO, TextIOWrapper
 
 import click
 
@@ -83,4 +83,6 @@ def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi
 
 def main() -> None:
     """Entry point of the console script."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a pipe may have an encoding without some letters: Windows, LC_ALL=C
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

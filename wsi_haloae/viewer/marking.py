@@ -5,7 +5,6 @@ Tiles are named by their places in the grid, [row, column], as everywhere in the
 
 from __future__ import annotations
 
-import shlex
 from functools import cached_property
 from typing import Final
 
@@ -19,6 +18,7 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.export.anchor_geojson import ANCHORS_NAME, write_anchor_geojson
 from wsi_haloae.export.begun import BegunExport, forget_begun, why_mixed
 from wsi_haloae.heatmap.assembly import grid_of
+from wsi_haloae.quoting import command_line
 from wsi_haloae.scoring.adapt_slide import marked_tiles
 from wsi_haloae.stores.adaptation import adapted_scores
 from wsi_haloae.stores.damage import damage_told
@@ -165,4 +165,4 @@ def _asked(store: ScoreStore, numbers: NDArray[np.int64]) -> Asked | None:
 
 def export_command(scored: ScoredFolder) -> str:
     """The command that writes reports, tables and the list of slides again."""
-    return f"wsi-haloae export {shlex.quote(str(scored.root))}"
+    return command_line(["wsi-haloae", "export", str(scored.root)])

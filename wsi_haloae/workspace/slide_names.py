@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from wsi_haloae.workspace.study_files import StudyFile
 
 MOST_BYTES = 220
 """Of a name: file systems take 255, and unfinished files have longer ones (see `atomic`)."""
+_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³])( *\..*)?", re.IGNORECASE)
+_NOT_IN_WINDOWS = re.compile(r'[<>:"/\\|?*]|[ .]$')
 
 
 def slide_problem(slide: SlideInput, output: Path) -> str:
@@ -37,7 +41,16 @@ def name_problem(name: str, kept: Iterable[str] = StudyFile) -> str:
         return "names like this are reserved for unfinished files"
     if len(name.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         return f"the name has more than {MOST_BYTES} bytes"
-    return _letters_problem(name)
+    return _letters_problem(name) or (problem_in_windows(name) if os.name == "nt" else "")
+
+
+def problem_in_windows(name: str) -> str:
+    """Why Windows cannot have a folder of this name, or would give it another; "" if it can."""
+    if _DEVICE.fullmatch(name.rstrip(" ")):
+        return "Windows keeps this name for a device"
+    if _NOT_IN_WINDOWS.search(name):
+        return 'Windows allows none of <>:"/\\|?* in a name, and no dot or space at its end'
+    return ""
 
 
 def _letters_problem(name: str) -> str:

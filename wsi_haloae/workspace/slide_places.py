@@ -36,7 +36,7 @@ class SlidePlaces:
         try:
             mode = os.lstat(path).st_mode
         except (OSError, ValueError) as error:
-            windows = _WINDOWS.search(os.fspath(path)) is not None
+            windows = os.name != "nt" and _WINDOWS.search(os.fspath(path)) is not None
             self.problems.append(Problem(path, "not found: a path of Windows" if windows else "not found"))
             return str(resolved(path)) if isinstance(error, ValueError) else self._named(path)  # a NUL character
         why = _why_unreadable(path, mode)
