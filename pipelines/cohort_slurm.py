@@ -46,6 +46,8 @@ class ClusterFile(BaseModel):
 
     kind: Literal["slurm", "pbs", "local"]
     settings: dict[str, Any]
+    container: str | None = None
+    """What stands before a command to run it in a container, e.g. ``apptainer exec --nv wsi-haloae.sif``."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -90,6 +92,8 @@ def closed_cluster(cluster_settings: ClusterFile, output: Path) -> Iterator[JobQ
         "shared_temp_directory": _shared_folder(cluster_settings, output),
         **cluster_settings.settings,
     }
+    if cluster_settings.container is not None:
+        settings["python"] = f"{cluster_settings.container} {settings.get('python', 'python')}"
     in_this_process = {
         "distributed.comm.tls.ca-file": security.tls_ca_file,
         "distributed.comm.tls.client.cert": security.tls_client_cert,

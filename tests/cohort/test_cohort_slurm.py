@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -31,6 +32,16 @@ def test_a_job_is_a_worker_with_a_gpu_and_one_slide_at_a_time(kind: str, tmp_pat
     assert "--resources GPU=1" in worker
     assert "MALLOC_TRIM_THRESHOLD_" in script
     assert ("#SBATCH --gres=gpu:1" if kind == "slurm" else "ngpus=1") in script
+
+
+def test_one_setting_puts_the_workers_into_a_container(tmp_path: Path) -> None:
+    asked = (FOLDER / "slurm.yaml").read_text()
+    [(line, container)] = re.findall(r"^# (container: (.+))$", asked, re.MULTILINE)
+    (tmp_path / "slurm.yaml").write_text(asked.replace(f"# {line}", line))
+    with closed_cluster(read_cluster_file(tmp_path / "slurm.yaml"), tmp_path) as cluster:
+        script = cluster.job_script()
+    assert f"\n{container} python -m " in script
+    assert script.index("DASK_DISTRIBUTED__NANNY") < script.index(container), "the container inherits it"
 
 
 @pytest.mark.parametrize("kind", ["slurm", "pbs"])
