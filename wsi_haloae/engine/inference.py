@@ -52,10 +52,11 @@ class InferenceModel(nn.Module):
         self._reconstruct: Callable[[Tensor], Tensor] = self._block_c
 
     def replayed(self) -> InferenceModel:
-        """The model itself; on a CUDA device it now runs from recorded graphs, for batches of one size."""
+        """The same model; on a CUDA device it runs from recorded graphs, for batches of one size."""
+        other = copy.copy(self)  # of the same weights
         if next(self.parameters()).is_cuda:
-            self._features, self._reconstruct = Replayed(self._block_b), Replayed(self._block_c)
-        return self
+            other._features, other._reconstruct = Replayed(self._block_b), Replayed(self._block_c)
+        return other
 
     def features(self, images: Tensor) -> Tensor:
         """Block B: normalised images (B, 3, s, s) -> features (B, C, m, m), standardised, float32."""

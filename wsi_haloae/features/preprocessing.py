@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from wsi_haloae.features.constants import constant
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 TILE_MULTIPLE = 16
@@ -53,4 +55,4 @@ def tissue_cells(unit: Tensor, map_size: int, glass_level: float | None) -> Tens
 
 
 def _channels(values: tuple[float, float, float], like: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)
+    return constant(values, like.dtype, like.device).view(1, 3, 1, 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import torch
@@ -94,7 +94,7 @@ def _bring_together(x: Tensor, pooling: int, *, padded: bool) -> Tensor:
 
 def split_layers(x: Tensor, layer_channels: tuple[int, ...]) -> list[Tensor]:
     """Split features or their residual (B, C, ...) into layers, along the channels."""
-    edges = [0, *torch.tensor(layer_channels).cumsum(0).tolist()]
+    edges = accumulate(layer_channels, initial=0)
     return [x[:, start:stop] for start, stop in pairwise(edges)]
 
 

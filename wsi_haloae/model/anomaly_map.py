@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from wsi_haloae.features.constants import constant
 from wsi_haloae.features.vgg import split_layers
 from wsi_haloae.model.ssim import ssim_map
 
@@ -72,7 +73,7 @@ def spread(maps: Tensor, cells: Tensor) -> Tensor:
 
 def _filtered(padded: Tensor, taps: tuple[int, ...]) -> Tensor:
     """Filter (B, 1, h, w) by the product of ``taps`` with themselves, whose sum is made 1; the edge is cut off."""
-    row = torch.tensor(taps, dtype=padded.dtype, device=padded.device) / sum(taps)
+    row = constant(taps, padded.dtype, padded.device) / sum(taps)
     return F.conv2d(padded, torch.outer(row, row)[None, None])
 
 

@@ -8,9 +8,10 @@ and threads. So it can be called anywhere, also in a Dask worker: it starts thre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -76,8 +77,7 @@ def score_slide(
             return read, pixels, scorer.measure(pixels)
 
         with read_ahead(prepare, pending, options.num_workers) as shards:
-            for read, pixels, quantities in shards:
-                scores = scorer.score(pixels, quantities, keep_maps=keep_maps)
+            for read, scores in _one_ahead(shards, scorer, keep_maps=keep_maps):
                 store.write_shard(read.shard, _without_unreadable(scores, read.states), read.states, read.reasons)
                 advance(len(read.states))
                 if tiles is None:  # the tiler has already reported it
@@ -93,6 +93,31 @@ def score_slide(
             gallery = make_gallery(store, source.read_tile, lambda pixels: scorer.maps(match(pixels), adapted))
             as_the_rule_says = adapted is not None or scoring.map_adds_up == RULES[scoring.rule].map_adds_up
             store.write_gallery(gallery if as_the_rule_says else replace(gallery, rule=None))
+
+
+Prepared = tuple[ShardPixels, Batch, NDArray[np.float32]]
+"""A shard as it was read, its pixels as the model sees them, and the quantities behind their flags."""
+
+
+def _one_ahead(
+    shards: Iterable[Prepared], scorer: _BatchHalvingScorer, *, keep_maps: bool
+) -> Iterator[tuple[ShardPixels, TileScores]]:
+    """Each shard with its scores. A GPU has the next one to compute while the caller writes one.
+
+    When memory runs out, the earlier shard is written before the batch is halved: it had batches of the old size.
+    """
+    earlier: tuple[ShardPixels, Callable[[], TileScores]] | None = None
+    for read, pixels, quantities in shards:
+        begun = scorer.try_to_begin(pixels, quantities, keep_maps=keep_maps) if scorer.computes_by_itself else None
+        if earlier is not None:
+            yield earlier[0], earlier[1]()
+            earlier = None
+        if begun is None:
+            yield read, scorer.score(pixels, quantities, keep_maps=keep_maps)
+        else:
+            earlier = read, begun
+    if earlier is not None:
+        yield earlier[0], earlier[1]()
 
 
 class _StoredTiles:
@@ -139,6 +164,20 @@ class _BatchHalvingScorer:
     def maps(self, pixels: Batch, seen_from: Standpoint | None) -> NDArray[np.float32]:
         """Anomaly maps (k, m, m) of tiles (k, s, s, 3)."""
         return self._fitting(lambda scorer: scorer.maps(pixels, seen_from))
+
+    @property
+    def computes_by_itself(self) -> bool:
+        """Whether the device goes on while Python does something else."""
+        return self._device.type == "cuda"
+
+    def try_to_begin(
+        self, pixels: Batch, quantities: NDArray[np.float32], *, keep_maps: bool
+    ) -> Callable[[], TileScores] | None:
+        """Begin to score one shard; call what is returned for its scores. None if memory has run out."""
+        try:
+            return partial(self._scorer.finish, self._scorer.begin(pixels, keep_maps=keep_maps), quantities)
+        except torch.OutOfMemoryError:
+            return None
 
     def score(self, pixels: Batch, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
         """Score one shard."""

@@ -6,19 +6,22 @@ returned too, and the paper's own score, the mean of A_fm (equation 4).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from wsi_haloae.adaptation.standpoint import Standpoint
 from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.config import AUTO, DESCRIPTOR, PAPER, RULES, Rule, compared_by, statistics_of
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
+from wsi_haloae.engine.replay import Replayed
 from wsi_haloae.engine.transfer import batches_on
 from wsi_haloae.errors import CheckpointError
 from wsi_haloae.features.preprocessing import normalise, tissue_cells, to_unit
@@ -26,6 +29,7 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.residuals import residuals
 from wsi_haloae.scoring.apply_rule import map_by, score_by
 from wsi_haloae.scoring.measured import Measured, Reference
+from wsi_haloae.scoring.on_device import OnDevice
 from wsi_haloae.scoring.pooling import moments_over_channels
 from wsi_haloae.scoring.rules.descriptor import descriptor, moments
 from wsi_haloae.stores.score_header import ComputeRecord
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from wsi_haloae.scoring.learning import Pupil  # loads scikit-learn, which scoring does not need
 
 HALF = float(np.finfo(np.float16).max)
+Computation = Callable[[Tensor], dict[str, Tensor]]
 
 
 class Scorer:
@@ -56,13 +61,17 @@ class Scorer:
         self.batch_size = batch_size
         self._device, self._config = device, checkpoint.facts.config
         usual = PRECISIONS[default_precision(device)]
-        self._model = InferenceModel(checkpoint.model, device, dtype or usual).replayed()
+        self._model = InferenceModel(checkpoint.model, device, dtype or usual)
+        self._replayed = self._model.replayed()
         self._reference = Reference.of(checkpoint, device)
         self._feature_range = checkpoint.feature_range.to(device)
         self._calibration, self._limits = checkpoint.calibration, checkpoint.facts.artefacts
         self._rules = available_rules(checkpoint, all_rules=all_rules)
         own = RULES.get(self._config.scoring.rule)  # none yet while training chooses
         self._compared = compared_by([*self._rules.values(), *([own] if own else [])])
+        self._computed: dict[bool, Computation] = {
+            keep_maps: _recorded(partial(self._score_batch, keep_maps=keep_maps), device) for keep_maps in (False, True)
+        }
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, device: torch.device, compute: ComputeRecord) -> Self:
@@ -98,13 +107,32 @@ class Scorer:
                 "Train it with 'wsi-haloae train-tiles'."
             )
         measured = self.measure(tiles) if quantities is None else quantities
-        places = [slice(start, start + self.batch_size) for start in range(0, len(tiles), self.batch_size)]
+        return self.finish(self.begin(tiles, keep_maps=keep_maps), measured)
+
+    @torch.inference_mode()
+    def begin(self, tiles: NDArray[np.uint8], *, keep_maps: bool) -> OnDevice:
+        """Start to score tiles (n, s, s, 3), as `score` does. A GPU goes on by itself until `finish` is called."""
         batches = batches_on(self._device, tiles, self.batch_size)
-        return TileScores.joined(
-            [
-                self._score_batch(batch, measured[place], keep_maps=keep_maps)
-                for batch, place in zip(batches, places, strict=True)
-            ]
+        return OnDevice.joined([self._computed[keep_maps](batch) for batch in batches], len(tiles))
+
+    def finish(self, begun: OnDevice, quantities: NDArray[np.float32]) -> TileScores:
+        """What `begin` began, with the ``quantities`` (n, flags) that `measure` returned for these tiles."""
+        found = begun.fetched()
+        described = found.get("descriptor")
+        return TileScores(
+            score=found["score"],
+            score_paper=found["score_paper"],
+            p_value=np.full(len(quantities), np.nan, np.float32)
+            if self._calibration is None
+            else self._calibration.p_values(found["score"]),
+            rules=found["rules"],
+            layer_residuals=found["layer_residuals"],
+            layer_dissimilarities=found["layer_dissimilarities"],
+            artefacts=quantities,
+            flags=np.zeros(len(quantities), np.uint8) if self._limits is None else self._limits.flags(quantities),
+            tissue_cells=found["tissue_cells"].astype(np.int32),
+            anomaly_map=found.get("anomaly_map"),
+            descriptor=None if described is None else _half(described),
         )
 
     def measure(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -119,7 +147,7 @@ class Scorer:
             rule, reference = RULES[DESCRIPTOR], reference.seen_from(seen_from)
         found = [np.empty((0, self.map_size, self.map_size), np.float32)]
         for batch in batches_on(self._device, tiles, self.batch_size):
-            measured = replace(self._measure(batch), reference=reference)
+            measured = replace(self._measure(batch, self._replayed), reference=reference)
             found.append(_numpy(map_by(rule, measured, self._config.scoring)))
         return np.concatenate(found)[: len(tiles)]
 
@@ -127,7 +155,7 @@ class Scorer:
     def teach(self, pupils: Iterable[Pupil], tiles: NDArray[np.uint8]) -> None:
         """Show n reference tiles, at most one batch, to each of the pupils."""
         (batch,) = batches_on(self._device, tiles, self.batch_size)
-        measured = self._measure(batch)
+        measured = self._measure(batch, self._replayed)
         for pupil in pupils:
             pupil.add(measured, len(tiles))
 
@@ -136,52 +164,51 @@ class Scorer:
         """What descriptors of n tiles, at most one batch, are projected from: (n, D). Blocks C to E do not run."""
         (batch,) = batches_on(self._device, tiles, self.batch_size)
         unit = to_unit(batch)
-        features = self._model.features(
+        features = self._replayed.features(
             normalise(unit, self._config.model.input_downsample).contiguous(memory_format=torch.channels_last)
         )
         found = moments(*moments_over_channels(features, self._tissue(unit)))
         return _numpy(found)[: len(tiles)]
 
-    @torch.inference_mode()
-    def _score_batch(self, batch: Tensor, quantities: NDArray[np.float32], *, keep_maps: bool) -> TileScores:
-        scoring, count = self._config.scoring, len(quantities)
+    def _score_batch(self, batch: Tensor, *, keep_maps: bool) -> dict[str, Tensor]:
+        """What `TileScores` has of one batch of full size, uint8 on the device: by name, (B, ...) each.
+
+        Nothing is copied from or to the host, so that a CUDA graph can hold all of it.
+        """
+        scoring = self._config.scoring
         assert scoring.rule != AUTO, "training chooses its rule before anything is scored"
-        rule, measured = RULES[scoring.rule], self._measure(batch)
+        rule, measured = RULES[scoring.rule], self._measure(batch, self._model)
         rules = self._rules | {PAPER: RULES[PAPER], rule.name: rule}  # the model's rule is usually among them
         scores = {name: score_by(one, measured, scoring) for name, one in rules.items()}
-        score = _numpy(scores[rule.name])[:count]
-        return TileScores(
-            score=score,
-            score_paper=_numpy(scores[PAPER])[:count],
-            p_value=np.full(count, np.nan, np.float32)
-            if self._calibration is None
-            else self._calibration.p_values(score),
-            rules=_numpy(torch.stack([scores[name] for name in self._rules], dim=1))[:count],
-            layer_residuals=_numpy(measured.layer_residuals)[:count],
-            layer_dissimilarities=self._dissimilarities(measured)[:count],
-            artefacts=quantities,
-            flags=np.zeros(count, np.uint8) if self._limits is None else self._limits.flags(quantities),
-            tissue_cells=measured.cells.sum(dim=(1, 2)).cpu().numpy().astype(np.int32)[:count],
-            anomaly_map=_numpy(map_by(rule, measured, scoring))[:count] if keep_maps else None,
-            descriptor=None if self._reference.basis is None else _half(descriptor(measured))[:count],
-        )
+        found = {
+            "score": scores[rule.name],
+            "score_paper": scores[PAPER],
+            "rules": torch.stack([scores[name] for name in self._rules], dim=1),
+            "layer_residuals": measured.layer_residuals,
+            "layer_dissimilarities": self._dissimilarities(measured),
+            "tissue_cells": measured.cells.sum(dim=(1, 2)),
+        }
+        if keep_maps:
+            found["anomaly_map"] = map_by(rule, measured, scoring)
+        if self._reference.basis is not None:
+            found["descriptor"] = descriptor(measured)
+        return found
 
-    def _measure(self, batch: Tensor) -> Measured:
+    def _measure(self, batch: Tensor, model: InferenceModel) -> Measured:
         """Residuals of one batch of full size, uint8 on the device, over its tissue cells."""
         unit = to_unit(batch)
         scoring = self._config.scoring
         found = residuals(
-            self._model, unit, self._feature_range, self._config, decode=scoring.decodes, compared=self._compared
+            model, unit, self._feature_range, self._config, decode=scoring.decodes, compared=self._compared
         )
         return Measured(found, self._tissue(unit), self._reference)
 
-    def _dissimilarities(self, measured: Measured) -> NDArray[np.float32]:
+    def _dissimilarities(self, measured: Measured) -> Tensor:
         """Mean 1 - SSIM of each layer, (B, layers); NaN for layers that were not compared."""
-        whole = np.full((self.batch_size, len(self.layers)), np.nan, np.float32)
-        if measured.found.layer_dissimilarities is not None:
-            found = _numpy(measured.layer_dissimilarities)
-            whole[:, -found.shape[1] :] = found
-        return whole
+        if measured.found.layer_dissimilarities is None:
+            return torch.full_like(measured.layer_residuals, torch.nan)
+        compared = measured.layer_dissimilarities
+        return F.pad(compared, (len(self.layers) - compared.shape[1], 0), value=torch.nan)
 
     def _tissue(self, unit: Tensor) -> Tensor:
         return tissue_cells(unit, self._model.map_size, self._config.scoring.glass_level)
@@ -204,9 +231,13 @@ def available_rules(checkpoint: Checkpoint, *, all_rules: bool = True) -> dict[s
     return {name: rule for name, rule in RULES.items() if kept(rule) and statistics_of(name) <= learned}
 
 
-def _half(values: Tensor) -> NDArray[np.float16]:
+def _recorded(function: Computation, device: torch.device) -> Computation:
+    return Replayed(function) if device.type == "cuda" else function
+
+
+def _half(values: NDArray[np.float32]) -> NDArray[np.float16]:
     """Rounded to half precision; what is too large for it becomes the largest number."""
-    return np.clip(_numpy(values), -HALF, HALF).astype(np.float16)
+    return np.clip(values, -HALF, HALF).astype(np.float16)
 
 
 def _numpy(values: Tensor) -> NDArray[np.float32]:
