@@ -8,6 +8,7 @@ and threads. So it can be called anywhere, also in a Dask worker: it starts thre
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -198,10 +199,9 @@ class _BatchHalvingScorer:
             raise WsiHaloaeError(f"{self._device}: out of memory even with a single tile ({reason}). Use --device cpu.")
         self._reporter.warn(f"out of memory with {size} tiles per batch; continuing with {size // 2} ({reason})")
         self._store.lower_batch_size(size // 2)
-        self._scorer = self._make(
-            self._store.header.compute
-        )  # releases the old scorer and the memory of its recorded graphs
+        self._scorer = self._make(self._store.header.compute)
         if self._device.type == "cuda":
+            gc.collect()  # the old scorer and its recorded graphs refer to each other
             torch.cuda.empty_cache()
 
 
