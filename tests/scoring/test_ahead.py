@@ -1,4 +1,4 @@
-"""A device that computes by itself has its next shard before the caller writes one, and none is lost without memory."""
+"""A device that computes by itself has its next shards before one is written, and none is lost without memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wsi_haloae.scoring.score_slide import _one_ahead
+from wsi_haloae.scoring.score_slide import _ahead
 from wsi_haloae.tiles.reading import ShardPixels
 
 
@@ -28,19 +28,20 @@ class Device:
 
     def write(self, count: int) -> list[str]:
         shards = ((ShardPixels(n, *[np.array([n])] * 2, ("",)), np.array([n]), np.empty(0)) for n in range(count))
-        for read, scores in _one_ahead(shards, self, keep_maps=False):  # type: ignore[arg-type]
+        for read, scores in _ahead(shards, self, keep_maps=False):  # type: ignore[arg-type]
             assert scores == f"scores of {read.shard}"
             self.said.append(f"write {read.shard}")
         return self.said
 
 
-def test_the_next_shard_is_begun_before_one_is_written() -> None:
-    assert Device().write(3) == ["begin 0", "begin 1", "write 0", "begin 2", "write 1", "write 2"]
+def test_the_next_shards_are_begun_before_one_is_written() -> None:
+    expected = ["begin 0", "begin 1", "begin 2", "write 0", "begin 3", "write 1", "write 2", "write 3"]
+    assert Device().write(4) == expected
 
 
-def test_the_earlier_shard_is_written_before_a_batch_is_halved() -> None:
-    expected = ["begin 0", "begin 1", "write 0", "alone 1", "write 1", "begin 2", "write 2"]
-    assert Device(1).write(3) == expected
+def test_earlier_shards_are_written_before_a_batch_is_halved() -> None:
+    expected = ["begin 0", "begin 1", "begin 2", "write 0", "write 1", "alone 2", "write 2", "begin 3", "write 3"]
+    assert Device(2).write(4) == expected
 
 
 def test_a_processor_begins_nothing_that_a_crash_would_cost() -> None:
