@@ -8,8 +8,9 @@ import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -36,10 +37,12 @@ def seconds_in_turn(
 def where() -> dict[str, object]:
     """Machine, versions and commit, without which a result means nothing."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
-    packages = ("torch", "zarr", "openslide-python", "numpy")
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "versions": {
+            "python": platform.python_version(),
+            **dict(_versions("torch", "zarr", "openslide-python", "numpy")),
+        },
         "commit": commit.stdout.strip(),
     }
 
@@ -47,6 +50,13 @@ def where() -> dict[str, object]:
 def print_row(name: str, **figures: object) -> None:
     """Print one JSON row: results, machine, versions, commit."""
     print(json.dumps({"benchmark": name, **figures, **where()}))
+
+
+def _versions(*packages: str) -> Iterator[tuple[str, str]]:
+    """Of those that are installed: a machine with a GPU may have no reader of slides."""
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            yield package, version(package)
 
 
 def _processor() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,3 +68,14 @@ def test_batches_arrive_whole_and_in_order(device: torch.device) -> None:
     arrived = torch.cat([batch.cpu() for batch in batches_on(device, tiles, 8)])
     np.testing.assert_array_equal(arrived[:37], tiles)
     assert not arrived[37:].any()
+
+
+def test_all_that_scoring_computes_is_recorded(device: torch.device) -> None:
+    tiles = MemorySource(9).tiles
+    recorded, plain = (Scorer(tiny_checkpoint(**EVERY_INGREDIENT), device, 4, torch.float32) for _ in range(2))
+    plain._computed = {keep: partial(plain._score_batch, keep_maps=keep) for keep in (False, True)}
+    for keep_maps in (False, True):
+        found, expected = (scorer.score(tiles, keep_maps=keep_maps) for scorer in (recorded, plain))
+        assert np.array_equal(found.rules, expected.rules)
+        assert None not in recorded._computed[keep_maps]._recordings.values()  # type: ignore[attr-defined]
+    assert np.array_equal(found.anomaly_map, expected.anomaly_map)  # type: ignore[arg-type]

@@ -62,8 +62,13 @@ EVERY_INGREDIENT: dict[str, Any] = {
 
 
 def tiny_checkpoint(seed: int = 0, **changes: Any) -> Checkpoint:
+    """Of the smallest model, with `changes` of its configuration."""
+    return checkpoint_around(tiny_model(seed, **changes), seed)
+
+
+def checkpoint_around(model: HaloAE, seed: int = 0) -> Checkpoint:
     """With statistics that differ in every number, so that swapping any of them is seen."""
-    model = tiny_model(seed, **changes).eval()
+    model.eval()
     channels = model.backbone.channels
     torch.manual_seed(seed + 1)
     model.standardise.fit(torch.rand(channels), torch.rand(channels) + 0.5, model.backbone.layer_channels, 0.1)
@@ -73,7 +78,7 @@ def tiny_checkpoint(seed: int = 0, **changes: Any) -> Checkpoint:
             part.running_var.uniform_(0.5, 2)
     facts = CheckpointFacts(
         config=tiny_config().model_copy(update={"model": model.config}),
-        tile_size=TILE,
+        tile_size=model.tile_size,
         mpp=0.5,
         display_range=(0.25, 4.0),
         backbone_source="random",

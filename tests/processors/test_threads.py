@@ -104,3 +104,15 @@ def test_slides_at_once_share_the_cores(each: int, expected: int, monkeypatch: p
     monkeypatch.setattr(cluster, "available_cores", lambda: 8)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1 << 40))
     assert cluster.fitting_workers(torch.device("cpu"), each) == expected
+
+
+@pytest.mark.parametrize(("memory", "expected"), [([16 << 30], 1), ([80 << 30], 2), ([80 << 30, 24 << 30], 3)])
+def test_a_large_gpu_has_a_second_slide_for_when_the_first_is_not_computed(
+    memory: list[int], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(memory))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda number: SimpleNamespace(total_memory=memory[number])
+    )
+    assert cluster.fitting_workers(torch.device("cuda"), 1) == expected
+    assert cluster.fitting_workers(torch.device("cuda", 0), 1) == min(2, expected)

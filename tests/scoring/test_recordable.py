@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tests.model.tiny import EVERY_INGREDIENT, TILE, tiny_checkpoint
-from wsi_haloae.features.constants import constant
+from wsi_haloae.features.constants import kept
 from wsi_haloae.model.ssim import _gaussian_band
 from wsi_haloae.scoring.scorer import Scorer
 
@@ -43,8 +43,8 @@ class Crossings(TorchDispatchMode):
 def pretended_gpu() -> Iterator[None]:
     with FakeTensorMode(allow_non_fake_inputs=True):
         yield
-    for kept in (constant, _gaussian_band):
-        kept.cache_clear()  # of tensors without values
+    for cached in (kept, _gaussian_band):
+        cached.cache_clear()  # of tensors without values
 
 
 def moved(part: Any) -> Any:

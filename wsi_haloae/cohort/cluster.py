@@ -26,6 +26,10 @@ from wsi_haloae.progress import Reporter
 GPU = "GPU"
 """The Dask resource that marks workers for scoring, in a cluster that also has other workers."""
 LOOPBACK = "127.0.0.1"
+GPU_BYTES = 40 << 30
+"""Memory of a GPU for each slide that is scored on it at once: the largest batch of the largest preset, and room."""
+SLIDES_PER_GPU = 2
+"""While one is opened, or its files are written, the other is computed; and each process reads by itself."""
 WORKER_BYTES = 3 << 30
 """Memory that a worker may need: the model and torch, shards read ahead, and the exports of a large slide."""
 CONNECT_SECONDS = 10
@@ -140,11 +144,17 @@ def _local(
 
 
 def fitting_workers(device: torch.device, threads: int) -> int:
-    """Slides at once on this machine: one per GPU, or as many with ``threads`` each as fit into cores and memory."""
+    """Slides at once on this machine: one or two per GPU, or as many with ``threads`` each as fit cores and memory."""
     if device.type == "cuda":
-        return torch.cuda.device_count() if device.index is None else 1
+        gpus = range(torch.cuda.device_count()) if device.index is None else [device.index]
+        return sum(_slides_per_gpu(number) for number in gpus)
     if device.type != "cpu":
         return 1
     by_memory = psutil.virtual_memory().available // WORKER_BYTES
     # One core each by default: finding tissue and writing exports do not use a second core.
     return int(max(1, min(available_cores() // threads, by_memory)))
+
+
+def _slides_per_gpu(number: int) -> int:
+    memory = torch.cuda.get_device_properties(number).total_memory
+    return max(1, min(SLIDES_PER_GPU, memory // GPU_BYTES))

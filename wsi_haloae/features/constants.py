@@ -8,8 +8,15 @@ import torch
 from torch import Tensor
 
 
-@lru_cache(maxsize=64)
-@torch.inference_mode(mode=False)  # kept for training too, even if scoring is first
 def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """``values`` as a tensor (n,), the same one at each call: it must not be changed."""
+    if torch.jit.is_tracing():  # a script makes it anew, where its own input is
+        return torch.tensor(values, dtype=dtype, device=device)
+    return kept(values, dtype, device)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(mode=False)  # kept for training too, even if scoring is first
+def kept(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What `constant` returns."""
     return torch.tensor(values, dtype=dtype, device=device)

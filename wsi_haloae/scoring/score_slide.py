@@ -8,6 +8,8 @@ and threads. So it can be called anywhere, also in a Dask worker: it starts thre
 
 from __future__ import annotations
 
+import gc
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -41,6 +43,8 @@ from wsi_haloae.workspace.slide_inputs import SlideInput
 
 SCORING = "Scoring"
 """Start of this stage's progress label."""
+AHEAD = 2
+"""Shards that a GPU is given beyond the one whose results are taken: 25 ms of work at 5,000 tiles a second."""
 Batch = NDArray[np.uint8]
 Found = TypeVar("Found")
 
@@ -77,7 +81,7 @@ def score_slide(
             return read, pixels, scorer.measure(pixels)
 
         with read_ahead(prepare, pending, options.num_workers) as shards:
-            for read, scores in _one_ahead(shards, scorer, keep_maps=keep_maps):
+            for read, scores in _ahead(shards, scorer, keep_maps=keep_maps):
                 store.write_shard(read.shard, _without_unreadable(scores, read.states), read.states, read.reasons)
                 advance(len(read.states))
                 if tiles is None:  # the tiler has already reported it
@@ -99,25 +103,25 @@ Prepared = tuple[ShardPixels, Batch, NDArray[np.float32]]
 """A shard as it was read, its pixels as the model sees them, and the quantities behind their flags."""
 
 
-def _one_ahead(
+def _ahead(
     shards: Iterable[Prepared], scorer: _BatchHalvingScorer, *, keep_maps: bool
 ) -> Iterator[tuple[ShardPixels, TileScores]]:
-    """Each shard with its scores. A GPU has the next one to compute while the caller writes one.
+    """Each shard with its scores. A GPU has the next ones to compute while the caller takes one.
 
-    When memory runs out, the earlier shard is written before the batch is halved: it had batches of the old size.
+    When memory runs out, all earlier ones are handed out before the batch is halved: theirs had the old size.
     """
-    earlier: tuple[ShardPixels, Callable[[], TileScores]] | None = None
+    begun: deque[tuple[ShardPixels, Callable[[], TileScores]]] = deque()
     for read, pixels, quantities in shards:
-        begun = scorer.try_to_begin(pixels, quantities, keep_maps=keep_maps) if scorer.computes_by_itself else None
-        if earlier is not None:
-            yield earlier[0], earlier[1]()
-            earlier = None
-        if begun is None:
+        scores = scorer.try_to_begin(pixels, quantities, keep_maps=keep_maps) if scorer.computes_by_itself else None
+        if scores is not None:
+            begun.append((read, scores))
+        while begun and (scores is None or len(begun) > AHEAD):
+            earlier, finish = begun.popleft()
+            yield earlier, finish()
+        if scores is None:
             yield read, scorer.score(pixels, quantities, keep_maps=keep_maps)
-        else:
-            earlier = read, begun
-    if earlier is not None:
-        yield earlier[0], earlier[1]()
+    for earlier, finish in begun:
+        yield earlier, finish()
 
 
 class _StoredTiles:
@@ -198,10 +202,9 @@ class _BatchHalvingScorer:
             raise WsiHaloaeError(f"{self._device}: out of memory even with a single tile ({reason}). Use --device cpu.")
         self._reporter.warn(f"out of memory with {size} tiles per batch; continuing with {size // 2} ({reason})")
         self._store.lower_batch_size(size // 2)
-        self._scorer = self._make(
-            self._store.header.compute
-        )  # releases the old scorer and the memory of its recorded graphs
+        self._scorer = self._make(self._store.header.compute)
         if self._device.type == "cuda":
+            gc.collect()  # the old scorer and its recorded graphs refer to each other
             torch.cuda.empty_cache()
 
 
