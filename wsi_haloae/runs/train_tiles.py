@@ -110,16 +110,9 @@ def _train_tiles(
         warn_on_cpu(config.model, tile_size, device, reporter.warn)
         record.lap("reference tiles")
         checkpoint = train_on(
-            reference,
-            config,
-            folder,
-            device,
-            helpers,
-            reporter,
-            identity=identity,
-            weights=options.weights,
-            workers=options.reference.num_workers,
-        )
+            reference, config, folder, device, helpers, reporter,
+            identity=identity, weights=options.weights, workers=options.reference.num_workers,
+        )  # fmt: skip
         record.lap("training")
         record.facts = {"checkpoint": {"path": str(output), **checkpoint.facts.model_dump(mode="json")}}
         record.write(folder, "done")
