@@ -65,6 +65,7 @@ def test_leaves_every_file_of_the_contract_and_no_tiles(scored: Path) -> None:
     assert record["state"] == "done"
     assert record["counts"]["tiles"] > 50
     assert record["counts"]["unreadable"] == 0
+    assert record["reader"] == "simplejpeg, with OpenSlide's pixels"
 
 
 def test_table_picture_and_numbers_agree_on_a_real_file(tiny: Tiny, scored: Path) -> None:

@@ -42,6 +42,8 @@ class TileDensity:
     def ink(self) -> NDArray[np.bool_]:
         """Which cells are marker ink, by the colour and smoothness that the tissue mask uses on thumbnails: (m, m)."""
         ink = has_ink_colour(self.cells)
+        if not ink.any():  # nearly all tiles
+            return ink
         around = np.lib.stride_tricks.sliding_window_view(np.pad(ink & self.smooth, 1, mode="edge"), (3, 3))
         return np.asarray(ink & (around.sum(axis=(2, 3)) >= NEIGHBOURS))
 
