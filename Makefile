@@ -8,11 +8,13 @@ READY := $(VENV)/.ready
 
 .PHONY: setup demo demo-real test test-quick test-matrix fuzz check bench docs test-tools vendor clean
 
-# Where PyTorch without a GPU comes from on Linux. For a mirror: make setup CPU=1 CPU_TORCH=https://...
+# Where PyTorch without these libraries comes from on Linux; elsewhere PyPI's has none. For a mirror:
+# make setup CPU=1 CPU_TORCH=https://...
 CPU_TORCH ?= https://download.pytorch.org/whl/cpu
+WITHOUT_GPU := $(and $(CPU),$(filter Linux,$(shell uname -s)))
 
 setup: $(READY)
-ifeq ($(CPU),1)
+ifneq ($(WITHOUT_GPU),)
 	@! ls -d $(VENV)/lib/python3*/site-packages/nvidia 2>/dev/null \
 		|| { echo "$(VENV) was made with the libraries for GPUs. To make it again without them: make clean setup CPU=1"; exit 1; }
 endif
@@ -27,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 		|| { echo "Python 3.11 to 3.13 is needed, e.g.: make PYTHON=python3.12 demo"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet uv || echo "uv could not be installed; using pip instead"
-ifeq ($(CPU),1)
+ifneq ($(WITHOUT_GPU),)
 	$(call install,--no-deps --index-url $(CPU_TORCH) torch torchvision)
 endif
 	$(call install,--editable '.[dev]')
@@ -72,6 +74,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 	$(BIN)/lint-imports
 
 # Every benchmark that needs no argument. Rows go to build/bench.jsonl, ratios to benchmarks/history.md; those that got worse are named.

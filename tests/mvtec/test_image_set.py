@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.data_paths import real_data
 from wsi_haloae.errors import UsageError
-from wsi_haloae.mvtec.image_set import ImageSet, find_folders, find_mvtec, list_categories
+from wsi_haloae.mvtec.image_set import ImageSet, find_folders, find_mvtec, list_categories, name_of_both
 
 SIDE = 8
 
@@ -189,3 +189,17 @@ def test_the_real_categories_are_found_whole(category: str, train: int, counts: 
     assert len(images.train) == train
     assert (images.anomalous.sum(), (~images.anomalous).sum()) == counts
     assert sum(bool(image.masks) for image in images.test) == masks
+
+
+@pytest.mark.parametrize(
+    ("kind", "reference", "test", "name"),
+    [
+        (PurePosixPath, "/data/lung/tumour", "/data/lung/test", "lung"),
+        (PurePosixPath, "/data/lung", "/data/lung/test", "lung"),
+        (PurePosixPath, "/tumour", "/test", "test"),
+        (PureWindowsPath, "C:/Data/Lung/tumour", "c:/data/lung/test", "Lung"),
+        (PureWindowsPath, "C:/lung/tumour", "D:/lung/test", "test"),
+    ],
+)
+def test_a_set_has_the_name_of_the_folder_above(kind: type[PurePath], reference: str, test: str, name: str) -> None:
+    assert name_of_both(kind(reference), kind(test)) == name

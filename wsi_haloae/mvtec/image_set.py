@@ -11,10 +11,9 @@ Hidden files and folders (``._001.png`` of macOS, ``.ipynb_checkpoints``) are le
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,8 +103,13 @@ def find_folders(reference_dir: Path, test_dir: Path, mask_dir: Path | None) -> 
     """
     for folder in (reference_dir, test_dir, *([mask_dir] if mask_dir else [])):
         _require_folder(folder)
-    above = Path(os.path.commonpath([reference_dir.resolve(), test_dir.resolve()]))
-    return _find(above.name or test_dir.resolve().name, reference_dir, test_dir, mask_dir)
+    return _find(name_of_both(reference_dir.resolve(), test_dir.resolve()), reference_dir, test_dir, mask_dir)
+
+
+def name_of_both(reference: PurePath, test: PurePath) -> str:
+    """The name of the folder that contains both; the test folder's if none does, or one without a name (a drive)."""
+    above = next((folder for folder in (reference, *reference.parents) if test.is_relative_to(folder)), test)
+    return above.name or test.name
 
 
 def class_folders(test_folder: Path) -> list[Path]:
