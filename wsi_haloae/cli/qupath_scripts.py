@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
+from shutil import which
 
 import click
 
@@ -28,5 +28,5 @@ def qupath_scripts(output: Path) -> None:
 
 def _own_executable() -> Path | None:
     """The program that this command is, whatever the working folder; None if Python was started without it."""
-    found = shutil.which("wsi-haloae", path=str(Path(sys.executable).parent))
+    found = which("wsi-haloae", path=str(Path(sys.executable).parent))
     return None if found is None else Path(found).absolute()
