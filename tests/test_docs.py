@@ -19,7 +19,7 @@ from docs.site.layers import PICTURE, draw
 from tests.data_paths import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
-GUIDES = sorted(DOCS.glob("*.md"))
+GUIDES = [*sorted(DOCS.glob("*.md")), *sorted((DOCS / "tutorials").glob("*.md"))]
 NOTES = sorted((DOCS / "decisions").glob("0*.md"))
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *GUIDES, *sorted((DOCS / "decisions").glob("*.md"))]
 MARKDOWN = MarkdownIt("commonmark").enable("table")
