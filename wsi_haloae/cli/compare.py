@@ -43,7 +43,7 @@ def compare(
     from wsi_haloae.runs.compare import compare as run
 
     judged_by = given_outlines(annotations, reference, min_coverage, objects)
-    chosen = CompareOptions(first, second, judged_by, {**patients(second), **patients(first)})
+    chosen = CompareOptions((first, second), judged_by, {**patients(second), **patients(first)})
     compared, code = run(chosen, output, options.reporter(quiet=quiet, verbose=verbose))
     for line in compared.lines():
         options.say(line)

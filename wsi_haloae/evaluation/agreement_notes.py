@@ -34,10 +34,10 @@ def scoring_notes(slides: Sequence[PairedSlide]) -> Iterator[str]:
     for side, name in enumerate(SIDES):
         for reason in sorted({one.why_none for one in _scored(slides, side) if one.why_none}):
             yield f"Calls are not compared. The {name}: {reason}"
-    criteria = [sorted({one.selection.words for one in _scored(slides, side) if one.selection}) for side in range(2)]
+    criteria = [sorted({one.selection.phrase for one in _scored(slides, side) if one.selection}) for side in range(2)]
     if all(criteria) and criteria[0] != criteria[1]:
         first, second = ("; ".join(words) for words in criteria)
-        yield f"Tiles are called differently: the first at a {first}, the second at a {second}."
+        yield f"Tiles are called differently. First: {first}; second: {second}."
 
 
 def training_notes(pairs: Sequence[Pair]) -> Iterator[str]:

@@ -32,15 +32,9 @@ NO_DIFFERENCE = "No picture of tiles: there is no tile about which they differ."
 class CompareOptions:
     """The two folders, the outlines to judge both by, and patients as far as they are known, by their slide's name."""
 
-    first: Path
-    second: Path
+    folders: tuple[Path, Path]
     outlines: Outlines | None = None
     patients: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def folders(self) -> tuple[Path, Path]:
-        """Both folders."""
-        return self.first, self.second
 
 
 def compare(options: CompareOptions, output: Path, reporter: Reporter) -> tuple[Compared, int]:
@@ -56,8 +50,8 @@ def compare(options: CompareOptions, output: Path, reporter: Reporter) -> tuple[
     notes += [*scoring_notes(slides), *training_notes(pairs), *(interval_notes(area) if area else ())]
     with locked(output, reporter.warn):
         compared = Compared(
-            first=f"{options.first}: {side_words(slides, 0)}",
-            second=f"{options.second}: {side_words(slides, 1)}",
+            first=f"{options.folders[0]}: {side_words(slides, 0)}",
+            second=f"{options.folders[1]}: {side_words(slides, 1)}",
             slides={slide.name: agreement([slide]) for slide in slides},
             together=agreement(slides),
             auroc=area,
@@ -112,7 +106,10 @@ def _drawn(output: Path, slides: Sequence[PairedSlide], options: CompareOptions)
     pixels = {slide.name: store for slide in slides if (store := _pixels(slide, options))}
     if not pixels:
         return [NO_PIXELS]
-    return [] if write_agreement_sheet(output / SHEET_NAME, slides, pixels) else [NO_DIFFERENCE]
+    if not write_agreement_sheet(output / SHEET_NAME, slides, pixels):
+        return [NO_DIFFERENCE]
+    missing = [slide.name for slide in slides if slide.name not in pixels]
+    return [f"The picture of tiles has none of {some(missing)}, whose pixels are not kept."] if missing else []
 
 
 def _pixels(slide: PairedSlide, options: CompareOptions) -> TileStore | None:
