@@ -251,6 +251,7 @@ def test_rows_are_run_once_and_all_of_them_are_in_the_table(
     assert "no such setting" in capsys.readouterr().err
     table = (output / "table.md").read_text()
     assert "| noise on the code | seed 0 failed:" in table
+    assert "| metal_nut, random | `cosine, max` | 0 |" in table, "what training adds"
     assert "| together, long | seed 0 failed: ingredients are put together from 3 seeds" in table
     assert table.count("not run") == len(ROWS) - 4
     found = json.loads((output / "table.json").read_text())

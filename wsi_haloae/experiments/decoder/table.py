@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wsi_haloae.baselines.by_cell import KNN
 from wsi_haloae.documents import read_document
 from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.experiments.decoder.judgement import DECODER, FIXED, FIXED_MAP, FIXED_RULE
-from wsi_haloae.experiments.decoder.rows import ROWS, DecoderRow
+from wsi_haloae.experiments.decoder.rows import BASELINE, CONTROL, ROWS, DecoderRow
 from wsi_haloae.experiments.decoder.run import DRAWS_NAME, RESULT_NAME
 from wsi_haloae.experiments.decoder.scores import PCA
 
@@ -32,14 +33,16 @@ HEADER = (
     + " | ".join(f"+ {name}" for name in SCORES)
     + " | map AP: decoder, fixed, PCA, kNN | residual / PCA's |"
 )
+ADDED_HEADER = "| set | rule | seeds | not trained | trained | training adds | best rival | trained above it | by the marked rule |"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A score's AUROC minus that of the best rival, mean of several seeds, with an interval of the mean."""
+    """A score's AUROC minus that of the best rival, mean of several seeds; interval and draws are the mean's."""
 
     value: float
     interval: Interval
+    draws: NDArray[np.float64]
 
 
 def collect(output: Path) -> list[dict[str, Any]]:
@@ -56,14 +59,51 @@ def difference(output: Path, results: Sequence[Result], score: str) -> Differenc
         with np.load(output / one["folder"] / DRAWS_NAME, allow_pickle=False) as kept:
             draws.append(kept[score])
     value = float(np.mean([one["judgement"]["against"][score]["difference"] for one in results]))
-    return Difference(value, Interval.from_draws(np.mean(draws, axis=0)))
+    mean = np.mean(draws, axis=0)
+    return Difference(value, Interval.from_draws(mean), mean)
+
+
+def markdown_added(output: Path, found: Sequence[Result]) -> list[str]:
+    """What training adds, by set: the fixed rule of `BASELINE` beside `CONTROL`'s, of the seeds that both have."""
+    lines = ["## What training adds\n", ADDED_HEADER, "|" + " --- |" * ADDED_HEADER.count(" | ") + " --- |"]
+    for backbone, tiles in _places(found):
+        done = [one for one in found if (one["backbone"], one["set"]) == (backbone, tiles) and "judgement" in one]
+        plain, trained = ({one["seed"]: one for one in done if one["row"] == row.name} for row in (CONTROL, BASELINE))
+        seeds = sorted(plain.keys() & trained.keys())
+        if seeds:
+            pair = [[row[seed] for seed in seeds] for row in (plain, trained)]
+            lines.append(_added(output, f"{tiles}, {backbone}", *pair))
+    return [*lines, ""]
+
+
+def _added(output: Path, place: str, plain: Sequence[Result], trained: Sequence[Result]) -> str:
+    before, after = (difference(output, results, FIXED) for results in (plain, trained))
+    fixed = trained[0]["judgement"]["against"][FIXED]
+    gain = Difference(after.value - before.value, Interval.from_draws(gained := after.draws - before.draws), gained)
+    areas = [np.mean([one["judgement"]["against"][FIXED]["auroc"] for one in several]) for several in (plain, trained)]
+    rules = dict.fromkeys(one["judgement"]["rule"] for one in trained)
+    by_mark = np.mean([one["judgement"]["against"][DECODER]["auroc"] for one in trained])
+    cells = [
+        place,
+        f"`{fixed['method']}`",
+        ", ".join(str(one["seed"]) for one in trained),
+        *(f"{area:.3f}" for area in areas),
+        _words(gain),
+        f"{fixed['rival']}, {fixed['rival_auroc']:.3f}",
+        _words(after),
+        f"{by_mark:.3f} ({', '.join(f'`{rule}`' for rule in rules)})",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _places(found: Sequence[Result]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((str(one["backbone"]), str(one["set"])) for one in found))
 
 
 def markdown_study(output: Path, found: Sequence[Result]) -> str:
     """All tables; a row that was not run is listed as not run, one that failed with its reason."""
-    places = list(dict.fromkeys((str(one["backbone"]), str(one["set"])) for one in found))
-    lines = ["# Decoder study\n", INTRODUCTION]
-    for backbone, tiles in places:
+    lines = ["# Decoder study\n", INTRODUCTION, *markdown_added(output, found)]
+    for backbone, tiles in _places(found):
         here = [one for one in found if (one["backbone"], one["set"]) == (backbone, tiles)]
         lines += [f"## {tiles}, {backbone}\n", *_rivals(here), HEADER, "|" + " --- |" * HEADER.count(" | ") + " --- |"]
         lines += [_line(output, row, [one for one in here if one["row"] == row.name]) for row in ROWS]
