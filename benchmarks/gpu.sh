@@ -19,7 +19,7 @@ if [ "${1:-}" = --dry-run ]; then
     shift
     device=cpu patience=${PATIENCE:-10} file=${1:-build/gpu-dry-run.json}
     sizes=(--config demo --tile 64 -b 2 --device cpu)
-    attention=(--runs 1) scoring=(--batches 1) step=(--config demo --runs 1)
+    attention=(--runs 1) scoring=(--batches 1) step=(--config demo --runs 1 --eager)
     end=(--config demo --tile 64 --side 1024 --runs 1)
 else
     device=cuda patience=${PATIENCE:-1} file=${1:-benchmarks/results/gpu.json}

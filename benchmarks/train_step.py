@@ -66,7 +66,8 @@ def plain(x: torch.Tensor, y: torch.Tensor, data_range: torch.Tensor | None, *, 
 @click.option("--config", "configs", multiple=True, default=("haloae-small",), show_default=True)
 @click.option("--device", "device_name", default="cpu", show_default=True)
 @click.option("--runs", default=3, show_default=True, help="Number of timed steps of each form.")
-def main(configs: tuple[str, ...], device_name: str, runs: int) -> None:
+@click.option("--eager", is_flag=True, help="Leave out torch.compile, which takes minutes on a CPU.")
+def main(configs: tuple[str, ...], device_name: str, runs: int, eager: bool) -> None:
     """Print one JSON row per change, each compared with the plain form in the same run."""
     device, config = torch.device(device_name), load_config(configs)
     contiguous, last = torch.contiguous_format, torch.channels_last
@@ -77,6 +78,8 @@ def main(configs: tuple[str, ...], device_name: str, runs: int) -> None:
         "and bfloat16": {"layout": last, "half": True, "compiled": False},
         "and compiled": {"layout": last, "half": True, "compiled": True},
     }
+    if eager:
+        del forms["and compiled"]
     for name, form in forms.items():
         ours = make_step(config, device, plain_ssim=False, **form)
         seconds, plain_seconds = seconds_in_turn(ours, reference, runs)

@@ -57,7 +57,8 @@ class Replayed(Generic[Result]):
         function: Callable[[Tensor], Result],
         record: Callable[[Callable[[Tensor], Result], Tensor], Recording[Result]] = record_cuda_graph,
     ) -> None:
-        self._function, self._record = function, record
+        self._function: Callable[[Tensor], Result] = function
+        self._record: Callable[[Callable[[Tensor], Result], Tensor], Recording[Result]] = record
         self._recordings: dict[tuple[torch.Size, torch.dtype], Recording[Result] | None] = {}
 
     def __call__(self, given: Tensor) -> Result:

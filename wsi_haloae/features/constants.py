@@ -10,7 +10,7 @@ from torch import Tensor
 
 def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """``values`` as a tensor (n,), the same one at each call: it must not be changed."""
-    if torch.jit.is_tracing():  # a script makes it anew, where its own input is
+    if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]  # a script makes it where its input is
         return torch.tensor(values, dtype=dtype, device=device)
     return kept(values, dtype, device)
 
