@@ -63,7 +63,8 @@ class ScoredSlide:
         -------
         pandas.DataFrame
             One row per tile in reading order. It has the columns of ``tiles.parquet``, and a column ``rule_<name>``
-            with the score by each of the other rules. Tiles without a score have NaN.
+            with the score by each of the other rules of its store (more with ``all_rules`` of `score`). Tiles without a
+            score have NaN.
 
         """
         rules = np.where(self.tiles.state[:, np.newaxis] == TileState.DONE, self.store.read("rules"), np.nan)

@@ -4,7 +4,8 @@
                         ``library_id`` is the slide's name, by which squidpy tells slides apart once they are joined
     X                   (n, k) float32, the descriptors: what the features of each tile are like; to cluster tiles by.
                         (n, 0) for a model without descriptors
-    obsm["rules"]       (n, rules) float32, the scores by every rule, before adaptation; uns["rules"] has their names
+    obsm["rules"]       (n, rules) float32, the scores by every rule of the store, before adaptation; their names are in
+                        uns["rules"]
     obsm["spatial"]     (n, 2) float64, *centres* of the tiles in pixels of level 0, as squidpy draws them. LazySlide's
                         are the top left corners, which are obs["x"] and obs["y"]
     uns["spatial"]      thumbnail of the slide, its scale and the width of a tile, as squidpy and scanpy look for them
@@ -12,7 +13,8 @@
     uns["spatialdata_attrs"]
                         says that row ``tile_id`` belongs to that tile of the shapes "tiles": those of tiles.parquet
     obsm["layer_residuals"], obsm["layer_dissimilarities"]
-                        (n, layers) float32, the inputs of the rules; uns["layers"] has the names of the layers
+                        (n, layers) float32, the inputs of the rules, NaN where none needed it; uns["layers"] has the
+                        names of the layers
     uns                 slide, model, and the criterion by which tiles are called anomalous
 
 No variable has the name of a column of obs: scanpy and squidpy refuse to colour by a name that is both.
