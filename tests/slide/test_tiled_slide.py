@@ -17,7 +17,7 @@ from tests.slide.conformance import SlideConformance
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import RegionReadError
 from wsi_haloae.progress import Reporter
-from wsi_haloae.slide import same_pixels
+from wsi_haloae.slide import same_pixels, tile_layout
 from wsi_haloae.slide.handle_pool import ThreadHandles
 from wsi_haloae.slide.openslide_slide import open_with_openslide
 from wsi_haloae.slide.properties import Slide
@@ -184,6 +184,14 @@ def test_the_tiles_are_ours_and_decoded_once(plain: Path, monkeypatch: pytest.Mo
         slide.read_region(x, 0, 0, TILE, TILE)
     slide.read_region(2 * TILE, 0, 1, 8, 8)
     assert decoded == [(0, 0), (0, 1), (0, 2), (1, 1)]
+
+
+def test_tiles_too_large_to_be_kept_are_left_to_openslide(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with plain.open("rb") as file:
+        monkeypatch.setattr(tile_layout, "CACHE_BYTES", 4 * 3 * TILE * TILE)
+        assert list(read_layout(file, plain, [(WIDTH, HEIGHT)], [1.0])) == [0]
+        monkeypatch.setattr(tile_layout, "CACHE_BYTES", 4 * 3 * TILE * TILE - 1)
+        assert not read_layout(file, plain, [(WIDTH, HEIGHT)], [1.0])
 
 
 def tile_place(path: Path, number: int) -> tuple[int, int]:

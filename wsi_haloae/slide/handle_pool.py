@@ -60,7 +60,7 @@ class ThreadHandles:
 
 
 MOST = 4
-"""Most handles per slide. Each has OpenSlide's own cache of decoded tiles, 32 MB."""
+"""Most handles per slide. Each has OpenSlide's cache of decoded tiles, 32 MB, and may have one of its own, as large."""
 
 
 class HandlePool:

@@ -45,7 +45,7 @@ def _found(slide: Slide, file: BinaryIO, path: Path) -> Verdict:
     facts = slide.properties
     levels = read_layout(file, path, facts.level_dimensions, facts.level_downsamples)
     if not levels:
-        return Verdict({}, "OpenSlide (its tiles are neither JPEG nor JPEG 2000 in RGB)")
+        return Verdict({}, "OpenSlide (its tiles are neither JPEG nor JPEG 2000 in RGB, or very large)")
     for number, level in levels.items():
         doubt = _doubt(slide, file, number, level)
         if doubt:

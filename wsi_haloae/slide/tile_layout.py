@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.bounds.tiff import Page, read_pages
 from wsi_haloae.errors import SlideError
-from wsi_haloae.slide.tile_cache import Cut
+from wsi_haloae.slide.tile_cache import CACHE_BYTES, Cut
 from wsi_haloae.slide.tile_codecs import Jpeg, Jpeg2000, TileCodec
 
 Pixels = NDArray[np.uint8]
@@ -25,6 +25,9 @@ _JPEG, _JPEG_2000_RGB = 7, 33005
 _JPEG_COLOURS = {2: "RGB", 6: "YCbCr"}
 _LEAST_BYTES = 1 << 16
 """Any tile may have so many. A larger one may have as many as its pixels: whoever needs more is damaged."""
+
+_AROUND_A_CORNER = 4
+"""Tiles that must fit into the cache: a window may meet so many, and its neighbours meet them again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +60,7 @@ def read_layout(
 ) -> dict[int, TileLevel]:
     """The levels whose tiles are JPEG or JPEG 2000, by their number; ``dimensions`` and ``downsamples`` of each level.
 
-    Levels whose downsample is no whole number are left out, too.
+    Levels whose downsample is no whole number are left out, and those whose tiles are too large to be kept.
     """
     file.seek(0)
     pages = read_pages(file, path, SlideError)
@@ -76,8 +79,9 @@ def _level(file: BinaryIO, page: Page, downsample: int) -> TileLevel | None:
     if codec is None or not page.tile_height:
         return None
     cut = Cut(page.width, page.height, page.tile_width, page.tile_height)
-    alike = len(offsets) == len(counts) == cut.across * cut.down
-    return TileLevel(cut, downsample, offsets, counts, codec) if alike else None
+    whole = len(offsets) == len(counts) == cut.across * cut.down
+    fits = _AROUND_A_CORNER * 3 * cut.tile_width * cut.tile_height <= CACHE_BYTES
+    return TileLevel(cut, downsample, offsets, counts, codec) if whole and fits else None
 
 
 def _codec(file: BinaryIO, page: Page) -> TileCodec | None:
