@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from PIL import Image
 
 from tests.export.stores import Scene, make_index, make_store
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.export.blend import OPACITY, blended
 from wsi_haloae.export.bundle import write_exports
+from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.figures import slide_frame
 from wsi_haloae.figures import slide_frame as frame
 from wsi_haloae.figures.scale_bar import length_words, scale_bar_length
@@ -124,3 +126,13 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         preview_of(path, Scene(width=300, height=300))
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["preview.png"]
+
+
+@pytest.mark.parametrize(("width", "stacked"), [(512, False), (2560, True)])
+def test_panels_of_a_wide_slide_lie_one_above_the_other(width: int, stacked: bool, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "scores.zarr", Scene(width=width, height=256))
+    write_truth_picture(tmp_path / "truth.png", store, shapely.box(0, 0, 256, 256), "Liver")
+    with Image.open(tmp_path / "truth.png") as picture:
+        across, down = picture.size
+    assert (across / down < width / 256) == stacked
+    assert across < 4000
