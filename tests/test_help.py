@@ -17,7 +17,7 @@ from wsi_haloae.config import SLIDE_BASE, load_config, preset_names
 from wsi_haloae.config.settings import Setting, all_settings, sections
 from wsi_haloae.config.shown import shown
 
-FILES = ("slide.svs", "slide.geojson", "model.safetensors")
+FILES = ("slide.svs", "a.svs", "b.svs", "c.svs", "slide.geojson", "model.safetensors")
 FOLDERS = (
     "slides", "geojson", "tumour", "results", "other-results", "stroma", "necrosis", "mvtec_ad", "good", "test",
 )  # fmt: skip
