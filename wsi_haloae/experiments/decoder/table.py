@@ -33,7 +33,7 @@ HEADER = (
     + " | ".join(f"+ {name}" for name in SCORES)
     + " | map AP: decoder, fixed, PCA, kNN | residual / PCA's |"
 )
-ADDED_HEADER = "| set | rule | seeds | not trained | trained | training adds | best rival | trained above it | by the marked rule |"
+ADDED_HEADER = "| set | rule | seeds | not trained | trained | training adds | best rival | above it | marked rule |"
 
 
 @dataclass(frozen=True)
