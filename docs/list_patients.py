@@ -1,4 +1,4 @@
-"""Write the table of patients in README.md anew from the code that calibrates: ``python docs/list_patients.py``."""
+"""Write the table of patients in what-a-score-means.md anew from the code that calibrates: ``python docs/list_patients.py``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsi_haloae.config import SLIDE_BASE, SplitConfig, load_config
 from wsi_haloae.training.outlook import describe_outlook, measured_sizes
 from wsi_haloae.training.split import Split, split_by_group
 
-PAGE = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).with_name("what-a-score-means.md")
 BEGIN, END = "<!-- patients: written by docs/list_patients.py -->\n", "<!-- end of patients -->\n"
 PATIENTS = (5, 10, 20, 40, 100, 1000)
 SHOWN = 20
