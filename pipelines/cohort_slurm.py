@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import which
 from typing import Any, Literal
 
 import click
@@ -74,10 +75,21 @@ class ClusterFile(BaseModel):
 def main(manifest: Path, model: Path, output: Path, cluster_file: str, jobs: int, more: tuple[str, ...]) -> int:
     """Score the slides of MANIFEST on JOBS workers of a cluster."""
     cluster_settings = read_cluster_file(find_cluster_file(cluster_file))
+    require_submitter(cluster_settings.kind)
     with closed_cluster(cluster_settings, output) as cluster:
         cluster.scale(jobs=jobs)
         given = ["score", str(manifest), "-m", str(model), "-o", str(output)]
         return run([*given, "--scheduler", cluster.scheduler_address, *more])
+
+
+def require_submitter(kind: str) -> None:
+    """Raise `UsageError` where no jobs can be submitted: Dask would only say so in its log, and wait for them."""
+    command = getattr(CLUSTERS[kind].job_cls, "submit_command", None)
+    if command and which(command) is None:
+        raise UsageError(
+            f"--cluster: jobs of {kind} are submitted by {command}, which this machine does not have. Run this where "
+            "jobs are submitted, such as a login node, or try the study on this machine with --cluster local."
+        )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cohort_slurm import ClusterFile, closed_cluster, find_cluster_file, read_cluster_file
+from pipelines.cohort_slurm import ClusterFile, closed_cluster, find_cluster_file, read_cluster_file, require_submitter
 from tests.cohort.conftest import Study
 from wsi_haloae.errors import ConfigError, UsageError
 
@@ -79,6 +79,15 @@ def test_a_file_is_found_by_its_name_or_its_path(tmp_path: Path) -> None:
     assert find_cluster_file(str(tmp_path / "ours.yaml")) == tmp_path / "ours.yaml"
     with pytest.raises(ConfigError, match="Names: local, pbs, slurm"):
         find_cluster_file("lsf")
+
+
+def test_a_machine_that_submits_no_jobs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="sbatch"):
+        require_submitter("slurm")
+    require_submitter("local")
+    (tmp_path / "sbatch").touch(0o700)
+    require_submitter("slurm")
 
 
 def test_every_file_is_one() -> None:
