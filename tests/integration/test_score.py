@@ -90,9 +90,9 @@ def test_scores_are_those_of_the_pixels_at_their_place(tiny: Tiny, scored: Path)
 
     checkpoint = Checkpoint.load(tiny.model)
     scorer = Scorer(checkpoint, torch.device("cpu"), 16)
-    column = scorer.rules.index(checkpoint.facts.config.scoring.rule)
-    slide = open_slide(tiny.slide)
-    rows, scores = table(scored), ScoreStore.open(scored / "scores.zarr").scores().rules[:, column]
+    slide, store = open_slide(tiny.slide), ScoreStore.open(scored / "scores.zarr")
+    column = store.header.rules.index(checkpoint.facts.config.scoring.rule)
+    rows, scores = table(scored), store.scores().rules[:, column]
     for number in (0, len(rows) // 2, -1):
         tile = slide.read_region(int(rows[number]["x"]), int(rows[number]["y"]), 0, 64, 64)
         assert scorer.score(tile[None]).score[0] == pytest.approx(scores[number], rel=1e-4)
