@@ -1,4 +1,4 @@
-"""Write the table of patients in what-a-score-means.md anew from the code that calibrates: ``python docs/list_patients.py``."""
+"""Write the table of patients in what-a-score-means.md anew by the code that calibrates: ``docs/list_patients.py``."""
 
 from __future__ import annotations
 
