@@ -157,7 +157,7 @@ def test_a_slides_tiles_are_scored_with_the_stains_of_the_training_tiles(tiny: T
     assert (match(raw) != other(raw)).any(), "the level decides what is looked at"
     scorer = Scorer(checkpoint, torch.device("cpu"), scores.header.compute.batch_size)
     expected = scorer.score(match(raw)).score
-    column = scorer.rules.index(checkpoint.facts.config.scoring.rule)
+    column = scores.header.rules.index(checkpoint.facts.config.scoring.rule)
     np.testing.assert_allclose(scores.scores().rules[: len(raw), column], expected, rtol=1e-5)
     assert np.abs(scorer.score(raw).score - expected).mean() > 0.01 * expected.std()
     shown = scores.gallery()

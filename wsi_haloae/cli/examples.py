@@ -22,7 +22,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
         (
             "tissue outlined in QuPath, on a CPU",
             (
-                "wsi-haloae train-tiles a.svs b.svs c.svs --annotations geojson --class Tumor \\\n"
+                "wsi-haloae train-tiles a.svs b.svs --annotations geojson --class Tumor \\\n"
                 "    --mpp-target 0.5 --config haloae-small -o model.safetensors"
             ),
         ),

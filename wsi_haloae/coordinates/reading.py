@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.bounds.own_process import without_malloc_settings
 from wsi_haloae.bounds.table import COORDINATES, COORDINATES_BYTES, COORDINATES_SECONDS
 from wsi_haloae.errors import CoordinatesError, UsageError
 from wsi_haloae.slide.properties import SlideProperties
@@ -87,7 +88,12 @@ def read_coordinates(path: Path) -> GivenTiles:
     command = [sys.executable, "-P", os.fspath(CHILD), os.path.realpath(path), *limits]
     try:
         done = subprocess.run(  # noqa: S603  # our own program
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            env=without_malloc_settings(),
         )
     except subprocess.TimeoutExpired:
         raise CoordinatesError(f"{path}: not read within {seconds} s ({COORDINATES_SECONDS.variable}).") from None

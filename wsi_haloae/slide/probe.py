@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from wsi_haloae.bounds.own_process import without_malloc_settings
 from wsi_haloae.bounds.table import SLIDE_OPEN_BYTES, SLIDE_OPEN_SECONDS, SLIDE_TILE_PIXELS
 from wsi_haloae.bounds.tiff import read_pages
 from wsi_haloae.errors import SlideError
@@ -48,7 +49,9 @@ def _try_to_open(path: Path, library: Library) -> None:
     work = max(1, seconds // WAITING)
     command = [sys.executable, "-P", os.fspath(CHILD), os.fspath(path), str(most), str(work), library]
     quiet = subprocess.DEVNULL
-    child = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)  # noqa: S603  # our own program
+    child = subprocess.Popen(  # noqa: S603  # our own program
+        command, stdin=quiet, stdout=quiet, stderr=quiet, env=without_malloc_settings()
+    )
     try:
         code = child.wait(seconds)
     except subprocess.TimeoutExpired:
