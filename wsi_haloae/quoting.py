@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from subprocess import list2cmdline
 
+WINDOWS = os.name == "nt"
+
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
 _TURNING = r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
 """Line ends that only some programs know, and marks that reverse the text around them."""
@@ -56,7 +58,7 @@ def about(path: Path, error: str) -> str:
     return error if str(path) in error else f"{path}: {error.removeprefix(f'{path.name}: ')}"
 
 
-def command_line(words: Sequence[str], *, windows: bool = os.name == "nt") -> str:
+def command_line(words: Sequence[str], *, windows: bool = WINDOWS) -> str:
     """A command as the user types it here: in the quotes of a POSIX shell, or in those of cmd and PowerShell."""
     return list2cmdline(words) if windows else shlex.join(words)
 
