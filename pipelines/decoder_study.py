@@ -17,7 +17,7 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
-from wsi_haloae.experiments.decoder.rows import ROWS
+from wsi_haloae.experiments.decoder.rows import LIMITS, ROWS
 from wsi_haloae.experiments.decoder.sets import SETS
 from wsi_haloae.experiments.decoder.study import SEEDS, Study, StudyOptions
 
@@ -31,8 +31,8 @@ from wsi_haloae.experiments.decoder.study import SEEDS, Study, StudyOptions
     "--row",
     "names",
     multiple=True,
-    type=click.Choice([row.name for row in ROWS]),
-    help="Only this row; may be repeated.",
+    type=click.Choice([row.name for row in (*ROWS, *LIMITS)]),
+    help="Only this row; may be repeated. Rows named 'damped, ...' are run only when they are named.",
 )
 @click.option("--seed", "seeds", multiple=True, type=click.IntRange(min=0), help="Only this seed; may be repeated.")
 @click.option("--backbone", "backbones", multiple=True, default=("vgg19",), show_default=True, help="May be repeated.")
@@ -81,7 +81,7 @@ def main(
     if features_only:
         study.prepare(backbones, sets or list(SETS))
         return 0
-    rows = [row for row in ROWS if not names or row.name in names]
+    rows = [row for row in (*ROWS, *LIMITS) if row.name in names] if names else list(ROWS)
     return study.run_all(backbones, sets or list(SETS), rows, seeds or range(SEEDS))
 
 

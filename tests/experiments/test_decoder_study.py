@@ -25,8 +25,10 @@ from wsi_haloae.experiments.decoder.kept import KeptSet
 from wsi_haloae.experiments.decoder.model import begin
 from wsi_haloae.experiments.decoder.rows import (
     BASELINE,
+    CODE_WIDTHS,
     CONTROL,
     DECIDING,
+    LIMITS,
     PAIR,
     ROWS,
     DecoderRow,
@@ -179,12 +181,19 @@ def test_combined_scores_weigh_both_alike_whatever_their_scale() -> None:
     assert signed[1] > signed[0], "a score below 0 has no logarithm"
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*ROWS, *LIMITS], ids=lambda row: row.name)
 @pytest.mark.parametrize("base", [SLIDE_BASE, MVTEC_BASE])
 def test_every_row_is_a_configuration(row: DecoderRow, base: str) -> None:
     asked = put_together([one for one in ROWS if one.single]) if row.together else row.settings
     plain, changed = (load_config(["haloae-small", "only-fm"], some, base=base) for some in ((), asked))
     assert (changed == plain) is (row is BASELINE)
+
+
+def test_rows_of_the_curve_change_the_code_and_nothing_else() -> None:
+    for width, row in CODE_WIDTHS.items():
+        found = load_config(["haloae-small", "only-fm"], row.settings, base=MVTEC_BASE)
+        assert found.model.autoencoder.encoder[-1].out == found.model.autoencoder.decoder[0].mid == width
+        assert found.loss == load_config(["haloae-small", "only-fm"], CODE_WIDTHS[32].settings, base=MVTEC_BASE).loss
 
 
 @pytest.mark.parametrize(
@@ -209,12 +218,12 @@ def test_ingredients_are_trained_and_judged(
     assert {"whitened", "whitened, max", "layers_apart", "cosine", "cosine, max"} <= found["judgement"]["areas"].keys()
 
 
-def areas(**by_row: list[float]) -> dict[str, dict[str, list[float]]]:
+def areas(**by_row: list[float]) -> dict[str, dict[str, dict[int, float]]]:
     """The same for three seeds; rows that are not named are level with the baseline."""
-    found = {row.name: {name: [0.8] * 3 for name in DECIDING} for row in ROWS}
+    found = {row.name: {name: dict.fromkeys(range(3), 0.8) for name in DECIDING} for row in ROWS}
     for name, values in by_row.items():
         row = name.replace("_", " ")
-        found[row] = {tiles: [value] * 3 for tiles, value in zip(DECIDING, values, strict=True)}
+        found[row] = {tiles: dict.fromkeys(range(3), value) for tiles, value in zip(DECIDING, values, strict=True)}
     return found
 
 
@@ -230,6 +239,16 @@ def test_ingredients_pass_if_they_help_and_harm_no_deciding_set() -> None:
     assert missing_for_together(found, 3) == []
     del found["cosine loss"][DECIDING[1]]
     assert missing_for_together(found, 3) == [f"cosine loss on {DECIDING[1]}"]
+    assert [row.name for row in passing(found)] == ["noise on the code"], "it was not run on both sets"
+
+
+def test_only_ingredients_that_pass_with_the_first_seed_are_repeated() -> None:
+    found = areas(cosine_loss=[0.85, 0.8], tiles_recentred=[0.95, 0.78])
+    for row in ("cosine loss", "tiles recentred"):
+        found[row] = {name: {0: seeds[0]} for name, seeds in found[row].items()}
+    assert missing_for_together(found, 3) == [f"cosine loss on {name}" for name in DECIDING]
+    found["cosine loss"][DECIDING[0]] |= {1: 0.7, 2: 0.7}
+    assert missing_for_together(found, 3) == [], "it no longer passes"
 
 
 def test_rows_are_run_once_and_all_of_them_are_in_the_table(

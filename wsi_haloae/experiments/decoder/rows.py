@@ -1,4 +1,8 @@
-"""The rows of the decoder study (docs/decoder-plan.md), and which ingredients the last rows put together."""
+"""The rows of the decoder study (docs/decoder-plan.md), and which ingredients the last rows put together.
+
+`LIMITS` are the rows of the curve that shows what limits the best single ingredient: the width of the code and the
+length of the training.
+"""
 
 from __future__ import annotations
 
@@ -56,19 +60,47 @@ ROWS = (
     DecoderRow("together, long", single=False, together=True, longer=10),
 )
 
-Areas = Mapping[str, Mapping[str, Sequence[float]]]
-"""AUROC of the fixed rule by row and by set, one for each seed."""
+
+def _code(width: int, before: int = 48) -> DecoderRow:
+    """The damped cosine loss with a code of ``width`` channels, which comes from ``before`` channels."""
+    widths = (72, 64, before, width)
+    stages = [f"{{mid: {one}, out: {one}, heads: 2, kernel: 3}}" for one in widths]
+    last = "{mid: 104, out: null, heads: 2, kernel: 1}"
+    encoder, decoder = ", ".join(stages), ", ".join([*reversed(stages), last])
+    settings = (f"model.autoencoder.encoder=[{encoder}]", f"model.autoencoder.decoder=[{decoder}]")
+    return DecoderRow(f"damped, code of {width} channels", (*_DAMPED, *settings), single=False)
+
+
+DAMPED = next(row for row in ROWS if row.settings == _DAMPED)
+CODE_WIDTHS = {8: _code(8), 16: _code(16), 32: DAMPED, 64: _code(64, before=64)}
+LENGTHS = {
+    steps: DAMPED if steps == 250 else DecoderRow(f"damped, {steps} steps", _DAMPED, single=False, steps=steps)
+    for steps in (125, 250, 1000, 2500, 10000)
+}
+LIMITS = tuple(row for row in (*CODE_WIDTHS.values(), *LENGTHS.values()) if row is not DAMPED)
+
+Areas = Mapping[str, Mapping[str, Mapping[int, float]]]
+"""AUROC of the fixed rule by row, set and seed."""
+
+
+def passes(areas: Areas, row: DecoderRow) -> bool:
+    """Whether a row raises the mean AUROC of the deciding sets and lowers neither by more than 0.01.
+
+    Means over the seeds that both the row and the baseline have. A row that was not run on both sets does not pass.
+    """
+    gains = []
+    for name in DECIDING:
+        own, base = (areas.get(one.name, {}).get(name, {}) for one in (row, BASELINE))
+        seeds = own.keys() & base.keys()
+        if not seeds:
+            return False
+        gains.append(np.mean([own[seed] - base[seed] for seed in seeds]))
+    return float(np.mean(gains)) > 0 and min(gains) >= -TOLERANCE
 
 
 def passing(areas: Areas) -> list[DecoderRow]:
-    """The single ingredients that raise the mean AUROC of the deciding sets, and lower neither by more than 0.01."""
-    base = _means(areas, BASELINE)
-    found = []
-    for row in ROWS:
-        gain = _means(areas, row) - base if row.single else np.zeros(len(DECIDING))
-        if gain.mean() > 0 and gain.min() >= -TOLERANCE:
-            found.append(row)
-    return found
+    """The single ingredients that pass."""
+    return [row for row in ROWS if row.single and passes(areas, row)]
 
 
 def put_together(passed: Sequence[DecoderRow]) -> tuple[str, ...]:
@@ -79,14 +111,15 @@ def put_together(passed: Sequence[DecoderRow]) -> tuple[str, ...]:
 
 
 def missing_for_together(areas: Areas, seeds: int) -> list[str]:
-    """The rows and sets that must be done, with all seeds, before ingredients can be put together."""
+    """The rows and sets that must be done before ingredients can be put together.
+
+    Every ingredient needs one seed, and all seeds if it passes by those that are done.
+    """
+    rows = [row for row in ROWS if row.single or row is BASELINE]
+    needed = {row: seeds if row is BASELINE or passes(areas, row) else 1 for row in rows}
     return [
         f"{row.name} on {name}"
-        for row in ROWS
+        for row in rows
         for name in DECIDING
-        if (row.single or row is BASELINE) and len(areas.get(row.name, {}).get(name, ())) < seeds
+        if len(areas.get(row.name, {}).get(name, ())) < needed[row]
     ]
-
-
-def _means(areas: Areas, row: DecoderRow) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array([np.mean(areas[row.name][name]) for name in DECIDING])

@@ -29,7 +29,7 @@ from wsi_haloae.training.identity import Identity
 from wsi_haloae.workspace.lock import locked
 
 SEEDS = 3
-"""How many seeds of every ingredient must be done before they are put together."""
+"""How many seeds of an ingredient that passes must be done before they are put together."""
 
 
 @dataclass(frozen=True)
@@ -130,18 +130,18 @@ class Study:
         ]
         return resolve(load_config([*self._options.configs, "only-fm"], settings, base=tiles.base))
 
-    def _areas(self, backbone: str) -> dict[str, dict[str, list[float]]]:
+    def _areas(self, backbone: str) -> dict[str, dict[str, dict[int, float]]]:
         """AUROC of the fixed rule by row and set; `UsageError` if ingredients cannot be put together yet."""
-        areas: dict[str, dict[str, list[float]]] = {}
+        areas: dict[str, dict[str, dict[int, float]]] = {}
         for one in collect(self._options.output):
             if one["backbone"] == backbone and "judgement" in one:
                 area = one["judgement"]["against"][FIXED]["auroc"]
-                areas.setdefault(one["row"], {}).setdefault(one["set"], []).append(area)
+                areas.setdefault(one["row"], {}).setdefault(one["set"], {})[one["seed"]] = area
         missing = missing_for_together(areas, SEEDS)
         if missing:
             raise UsageError(
-                f"ingredients are put together from {SEEDS} seeds of every row on the deciding sets; {len(missing)} "
-                f"are not done, such as {missing[0]}. Run them first."
+                f"ingredients are put together from {SEEDS} seeds of every row on the deciding sets that passes; "
+                f"{len(missing)} are not done, such as {missing[0]}. Run them first."
             )
         return areas
 

@@ -14,7 +14,7 @@ from wsi_haloae.baselines.by_cell import KNN
 from wsi_haloae.documents import read_document
 from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.experiments.decoder.judgement import DECODER, FIXED, FIXED_MAP, FIXED_RULE
-from wsi_haloae.experiments.decoder.rows import BASELINE, CONTROL, ROWS, DecoderRow
+from wsi_haloae.experiments.decoder.rows import BASELINE, CONTROL, LIMITS, ROWS, DecoderRow
 from wsi_haloae.experiments.decoder.run import DRAWS_NAME, RESULT_NAME
 from wsi_haloae.experiments.decoder.scores import PCA
 
@@ -106,7 +106,8 @@ def markdown_study(output: Path, found: Sequence[Result]) -> str:
     for backbone, tiles in _places(found):
         here = [one for one in found if (one["backbone"], one["set"]) == (backbone, tiles)]
         lines += [f"## {tiles}, {backbone}\n", *_rivals(here), HEADER, "|" + " --- |" * HEADER.count(" | ") + " --- |"]
-        lines += [_line(output, row, [one for one in here if one["row"] == row.name]) for row in ROWS]
+        by_row = {row: [one for one in here if one["row"] == row.name] for row in (*ROWS, *LIMITS)}
+        lines += [_line(output, row, results) for row, results in by_row.items() if results or row not in LIMITS]
         lines.append("")
     return "\n".join(lines)
 
