@@ -95,7 +95,7 @@ def passes(areas: Areas, row: DecoderRow) -> bool:
         if not seeds:
             return False
         gains.append(np.mean([own[seed] - base[seed] for seed in seeds]))
-    return float(np.mean(gains)) > 0 and min(gains) >= -TOLERANCE
+    return bool(np.mean(gains) > 0 and min(gains) >= -TOLERANCE)
 
 
 def passing(areas: Areas) -> list[DecoderRow]:
