@@ -22,6 +22,7 @@ from wsi_haloae.experiments.decoder import study as decoder_study
 from wsi_haloae.experiments.decoder.cache import FeatureCache
 from wsi_haloae.experiments.decoder.judgement import combine
 from wsi_haloae.experiments.decoder.kept import KeptSet
+from wsi_haloae.experiments.decoder.limits import has_limits, write_limits
 from wsi_haloae.experiments.decoder.model import begin
 from wsi_haloae.experiments.decoder.rows import (
     BASELINE,
@@ -313,3 +314,16 @@ def test_tiles_that_are_anomalous_as_a_whole_have_no_maps_to_judge(
     assert found["judgement"]["maps"] is None
     assert found["judgement"]["cell_marks"] == {}
     assert "## glas-grey, random" in (output / "table.md").read_text()
+
+
+def test_the_curve_of_limits_is_drawn_from_two_points_on(tmp_path: Path) -> None:
+    def point(row: DecoderRow, tiles: str, area: float, precisions: dict[str, float]) -> dict[str, object]:
+        against = {"fixed rule": {"auroc": area, "rival_auroc": 0.9}}
+        judged = {"against": against, "map_precisions": precisions, "maps": {"rivals": {"PCA": 0.2, "kNN": 0.5}}}
+        return {"backbone": "vgg19", "set": tiles, "row": row.name, "seed": 0, "judgement": judged}
+
+    found = [point(CODE_WIDTHS[width], "metal_nut", 0.9 + width / 1000, {"cosine": 0.5}) for width in (8, 32)]
+    assert not has_limits(found[:1])
+    assert has_limits(found)
+    write_limits(tmp_path / "limits.png", [*found, point(CODE_WIDTHS[8], "glas-colour", 0.8, {})])
+    assert (tmp_path / "limits.png").stat().st_size > 10_000

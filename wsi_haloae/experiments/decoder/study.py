@@ -15,6 +15,7 @@ from wsi_haloae.errors import UsageError, WsiHaloaeError
 from wsi_haloae.experiments.decoder.cache import FeatureCache
 from wsi_haloae.experiments.decoder.judgement import FIXED
 from wsi_haloae.experiments.decoder.kept import KeptSet
+from wsi_haloae.experiments.decoder.limits import has_limits, write_limits
 from wsi_haloae.experiments.decoder.picture import write_differences
 from wsi_haloae.experiments.decoder.rows import DecoderRow, missing_for_together, passing, put_together
 from wsi_haloae.experiments.decoder.run import run_decoder
@@ -167,10 +168,12 @@ class Study:
 
 
 def write_tables(output: Path) -> None:
-    """Write ``table.md``, ``table.json`` and ``differences.png`` from all runs that are done or have failed."""
+    """Write ``table.md``, ``table.json`` and pictures from all runs that are done or have failed."""
     found = collect(output)
     write_text(output / "table.md", markdown_study(output, found))
     without = [{key: value for key, value in one.items() if key not in {"identity", "curve"}} for one in found]
     write_text(output / "table.json", json.dumps(without, indent=1) + "\n")
     if any("judgement" in one for one in found):
         write_differences(output / "differences.png", output, found)
+    if has_limits(found):
+        write_limits(output / "limits.png", found)
