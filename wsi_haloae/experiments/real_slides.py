@@ -48,6 +48,7 @@ OTHER_SCAN = "C"
 """A patient of whom there are tiles, not a slide."""
 MPP = 0.5
 BATCH = 16
+RESULTS_NAME = "real-slides.json"
 
 LIVER_B, LIVER_A, LIVER_C = ("B", "Liver"), ("A", "Liver"), (OTHER_SCAN, "Liver")
 SARCOMA, HAEMANGIOMA = ("A", "Tumor"), ("B", "Hemangioma")
@@ -117,9 +118,14 @@ def measure_real_slides(output: Path, options: RealSlidesOptions, reporter: Repo
             for question in (one for one in MIXED if one.reference == tissue):
                 mixed[features.name] += mixtures(question, scored, reference)
         table = Table(rows, mixed)  # written after each kind of features: a run takes long
-        write_text(output / "real-slides.json", json.dumps(asdict(table), indent=2) + "\n")
+        write_text(output / RESULTS_NAME, json.dumps(asdict(table), indent=2) + "\n")
         write_text(output / "real-slides.md", table.markdown())
     return table
+
+
+def model_folder(tissue: Tissue) -> str:
+    """The name of the folder of a tissue's model."""
+    return "-".join(tissue).lower()
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,7 @@ class _Work:
 
     def _train(self, tissue: Tissue) -> Path:
         patient, name = tissue
-        slide, folder = self._slide(patient), self.folder / f"{patient}-{name}".lower()
+        slide, folder = self._slide(patient), self.folder / model_folder(tissue)
         outlines = slide.with_suffix(".geojson")
         if tissue == HALVED:
             outlines = write_upper_half(outlines, name, folder / "outlines.geojson")
