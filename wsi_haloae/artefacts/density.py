@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.config import GLASS_LEVEL
-from wsi_haloae.tissue.pen import has_ink_colour, lacks_detail
+from wsi_haloae.tissue.ink import has_ink_colour, lacks_detail
 
 CELL = 8
 """Side of a cell in pixels: at 0.25 to 0.5 um a pixel a cell is smaller than a nucleus or about as large."""
