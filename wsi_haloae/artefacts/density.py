@@ -70,7 +70,7 @@ class TileDensity:
         *cells, mean, square = sums.reshape(len(planes), side // CELL, side // CELL)
         return cls(
             fine=grey,
-            cells=np.stack(cells).transpose(1, 2, 0),
+            cells=np.stack(cells, dtype=np.float32).transpose(1, 2, 0),
             smooth=lacks_detail(mean, square - mean * mean),
             tissue=_tissue(values, glass_level),
         )

@@ -32,7 +32,7 @@ def moments_over_channels(maps: Tensor, tissue: Tensor) -> tuple[Tensor, Tensor]
     """Mean and variance of maps (B, C, m, m) over the same cells: (B, C) each."""
     mean = mean_over_channels(maps, tissue)
     at_once = 1 if maps.device.type == "cpu" else len(maps)  # the squares of one tile may stay in the cache
-    pieces = zip(maps.split(at_once), tissue.split(at_once), strict=True)
+    pieces = zip(torch.split(maps, at_once), torch.split(tissue, at_once), strict=True)
     squares = torch.cat([mean_over_channels(some.square(), cells) for some, cells in pieces])
     return mean, (squares - mean.square()).clamp_min(0)
 
