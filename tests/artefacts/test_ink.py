@@ -7,7 +7,7 @@ import pytest
 
 from tests.artefacts.simulate import INKS, diagonal_band, drawn_tissue, inked, plain, real_tiles
 from wsi_haloae.artefacts.density import TileDensity, ink_share
-from wsi_haloae.tissue.pen import has_ink_colour
+from wsi_haloae.tissue.ink import has_ink_colour
 
 
 @pytest.mark.parametrize("ink", INKS)

@@ -8,10 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from tests.artefacts.simulate import GLASS, INKS, diagonal_band, drawn_tissue, inked, plain, real_tiles
 from wsi_haloae.artefacts.density import CELL, TileDensity
 from wsi_haloae.artefacts.flags import FLAGS, measure, measure_all
+from wsi_haloae.artefacts.fold import LEAST_SHARE, PALEST, fold_ratio
 from wsi_haloae.config import GLASS_LEVEL
 from wsi_haloae.features.preprocessing import tissue_cells, to_unit
 
@@ -61,6 +63,30 @@ def test_glass_is_what_the_model_takes_for_glass(level: float) -> None:
 
 def test_without_a_glass_level_nothing_is_glass() -> None:
     assert measure(plain(GLASS), None)["glass_share"] == 0
+
+
+def test_the_density_has_the_bytes_of_plain_sums() -> None:
+    """Two bytes are looked up at once, and whole rows are added: in the order of the plain sums, or float32 differs."""
+    tile = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    found, optical = TileDensity.of(tile), np.log10(255 / np.maximum(tile, 1)).astype(np.float32)
+    fine = _block_sums(optical, 2) / np.float32(4)
+    assert np.array_equal(found.fine, (fine[..., 0] + fine[..., 1] + fine[..., 2]) / np.float32(3))
+    assert np.array_equal(found.cells, _block_sums(fine, 4) / np.float32(16))
+
+
+def _block_sums(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    rows = sum(values[offset::side] for offset in range(side))
+    return np.asarray(sum(rows[:, offset::side] for offset in range(side)))
+
+
+def test_the_fold_is_that_of_scipys_opening_and_numpys_median() -> None:
+    for tile in [_mixed(), *real_tiles("glas_colon/test/malignant", every=20)]:
+        density = TileDensity.of(tile)
+        usual = np.median(density.cells[density.tissue], axis=0)
+        ratio = (density.cells / (usual + np.float32(PALEST))).min(axis=2)
+        ratio[ndimage.binary_dilation(density.ink, np.ones((3, 3))) | ~density.tissue] = 0
+        band = np.sort(ndimage.grey_opening(ratio, 3), axis=None)
+        assert fold_ratio(density) == band[-max(1, round(LEAST_SHARE * band.size))]
 
 
 def test_many_tiles_are_measured_one_by_one() -> None:

@@ -31,7 +31,7 @@ FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=3
 ALONE = """
 import json, sys
 from wsi_haloae.cli.main import run
-code, slow = run(sys.argv[1:]), {"torch", "matplotlib", "scipy.stats", "skimage"}
+code, slow = run(sys.argv[1:]), {"torch", "matplotlib", "scipy.ndimage", "scipy.stats", "skimage"}
 print(json.dumps([code, sorted(slow & set(sys.modules))]))
 """
 
@@ -96,10 +96,12 @@ def test_export_without_torch_gives_the_bytes_that_score_wrote(tiny: Tiny, tmp_p
 
 
 def test_a_table_is_written_without_loading_what_draws(tmp_path: Path) -> None:
-    """Most of the time of such a command was the imports of what it does not need."""
-    command = [sys.executable, "-c", ALONE, "export", str(scored(tmp_path / "a")), "--format", "csv", "-q"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
-    assert json.loads(done.stdout) == [0, []], done.stderr
+    """Most of the time of such a command was the imports of what it does not need. Regions need scipy.ndimage."""
+    for threshold, needed in (("100", []), ("4.5", ["scipy.ndimage"])):
+        command = [sys.executable, "-c", ALONE, "export", str(scored(tmp_path / threshold)), "--format", "csv", "-q"]
+        command += ["--threshold", threshold]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
+        assert json.loads(done.stdout) == [0, needed], done.stderr
 
 
 def test_files_agree_about_the_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

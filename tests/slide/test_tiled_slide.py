@@ -225,6 +225,25 @@ def test_damaged_tiles_give_the_same_pixels_or_the_same_error(name: str, tmp_pat
     assert errors or name.startswith("tcga"), "OpenSlide refuses some"
 
 
+def test_a_window_that_meets_a_damaged_tile_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By OpenSlide alone, as soon as the damage is known; windows beside it are decoded here as before."""
+    path = write(tmp_path / "slide.tif")
+    patched(path, 325, 8, 0)  # the second of the seven tiles in the second row has no bytes
+    decoded, decode = list[int](), TiledSlide._decode
+    monkeypatch.setattr(
+        TiledSlide, "_decode", lambda slide, level, number: decoded.append(number) or decode(slide, level, number)
+    )
+    slide, theirs = open_slide(path), open_with_openslide(path)
+    for box, tried in (
+        ((0, TILE, 0, 4 * TILE, TILE), [7, 8]),
+        ((TILE, TILE, 0, 3 * TILE, TILE), []),
+        ((2 * TILE, 2 * TILE, 0, TILE, TILE), [16]),
+    ):
+        decoded.clear()
+        assert np.array_equal(outcome(slide, box), outcome(theirs, box))
+        assert decoded == tried
+
+
 def patched(path: Path, tag: int, number: int, value: int) -> None:
     """Change one value of a tag of the first page."""
     with tifffile.TiffFile(path) as tiff:

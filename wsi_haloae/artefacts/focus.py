@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from wsi_haloae.artefacts.density import CELL, FINE, TileDensity
+from wsi_haloae.artefacts.local_mean import local_mean
 
 FINE_WIDTH = 3
 """Fine pixels. Detail is what differs from the mean over this width: 6 pixels of the tile."""
@@ -34,10 +34,10 @@ def focus(density: TileDensity) -> float:
     """
     if density.tissue.mean() < LEAST_TISSUE:
         return SHARPEST
-    tissue = _of_fine_pixels(density.tissue)
-    smooth = ndimage.uniform_filter(density.fine, FINE_WIDTH)
+    tissue = ... if density.tissue.all() else _of_fine_pixels(density.tissue)  # a mask copies all that it selects
+    smooth = local_mean(density.fine, FINE_WIDTH)
     fine = _energy((density.fine - smooth)[tissue])
-    coarse = _energy((smooth - ndimage.uniform_filter(density.fine, COARSE_WIDTH))[tissue])
+    coarse = _energy((smooth - local_mean(density.fine, COARSE_WIDTH))[tissue])
     return fine / (fine + coarse + NOISE**2)
 
 

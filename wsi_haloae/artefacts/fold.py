@@ -10,17 +10,20 @@ densest tissue differs between tissues and stains, and only the former can be co
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
-from scipy import ndimage
+from numpy.typing import NDArray
 
 from wsi_haloae.artefacts.density import TileDensity
+from wsi_haloae.tissue.channels import least
 
-BAND_WIDTH = 3
-"""Cells, 24 pixels: an area too narrow for a square of this side is not a fold."""
 LEAST_SHARE = 0.03
 """The band covers at least this share of the tile."""
 PALEST = 0.1
 """Optical density added to that of the tile's tissue, so that ordinary tissue in a pale tile is not a fold."""
+
+_Value = TypeVar("_Value", np.float32, np.bool_)
 
 
 def fold_ratio(density: TileDensity) -> float:
@@ -31,10 +34,31 @@ def fold_ratio(density: TileDensity) -> float:
     """
     if not density.tissue.any():
         return 0.0
-    usual = np.median(density.cells[density.tissue], axis=0)  # (3,)
-    ratio = (density.cells / (usual + np.float32(PALEST))).min(axis=2)  # (m, m)
-    rims = ndimage.binary_dilation(density.ink, np.ones((3, 3), np.bool_))
-    ratio[rims | ~density.tissue] = 0
-    band = ndimage.grey_opening(ratio, BAND_WIDTH).ravel()  # (m * m,)
+    usual = _median(density.cells[density.tissue])  # (3,)
+    ratio = least(density.cells / (usual + np.float32(PALEST)))  # (m, m)
+    ratio[~density.tissue] = 0
+    ratio[_around(np.maximum, density.ink)] = 0  # and the rims of ink
+    # An opening by 3 x 3 cells, 24 pixels: an area too narrow for such a square is no fold.
+    band = _around(np.maximum, _around(np.minimum, ratio)).ravel()  # (m * m,)
     place = band.size - max(1, round(LEAST_SHARE * band.size))
     return float(np.partition(band, place)[place])
+
+
+def _median(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``np.median(values, axis=0)``, (n, 3) -> (3,): for so few numbers, a plain sort is several times as fast."""
+    rising = np.sort(values.T)
+    middle = rising.shape[1] // 2
+    return np.asarray((rising[:, middle] + rising[:, ~middle]) / np.float32(2))
+
+
+def _around(extreme: np.ufunc, values: NDArray[_Value]) -> NDArray[_Value]:
+    """The minimum or maximum of each cell and the 8 around it: (m, m). For so few, ndimage takes five times as long."""
+    return _beside(extreme, _beside(extreme, values).T).T
+
+
+def _beside(extreme: np.ufunc, values: NDArray[_Value]) -> NDArray[_Value]:
+    """The same of each cell and its neighbours in the row."""
+    found = values.copy()
+    extreme(found[:, 1:], values[:, :-1], out=found[:, 1:])
+    extreme(found[:, :-1], values[:, 1:], out=found[:, :-1])
+    return found

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy import ndimage
 from shapely.geometry import Polygon
 
 from wsi_haloae.heatmap.assembly import Heatmap
@@ -49,7 +48,12 @@ class Region:
 
 def find_regions(heatmap: Heatmap, chosen: NDArray[np.bool_], edges: CellEdges) -> list[Region]:
     """Regions of the ``chosen`` cells (rows, columns), largest area first; cells outside ``edges`` are left out."""
-    labels, _ = ndimage.label(chosen & edges.visible)  # by default, cells are connected by their edges
+    seen = chosen & edges.visible
+    if not seen.any():
+        return []
+    from scipy import ndimage  # noqa: PLC0415  # slow to import, and many slides have no region
+
+    labels, _ = ndimage.label(seen)  # by default, cells are connected by their edges
     regions = [_region(heatmap, rows, columns, edges) for rows, columns in groups(labels)]
     return sorted(regions, key=lambda region: (-region.polygon.area, region.row, region.column))
 

@@ -21,15 +21,20 @@ def mean_over(maps: Tensor, tissue: Tensor) -> Tensor:
 def mean_over_channels(maps: Tensor, tissue: Tensor) -> Tensor:
     """Mean of maps (B, C, m, m) over the same cells: (B, C)."""
     weight = counted(tissue).to(maps.dtype)
-    # As einsum this is the same product, but maps that are channels-last would be copied first.
-    sums = maps.flatten(2) @ weight.flatten(1)[:, :, None]  # (B, C, m * m) @ (B, m * m, 1)
-    return sums[..., 0] / weight.sum(dim=(1, 2))[:, None]
+    weights, cells = weight.flatten(1), maps.flatten(2)  # (B, m * m), (B, C, m * m)
+    # Both are the same product, and as einsum it would copy the maps. The order matters: the weights of maps that are
+    # channels-last take a fifth of the time if they come first.
+    sums = (weights[:, None] @ cells.mT)[:, 0] if maps.stride(1) == 1 else (cells @ weights[..., None])[..., 0]
+    return sums / weight.sum(dim=(1, 2))[:, None]
 
 
 def moments_over_channels(maps: Tensor, tissue: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of maps (B, C, m, m) over the same cells: (B, C) each."""
     mean = mean_over_channels(maps, tissue)
-    return mean, (mean_over_channels(maps.square(), tissue) - mean.square()).clamp_min(0)
+    at_once = 1 if maps.device.type == "cpu" else len(maps)  # the squares of one tile may stay in the cache
+    pieces = zip(torch.split(maps, at_once), torch.split(tissue, at_once), strict=True)
+    squares = torch.cat([mean_over_channels(some.square(), cells) for some, cells in pieces])
+    return mean, (squares - mean.square()).clamp_min(0)
 
 
 def quantile_over(maps: Tensor, tissue: Tensor) -> Tensor:

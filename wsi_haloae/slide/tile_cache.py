@@ -33,6 +33,12 @@ class Cut:
         """Number of rows of tiles."""
         return -(-self.height // self.tile_height)
 
+    def met(self, left: int, top: int, width: int, height: int) -> list[int]:
+        """The numbers of the tiles that a window meets, row by row."""
+        rows = range(max(0, top // self.tile_height), min(self.down, -(-(top + height) // self.tile_height)))
+        columns = range(max(0, left // self.tile_width), min(self.across, -(-(left + width) // self.tile_width)))
+        return [row * self.across + column for row in rows for column in columns]
+
     def inside(self, number: int) -> tuple[int, int]:
         """Width and height of the part of a tile that lies in the level."""
         row, column = divmod(number, self.across)
@@ -63,12 +69,12 @@ class TileCache:
         region = np.empty((height, width, 3), np.uint8)
         if left < 0 or top < 0 or left + width > cut.width or top + height > cut.height:
             region[:] = background
-        for row in range(max(0, top // cut.tile_height), min(cut.down, -(-(top + height) // cut.tile_height))):
-            for column in range(max(0, left // cut.tile_width), min(cut.across, -(-(left + width) // cut.tile_width))):
-                tile = self._tile(decode, level, row * cut.across + column)
-                y, x = row * cut.tile_height - top, column * cut.tile_width - left
-                inside = tile[max(0, -y) : height - y, max(0, -x) : width - x]
-                region[max(0, y) :, max(0, x) :][: inside.shape[0], : inside.shape[1]] = inside
+        for number in cut.met(left, top, width, height):
+            tile = self._tile(decode, level, number)
+            row, column = divmod(number, cut.across)
+            y, x = row * cut.tile_height - top, column * cut.tile_width - left
+            inside = tile[max(0, -y) : height - y, max(0, -x) : width - x]
+            region[max(0, y) :, max(0, x) :][: inside.shape[0], : inside.shape[1]] = inside
         return region
 
     def _tile(self, decode: Decode, level: int, number: int) -> Pixels:

@@ -51,6 +51,8 @@ class TiledSlide:
         weakref.finalize(self, file.close)  # a slide that nobody closed, as OpenSlide does
         self._properties = replace(slide.properties, reader=verdict.reader)
         self._cache = TileCache({number: level.cut for number, level in verdict.levels.items()})
+        self._damaged = set[tuple[int, int]]()
+        """Levels and numbers of tiles that could not be decoded: OpenSlide alone reads windows that meet them."""
 
     @property
     def properties(self) -> SlideProperties:
@@ -62,8 +64,11 @@ class TiledSlide:
         stored = self._levels.get(level)
         if not self._file.closed and stored and not (l0_x % stored.downsample or l0_y % stored.downsample):
             left, top = l0_x // stored.downsample, l0_y // stored.downsample
+            met = {(level, number) for number in stored.cut.met(left, top, width, height)} if self._damaged else set()
             try:
-                return self._cache.window(self._decode, level, left, top, (width, height), self._properties.background)
+                if self._damaged.isdisjoint(met):
+                    size = (width, height)
+                    return self._cache.window(self._decode, level, left, top, size, self._properties.background)
             except UNREADABLE:  # OpenSlide tells why, or reads it all the same
                 pass
         return self._slide.read_region(l0_x, l0_y, level, width, height)
@@ -74,4 +79,8 @@ class TiledSlide:
         self._slide.close()
 
     def _decode(self, level: int, number: int) -> Pixels:
-        return self._levels[level].decode(self._file, number)
+        try:
+            return self._levels[level].decode(self._file, number)
+        except UNREADABLE:
+            self._damaged.add((level, number))
+            raise

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from wsi_haloae.tissue.channels import greatest, least
 from wsi_haloae.tissue.discs import dilated, eroded, opened
+from wsi_haloae.tissue.ink import has_ink_colour, lacks_detail
 
 Mask = NDArray[np.bool_]
 
@@ -26,11 +26,6 @@ MOSTLY = 0.5
 """An object of which more than this share is ink is a thin stroke or a dot, not inked tissue."""
 FAINT_SHARE = 0.5
 """The rim of a stroke, where ink mixes with glass, must absorb at least this share of what its core must."""
-SMOOTH = 0.06
-"""Largest deviation of the density in a small square, over its mean, where there is only ink. Stained tissue has 0.1 to
-0.3, on thumbnails as in tiles."""
-FAINTEST = 0.05
-"""A lower mean density counts as this one: noise of glass over nothing is no detail."""
 SMOOTH_SHARE = 0.3
 """Where ink lies over tissue, only part of it is smooth; of stained tissue less than 0.1."""
 RIM = 2.0
@@ -62,26 +57,6 @@ def is_smooth(density: NDArray[np.float32], side: int = 3) -> Mask:
     """Where the density (h, w), not smoothed, has no detail within ``side`` x ``side`` pixels: (h, w)."""
     mean = ndimage.uniform_filter(density, side)
     return lacks_detail(mean, ndimage.uniform_filter(density * density, side) - mean * mean)
-
-
-def lacks_detail(mean: NDArray[np.floating], variance: NDArray[np.floating]) -> Mask:
-    """Whether areas with this mean and variance of the density are as smooth as ink."""
-    return np.asarray(variance <= (SMOOTH * np.maximum(mean, FAINTEST)) ** 2)
-
-
-def has_ink_colour(absorbance: NDArray[np.float32], strength: float = 1.0) -> Mask:
-    """Where ``absorbance`` (h, w, 3) has the colour of marker ink, as (h, w) bool.
-
-    It must be smoothed over several micrometres: single pixels of a nucleus can have the colour of ink.
-    ``strength`` scales the least absorbance that counts as ink: 0.5 accepts half as much.
-    """
-    red, green, blue = absorbance[..., 0], absorbance[..., 1], absorbance[..., 2]
-    weakest, strongest = least(absorbance), greatest(absorbance)
-    is_blue_or_green = (red - green > 0.12 * strength) & (green < 0.82 * red)
-    is_red = (green > 0.35 * strength) & (blue > 0.75 * green) & (red < 0.25 * green)
-    is_black = (weakest > 0.5 * strength) & (strongest - weakest < 0.2 * strongest)
-    ink: Mask = is_blue_or_green | is_red | is_black
-    return ink
 
 
 def _smooth_around(ink: Mask, smooth: Mask, radius: float) -> Mask:
