@@ -6,8 +6,12 @@ import time
 from pathlib import Path
 from threading import Thread
 
-from tests.cohort.conftest import Study, threads
+import pytest
+from distributed import LocalCluster
+
+from tests.cohort.conftest import Study, here, threads
 from tests.integration.test_score import digests
+from wsi_haloae.cohort import cluster
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.score import ScoreRun
 from wsi_haloae.scoring.options import ScoreOptions
@@ -45,3 +49,19 @@ def test_a_slide_is_made_ready_while_another_is_computed(study: Study, quiet: Pa
     record = RunRecord.read(folder)
     assert record is not None
     assert list(record.seconds) == ["tissue", "waiting", "scoring", "exports"]
+
+
+def test_workers_of_one_command_take_turns(
+    study: Study, quiet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the user says how many slides are scored at once. Workers are threads here, which start sooner."""
+    monkeypatch.setattr(cluster, "LocalCluster", lambda **given: LocalCluster(**given | {"processes": False}))
+    monkeypatch.setattr(cluster, "taken_by_turns", lambda _device: True)
+    monkeypatch.setattr(cluster, "fitting_workers", lambda _device, _threads: 1)
+    asked = [*study.slides[:2], "-m", study.model, "-o", tmp_path, "--threads", str(threads())]
+    assert here("score", *asked).code == 0
+    for slide in study.slides[:2]:
+        record = RunRecord.read(tmp_path / slide.stem)
+        assert record is not None
+        assert "waiting" in record.seconds
+        assert digests(tmp_path / slide.stem) == digests(quiet / slide.stem)
