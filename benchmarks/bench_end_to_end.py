@@ -22,6 +22,7 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.score import ScoreRun
+from wsi_haloae.scoring.open_scores import open_scores
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.score_slide import score_slide
 from wsi_haloae.scoring.scorer import Scorer
@@ -54,9 +55,9 @@ def main(config: str, side: int, tile: int, device_name: str, readers: int, runs
             chosen = plan.choose(slide, quiet)
 
         def new_store() -> ScoreStore:
-            shutil.rmtree(folder / "scores.zarr", ignore_errors=True)
-            thumbnail = chosen.mask.thumbnail
-            return ScoreStore.create(folder / "scores.zarr", plan.header, chosen.index, thumbnail, chosen.mask.mask)
+            shutil.rmtree(folder / "scored", ignore_errors=True)
+            (folder / "scored").mkdir()
+            return open_scores(folder / "scored", plan.header, chosen, checkpoint, quiet)
 
         def read() -> None:
             store = new_store()

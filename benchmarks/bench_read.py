@@ -53,7 +53,7 @@ def main(slide: Path | None, mpp: float | None, most: int, workers: int, process
             write_synthetic_slide(slide, width=SIDE, height=SIDE, seed=0)
         opener, plain = partial(open_slide, slide, mpp=mpp), partial(open_with_openslide, slide, mpp=mpp)
         reader = opener().properties.reader
-        tiling, index = _tiles(opener(), most)
+        tiling, index = tiles_of(opener(), most)
 
         def regions(opener: Callable[[], Slide]) -> None:
             with ThreadHandles(opener) as handles, ThreadPoolExecutor(workers) as pool:
@@ -94,8 +94,9 @@ def main(slide: Path | None, mpp: float | None, most: int, workers: int, process
             tile_store.CODEC = usual
 
 
-def _tiles(slide: Slide, most: int) -> tuple[Tiling, TileIndex]:
-    tiling = Tiling.of(slide.properties, TilingSettings(None, TILE), TissueConfig())
+def tiles_of(slide: Slide, most: int, mpp: float | None = None) -> tuple[Tiling, TileIndex]:
+    """Tiles from the middle of a slide, at ``mpp`` or as it is, whether or not there is tissue."""
+    tiling = Tiling.of(slide.properties, TilingSettings(mpp, TILE), TissueConfig())
     slide.close()
     rows, columns = tiling.grid.all_indices()
     first = max(0, (len(rows) - most) // 2)

@@ -4,7 +4,8 @@
     python benchmarks/history.py build/bench.jsonl   # and from the rows of `make bench`
 
 Only ratios are kept: both sides of a ratio were measured in one run, while times differ by a third from day to day. A
-ratio that is more than 10 % worse than the last one of the same benchmark and machine is named.
+ratio that is more than 10 % worse than the last one of the same benchmark and machine is named. What was measured once
+and has no JSON file stands below a heading of the page, and stays.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import click
 HERE = Path(__file__).resolve().parent
 RESULTS = "benchmarks/results"
 WORSE_BY = 0.1
+BY_HAND = "## Measured once"
 Row = Mapping[str, Any]
 
 
@@ -119,7 +121,7 @@ def table(found: Mapping[str, list[Measurement]]) -> str:
     lines = [
         "# Benchmarks over time",
         "",
-        "Written by `python benchmarks/history.py`. Commit: ratio, oldest first.",
+        "Written by `python benchmarks/history.py`, which keeps the end. Commit: ratio, oldest first.",
         "",
     ]
     lines += ["| benchmark | measured |", "|---|---|"]
@@ -130,6 +132,12 @@ def table(found: Mapping[str, list[Measurement]]) -> str:
     return "\n".join([*lines, *(f"- {line}" for line in worse)]).rstrip() + "\n"
 
 
+def by_hand(page: str) -> str:
+    """The end of a page, which people wrote."""
+    heading, rest = page.partition(BY_HAND)[1:]
+    return f"\n{heading}{rest}" if heading else ""
+
+
 @click.command()
 @click.argument("fresh", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 def main(fresh: Path | None) -> None:
@@ -138,7 +146,8 @@ def main(fresh: Path | None) -> None:
     for path in [*sorted((HERE / "results").glob("*.json")), *([] if fresh is None else [fresh])]:
         rows += rows_of(path.read_text(encoding="utf-8"))
     found = by_what(iter(rows))
-    (HERE / "history.md").write_text(table(found), encoding="utf-8")
+    page = HERE / "history.md"
+    page.write_text(table(found) + by_hand(page.read_text(encoding="utf-8")), encoding="utf-8")
     for line in regressions(found):
         click.echo(f"worse: {line}")
 

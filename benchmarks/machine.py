@@ -36,14 +36,13 @@ def seconds_in_turn(
 
 def where() -> dict[str, object]:
     """Machine, versions and commit, without which a result means nothing."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "versions": {
             "python": platform.python_version(),
             **dict(_versions("torch", "zarr", "openslide-python", "numpy")),
         },
-        "commit": commit.stdout.strip(),
+        "commit": _commit(),
     }
 
 
@@ -57,6 +56,14 @@ def _versions(*packages: str) -> Iterator[tuple[str, str]]:
     for package in packages:
         with suppress(PackageNotFoundError):
             yield package, version(package)
+
+
+def _commit() -> str:
+    """Empty where only the files were copied, or git is missing."""
+    with suppress(FileNotFoundError):
+        words = ["git", "rev-parse", "--short", "HEAD"]
+        return subprocess.run(words, check=False, capture_output=True, text=True).stdout.strip()
+    return ""
 
 
 def _processor() -> str:

@@ -140,6 +140,27 @@ def test_neighbours(direction: str) -> None:
         ]
 
 
+def test_rates_of_the_engine() -> None:
+    [rows] = tables("performance.md", "| preset | precision | tiles a second |")
+    found = measured("engine-cpu")
+    for row, uncut, plain in zip(rows, found[::2], found[1::2], strict=True):
+        assert row[0].startswith(f"`{uncut['config']}`")
+        assert row[1:] == [
+            uncut["precision"], f"{plain['tiles_per_second']:.1f}", f"{uncut['ratio']:.1f}", f"{plain['ratio']:.1f}",
+        ]  # fmt: skip
+
+
+def test_rates_of_reading() -> None:
+    [rows] = tables("performance.md", "| way | liver-sarcoma")
+    slides = ("liver-sarcoma", "cmu-1", "hpylori", "tcga")
+    found = {
+        (one["benchmark"], next(slide for slide in slides if one["slide"].startswith(slide))): one["ratio"]
+        for one in measured("read-own-tiles-cpu")
+    }
+    for row, way in zip(rows, ("read regions", "read to the model", "read into the store"), strict=True):
+        assert row[1:] == [f"{found[way, slide]:.1f}" if (way, slide) in found else "" for slide in slides]
+
+
 def test_a_busy_machine() -> None:
     [rows] = tables("performance.md", "| OMP_WAIT_POLICY |")
     assert [row[1:] for row in rows] == [
@@ -180,5 +201,6 @@ def test_how_time_and_memory_grow() -> None:
 def test_every_file_of_results_that_a_page_names_is_there() -> None:
     pages = [REPOSITORY / "README.md", *DOCS.rglob("*.md")]
     named = {name for page in pages for name in re.findall(r"`benchmarks/results/([^`]+)`", page.read_text("utf-8"))}
+    named |= set(re.findall(r"\b[a-z-]+\.(?:json|log)\b", (DOCS / "performance.md").read_text("utf-8"))) - {"run.json"}
     planned = {"decoder-study.json"}
     assert not [name for name in named - planned if not list(RESULTS.glob(name))]

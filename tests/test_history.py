@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.history import by_what, regressions, rows_of, table
+from benchmarks.history import BY_HAND, by_hand, by_what, regressions, rows_of, table
 
 
 def row(commit: str, benchmark: str = "engine", **figures: object) -> dict[str, object]:
@@ -39,3 +39,9 @@ def test_results_are_read_in_each_of_their_forms() -> None:
     assert rows_of(json.dumps([one, other])) == [one, other]
     assert rows_of(json.dumps(one)) == [one]
     assert rows_of(f"a warning\n{json.dumps(one)}\n{json.dumps(other)}\n") == [one, other]
+
+
+def test_what_people_wrote_below_the_table_stays() -> None:
+    written = f"{table({})}\n{BY_HAND}\n\nA figure.\n"
+    assert table({}) + by_hand(written) == written
+    assert by_hand(table({})) == ""

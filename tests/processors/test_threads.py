@@ -106,13 +106,26 @@ def test_slides_at_once_share_the_cores(each: int, expected: int, monkeypatch: p
     assert cluster.fitting_workers(torch.device("cpu"), each) == expected
 
 
-@pytest.mark.parametrize(("memory", "expected"), [([16 << 30], 1), ([80 << 30], 2), ([80 << 30, 24 << 30], 3)])
-def test_a_large_gpu_has_a_second_slide_for_when_the_first_is_not_computed(
-    memory: list[int], expected: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("memory", "main_memory", "expected", "by_turns"),
+    [
+        ([6], 64, 1, True),
+        ([16], 64, 2, True),
+        ([80], 64, 2, False),
+        ([80, 24], 64, 4, True),
+        ([80, 80], 9, 3, False),
+        ([80, 80], 2, 2, False),
+    ],
+)
+def test_a_gpu_has_a_second_slide_for_when_the_first_is_not_computed(
+    memory: list[int], main_memory: int, expected: int, by_turns: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In GB. One of them at a time is computed, unless there is room for the batches of both."""
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=main_memory << 30))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(memory))
     monkeypatch.setattr(
-        torch.cuda, "get_device_properties", lambda number: SimpleNamespace(total_memory=memory[number])
+        torch.cuda, "get_device_properties", lambda number: SimpleNamespace(total_memory=memory[number] << 30)
     )
     assert cluster.fitting_workers(torch.device("cuda"), 1) == expected
-    assert cluster.fitting_workers(torch.device("cuda", 0), 1) == min(2, expected)
+    assert cluster.taken_by_turns(torch.device("cuda")) == by_turns
+    assert not cluster.taken_by_turns(torch.device("cpu"))

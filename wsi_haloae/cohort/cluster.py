@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import dask
 import psutil
@@ -27,7 +29,9 @@ GPU = "GPU"
 """The Dask resource that marks workers for scoring, in a cluster that also has other workers."""
 LOOPBACK = "127.0.0.1"
 GPU_BYTES = 40 << 30
-"""Memory of a GPU for each slide that is scored on it at once: the largest batch of the largest preset, and room."""
+"""Memory of a GPU for each slide that is computed on it at once: the largest batch of the largest preset, and room."""
+SHARED_BYTES = 8 << 30
+"""Memory of a GPU from which processes take turns at it: for each a context of CUDA and a model, and batches of one."""
 SLIDES_PER_GPU = 2
 """While one is opened, or its files are written, the other is computed; and each process reads by itself."""
 WORKER_BYTES = 3 << 30
@@ -51,12 +55,14 @@ class Cluster:
     """A connected client, the resources that a slide needs, and how this machine is shared if the cluster is local.
 
     ``threads`` CPU threads compute a slide (None: the worker decides). ``sharing`` slides share the reader threads.
+    ``turns`` is a folder for the locks of devices whose memory holds one slide at a time, if there are such.
     """
 
     client: Client
     resources: Mapping[str, float]
     threads: int | None = None
     sharing: int = 1
+    turns: Path | None = None
 
 
 @contextmanager
@@ -126,6 +132,7 @@ def _local(
         "distributed.worker.profile.enabled": False,
     }
     with (
+        tempfile.TemporaryDirectory() as locks,
         dask.config.set(settings),
         LocalCluster(
             n_workers=workers,
@@ -140,21 +147,30 @@ def _local(
     ):
         each = "1 thread" if threads == 1 else f"{threads} threads"
         reporter.line(f"{workers} slides at once, {each} each; dashboard {client.dashboard_link}")
-        yield Cluster(client, {}, threads, sharing=workers)
+        if asked is None and taken_by_turns(device):  # only who has the turn reads
+            yield Cluster(client, {}, threads, sharing=-(-workers // SLIDES_PER_GPU), turns=Path(locks))
+        else:
+            yield Cluster(client, {}, threads, sharing=workers)
 
 
 def fitting_workers(device: torch.device, threads: int) -> int:
-    """Slides at once on this machine: one or two per GPU, or as many with ``threads`` each as fit cores and memory."""
+    """Slides at once on this machine: two per GPU, or as many with ``threads`` each as fit cores; as memory allows."""
+    by_memory = psutil.virtual_memory().available // WORKER_BYTES
     if device.type == "cuda":
-        gpus = range(torch.cuda.device_count()) if device.index is None else [device.index]
-        return sum(_slides_per_gpu(number) for number in gpus)
+        gpus = _memory_of_gpus(device)
+        at_most = sum(SLIDES_PER_GPU if memory >= SHARED_BYTES else 1 for memory in gpus)
+        return int(max(len(gpus), min(at_most, by_memory)))
     if device.type != "cpu":
         return 1
-    by_memory = psutil.virtual_memory().available // WORKER_BYTES
     # One core each by default: finding tissue and writing exports do not use a second core.
     return int(max(1, min(available_cores() // threads, by_memory)))
 
 
-def _slides_per_gpu(number: int) -> int:
-    memory = torch.cuda.get_device_properties(number).total_memory
-    return max(1, min(SLIDES_PER_GPU, memory // GPU_BYTES))
+def taken_by_turns(device: torch.device) -> bool:
+    """Whether the slides that share a GPU are computed one after the other, because its memory holds one at a time."""
+    return device.type == "cuda" and min(_memory_of_gpus(device)) < SLIDES_PER_GPU * GPU_BYTES
+
+
+def _memory_of_gpus(device: torch.device) -> list[int]:
+    gpus = range(torch.cuda.device_count()) if device.index is None else [device.index]
+    return [torch.cuda.get_device_properties(number).total_memory for number in gpus]

@@ -185,4 +185,5 @@ def _task(
         model_sha256=model_sha256,
         threads=cluster.threads,
         arguments=arguments,
+        turns=cluster.turns,
     )

@@ -32,7 +32,8 @@ TOPIC = "wsi-haloae"
 class SlideTask:
     """One slide of a run. Paths are absolute, because workers have other working directories.
 
-    ``threads`` CPU threads compute a slide; None divides the worker's cores among its slots.
+    ``threads`` CPU threads compute a slide; None divides the worker's cores among its slots. ``turns`` is a folder for
+    the locks of devices that workers share by turns; None: they do not wait for each other.
     """
 
     slide: SlideInput
@@ -42,6 +43,7 @@ class SlideTask:
     model_sha256: str
     threads: int | None
     arguments: Mapping[str, Any]
+    turns: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def score_on_worker(task: SlideTask) -> SlideReport:
             report_progress(worker, task.run, SlideProgress(task.slide.name, worker.address, attempts))
             record.reporter.line(f"attempt {attempts}, on {worker.address}")
             options = replace(task.options, device=own_device(task.options.device, worker.name))
-            run = _loaded(options, task.model_sha256, threads_for(task.threads, worker))
+            turns = task.turns and task.turns / f"{options.device.replace(':', '-')}.lock"
+            run = _loaded(options, task.model_sha256, threads_for(task.threads, worker), turns)
             return run.score_one(source, folder, record)
 
     def progress(done: int, tiles: int, new: int) -> None:
@@ -106,8 +109,8 @@ def threads_for(asked: int | None, worker: Worker) -> int:
 
 
 @lru_cache(maxsize=1)
-def _loaded(options: ScoreOptions, model_sha256: str, threads: int) -> ScoreRun:
-    run = ScoreRun.of(replace(options, threads=threads))
+def _loaded(options: ScoreOptions, model_sha256: str, threads: int, turns: Path | None) -> ScoreRun:
+    run = ScoreRun.of(replace(options, threads=threads), turns)
     if run.model_sha256 != model_sha256:
         raise WsiHaloaeError(
             f"{options.model}: on this worker, this path holds another model than on the command's machine. "

@@ -2,8 +2,7 @@
 
     slide -> tissue -> grid at the checkpoint's mpp -> score_slide -> ScoreStore -> exports
 
-Each stage continues from what an earlier, interrupted run left. With ``--keep-tiles`` the pixels are first written to
-a TileStore, which stays; otherwise they go straight to the model.
+Each stage continues from what an interrupted run left. ``--keep-tiles`` writes the pixels to a TileStore first.
 """
 
 from __future__ import annotations
@@ -61,8 +60,8 @@ class ScoreRun:
         self.model_sha256 = planner.checkpoint.sha256
 
     @classmethod
-    def of(cls, options: ScoreOptions) -> Self:
-        """Load the model. Raises `CheckpointError` or `UsageError` for what would make every slide fail."""
+    def of(cls, options: ScoreOptions, turns: Path | None = None) -> Self:
+        """Load the model; ``turns``: see `Compute`. Raises what would make every slide fail."""
         require_adaptable(options.adapt, options.anchors)
         checkpoint, mpp = load_slide_model(options.model)
         require_colours(checkpoint, options)
@@ -72,7 +71,7 @@ class ScoreRun:
                 f"{options.model}: trained by a version that did not describe tiles, so its scores can be neither "
                 "adapted nor smoothed. Leave out --adapt, --anchors and --smooth, or train the model again."
             )
-        return cls(ScorePlanner(checkpoint, mpp, Compute(checkpoint, options), options), options)
+        return cls(ScorePlanner(checkpoint, mpp, Compute(checkpoint, options, turns), options), options)
 
     def score_one(self, source: SlideInput, folder: Path, record: RunRecorder) -> int:
         """Take one slide through all stages. Returns the number of tiles that could not be read."""
@@ -126,5 +125,6 @@ class ScoreRun:
             tiles = fill_tiles(source, path, chosen.tiling.header(), chosen, readers, record.reporter)
             record.lap("tiling")
         model, device = planner.checkpoint, planner.compute.device
-        score_slide(source, model, scores, options, device=device, reporter=record.reporter, tiles=tiles)
+        with planner.compute.turn(record.lap):
+            score_slide(source, model, scores, options, device=device, reporter=record.reporter, tiles=tiles)
         record.lap("scoring")
