@@ -71,7 +71,7 @@ def _keep(cluster: JobCluster, jobs: int, queued: Queued | None, reporter: Repor
                 f"slurm-{job}.out in this folder, unless your --cluster file sets another."
             )
             told.add(job)
-        if told and told >= {str(job.job_id) for job in list(cluster.workers.values())}:
+        if len(told) >= jobs:
             reporter.error("no job could become a worker. Mend what their logs say, and run the same command again.")
             cluster.close()
             return
