@@ -34,7 +34,7 @@ class ShellJob(Job):
     config_name = "local"
 
     def __init__(self, *given: Any, submit: str, **settings: Any) -> None:
-        super().__init__(*given, **settings)
+        super().__init__(*given, shebang="#!/bin/sh", **settings)
         self.submit_command, self.job_header = submit, ""
 
 
@@ -69,8 +69,8 @@ def test_a_job_that_ends_is_replaced(shell_cluster: Callable[..., JobQueueCluste
     with shell_cluster() as cluster, jobs.kept(cluster, 1, alive, Reporter()):
         connected = cluster.scheduler_info["workers"]
         until(lambda: connected)
-        [first], [job] = list(connected), cluster.workers.values()
-        for process in (psutil.Process(int(job.job_id)), *psutil.Process(int(job.job_id)).children()):
+        [first], [job] = list(connected), [psutil.Process(int(job.job_id)) for job in cluster.workers.values()]
+        for process in (job, *job.children()):
             process.kill()
         until(lambda: connected and first not in connected)
 
