@@ -103,7 +103,7 @@ def require_submitter(kind: str) -> None:
 
 
 def require_possible(job_script: str) -> None:
-    """Raise `UsageError` for a job that SLURM would refuse, or keep in its queue for ever: Dask would wait for it."""
+    """Raise `UsageError` for a job that SLURM would refuse, or keep in its queue forever: Dask would wait for it."""
     refused = slurm.refusal(job_script)
     if refused is not None:
         raise UsageError(

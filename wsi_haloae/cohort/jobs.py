@@ -1,7 +1,7 @@
 """Looks after the jobs that are a study's workers: lost ones are replaced, and ones that never begin are explained.
 
 Dask submits jobs once. A job ends with its walltime or its node; without a new one, a study that outlasts its jobs
-would wait for workers for ever. A job may also end before its worker connects, which Dask does not notice.
+would wait for workers forever. A job may also end before its worker connects, which Dask does not notice.
 """
 
 from __future__ import annotations
