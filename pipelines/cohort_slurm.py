@@ -16,6 +16,7 @@ while the run lasts. `shared_temp_directory` in the settings puts them elsewhere
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,11 +33,16 @@ from dask_jobqueue.local import LocalCluster
 from distributed.security import Security
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cohort import slurm
+from wsi_haloae.cohort.jobs import kept
 from wsi_haloae.config.presets import preset_folder, preset_names
 from wsi_haloae.errors import ConfigError, UsageError
 
 CLUSTERS = {"slurm": dask_jobqueue.SLURMCluster, "pbs": dask_jobqueue.PBSCluster, "local": LocalCluster}
+QUEUED = {"slurm": slurm.queued}
+"""How to learn which jobs still wait or run; elsewhere a job that ends before its worker connects is not noticed."""
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -74,12 +80,16 @@ class ClusterFile(BaseModel):
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
 def main(manifest: Path, model: Path, output: Path, cluster_file: str, jobs: int, more: tuple[str, ...]) -> int:
     """Score the slides of MANIFEST on JOBS workers of a cluster."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # dask-jobqueue made Ctrl-C end it as if all was done
     cluster_settings = read_cluster_file(find_cluster_file(cluster_file))
     require_submitter(cluster_settings.kind)
+    reporter = options.reporter(quiet=False, verbose=False)
+    given = ["score", str(manifest), "-m", str(model), "-o", str(output)]
     with closed_cluster(cluster_settings, output) as cluster:
-        cluster.scale(jobs=jobs)
-        given = ["score", str(manifest), "-m", str(model), "-o", str(output)]
-        return run([*given, "--scheduler", cluster.scheduler_address, *more])
+        if cluster_settings.kind == "slurm":
+            require_possible(cluster.job_script())
+        with kept(cluster, jobs, QUEUED.get(cluster_settings.kind), reporter):
+            return run([*given, "--scheduler", cluster.scheduler_address, *more])
 
 
 def require_submitter(kind: str) -> None:
@@ -89,6 +99,16 @@ def require_submitter(kind: str) -> None:
         raise UsageError(
             f"--cluster: jobs of {kind} are submitted by {command}, which this machine does not have. Run this where "
             "jobs are submitted, such as a login node, or try the study on this machine with --cluster local."
+        )
+
+
+def require_possible(job_script: str) -> None:
+    """Raise `UsageError` for a job that SLURM would refuse, or keep in its queue forever: Dask would wait for it."""
+    refused = slurm.refusal(job_script)
+    if refused is not None:
+        raise UsageError(
+            f"--cluster: SLURM could never run such a job ({refused}). Copy the file of settings, and change queue, "
+            "account, walltime, cores, memory and job_extra_directives to what your cluster has ('sinfo' lists queues)."
         )
 
 
@@ -110,9 +130,16 @@ def closed_cluster(cluster_settings: ClusterFile, output: Path) -> Iterator[JobQ
         "distributed.comm.tls.ca-file": security.tls_ca_file,
         "distributed.comm.tls.client.cert": security.tls_client_cert,
         "distributed.comm.tls.client.key": security.tls_client_key,
+        **_dashboard_link(settings),
     }
     with CLUSTERS[cluster_settings.kind](**settings) as cluster, dask.config.set(in_this_process):
         yield cluster
+
+
+def _dashboard_link(settings: dict[str, Any]) -> dict[str, str]:
+    """The address at which the dashboard listens; Dask would print the one at which workers reach the scheduler."""
+    host = settings.get("scheduler_options", {}).get("dashboard_address", "").rpartition(":")[0]
+    return {"distributed.dashboard.link": f"http://{host}:{{port}}/status"} if host else {}
 
 
 def _shared_folder(cluster_settings: ClusterFile, output: Path) -> str:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -90,17 +91,34 @@ def test_a_machine_that_submits_no_jobs_is_told(tmp_path: Path, monkeypatch: pyt
     require_submitter("slurm")
 
 
+def test_the_dashboard_is_named_where_it_listens(tmp_path: Path) -> None:
+    with closed_cluster(read_cluster_file(FOLDER / "slurm.yaml"), tmp_path) as cluster:
+        assert cluster.dashboard_link.startswith("http://127.0.0.1:")
+
+
 def test_every_file_is_one() -> None:
     files = sorted(FOLDER.glob("*.yaml"))
     assert [file.stem for file in files] == ["local", "pbs", "slurm"]
     assert all(isinstance(read_cluster_file(file), ClusterFile) for file in files)
 
 
-def test_a_study_is_scored_by_jobs(study: Study, tmp_path: Path) -> None:
+SMALL = """
+kind: slurm
+settings: {cores: 1, memory: 3GB, walltime: "00:10:00", log_directory: LOGS}
+"""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["local", pytest.param("slurm", marks=pytest.mark.skipif(not which("sbatch"), reason="SLURM is not installed"))],
+)
+def test_a_study_is_scored_by_jobs(kind: str, study: Study, tmp_path: Path) -> None:
+    settings = tmp_path / "slurm.yaml"
+    settings.write_text(SMALL.replace("LOGS", str(tmp_path)))
     manifest = tmp_path / "study.csv"
     manifest.write_text("path\n" + "".join(f"{slide}\n" for slide in study.slides[:2]))
     asked = ["-m", "wsi_haloae", "recipe", "cohort_slurm", manifest, "-m", study.model, "-o", tmp_path / "out"]
-    asked += ["--cluster", "local", "--jobs", "1", "--", "--maps"]
+    asked += ["--cluster", settings if kind == "slurm" else kind, "--jobs", "1", "--", "--maps"]
     done = subprocess.run(
         [sys.executable, *(str(one) for one in asked)],
         check=False, capture_output=True, text=True, cwd=tmp_path, timeout=300,
