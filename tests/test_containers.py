@@ -63,6 +63,19 @@ def test_both_images_are_the_same() -> None:
     assert re.search(r"^USER [1-9]\d*$", DOCKER, re.MULTILINE), "nobody works as root in it"
 
 
+def test_variables_for_python_stay_outside() -> None:
+    """Apptainer passes on what %environment unsets, but nothing that is empty there."""
+    body = "\n".join(section("environment"))
+    done = subprocess.run(
+        ["sh", "-c", f'{body}\necho "[$PYTHONPATH$PYTHONHOME]" "${{PYTHONPATH+set}}" "${{PYTHONHOME+set}}"'],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": "/module", "PYTHONHOME": "/module"},
+    )
+    assert done.stdout == "[] set set\n"
+
+
 @pytest.mark.parametrize("torch", ["cu126", ""])
 def test_other_builds_of_torch_are_refused(torch: str, tmp_path: Path) -> None:
     done = subprocess.run(["sh", INSTALL, tmp_path / "x", torch], check=False, capture_output=True, text=True)
