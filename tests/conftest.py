@@ -6,10 +6,14 @@ import os
 import socket
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import torch
 
 from wsi_haloae.processors.threads import on_threads
+
+hypothesis.settings.register_profile("busy", deadline=None)  # 200 ms pass on a busy machine with nothing wrong
+hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)

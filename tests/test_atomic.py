@@ -167,6 +167,8 @@ def _interrupted_at(chosen: int, work: Callable[[], None]) -> bool:
         if frame.f_code.co_filename != atomic.__file__:
             return None
         frame.f_trace_opcodes = True
+        if event == "call":
+            sys.settrace(trace)  # Python 3.12 heeds the line before only now
         if event == "opcode":
             count += 1
             if count > chosen:
