@@ -104,6 +104,10 @@ def train_tiles(
 
     config = load_config(configs or "haloae", options.with_features(settings, features), base=SLIDE_BASE)
 
+    from wsi_haloae.tiles.grid import require_stride
+
+    require_stride(stride or tile_size, tile_size)  # before torch is imported, which takes seconds
+
     from wsi_haloae.runs.train_tiles import TrainOptions
     from wsi_haloae.runs.train_tiles import train_tiles as run
     from wsi_haloae.tiles.reference import ReferenceOptions

@@ -15,7 +15,7 @@ from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.loose_cosine import require_layers
 from wsi_haloae.model.principal_start import start_at_principal_axes
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.tiles.sources import read_tiles
 from wsi_haloae.training.distributed import Helpers
 from wsi_haloae.training.job import TrainingData, TrainingJob
@@ -42,7 +42,8 @@ def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) ->
     helpers = helpers or Helpers(ALONE)
     config, data, source = job.config, job.data, job.data.source
     device = helpers.ranks.device(job.device)
-    reporter.detail(f"training on {device}, {torch.get_num_threads()} threads, {job.workers} readers")
+    threads, readers = with_noun(torch.get_num_threads(), "thread"), with_noun(job.workers, "reader")
+    reporter.detail(f"training on {device}, {threads}, {readers}")
     model, backbone_source = build(config, source.tile_size, job.weights)
     reporter.line(f"backbone weights: {backbone_source}; the checkpoint will contain a copy")
     model = model.to(device).to(memory_format=torch.channels_last)
