@@ -48,9 +48,12 @@ def test_score_says_what_it_then_takes(
 ) -> None:
     command = ["score", str(slides / "a.tif"), "-m", str(tiny.model), "-o", str(tmp_path / "out"), "-q"]
     before = everything(tmp_path)
-    assert run([*command, "--dry-run"]) == 0
+    assert run([*command[:-1], "--dry-run"]) == 0
     assert everything(tmp_path) == before
-    said = capsys.readouterr().out
+    caught = capsys.readouterr()
+    assert "a.tif: looking for tissue (slide 1 of 1)" in caught.err
+    assert "a.tif: trying a few tiles, to measure time and disk" in caught.err
+    said = caught.out
     assert re.search(r"^1 slide to do, \d{2,} tiles$", said, re.MULTILINE)
     assert "measured on 32 tiles of" in said
     [(number, unit)] = re.findall(r"disk: about ([\d.]+) (kB|MB) ", said)

@@ -36,8 +36,8 @@ SHEET_TILES = 6
 def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) -> tuple[Checkpoint, list[EpochRecord]]:
     """Train on ``job.data.train``, validate on ``job.data.validation``; curve and pictures go to ``job.folder``.
 
-    ``helpers`` are the other processes of a ``torchrun``. An interrupted training resumes after its last complete
-    epoch. The checkpoint cannot score tiles yet: see `calibrate`.
+    ``helpers`` are the other processes of a ``torchrun``. An interrupted training resumes where it was last
+    saved. The checkpoint cannot score tiles yet: see `calibrate`.
     """
     helpers = helpers or Helpers(ALONE)
     config, data, source = job.config, job.data, job.data.source
