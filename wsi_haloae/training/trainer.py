@@ -103,8 +103,10 @@ class Trainer:
         if self._ranks.first:
             self._rehearse(batches, reporter)
         self._losses = self._ranks.share(self._losses)
+        # Ctrl-C also ends the other processes of a torchrun, and those that prepare batches: no step could be finished.
+        alone = self._ranks.world == 1 and not self._workers
         with (
-            pausable(reporter, wanted=self._ranks.world == 1) as interrupted,
+            pausable(reporter, wanted=alone) as interrupted,
             reporter.track("Training", self.total_steps, "steps", done=self._step) as advance,
         ):
             for tiles, damaged in stream(batches, self._step, self._workers):
