@@ -21,7 +21,8 @@ endif
 
 # uv installs in one minute, pip in six; pip is used if uv cannot be installed.
 # Both compile to bytecode. If Python cannot write it later, each start of a command would take twice as long.
-install = $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt $(1) \
+install = echo "installing the packages of constraints.txt: a minute or more, without further lines" \
+	&& $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt $(1) \
 	|| $(BIN)/python -m pip install --constraint constraints.txt $(1)
 
 $(READY): pyproject.toml constraints.txt

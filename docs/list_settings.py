@@ -34,6 +34,8 @@ def with_setting_list(page: str) -> str:
 def _row(one: Setting) -> str:
     kind = f"{one.type}, {one.bounds}" if one.bounds else one.type
     default = f"`{one.default}`" if len(one.default) <= LONGEST else "the paper's"
+    if one.mvtec != one.default:
+        default += f"; mvtec: `{one.mvtec}`"
     cells = (f"`{one.key}`", kind, default, one.meaning.replace("``", "`"))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from tests.data_paths import REPOSITORY
 from wsi_haloae.cli.examples import EXAMPLES
 from wsi_haloae.cli.main import cli, run
-from wsi_haloae.config import SLIDE_BASE, load_config, preset_names
+from wsi_haloae.config import MVTEC_BASE, SLIDE_BASE, load_config, preset_names, value_at
 from wsi_haloae.config.settings import Setting, all_settings, sections
 from wsi_haloae.config.shown import shown
 
@@ -77,8 +78,10 @@ def test_every_setting_says_what_it_means() -> None:
 
 @pytest.mark.parametrize("one", SETTINGS, ids=[one.key for one in SETTINGS])
 def test_a_default_is_what_set_takes(one: Setting) -> None:
-    rule = ["scoring.rule=custom"] if one.key.startswith("scoring.") else []
-    assert load_config(None, [*rule, f"{one.key}={one.default}"]) == load_config(None, rule)
+    rule = ["scoring.rule=custom"] if one.key.startswith("scoring.") and one.key != "scoring.rule" else []
+    own = [(MVTEC_BASE, one.mvtec)] if one.mvtec != one.default else []
+    for base, default in ((SLIDE_BASE, one.default), *own):
+        assert load_config(None, [*rule, f"{one.key}={default}"], base=base) == load_config(None, rule, base=base)
 
 
 def test_explain_gives_type_bounds_default_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,6 +93,36 @@ def test_explain_gives_type_bounds_default_and_meaning(capsys: pytest.CaptureFix
     assert "split.calibration" in capsys.readouterr().out
     assert run(["config", "explain"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(SETTINGS) + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["training.stain_jitter"], "default: 0.05 (mvtec: 0.0)"),
+        (["scoring.rule"], "default: auto (mvtec: custom)"),
+        (["model.autoencoder.start"], "default: random; with --config haloae: principal"),
+        (["training.steps", "--config", "haloae-small"], "default: null; with --config haloae-small: 1000"),
+        (["training.flip", "--for", "mvtec", "--set", "training.flip=true"],
+         "default: true (mvtec: false); with --config haloae --set training.flip=true: true"),
+    ],
+)  # fmt: skip
+def test_explain_says_what_a_command_really_uses(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["config", "explain", *arguments]) == 0
+    assert told in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("command", ["train-tiles", "mvtec"])
+def test_explain_lists_what_show_prints(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "explain", "--for", command]) == 0
+    listed = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[:-1])
+    assert run(["config", "show", "--for", command]) == 0
+    shown_values = yaml.safe_load(capsys.readouterr().out)
+    absent = {key for key, text in listed.items() if text == "only with scoring.rule=custom"}
+    assert all(value_at(shown_values, key) is None for key in absent)
+    for key in listed.keys() - absent:
+        assert yaml.safe_load(listed[key]) == value_at(shown_values, key), key
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,11 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def with_noun(count: int, noun: str) -> str:
+    """A number and its noun: 1 slide, 2,000 slides."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def size(count: float) -> str:
     """A number of bytes in the largest unit of which it is at least one: 20.3 MB."""
     for unit in ("B", "kB", "MB", "GB"):

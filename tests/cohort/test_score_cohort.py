@@ -253,7 +253,7 @@ def test_an_interrupted_study_says_so_and_goes_on(study: Study, quiet: Path, tmp
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=100)[1]
     assert process.returncode == 130, said
-    assert "to continue from here" in said
+    assert "to continue, give the same command again" in said
     assert here(*asked, "-n", "1").code == 0
     for slide in study.slides[:2]:
         assert digests(tmp_path / "out" / slide.stem) == digests(quiet / slide.stem)

@@ -141,7 +141,7 @@ def test_what_has_other_tiles_is_not_compared(
     assert run(["compare", str(tmp_path / "one"), str(tmp_path / "two"), "-o", str(tmp_path / "out")]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert told in said
-    assert "none of the 1 slides in both folders can be compared" in said
+    assert "none of the slides in both folders (1) can be compared" in said
 
 
 def test_one_slide_that_differs_leaves_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,7 +166,7 @@ def test_without_network_the_message_names_the_way_out(monkeypatch: pytest.Monke
         raise URLError("no network")
 
     monkeypatch.setattr(DenseNet121_Weights, "get_state_dict", fail)
-    with pytest.raises(UsageError, match=r"(?s)densenet121: .*no network.*--weights densenet121_features\.safetensors"):
+    with pytest.raises(UsageError, match=r"(?s)densenet121: .*no network.*densenet121-\w+\.pth.*--weights FILE"):
         load_weights(features_of("pool0"), config_of(), None)
 
 

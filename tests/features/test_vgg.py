@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from urllib.error import URLError
 
@@ -184,8 +185,11 @@ def test_without_network_the_message_names_the_way_out(
         raise URLError("no network")
 
     monkeypatch.setattr(weights, "get_state_dict", fail)
-    with pytest.raises(UsageError, match=f"(?s){backbone}.*no network.*--weights"):
+    with pytest.raises(UsageError, match=f"(?s){backbone}.*no network.*--weights") as caught:
         load_backbone_weights(features(backbone=backbone), backbone, None)
+    assert re.search(
+        rf"download https://\S+/{backbone}-\w+\.pth, and put that file here into \S+/checkpoints\.", str(caught.value)
+    )
 
 
 @pytest.mark.parametrize(("backbone", "weights"), [("vgg19", VGG19_Weights), ("vgg16", VGG16_Weights)])

@@ -149,11 +149,11 @@ def test_info_says_what_a_file_holds_and_what_does_not_count(
     path = qupath(tmp_path / "tiny.geojson", shapes)
     told = info(capsys, "--annotations", path)
     for words in (
-        "format QuPath GeoJSON", "Tumor: 1 objects, 750,000 px²", "points Reference: 1",
+        "format QuPath GeoJSON", "Tumor: 1 object, 750,000 px²", "points Reference: 1",
         "left out 1 without a class, 1 of class Ignore*", "2 overlap smaller ones",
     ):  # fmt: skip
         assert words in told
-    assert "Tumor: 1 objects, 0.1875 mm²" in info(capsys, "--annotations", path, "--mpp", "0.5")
+    assert "Tumor: 1 object, 0.1875 mm²" in info(capsys, "--annotations", path, "--mpp", "0.5")
     told = info(capsys, slide, "--annotations", tmp_path)
     assert "mm²" in told
     assert "on the slide yes, all" in told

@@ -39,7 +39,7 @@ def test_tile_says_what_it_then_does(slides: Path, tmp_path: Path, capsys: pytes
     assert run([*command[:1], str(slides / "a.tif"), *command[3:]]) == 0
     assert run([*command[:1], str(slides), *command[3:], "--dry-run"]) == 0
     said = capsys.readouterr()
-    assert f"1 slides to do, {tiles} tiles" in said.out
+    assert f"1 slide to do, {tiles} tiles" in said.out
     assert re.search(r"^a  .*, done before$", said.out, re.MULTILINE)
 
 
@@ -48,10 +48,13 @@ def test_score_says_what_it_then_takes(
 ) -> None:
     command = ["score", str(slides / "a.tif"), "-m", str(tiny.model), "-o", str(tmp_path / "out"), "-q"]
     before = everything(tmp_path)
-    assert run([*command, "--dry-run"]) == 0
+    assert run([*command[:-1], "--dry-run"]) == 0
     assert everything(tmp_path) == before
-    said = capsys.readouterr().out
-    assert re.search(r"^1 slides to do, \d{2,} tiles$", said, re.MULTILINE)
+    caught = capsys.readouterr()
+    assert "a.tif: looking for tissue (slide 1 of 1)" in caught.err
+    assert "a.tif: trying a few tiles, to measure time and disk" in caught.err
+    said = caught.out
+    assert re.search(r"^1 slide to do, \d{2,} tiles$", said, re.MULTILINE)
     assert "measured on 32 tiles of" in said
     [(number, unit)] = re.findall(r"disk: about ([\d.]+) (kB|MB) ", said)
     assert run(command) == 0

@@ -128,12 +128,12 @@ def test_status_after_a_killed_overwrite(tiny: Tiny, tmp_path: Path) -> None:
     assert score(tiny, out) == 0
     whole = digests(out / "tiny")
     assert run(["export", str(out), "--format", "tiles", "--gz", "-q"]) == 0  # a file that `score` does not write
-    assert describe(out)[0].endswith("1 slides: 1 done")
+    assert describe(out)[0].endswith("1 slide: 1 done")
     for number in (4, 5, 7, 30):
         assert killed(out, number, *command, out)
         assert "1 unfinished" in describe(out)[0]
     assert score(tiny, out) == 0
-    assert describe(out)[0].endswith("1 slides: 1 done")
+    assert describe(out)[0].endswith("1 slide: 1 done")
     assert digests(out / "tiny") == whole
 
 

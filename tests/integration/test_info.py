@@ -48,6 +48,10 @@ def test_a_folder_with_one_slide_anywhere_in_it_is_that_slide(
     copyfile(slide, tmp_path / "a.svs")
     assert run(["info", str(tmp_path)]) == 2
     assert f"Name one file, e.g. {tmp_path / 'a.svs'}" in capsys.readouterr().err
+    slide.rename(tmp_path / "b.svs")
+    (tmp_path / "a.svs").write_bytes(b"not a slide")
+    assert run(["info", str(tmp_path)]) == 2
+    assert f"Name one file, e.g. {tmp_path / 'b.svs'}" in capsys.readouterr().err, "one that can be read"
 
 
 def test_an_error_names_the_file_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

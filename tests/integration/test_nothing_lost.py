@@ -91,7 +91,7 @@ def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> N
     _signal(process, signal.SIGINT)
     process.join(60)
     assert process.exitcode == 130
-    assert "to continue from here" in said.read_text()
+    assert "to continue, give the same command again" in said.read_text()
     assert score(tiny, tmp_path / "out") == 0
     assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
 

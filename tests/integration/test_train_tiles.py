@@ -125,6 +125,9 @@ def test_images_without_pixel_size_and_unknown_classes_are_errors(
     command = ["train-tiles", str(tiny.slide), "-o", str(tmp_path / "m.safetensors"), "--annotations", str(tiny.truth)]
     assert run([*command, "--class", "Tumour", "--tile-size", "64"]) == 2
     assert "Stroma, Tumor" in capsys.readouterr().err
+    assert run([*command, "--class", "Tumor", "--tile-size", "64", "--stride", "65"]) == 2
+    assert "--stride 65" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [], "a training that was refused leaves nothing"
 
 
 def test_a_manifest_names_groups_and_parts(tmp_path: Path) -> None:

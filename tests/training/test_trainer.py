@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from tests.model.tiny import TILE, TINY, tiny_config, tiny_model
 from tests.training.tiles import MemorySource
@@ -23,7 +28,7 @@ from wsi_haloae.training.job import TrainingData, TrainingJob
 from wsi_haloae.training.optimiser import rate_factor
 from wsi_haloae.training.order import Passes
 from wsi_haloae.training.statistics import measure_features
-from wsi_haloae.training.trainer import Trainer, plan_steps
+from wsi_haloae.training.trainer import StepLosses, Trainer, plan_steps
 
 QUIET = Reporter(quiet=True)
 TRAIN, VALIDATION = np.array([0, 1, 2, 3, 4, 5]), np.array([7, 8, 9])
@@ -104,6 +109,61 @@ def test_a_killed_and_resumed_training_gives_the_same_bits(
     assert same(resumed, whole)
     repeated = 7 - step // 3 * 3
     assert sum(number in TRAIN for number in source.seen) == 2 * repeated, "only what was not saved is done again"
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_ctrl_c_waits_for_the_step_and_goes_on_from_it_with_the_same_bits(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(steps=7)
+    for name in ("whole", "interrupted"):
+        (tmp_path / name).mkdir()
+    whole = trainer(tmp_path / "whole", config)
+    expected = whole.fit(QUIET)
+    first, said = trainer(tmp_path / "interrupted", config), StringIO()
+    real = first._train_step
+
+    def interrupted(*batch: torch.Tensor) -> StepLosses:
+        if first._step == step - 1:
+            signal.raise_signal(signal.SIGINT)
+        return real(*batch)
+
+    monkeypatch.setattr(first, "_train_step", interrupted)
+    monkeypatch.setattr(first, "_rehearse", lambda *_: None)  # it takes steps too
+    with listening(), pytest.raises(KeyboardInterrupt):
+        first.fit(Reporter(console=Console(file=said, width=200)))
+    assert f"saved after step {step}/7, from which the same command continues" in said.getvalue()
+    source = MemorySource()
+    resumed = trainer(tmp_path / "interrupted", config, source)
+    torch.manual_seed(99)
+    assert resumed.fit(QUIET) == expected
+    assert same(resumed, whole)
+    assert sum(number in TRAIN for number in source.seen) == 2 * (7 - step), "nothing is done again"
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = trainer(tmp_path, tiny_config(steps=7))
+
+    def impatient(*_: torch.Tensor) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(one, "_train_step", impatient)
+    with listening():
+        with pytest.raises(KeyboardInterrupt):
+            one.fit(QUIET)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "as it was"
+    assert not one.job.state_path.exists()
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """Ctrl-C as Python handles it: tests in the background of a shell ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_noise_on_the_code_is_the_same_after_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from wsi_haloae.annotations.classes import NO_CLASS
+from wsi_haloae.progress import with_noun
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Tally:
         """What does not count, one reason each: "3 without a class"."""
         reasons = [] if containers_count else [_of_class(name, n) for name, n in sorted(self.containers.items())]
         reasons += [_of_class(name, count) for name, count in sorted(self.ignored.items())]
-        reasons += [f"{count:,} {_plural(kind, count)}" for kind, count in sorted(self.kinds.items())]
+        reasons += [with_noun(count, kind) for kind, count in sorted(self.kinds.items())]
         points = 0 if points_count else self.points.total()
-        reasons += [f"{points:,} {_plural('point', points)}"] if points else []
+        reasons += [with_noun(points, "point")] if points else []
         reasons += [f"{self.flat:,} without area"] if self.flat else []
         return reasons
 
@@ -78,7 +79,3 @@ class Tally:
 
 def _of_class(name: str, count: int) -> str:
     return f"{count:,} without a class" if name == NO_CLASS else f"{count:,} of class {name}"
-
-
-def _plural(kind: str, count: int) -> str:
-    return kind if count == 1 else f"{kind}s"

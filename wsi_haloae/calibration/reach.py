@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from wsi_haloae.calibration.conformal import CalibrationFacts
+from wsi_haloae.progress import with_noun
 
 TILE_RATE = 0.05
 """The per-tile error rate: on average, this share of a reference slide's tiles is called."""
@@ -46,7 +47,7 @@ def _side(value: float, limit: float) -> float:
 
 def count_of_groups(calibration: CalibrationFacts) -> str:
     """How many groups the calibration tiles come from: patients, slides, or (with one slide) blocks of tiles."""
-    return f"{calibration.groups:,} group{'' if calibration.groups == 1 else 's'}"
+    return with_noun(calibration.groups, "group")
 
 
 def independent_tiles(calibration: CalibrationFacts) -> str:

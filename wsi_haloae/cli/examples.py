@@ -88,6 +88,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     ),
     "config explain": (
         ("one setting", "wsi-haloae config explain training.steps"),
+        ("and what a preset makes of it", "wsi-haloae config explain training.steps --config haloae-small"),
         ("a section", "wsi-haloae config explain tissue"),
     ),
     "recipe": (

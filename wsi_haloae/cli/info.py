@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +11,7 @@ import click
 
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
+from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.quoting import printable
 
 if TYPE_CHECKING:
@@ -95,6 +98,18 @@ def _one_slide(slide: Path, mpp: float | None, override_mpp: float | None, colou
     )
     if len(found) != 1:
         raise UsageError(
-            f"{slide}: {len(found)} slides found, but info describes one slide. Name one file, e.g. {found[0].path}."
+            f"{slide}: {len(found)} slides found, but info describes one slide. Name one file, e.g. "
+            f"{_first_that_opens(found).path}."
         )
+    return found[0]
+
+
+def _first_that_opens(found: Sequence[SlideInput]) -> SlideInput:
+    """The first slide that can be described, or just the first."""
+    for source in found:
+        try:
+            with closing(source.open()):
+                return source
+        except WsiHaloaeError:
+            continue
     return found[0]

@@ -73,12 +73,20 @@ def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi
         reporter.trace(error)
         return BAD_USAGE
     except (click.Abort, KeyboardInterrupt):
-        reporter.error("interrupted; run the same command again (without --overwrite) to continue from here")
+        reporter.error(f"interrupted{_to_continue(command, arguments)}")
         return INTERRUPTED
     except Exception:  # noqa: BLE001  # else Python's exit code 1, which means that some slides are done
         reporter.error(f"unexpected, please report:\n{traceback.format_exc()}")
         return BAD_USAGE
     return int(result or 0)
+
+
+def _to_continue(command: click.Command, arguments: Sequence[str]) -> str:
+    """How to go on: commands with ``--overwrite`` keep what an interrupted run has finished; most others are short."""
+    chosen = command.commands.get(next(iter(arguments), "")) if isinstance(command, click.Group) else command
+    if chosen is None or not any("--overwrite" in option.opts for option in chosen.params):
+        return "; the same command can be given again"
+    return "; to continue, give the same command again (without --overwrite): what is finished is kept"
 
 
 def main() -> None:

@@ -97,12 +97,16 @@ def train_tiles(
 
     SOURCE is a tile store or a folder of them (from 'wsi-haloae tile'; a path, or a URL that fsspec
     reads, such as s3://bucket/tiles), a folder of images (with --mpp), or a slide with
-    --annotations and --class. To continue an interrupted training from its last epoch, run the same
-    command again. On several GPUs: torchrun --nproc-per-node 4 -m wsi_haloae train-tiles ...
+    --annotations and --class. An interrupted training continues if the same command is given
+    again. On several GPUs: torchrun --nproc-per-node 4 -m wsi_haloae train-tiles ...
     """
     from wsi_haloae.config import SLIDE_BASE, load_config
 
     config = load_config(configs or "haloae", options.with_features(settings, features), base=SLIDE_BASE)
+
+    from wsi_haloae.tiles.grid import require_stride
+
+    require_stride(stride or tile_size, tile_size)  # before torch is imported, which takes seconds
 
     from wsi_haloae.runs.train_tiles import TrainOptions
     from wsi_haloae.runs.train_tiles import train_tiles as run

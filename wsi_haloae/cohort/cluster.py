@@ -23,7 +23,7 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.processors.freed_memory import AS_ENVIRONMENT
 from wsi_haloae.processors.threads import asked_threads
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 
 GPU = "GPU"
 """The Dask resource that marks workers for scoring, in a cluster that also has other workers."""
@@ -93,8 +93,7 @@ def _remote(address: str, tls: TlsFiles | None, threads: int | None, reporter: R
         resources = {GPU: 1.0} if any(GPU in worker["resources"] for worker in workers) else {}
         where = " with a GPU" if resources else ""
         able = sum(GPU in worker["resources"] or not resources for worker in workers)
-        noun = "worker" if able == 1 else "workers"
-        reporter.line(f"scheduler {address}: {able} {noun}{where}; dashboard {client.dashboard_link}")
+        reporter.line(f"scheduler {address}: {with_noun(able, 'worker')}{where}; dashboard {client.dashboard_link}")
         if not workers:
             reporter.warn(f"scheduler {address}: no workers yet; scoring starts when some connect.")
         yield Cluster(client, resources, threads)
@@ -145,8 +144,8 @@ def _local(
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
-        each = "1 thread" if threads == 1 else f"{threads} threads"
-        reporter.line(f"{workers} slides at once, {each} each; dashboard {client.dashboard_link}")
+        at_once = f"{with_noun(workers, 'slide')} at once, {with_noun(threads, 'thread')} each"
+        reporter.line(f"{at_once}; dashboard {client.dashboard_link}")
         if asked is None and taken_by_turns(device):  # only who has the turn reads
             yield Cluster(client, {}, threads, sharing=-(-workers // SLIDES_PER_GPU), turns=Path(locks))
         else:

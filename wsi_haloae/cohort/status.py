@@ -16,6 +16,7 @@ from pathlib import Path
 from wsi_haloae.cohort.table import ENDED, LOG_NAME, NAME, Row, read_cohort
 from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.begun import why_mixed
+from wsi_haloae.progress import with_noun
 from wsi_haloae.stores.filling import SHARDS_NAME
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
@@ -68,7 +69,7 @@ def describe(output: Path) -> list[str]:
         raise UsageError(f"{output}: no slides here. Name the folder that 'wsi-haloae score -o' writes to.")
     counts = Counter(row.state for row in rows)
     parts = [f"{counts[state]:,} {state}" for state in ORDER if counts[state]]
-    lines = [f"{output}: {len(rows):,} slides: {', '.join(parts)}"]
+    lines = [f"{output}: {with_noun(len(rows), 'slide')}: {', '.join(parts)}"]
     lines += cannot_call(output, [row.name for row in rows])
     lines += [_progress_words(each) for each in in_progress(output, rows)]
     lines += [f"{row.name}: {words}" for row in rows if (words := why_mixed(output / row.name))]
@@ -85,7 +86,7 @@ def describe(output: Path) -> list[str]:
 def cannot_call(output: Path, names: Sequence[str]) -> list[str]:
     """Why no tile can be called on some of the slides: each reason once, with the number of slides it applies to."""
     reasons = Counter(reason for name in names if (reason := _why_none(output / name)))
-    total = f"{len(names):,} slides"
+    total = with_noun(len(names), "slide")
     return [f"{reason} This applies to {count:,} of {total}." for reason, count in sorted(reasons.items())]
 
 

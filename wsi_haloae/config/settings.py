@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from wsi_haloae.config.presets import MVTEC_BASE, SLIDE_BASE, load_config
+from wsi_haloae.config.section import Section
 from wsi_haloae.config.whole import Config
 from wsi_haloae.errors import UsageError
 
@@ -27,19 +29,51 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Setting:
-    """A key of ``--set``. ``bounds`` is empty where any value of the type will do; ``default`` is written as YAML."""
+    """A key of ``--set``. ``bounds`` is empty where any value of the type will do.
+
+    ``default`` is the value of ``train-tiles`` below all presets, and ``mvtec`` that of ``mvtec``, both as YAML.
+    """
 
     key: str
     type: str
     bounds: str
     default: str
+    mvtec: str
     meaning: str
+
+    @property
+    def default_words(self) -> str:
+        """The default, and the other command's if it has its own."""
+        return self.default if self.mvtec == self.default else f"{self.default} (mvtec: {self.mvtec})"
 
 
 def all_settings() -> list[Setting]:
     """Every setting, section by section, in the order of the sections."""
     schema = Config.model_json_schema()
-    return list(_settings(schema, schema["$defs"], ""))
+    usual, of_mvtec = _default_values(SLIDE_BASE), _default_values(MVTEC_BASE)
+    return [
+        Setting(key, words, bounds, usual[key], of_mvtec[key], meaning)
+        for key, words, bounds, meaning in _settings(schema, schema["$defs"], "")
+    ]
+
+
+def values_of(config: Config) -> dict[str, str]:
+    """The value of each setting as YAML, by key; pieces of a rule are there only if the rule is ``custom``."""
+    return dict(_values(config, config.model_dump(mode="json"), ""))
+
+
+def _default_values(base: str) -> dict[str, str]:
+    """What a command has below all presets; pieces of a rule as they are if ``custom`` is asked for."""
+    return values_of(load_config(None, ["scoring.rule=custom"], base=base)) | values_of(load_config(None, base=base))
+
+
+def _values(section: Section, dumped: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in dumped.items():
+        inner = getattr(section, name)
+        if isinstance(inner, Section):
+            yield from _values(inner, value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", in_yaml(value)
 
 
 def sections() -> dict[str, str]:
@@ -60,20 +94,15 @@ def settings_at(key: str) -> list[Setting]:
     raise UsageError(f"{key}: no such setting; {hint}")
 
 
-def _settings(section: Schema, named: Schema, prefix: str) -> Iterator[Setting]:
+def _settings(section: Schema, named: Schema, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    """Key, type, bounds and meaning of each setting."""
     for name, field in section["properties"].items():
         inner = _inner(field, named)
         if inner is not None:
             yield from _settings(inner, named, f"{prefix}{name}.")
         else:
-            bounds = dict.fromkeys(_bounds(field))
-            yield Setting(
-                f"{prefix}{name}",
-                _words(field, named),
-                ", ".join(bounds),
-                in_yaml(field["default"]),
-                field.get("description", ""),
-            )
+            bounds = ", ".join(dict.fromkeys(_bounds(field)))
+            yield f"{prefix}{name}", _words(field, named), bounds, field.get("description", "")
 
 
 def _sections(section: Schema, named: Schema, prefix: str) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from wsi_haloae.config import RULES
 from wsi_haloae.evaluation.judgement_page import Subject, summary_line, write_judgement
 from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
 from wsi_haloae.evaluation.slide_result import SlideResult
+from wsi_haloae.progress import with_noun
 
 
 def write_evaluation(output: Path, result: SlideResult, tiles: LabelledTiles, warnings: Sequence[str]) -> None:
@@ -17,7 +18,7 @@ def write_evaluation(output: Path, result: SlideResult, tiles: LabelledTiles, wa
     subject = Subject(
         title="Scores compared with annotations",
         introduction=(
-            f"{count} slide{'' if count == 1 else 's'}: {', '.join(result.slides)}. Reference: {', '.join(reference)}; "
+            f"{with_noun(count, 'slide')}: {', '.join(result.slides)}. Reference: {', '.join(reference)}; "
             f"every other outlined class counts as anomalous. {result.unlabelled:,} scored tiles are in no outline and "
             f"are not evaluated.{_absent(result)}"
         ),

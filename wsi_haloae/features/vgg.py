@@ -136,6 +136,7 @@ def take_weights(network: nn.Module, state: dict[str, Tensor], complaint: str, *
 
 
 def _from_torchvision(backbone: str) -> tuple[dict[str, Tensor], str]:
+    from torch.hub import get_dir  # noqa: PLC0415  # of no use before
     from torchvision import models  # noqa: PLC0415  # slow to import, seldom needed
 
     chosen = models.get_model_weights(backbone).IMAGENET1K_V1
@@ -146,5 +147,7 @@ def _from_torchvision(backbone: str) -> tuple[dict[str, Tensor], str]:
     except (OSError, RuntimeError, HTTPException) as error:  # no internet, a lost connection, a damaged download
         raise UsageError(
             f"{backbone}: ImageNet weights are not on this machine and could not be downloaded ({error}). "
-            f"Pass a safetensors file with torchvision's keys: --weights {backbone}_features.safetensors."
+            f"Where there is internet, download {chosen.url}, and put that file here into "
+            f"{Path(get_dir()) / 'checkpoints'}. Or pass a safetensors file with torchvision's keys (--weights FILE); "
+            "docs/installation.md says how to make one."
         ) from None

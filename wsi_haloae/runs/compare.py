@@ -88,7 +88,7 @@ def _paired(names: Sequence[str], options: CompareOptions, reporter: Reporter) -
             reporter.trace(error)
             failed.append(name)
     if not slides:
-        raise UsageError(f"none of the {len(failed)} slides in both folders can be compared; see the messages above.")
+        raise UsageError(f"none of the slides in both folders ({len(failed)}) can be compared; see the messages above.")
     return slides, failed
 
 

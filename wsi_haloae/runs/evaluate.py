@@ -14,7 +14,7 @@ from wsi_haloae.evaluation.reference_classes import understood
 from wsi_haloae.evaluation.slide_judgement import judge_slides, require_one_way, too_few
 from wsi_haloae.evaluation.slide_page import summary_lines, write_evaluation
 from wsi_haloae.export.slide_index import EVALUATION, write_index
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.stores.scored_as import ScoredAs
 from wsi_haloae.workspace.lock import locked
@@ -57,7 +57,7 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
         result, tiles = judge_slides(slides, options.outlines.reference)
     marked = sum(slide.anchors for slide in slides)
     if marked:
-        warnings.append(f"{marked:,} tiles that were marked as reference tissue (--anchors) are left out.")
+        warnings.append(f"left out: {with_noun(marked, 'tile')} marked as reference tissue (--anchors).")
     warnings += [*training_warnings(slides, result), *too_few(slides, result)]
     write_evaluation(output, result, tiles, warnings)
     if output / PAGE_NAME == scored / EVALUATION:

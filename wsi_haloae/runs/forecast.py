@@ -6,6 +6,7 @@ the first slide are taken through all stages in a temporary folder.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wsi_haloae.processors.disk import free_space
-from wsi_haloae.progress import Reporter, duration, size
+from wsi_haloae.progress import Reporter, duration, size, with_noun
 from wsi_haloae.quoting import about
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.tiles.chosen import ChosenTiles
@@ -67,11 +68,11 @@ class Forecast:
         width = max(map(len, self.seen), default=0)
         for name, looked in self.seen.items():
             p = looked.properties
-            state = "done before" if looked.chosen is None else f"{len(looked.chosen.index):,} tiles"
+            state = "done before" if looked.chosen is None else with_noun(len(looked.chosen.index), "tile")
             yield f"{name:<{width}}  {p.width:,} x {p.height:,} pixels, {p.mpp_x:.4g} x {p.mpp_y:.4g} µm/px, {state}"
         todo = [looked.chosen for looked in self.seen.values() if looked.chosen is not None]
         tiles = sum(len(chosen.index) for chosen in todo)
-        yield f"{len(todo):,} slides to do, {tiles:,} tiles"
+        yield f"{with_noun(len(todo), 'slide')} to do, {with_noun(tiles, 'tile')}"
         if self.cost is not None:
             yield from _bill(self.cost, len(todo), tiles, self.seconds, output)
         yield "nothing was written (--dry-run)"
@@ -80,14 +81,16 @@ class Forecast:
 def forecast(slides: Sequence[SlideInput], output: Path, study: Study, reporter: Reporter) -> Forecast:
     """Look at every slide; one that would fail is reported, as the run would do it."""
     admitted, outcome = admit(slides, output, reporter)
-    found = Forecast(outcome)
+    found, numbers = Forecast(outcome), itertools.count(1)
 
     def look(source: SlideInput) -> int:
+        reporter.line(f"{source.path}: looking for tissue (slide {next(numbers):,} of {len(admitted):,})")
         begun = time.monotonic()
         looked = study.look(source, output / source.name)
         found.seconds += time.monotonic() - begun
         found.seen[source.name] = looked
         if found.cost is None and looked.chosen is not None and len(looked.chosen.index):
+            reporter.line(f"{source.path}: trying a few tiles, to measure time and disk")
             found.cost = study.measure(source, looked)
         return 0
 

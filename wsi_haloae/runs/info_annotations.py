@@ -15,6 +15,7 @@ from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.annotations.regions import Annotations
+from wsi_haloae.progress import with_noun
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
@@ -55,7 +56,7 @@ def _classes(annotations: Annotations, mm2: float | None) -> Iterator[Row]:
         area = f"{region.area:,.0f} {unit}" if mm2 is None else f"{region.area * mm2:,.4g} {unit}"
         count = (tally.used + tally.containers)[name]
         what = "without a class, not judged" if name == NO_CLASS else name
-        yield "class" if name else "no class", f"{what}: {count:,} objects, {area}"
+        yield "class" if name else "no class", f"{what}: {with_noun(count, 'object')}, {area}"
     for name, places in annotations.points.items():
         yield "points", f"{name or 'without a class'}: {len(places):,}"
     if not annotations.by_class:

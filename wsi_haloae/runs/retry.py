@@ -13,7 +13,7 @@ from wsi_haloae.calibration.selection import Criterion
 from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.export.begun import BegunExport
 from wsi_haloae.export.formats import FORMATS
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.runs.export_set import finish_export
 from wsi_haloae.scoring.as_asked import require_as_asked
 from wsi_haloae.scoring.open_scores import finished_record
@@ -52,14 +52,14 @@ def look_again(
     changed = before is not None and before != now
     if lost and (options.retry_unreadable or changed):
         why = "as you asked" if options.retry_unreadable else "because the slide's file was changed since"
-        reporter.line(f"{slide.path}: {lost:,} tiles could not be read; they are tried again, {why}")
+        reporter.line(f"{slide.path}: {with_noun(lost, 'tile')} could not be read; trying again, {why}")
         return replace(options, keep_tiles=options.keep_tiles or (folder / TILES_NAME).exists())
     if before is not None and before.samples != now.samples:
         raise OutputExistsError(
             f"{slide.path}: this file was changed after it was scored. By size and headers it is the same slide, but "
             f"some of its bytes differ. Put the scored file back, or pass --overwrite to score this one. ({folder})"
         )
-    hint = f"; {lost:,} tiles were unreadable, and --retry-unreadable tries them again" if lost else ""
+    hint = f"; {with_noun(lost, 'tile')} could not be read: --retry-unreadable tries again" if lost else ""
     reporter.line(f"{slide.path}: scored already, nothing to do ({folder}){hint}")
     return None
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.processors.threads import on_threads
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.runs.forecast import Cost, Looked, folder_bytes
 from wsi_haloae.runs.score import ScoreRun
 from wsi_haloae.scoring.adapt_slide import marked_tiles, require_neighbours
@@ -82,7 +82,7 @@ class ScoreStudy:
             max(0.0, seconds - len(few) * tile_seconds),
             (growing + kept) / len(few),
             written - growing,
-            f"{len(few)} tiles of {source.path}, on {device}",
+            f"{with_noun(len(few), 'tile')} of {source.path}, on {device}",
         )
 
     def _tile_seconds(self, source: SlideInput, scores: ScoreStore) -> float:

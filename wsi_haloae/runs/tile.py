@@ -11,7 +11,7 @@ from typing import Any
 from wsi_haloae.atomic import refuse_link, remove
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.coordinates.reading import find_coordinates, read_coordinates
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import choose_tiles
@@ -86,5 +86,7 @@ def _tile_one(source: SlideInput, folder: Path, options: TileOptions, record: Ru
     }
     record.write(folder, "done" if len(store) else "empty")
     chosen.require_some()
-    reporter.line(f"{source.path}: {len(store):,} tiles in {path}" if len(store) else f"{source.path}: no tissue found")
+    reporter.line(
+        f"{source.path}: {with_noun(len(store), 'tile')} in {path}" if len(store) else f"{source.path}: no tissue found"
+    )
     return unreadable

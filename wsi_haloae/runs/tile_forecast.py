@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.runs.forecast import Cost, Looked, folder_bytes
 from wsi_haloae.runs.tile import TileOptions
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
@@ -60,5 +60,5 @@ class TileStudy:
                 time.monotonic() - begun - tiles,
                 stored / len(few),
                 folder_bytes(folder) - stored,
-                f"{len(few)} tiles of {source.path}",
+                f"{with_noun(len(few), 'tile')} of {source.path}",
             )

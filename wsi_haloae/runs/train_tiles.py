@@ -9,6 +9,7 @@ from typing import Any
 
 from wsi_haloae.atomic import remove_leftovers
 from wsi_haloae.config import Config, announce_encoder
+from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.features.resolve import resolve
 from wsi_haloae.model.cost import describe_cost, warn_on_cpu
 from wsi_haloae.model.device import resolve_device
@@ -24,7 +25,7 @@ from wsi_haloae.training.job import STATE_NAME
 from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.reference import Reference
 from wsi_haloae.training.train import finished_checkpoint, train_on
-from wsi_haloae.workspace.lock import locked
+from wsi_haloae.workspace.lock import locked, remove_unused
 from wsi_haloae.workspace.recorder import RunRecorder
 
 
@@ -70,6 +71,9 @@ def train_tiles(
             with locked(folder, reporter.warn):
                 remove_leftovers(output)
                 _train_tiles(sources, output, folder, config, options, helpers, record, reporter)
+        except WsiHaloaeError:
+            remove_unused(folder)
+            raise
         finally:
             helpers.dismiss()
 

@@ -25,7 +25,7 @@ from wsi_haloae.config import DESCRIPTOR, RULES
 from wsi_haloae.errors import RegionReadError, WsiHaloaeError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.processors.threads import on_threads
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.scoring.adapt_slide import adapt_slide
 from wsi_haloae.scoring.gallery import make_gallery
 from wsi_haloae.scoring.options import ScoreOptions
@@ -200,7 +200,9 @@ class _BatchHalvingScorer:
         size = self._store.header.compute.batch_size
         if size == 1:
             raise WsiHaloaeError(f"{self._device}: out of memory even with a single tile ({reason}). Use --device cpu.")
-        self._reporter.warn(f"out of memory with {size} tiles per batch; continuing with {size // 2} ({reason})")
+        self._reporter.warn(
+            f"out of memory with {with_noun(size, 'tile')} per batch; continuing with {size // 2} ({reason})"
+        )
         self._store.lower_batch_size(size // 2)
         self._scorer = self._make(self._store.header.compute)
         if self._device.type == "cuda":

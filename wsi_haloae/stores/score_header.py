@@ -10,6 +10,7 @@ from wsi_haloae.artefacts.limits import ArtefactLimits
 from wsi_haloae.calibration.circumstances import UNKNOWN, Circumstances
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.config import RULES
+from wsi_haloae.progress import with_noun
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.stores.store_header import StoreHeader
 
@@ -49,7 +50,8 @@ class ComputeRecord(BaseModel):
 
     def __str__(self) -> str:
         """In words: "float32 on cpu, batches of 16 tiles, 2 threads"."""
-        return f"{self.dtype} on {self.device}, batches of {self.batch_size} tiles, {self.threads} threads"
+        batches, threads = with_noun(self.batch_size, "tile"), with_noun(self.threads, "thread")
+        return f"{self.dtype} on {self.device}, batches of {batches}, {threads}"
 
 
 class ScoreHeader(StoreHeader):

@@ -36,11 +36,7 @@ class TileGrid:
     @classmethod
     def for_plan(cls, plan: ReadPlan, slide_width: int, slide_height: int, tile_size: int, stride: int) -> TileGrid:
         """The grid of a plan; raises `UsageError` for a stride outside 1..tile_size."""
-        if not 1 <= stride <= tile_size:
-            raise UsageError(
-                f"--stride {stride} was given, but it must lie between 1 and the tile size "
-                f"({tile_size}): a larger stride would leave gaps between tiles."
-            )
+        require_stride(stride, tile_size)
         return cls(slide_width, slide_height, tile_size, stride, plan.l0_scale_x, plan.l0_scale_y)
 
     @property
@@ -90,3 +86,12 @@ class TileGrid:
 
 def _nearest(value: float) -> int:
     return math.floor(value + 0.5)
+
+
+def require_stride(stride: int, tile_size: int) -> None:
+    """Raise `UsageError` for a stride outside 1..tile_size."""
+    if not 1 <= stride <= tile_size:
+        raise UsageError(
+            f"--stride {stride} was given, but it must lie between 1 and the tile size "
+            f"({tile_size}): a larger stride would leave gaps between tiles."
+        )

@@ -17,7 +17,7 @@ from wsi_haloae.errors import AnnotationError, UsageError
 from wsi_haloae.images.depth import told_of_dark
 from wsi_haloae.images.files import find_images
 from wsi_haloae.processors.cores import available_cores
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.quoting import printable
 from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.places import place
@@ -284,7 +284,8 @@ class ReferenceReader:
         rows = self._rows_of(path, slide)
         if len(rows) != 1:
             raise UsageError(
-                f"{path}: {len(rows)} rows of {self._options.manifest} name this slide; exactly one is needed."
+                f"{path}: {self._options.manifest} has {with_noun(len(rows), 'row')} for this slide; exactly one is "
+                "needed."
             )
         return rows[0].unit
 
@@ -319,10 +320,9 @@ def choose_groups(source: TileSource, minimum: int, warn: Callable[[str], None])
     groups = len(set(source.groups))
     if groups >= minimum:
         return source.groups
-    noun = "group" if groups == 1 else "groups"
     warn(
-        f"only {groups} {noun} (slides or patients): train, validation and calibration are blocks of neighbouring "
-        "tiles instead. They resemble each other, so held-out figures flatter the model; "
+        f"only {with_noun(groups, 'group')} (slides or patients): train, validation and calibration are blocks of "
+        "neighbouring tiles instead. They resemble each other, so held-out figures flatter the model; "
         "train on three slides or more for a real study."
     )
     return source.blocks

@@ -15,7 +15,7 @@ from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.loose_cosine import require_layers
 from wsi_haloae.model.principal_start import start_at_principal_axes
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.tiles.sources import read_tiles
 from wsi_haloae.training.distributed import Helpers
 from wsi_haloae.training.job import TrainingData, TrainingJob
@@ -36,13 +36,14 @@ SHEET_TILES = 6
 def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) -> tuple[Checkpoint, list[EpochRecord]]:
     """Train on ``job.data.train``, validate on ``job.data.validation``; curve and pictures go to ``job.folder``.
 
-    ``helpers`` are the other processes of a ``torchrun``. An interrupted training resumes after its last complete
-    epoch. The checkpoint cannot score tiles yet: see `calibrate`.
+    ``helpers`` are the other processes of a ``torchrun``. An interrupted training resumes where it was last
+    saved. The checkpoint cannot score tiles yet: see `calibrate`.
     """
     helpers = helpers or Helpers(ALONE)
     config, data, source = job.config, job.data, job.data.source
     device = helpers.ranks.device(job.device)
-    reporter.detail(f"training on {device}, {torch.get_num_threads()} threads, {job.workers} readers")
+    threads, readers = with_noun(torch.get_num_threads(), "thread"), with_noun(job.workers, "reader")
+    reporter.detail(f"training on {device}, {threads}, {readers}")
     model, backbone_source = build(config, source.tile_size, job.weights)
     reporter.line(f"backbone weights: {backbone_source}; the checkpoint will contain a copy")
     model = model.to(device).to(memory_format=torch.channels_last)

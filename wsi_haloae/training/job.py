@@ -57,5 +57,5 @@ class TrainingJob:
 
     @property
     def state_path(self) -> Path:
-        """Where an interrupted training finds the state after its last complete epoch."""
+        """Where an interrupted training finds what it had learned when it was last saved."""
         return self.folder / STATE_NAME

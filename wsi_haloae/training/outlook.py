@@ -17,6 +17,7 @@ from wsi_haloae.calibration.planning import ASSUMED, expected, groups_needed
 from wsi_haloae.calibration.reach import TILE_RATE, count_of_groups, reaches, told_apart
 from wsi_haloae.calibration.selection import FDR, fine_enough
 from wsi_haloae.config import AUTO, RULES, Config, candidates
+from wsi_haloae.progress import with_noun
 from wsi_haloae.training.leads import FEWEST_GROUPS, FEWEST_TILES
 from wsi_haloae.training.moments import drawn
 from wsi_haloae.training.split import Split
@@ -38,8 +39,8 @@ def describe_outlook(split: Split, groups: Sequence[str], blocks: Sequence[str],
     tiles, units = len(split.tiles["validation"]), len(split.groups["validation"])
     if auto and (tiles < FEWEST_TILES or units < FEWEST_GROUPS):
         yield (
-            f"  {tiles} validation tiles of {units} groups will be too few to choose a rule by ({FEWEST_TILES} of "
-            f"{FEWEST_GROUPS} are needed), so the usual one is used: {candidates()[0]}"
+            f"  {with_noun(tiles, 'validation tile')} of {with_noun(units, 'group')} will be too few to choose a rule "
+            f"by ({FEWEST_TILES} of {FEWEST_GROUPS} are needed), so the usual one is used: {candidates()[0]}"
         )
     elif not auto and rules[0].taught_by == "validation" and tiles < FEWEST_TILES:
         yield f"  {rules[0].name} will learn what is usual from {tiles} validation tiles, which are few; add tiles"

@@ -14,29 +14,32 @@ from torch import Tensor
 
 from wsi_haloae.processors.disk import free_space
 from wsi_haloae.processors.memory import available_memory, peak_memory
-from wsi_haloae.progress import duration, size
+from wsi_haloae.progress import duration, size, with_noun
 
-TIMED = 3
-"""Steps, after one that is not timed: the first one sets everything up."""
-SHORT = 200
-"""A training of fewer steps is over soon; it begins at once."""
+TIMED, SHARE = 3, 50
+"""Steps that are timed, at most, and at most one in how many steps (but at least one). One step before them is not
+timed, because it sets everything up."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of a step and of the evaluation after an epoch, and the most memory that they took, in bytes."""
+    """Seconds of a step and of the evaluation after an epoch, and the most memory that they took, in bytes.
+
+    ``timed`` steps were measured.
+    """
 
     step: float
     evaluation: float
     memory: int
+    timed: int
 
     def lines(self, steps: int, epochs: int, device: torch.device, folder: Path, state: int) -> Iterator[str]:
         """What people read. ``state`` is the size of what is saved in ``folder`` after each epoch, in bytes."""
         seconds = steps * self.step + epochs * self.evaluation
         yield (
-            f"training will take about {duration(seconds)}: {steps:,} steps of {self.step:.3g} s and {epochs:,} "
-            f"evaluations of {self.evaluation:.3g} s on {device}, timed on {TIMED} steps; it may stop earlier, and "
-            "calibration comes after it"
+            f"training will take about {duration(seconds)}: {with_noun(steps, 'step')} of {self.step:.3g} s and "
+            f"{with_noun(epochs, 'evaluation')} of {self.evaluation:.3g} s on {device}, timed on "
+            f"{with_noun(self.timed, 'step')}; it may stop earlier, and calibration comes after it"
         )
         yield (
             f"  memory: {size(self.memory)} ({size(available_memory(device))} more are free); disk: {size(state)} in "
@@ -50,10 +53,11 @@ def measure_pace(
     evaluate: Callable[[], Any],
     device: torch.device,
     workers: int,
+    timed: int,
 ) -> Pace:
     """Time steps and an evaluation. ``workers`` processes will prepare batches beside the steps; 0: none will."""
     seconds = []
-    for _ in range(1 + TIMED):
+    for _ in range(1 + timed):
         begun = time.monotonic()
         tiles, damaged = batch()
         prepared = time.monotonic()
@@ -62,4 +66,9 @@ def measure_pace(
         seconds.append(max(computing, preparing / workers) if workers else preparing + computing)
     begun = time.monotonic()
     evaluate()
-    return Pace(median(seconds[1:]), time.monotonic() - begun, peak_memory(device))
+    return Pace(median(seconds[1:]), time.monotonic() - begun, peak_memory(device), timed)
+
+
+def timed_steps(steps: int) -> int:
+    """How many steps of a training of this many ``steps`` are worth timing."""
+    return min(TIMED, max(1, steps // SHARE))

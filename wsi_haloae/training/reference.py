@@ -14,7 +14,7 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.features.seen_scale import scale_warning
 from wsi_haloae.model.cost import require_memory
 from wsi_haloae.model.haloae import check_tile_size
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
@@ -104,4 +104,4 @@ class Reference:
         yield from describe_outlook(split, self.groups, source.blocks, config)
         if self.strata is not None:
             yield f"{len(set(self.strata))} {self.balance}s in training, each of them equally often"
-        yield f"training: {steps} steps, {per_epoch} per epoch"
+        yield f"training: {with_noun(steps, 'step')}, {per_epoch:,} per epoch"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.config import SplitConfig
 from wsi_haloae.errors import UsageError
+from wsi_haloae.progress import with_noun
 from wsi_haloae.provenance.parts import PARTS
 
 
@@ -26,7 +27,10 @@ class Split:
 
     def describe(self) -> str:
         """One line per part, for people."""
-        return ", ".join(f"{part} {len(self.tiles[part])} tiles of {len(self.groups[part])} groups" for part in PARTS)
+        return ", ".join(
+            f"{part} {with_noun(len(self.tiles[part]), 'tile')} of {with_noun(len(self.groups[part]), 'group')}"
+            for part in PARTS
+        )
 
 
 def split_by_group(

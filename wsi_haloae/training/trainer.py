@@ -1,7 +1,7 @@
 """Trainer: optimises blocks C to E. A training that was killed resumes and ends with the same weights.
 
 Every step depends only on (seed, step). What else a step needs (weights, optimiser, best weights so far, curve) is
-saved after each epoch under a temporary name and then renamed.
+saved after each epoch, and after the step in which Ctrl-C is pressed, under a temporary name and then renamed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from wsi_haloae.training.identity import require_same
 from wsi_haloae.training.job import TrainingJob
 from wsi_haloae.training.objective import Objective
 from wsi_haloae.training.optimiser import make_optimiser, set_rates
-from wsi_haloae.training.pace import SHORT, measure_pace
+from wsi_haloae.training.pace import measure_pace, timed_steps
+from wsi_haloae.training.pausing import pausable
 from wsi_haloae.training.ranks import ALONE, Ranks
 from wsi_haloae.training.statistics import images_of
 from wsi_haloae.training.synthetic_mark import SyntheticMark
@@ -78,6 +79,7 @@ class Trainer:
         self._ranks = ranks
         self._workers = job.workers if device.type == "cuda" else 0
         self._step, self._best, self._best_epoch, self._best_state = 0, math.inf, 0, model.trained_state()
+        self._pending: list[StepLosses] = []  # of the epoch in progress
         settings = config.training
         self._marks = SyntheticMark(job, model, device) if settings.stop_by == "synthetic" else None
         self._optimiser = make_optimiser(model, self.objective, settings)
@@ -101,17 +103,22 @@ class Trainer:
         if self._ranks.first:
             self._rehearse(batches, reporter)
         self._losses = self._ranks.share(self._losses)
-        pending: list[StepLosses] = []
-        with reporter.track("Training", self.total_steps, "steps", done=self._step) as advance:
+        # Ctrl-C also ends the other processes of a torchrun, and those that prepare batches: no step could be finished.
+        alone = self._ranks.world == 1 and not self._workers
+        with (
+            pausable(reporter, wanted=alone) as interrupted,
+            reporter.track("Training", self.total_steps, "steps", done=self._step) as advance,
+        ):
             for tiles, damaged in stream(batches, self._step, self._workers):
                 if self._finished():
                     break
-                pending.append(self._train_step(tiles, damaged))
+                self._pending.append(self._train_step(tiles, damaged))
                 self._step += 1
                 advance(1)
                 if self._step % self.steps_per_epoch == 0 or self._step == self.total_steps:
-                    self._end_epoch(pending, reporter)
-                    pending = []
+                    self._end_epoch(reporter)
+                if interrupted():
+                    self._pause(reporter)
         if self._best == math.inf:
             raise UsageError(
                 f"training diverged: after t = {EARLY_STOPPING_FROM:g} of the schedule, the held-out loss, or the "
@@ -129,7 +136,7 @@ class Trainer:
     def _rehearse(self, batches: TrainingBatches, reporter: Reporter) -> None:
         """Print what the training will take, from a few steps that are taken back: nothing of them stays."""
         left = self.total_steps - self._step
-        if left < SHORT:
+        if reporter.quiet or left == 0 or self._finished():
             return
         kept, random = copy.deepcopy(self._learned()), torch.get_rng_state()
         pace = measure_pace(
@@ -138,6 +145,7 @@ class Trainer:
             lambda: (self._validation_loss(), self._synthetic_marks()),
             self.device,
             self._workers,
+            timed_steps(left),
         )
         self._restore(kept)
         torch.set_rng_state(random)
@@ -167,11 +175,18 @@ class Trainer:
     def _time(self) -> float:
         return schedule_time(self._step, self.total_steps, self.steps_per_epoch, self.job.config.ews.unit)
 
-    def _end_epoch(self, losses: Sequence[StepLosses], reporter: Reporter) -> None:
+    def _pause(self, reporter: Reporter) -> None:
+        """Save the step just finished, and end as Ctrl-C does."""
+        self._save()
+        reporter.line(f"saved after step {self._step}/{self.total_steps}, from which the same command continues")
+        raise KeyboardInterrupt
+
+    def _end_epoch(self, reporter: Reporter) -> None:
         held_out = self._ranks.from_first(self._validation_loss)
         marks: dict[str, float] | None = self._ranks.from_first(self._synthetic_marks)
         weights = self.objective.weights(self._time())
-        cls, fm, im = (_mean(values) for values in zip(*losses, strict=True))
+        cls, fm, im = (_mean(values) for values in zip(*self._pending, strict=True))
+        self._pending = []
         record = EpochRecord(
             epoch=len(self.curve) + 1,
             step=self._step,
@@ -247,6 +262,7 @@ class Trainer:
             "best_epoch": self._best_epoch,
             "best_state": self._best_state,
             "curve": [asdict(record) for record in self.curve],
+            "pending": self._pending,
         }
         with replacing(self.job.state_path) as partial, partial.open("wb") as stream:
             torch.save(state, stream)
@@ -275,7 +291,9 @@ class Trainer:
         self._step, self._best, self._best_epoch = state["step"], state["best"], state["best_epoch"]
         self._best_state = state["best_state"]
         self.curve = [EpochRecord(**record) for record in state["curve"]]
-        reporter.line(f"resuming the training after epoch {len(self.curve)} (step {self._step}/{self.total_steps})")
+        self._pending = state.get("pending", [])  # states of older versions end with an epoch
+        where = f"in epoch {len(self.curve) + 1}" if self._pending else f"after epoch {len(self.curve)}"
+        reporter.line(f"resuming the training {where} (step {self._step}/{self.total_steps})")
 
 
 def _read_state(path: Path, device: torch.device) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wsi_haloae.errors import OutputExistsError, SetAsideError, WsiHaloaeError
-from wsi_haloae.progress import Reporter, full_traceback
+from wsi_haloae.progress import Reporter, full_traceback, with_noun
 from wsi_haloae.quoting import about, printable
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
@@ -107,7 +107,10 @@ class BatchResult:
         """Print the results of all slides in a line. Prints nothing for a single slide that is done."""
         if len(self.done) == 1 and not self.exit_code:
             return
-        parts = [f"{len(self.done)} slides done" + (f" ({self.before} by an earlier run)" if self.before else "")]
+        parts = [
+            f"{with_noun(len(self.done), 'slide')} done"
+            + (f" ({self.before} by an earlier run)" if self.before else "")
+        ]
         if self.incomplete:
             parts.append(f"with unreadable tiles: {', '.join(self.incomplete)}")
         if self.failed:

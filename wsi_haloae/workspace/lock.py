@@ -58,6 +58,14 @@ def locked(folder: Path, warn: Warn | None = None, *, wait: bool = False) -> Ite
         lock.release()
 
 
+def remove_unused(folder: Path) -> None:
+    """Remove the folder of a run that ended before it wrote anything but its lock."""
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+            (folder / LOCK_NAME).unlink()
+            folder.rmdir()
+
+
 @contextmanager
 def taking_turns(folder: Path) -> Iterator[None]:
     """Wait for other runs that write to this folder. For short writes that several runs make to one folder."""
