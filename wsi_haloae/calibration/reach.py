@@ -44,9 +44,12 @@ def _side(value: float, limit: float) -> float:
     return float(np.sign(np.float32(value) - np.float32(limit)))
 
 
-def count_of_groups(calibration: CalibrationFacts) -> str:
-    """How many groups the calibration tiles come from: patients, slides, or (with one slide) blocks of tiles."""
-    return f"{calibration.groups:,} group{'' if calibration.groups == 1 else 's'}"
+def count_of_groups(calibration: CalibrationFacts, unit: str = "group") -> str:
+    """How many groups the calibration tiles come from: patients, slides, or (with one slide) blocks of tiles.
+
+    ``unit`` is "block" where it is known that they are blocks.
+    """
+    return f"{calibration.groups:,} {unit}{'' if calibration.groups == 1 else 's'}"
 
 
 def independent_tiles(calibration: CalibrationFacts) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from wsi_haloae.config import SplitConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.provenance.parts import PARTS
+from wsi_haloae.tiles.sources import TileSource
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,18 @@ class Split:
     tiles: Mapping[str, NDArray[np.int64]]
     groups: Mapping[str, tuple[str, ...]]
 
-    def describe(self) -> str:
-        """One line per part, for people."""
-        return ", ".join(f"{part} {len(self.tiles[part])} tiles of {len(self.groups[part])} groups" for part in PARTS)
+    def describe(self, unit: str = "group") -> str:
+        """The parts in one line, for people; ``unit`` is what the groups are (`unit_of`)."""
+        counts = {part: (len(self.tiles[part]), len(self.groups[part])) for part in PARTS}
+        return ", ".join(
+            f"{part} {tiles} tiles of {groups} {unit}{'' if groups == 1 else 's'}"
+            for part, (tiles, groups) in counts.items()
+        )
+
+
+def unit_of(groups: Sequence[str], source: TileSource) -> str:
+    """What people read for one of ``groups``: "block" (of neighbouring tiles) if they are not the source's own."""
+    return "group" if list(groups) == list(source.groups) else "block"
 
 
 def split_by_group(
