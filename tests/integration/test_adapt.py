@@ -74,8 +74,8 @@ def test_score_adapts_and_every_file_has_the_adapted_scores(adapted_slides: Path
     np.testing.assert_allclose(found, store.read("score"), rtol=1e-4)
 
 
-def test_training_told_the_figures_of_the_report(tiny: Tiny, adapted_slides: Path) -> None:
-    checkpoint, adapted = Checkpoint.load(tiny.model), opened(adapted_slides).adapted
+def test_training_told_the_figures_of_the_report(adapting_model: Path, adapted_slides: Path) -> None:
+    checkpoint, adapted = Checkpoint.load(adapting_model), opened(adapted_slides).adapted
     assert checkpoint.calibration is not None
     assert adapted is not None
     shown, seen = as_reports_show(checkpoint, checkpoint.calibration)

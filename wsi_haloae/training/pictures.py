@@ -26,8 +26,8 @@ from wsi_haloae.training.trainer import EpochRecord
 
 CURVE_NAME = "loss.csv"
 CAPTION = (
-    "The residual may be part of the score, the decoded image never is: it shows what little the code keeps, and\n"
-    "coarse blocks of colour are usual, after a short training above all."
+    "The decoded image shows what little the code keeps: coarse blocks of colour are usual, after a short training\n"
+    "above all. Scores are made from features; only a rule that asks for the image uses it."
 )
 
 
