@@ -62,6 +62,7 @@ def test_two_models_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[s
     scored(tmp_path / "two/a", OTHER, 3, range(10, 50))
     for side, scene in (("one", SCENE), ("two", OTHER)):
         scored(tmp_path / side / "b", replace(scene, name="b.svs"), 2, range(5))
+        Image.new("RGB", (8, 8)).save(tmp_path / side / "a/heatmap.png")
     found = compared(tmp_path, "--annotations", outline(tmp_path / "all.geojson"), "--reference", "Tumor")
     assert found["slides"]["a"]["calls"] == {"both": 20, "only_first": 10, "only_second": 20, "neither": 206}
     assert found["slides"]["b"]["spearman"] == pytest.approx(1)
@@ -85,6 +86,8 @@ def test_two_models_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[s
     page = Page(tmp_path / "out/agreement.html")
     page.assert_self_contained()
     assert "paired" in page.words
+    assert "a: first a: second" in page.words, "heatmaps one above the other, with their colour bars"
+    assert "blue is like the reference" in page.words
     with Image.open(tmp_path / "out/differences.png") as picture:
         assert picture.width > 900
 

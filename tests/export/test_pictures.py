@@ -136,3 +136,19 @@ def test_panels_of_a_wide_slide_lie_one_above_the_other(width: int, stacked: boo
         across, down = picture.size
     assert (across / down < width / 256) == stacked
     assert across < 4000
+
+
+def test_the_colour_bar_of_a_strip_lies_below_it_and_no_room_is_empty(tmp_path: Path) -> None:
+    strip, square = Scene(width=1280, height=192), Scene(width=640, height=640)
+    sizes = {}
+    for name, scene in (("strip", strip), ("square", square)):
+        write_exports(make_store(tmp_path / name / "scores.zarr", scene), tmp_path / name, formats=["heatmap"])
+        with Image.open(tmp_path / name / "heatmap.png") as picture:
+            sizes[name] = picture.size
+            pixels = np.asarray(picture)
+        if name == "strip":
+            below = pixels[frame.HEADER + 210 :]  # the strip is 1400 x 210 pixels
+            assert (below == COLOUR_TABLE[0]).all(axis=2).any(), "blue of the bar"
+            assert (below == COLOUR_TABLE[-1]).all(axis=2).any(), "red of the bar"
+    assert sizes["strip"] == (1400 + 2 * frame.MARGIN, frame.HEADER + 210 + frame.FOOTER + frame.BELOW)
+    assert sizes["square"][0] == 1100 + 2 * frame.MARGIN + 190

@@ -29,6 +29,7 @@ from wsi_haloae.export.score_axis import REACHES, ScoreAxis, shares
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.scoring.gallery import make_gallery
+from wsi_haloae.stores.adaptation import AdaptedRecord, AdaptedScores
 from wsi_haloae.stores.reasons import as_bytes
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
@@ -100,8 +101,10 @@ def test_the_verdict_and_the_numbers(page: Page) -> None:
 
 def test_the_gallery_is_the_ends_of_the_ranking_without_artefacts(page: Page) -> None:
     shown = [float(score) for score in re.findall(r"score (\d+\.\d\d)", page.words)]
-    assert shown == [99, *range(97, 86, -1), 0, 1, 2, *range(4, 13), 98, 3]
-    assert re.findall(r"tile \d+_\d+ · ([a-z ,]+?) score", page.words) == ["out of focus, fold"]
+    assert shown == [99, *range(97, 86, -1), 98, 3, 0, 1, 2, *range(4, 13)], "flagged tiles follow the highest"
+    assert re.findall(r"tile \d+_\d+ · ([a-z ,]+?) score", page.words) == ["out of focus, fold or dense nuclei"]
+    assert '"fold or dense nuclei" also marks' in page.words
+    assert "7 of these 12 contain glass" in page.words, "the tiles of a scene have more and more tissue"
     names = re.findall(r"· (tile \d+_\d+)", page.words)
     assert names[:2] == ["tile 9_9", "tile 9_7"]  # by row and column, as in QuPath
 
@@ -179,7 +182,7 @@ def test_a_store_that_does_not_name_its_rule_claims_nothing(page: Page) -> None:
 
 def test_flags_are_counted_and_explained(page: Page) -> None:
     assert "pen 1 1 % ink of a marker" in page.words
-    assert "fold 1 1 % a dark band" in page.words
+    assert "fold or dense nuclei 1 1 % a dark, thick-looking band" in page.words
     assert "mostly glass 0 0 %" in page.words
 
 
@@ -287,6 +290,37 @@ def test_what_is_odd_about_the_whole_slide_is_a_warning(tmp_path: Path) -> None:
     assert "More than half of the tiles score above 95 % of the reference tiles" in page.words
     assert "20 % of the tiles have a quality-control flag" in page.words
     assert "--roi" in page.words
+
+
+def test_the_warning_about_the_slide_and_the_headline_use_one_criterion(tmp_path: Path) -> None:
+    unlike = {"reference": REFERENCE / 2}
+    few = report(make(tmp_path / "few", **unlike)).words
+    assert "10 of 100 tiles (10 %) called" in few
+    assert "but fewer are called: a tile above 95 % of them has p = 0.074, which allows for the few calibration" in few
+    strict = report(make(tmp_path / "fdr", replace(SCENE, calibration=FINE), p_value=p_values(0.0001), **unlike)).words
+    assert "but fewer are called: a false-discovery rate of 10 % asks for rarer scores." in strict
+    all_called = report(make(tmp_path / "all", p_value=np.full(100, 0.025, np.float32))).words
+    assert "More than half of the tiles are called anomalous." in all_called
+    assert "score above 95 %" not in all_called
+
+
+def test_tiles_that_are_mostly_glass_are_counted_in_the_headline_and_explained_at_edges(tmp_path: Path) -> None:
+    flags = np.zeros(100, np.uint8)
+    flags[[1, 92, 97]] = FLAGS["mostly_glass"].bit
+    store = make(tmp_path, flags=flags)
+    add_gallery(store)
+    words = report(store).words
+    assert "(10 %) called anomalous at a per-tile error rate of 5 %, 2 of them mostly glass" in words
+    assert "score 91.00, p 0.025 · tile 9_1 · 93 % tissue" in words
+
+
+def test_usual_scores_say_how_the_reference_is_seen(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    record = AdaptedRecord(asked="slide", mode="slide", tiles=8, scale=1, display_range=(0.0, 80.0), calibration=COARSE)
+    arrays = {"score": store.read("score"), "p_value": p_values(0.025), "reference_scores": REFERENCE}
+    words = report(store.adapted_to(AdaptedScores(record, arrays))).words
+    assert "Half of the held-out reference tiles, adapted as this slide is, score below" in words
+    assert "for every slide that this model scores and that is adapted in the same way" in words
 
 
 def test_p_values_that_cannot_know_how_patients_differ_are_a_warning(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.data_paths import REPOSITORY
 from tests.integration.conftest import Tiny
 from tests.integration.test_export import ALONE, outputs
 from wsi_haloae import open_scored, score
+from wsi_haloae.calibration.reference_scale import usual_scores
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import map_words
 from wsi_haloae.errors import UsageError
@@ -29,6 +30,7 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.seal import Seal
 from wsi_haloae.stores.sharded import TileState
+from wsi_haloae.training.calibrate import as_reports_show, describe
 from wsi_haloae.viewer.pixel_map import PixelMapPicture
 
 
@@ -70,6 +72,17 @@ def test_score_adapts_and_every_file_has_the_adapted_scores(adapted_slides: Path
     column = table[0].split(",").index("score")
     found = [float(line.split(",")[column]) for line in table[1:]]
     np.testing.assert_allclose(found, store.read("score"), rtol=1e-4)
+
+
+def test_training_told_the_figures_of_the_report(adapting_model: Path, adapted_slides: Path) -> None:
+    checkpoint, adapted = Checkpoint.load(adapting_model), opened(adapted_slides).adapted
+    assert checkpoint.calibration is not None
+    assert adapted is not None
+    shown, seen = as_reports_show(checkpoint, checkpoint.calibration)
+    assert shown.facts == adapted.record.calibration
+    assert "blocks, adapted to their own slides, worth" in describe(shown.facts, seen, "block")
+    report = usual_scores(shown.quantiles(256), "adapted as this slide is")
+    assert " ".join(report.split()) in words_of(adapted_slides)
 
 
 @pytest.mark.parametrize("points", [True, False])

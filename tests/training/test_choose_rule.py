@@ -131,6 +131,27 @@ def test_a_rule_is_used_that_surely_leads(
     assert found.facts.config.scoring.rule == choice.rule == chosen
     assert f"score: {chosen}" in choice.describe()
     assert said in choice.describe()
+    assert "1 is perfect, 0.5 is chance" in choice.describe()
+
+
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        (
+            {"descriptor": 0.391, "combined": 0.078},
+            ["the mark of descriptor, 0.391, is below 0.5", "wsi-haloae evaluate"],
+        ),
+        ({"descriptor": 0.391, "combined": 0.83}, ["'scoring.rule=combined' has the mark 0.830."]),
+        ({"descriptor": 0.5, "combined": 0.078}, None),
+    ],
+)
+def test_a_chosen_rule_below_chance_is_a_warning(marks: dict[str, float], said: list[str] | None) -> None:
+    choice = choosing.Choice("descriptor", marks, {}, tiles=18, groups=2)
+    assert "18 held-out tiles of 2 blocks are too few" in choice.describe("block")
+    if said is None:
+        assert choice.warning is None
+    else:
+        assert all(words in (choice.warning or "") for words in said)
 
 
 def test_the_weight_that_surely_leads_makes_the_metric(learned: CrossFitted, monkeypatch: pytest.MonkeyPatch) -> None:

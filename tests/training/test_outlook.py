@@ -100,5 +100,6 @@ def test_before_training_it_is_said_what_the_model_sees_and_what_p_values_take(p
     assert lines[0] == f"reference tiles: 40 of {source.tile_size} px at {source.mpp:g} µm/px"
     assert any("averages 2 x 2 pixels to one" in line for line in lines) == (seen is not None)
     assert seen is None or f"sees them at {seen}" in lines[1]
-    told = list(describe_outlook(split, groups, source.blocks, config))
+    told = list(describe_outlook(split, groups, source.blocks, config, "block"))
     assert told == lines[-1 - len(told) : -1]
+    assert not any("group" in line for line in lines), "none of these is a patient or a slide"

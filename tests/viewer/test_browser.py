@@ -215,6 +215,11 @@ def test_keys_lead_through_the_tiles_by_score(page: Page, real: Scored) -> None:
     expect_tile(int(every[0]), f"1 of {len(store) - 2}")
     page.get_by_role("checkbox", name="Rank flagged tiles too").uncheck()
     expect_tile(int(every[0]), "not ranked")
+    page.get_by_role("button", name="Rank them").click()
+    expect_tile(int(every[0]), f"1 of {len(store) - 2}")
+    page.get_by_role("button", name="Leave out").click()
+    expect_tile(int(every[0]), "not ranked")
+    expect(page.locator("#tile-left-out")).to_contain_text(f"{len(store) - 2 - len(order)} not ranked")
     expect(page.locator("#tile-previous")).to_be_disabled()
     for key, rank in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
         page.keyboard.press(key)

@@ -126,6 +126,11 @@ def test_the_brush_marks_what_it_passes_and_is_taken_back_as_a_whole(markable: P
     expect(page.get_by_role("button", name="Mark reference tissue")).to_have_attribute("aria-pressed", "false")
     page.mouse.click(*middle_of(described, placing, 4, 3))
     expect(page.locator("#tile-name")).to_have_text("Tile in row 4, column 3")
+    for key in ("Escape", "j", "r", "x"):  # the highest score, on a slide that is mostly within the scale
+        page.keyboard.press(key)
+    expect(page.locator("#mark-words")).to_contain_text("1 marked tile was clearly anomalous (red) before")
+    page.keyboard.press("u")
+    expect(page.locator("#mark-words")).not_to_contain_text("clearly anomalous")
 
 
 def test_tiles_can_be_marked_without_a_pointer(markable: Page, described: Scored) -> None:

@@ -99,9 +99,9 @@ FLAGS: Mapping[str, ArtefactFlag] = {
     ),
     "fold": ArtefactFlag(
         bit=4,
-        words="fold",
+        words="fold or dense nuclei",
         colour="#be185d",
-        meaning="a dark band, as where tissue is folded over",
+        meaning="a dark, thick-looking band: a fold, or dark nuclei close together, as in the most atypical tumour",
         quantity="fold_ratio",
         measure=fold_ratio,
         unit=Unit.NUMBER,

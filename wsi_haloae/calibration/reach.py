@@ -45,9 +45,12 @@ def _side(value: float, limit: float) -> float:
     return float(np.sign(np.float32(value) - np.float32(limit)))
 
 
-def count_of_groups(calibration: CalibrationFacts) -> str:
-    """How many groups the calibration tiles come from: patients, slides, or (with one slide) blocks of tiles."""
-    return with_noun(calibration.groups, "group")
+def count_of_groups(calibration: CalibrationFacts, unit: str = "group") -> str:
+    """How many groups the calibration tiles come from: patients, slides, or (with one slide) blocks of tiles.
+
+    ``unit`` is "block" where it is known that they are blocks.
+    """
+    return with_noun(calibration.groups, unit)
 
 
 def independent_tiles(calibration: CalibrationFacts) -> str:

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 RARE = 0.95
 
 
-def usual_scores(reference: NDArray[np.float32]) -> str:
-    """A sentence on the scores (k,) of reference tiles, for people; empty if there are none."""
+def usual_scores(reference: NDArray[np.float32], seen: str = "") -> str:
+    """A sentence on the scores (k,) of reference tiles, for people; empty if there are none.
+
+    ``seen`` says from where: "adapted as this slide is". One model has other scores with each adaptation.
+    """
     if not len(reference):
         return ""
     middle, rare = np.quantile(reference, (0.5, RARE))
     return (
-        f"Half of the held-out reference tiles score below {middle:.3g}, and {100 * RARE:g}\N{NO-BREAK SPACE}% below "
-        f"{rare:.3g}."
+        f"Half of the held-out reference tiles{seen and f', {seen},'} score below {middle:.3g}, and "
+        f"{100 * RARE:g}\N{NO-BREAK SPACE}% below {rare:.3g}."
     )

@@ -61,10 +61,16 @@ class Compared:
             yield self.auroc.words
 
 
-def write_comparison(output: Path, compared: Compared, heatmaps: Mapping[str, Sequence[bytes | None]]) -> None:
+def write_comparison(
+    output: Path,
+    compared: Compared,
+    small: Mapping[str, Sequence[bytes | None]],
+    large: Mapping[str, Sequence[bytes | None]],
+) -> None:
     """Write table, JSON and page into the folder ``output``, with the picture of tiles if it is there.
 
-    ``heatmaps`` are small pictures of each slide, first and second, None for one that there is not.
+    ``small`` (JPEG) and ``large`` (PNG, with colour bars) are heatmaps by the slide's name, first and second, None for
+    one that there is not.
     """
     _write_table(output / TABLE_NAME, compared)
     write_text(output / RESULT_NAME, json.dumps(asdict(compared), indent=2) + "\n")
@@ -72,8 +78,9 @@ def write_comparison(output: Path, compared: Compared, heatmaps: Mapping[str, Se
     picture = sheet.read_bytes() if sheet.exists() else None
     cells = {name: _cells(one) for name, one in compared.rows}
     write_page(
-        output / PAGE_NAME, PAGE, compared=compared, headings=HEADINGS, cells=cells, heatmaps=heatmaps, sheet=picture
-    )
+        output / PAGE_NAME, PAGE, compared=compared, headings=HEADINGS, cells=cells, small=small, large=large,
+        sheet=picture,
+    )  # fmt: skip
 
 
 def _write_table(path: Path, compared: Compared) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
@@ -55,15 +56,18 @@ def _called(selection: Selection, scored: int) -> str:
 
 
 def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:
-    axes = picture.side_axes(left=44, width=24)
+    axes = picture.bar_axes(away=44, thickness=24)
     colours = ScalarMappable(Normalize(scale.low, scale.high), ListedColormap(COLOUR_TABLE / 255))
     # The pointed ends mean that scores beyond the range have the colour of that end.
-    bar = picture.figure.colorbar(colours, cax=axes, extend="both", extendfrac=0.03)
+    lies: Literal["horizontal", "vertical"] = "horizontal" if picture.bar_below else "vertical"
+    bar = picture.figure.colorbar(colours, cax=axes, extend="both", extendfrac=0.03, orientation=lies)
     bar.set_label(
-        "Anomaly score (low = like the reference)", fontproperties=font(9), color=INK, labelpad=10, parse_math=False
-    )
-    bar.ax.yaxis.set_major_formatter("{x:g}")
+        "Anomaly score (low = like the reference)", fontproperties=font(9), color=INK,
+        labelpad=4 if picture.bar_below else 10, parse_math=False,
+    )  # fmt: skip
+    axis = bar.ax.xaxis if picture.bar_below else bar.ax.yaxis
+    axis.set_major_formatter("{x:g}")
     bar.ax.tick_params(color=FAINT_INK, length=4, width=0.6)
-    for label in bar.ax.get_yticklabels():
+    for label in axis.get_ticklabels():
         label.set(fontproperties=font(8.5), color=INK)
     bar.outline.set(linewidth=0.4, edgecolor=FAINT_INK)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.artefacts.limits import ENOUGH_TILES
 from wsi_haloae.calibration.reference_scale import usual_scores
 from wsi_haloae.config import autoencoder_words, map_title, map_words
@@ -48,12 +49,13 @@ def write_report(path: Path, source: OpenStore) -> None:
         heatmap=path.with_name(FORMATS["heatmap"].file).read_bytes(),
         histogram=draw_histogram(tiles, reference, scale) if tiles.scored else None,
         scale=scale,
-        usual_scores=usual_scores(reference),
+        usual_scores=usual_scores(reference, tiles.adapted.reference_words if tiles.adapted else ""),
         autoencoder=autoencoder_words(rule),
         map_words=map_words(rule, maps_show),
         map_title=map_title(rule, shows=maps_show),
         gallery=shown,
         roles=GalleryRole,
+        dark=FLAGS["fold"].words,
         colour_bar=colour_bar(),
         flags=_flags(tiles),
         one_in=ENOUGH_TILES,

@@ -20,18 +20,21 @@ from wsi_haloae.stores.score_header import ModelRecord
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 JPEG_QUALITY = 88
+WHOLE = 0.95
+"""A tile with a smaller share of tissue lies at an edge or a gap."""
 OWN_PERCENTILES = (1.0, 99.5)
 """Percentiles of the shown maps' cells: the ends of their colour bar if the model has no range for maps."""
 
 
 @dataclass(frozen=True)
 class GalleryTile:
-    """One tile of the gallery; pictures are data URIs."""
+    """One tile of the gallery; pictures are data URIs. ``tissue`` is its share, None for a tile that is `WHOLE`."""
 
     name: str
     score: float
     p_value: str | None
     flags: str
+    tissue: float | None
     pixels: str
     anomaly_map: str
 
@@ -80,13 +83,14 @@ def colour_bar() -> str:
 
 def _show(gallery: Gallery, place: int, tiles: ScoredTiles, scale: ColourScale) -> GalleryTile:
     number = int(gallery.number[place])
-    p_value = float(tiles.p_value[number])
+    p_value, tissue = float(tiles.p_value[number]), float(tiles.index.tissue_fraction[number])
     coloured = scale.rgba(gallery.maps[place])[..., :3]
     return GalleryTile(
         name=f"tile {tiles.index.row[number]}_{tiles.index.column[number]}",  # as QuPath calls it
         score=float(tiles.score[number]),
         p_value=None if np.isnan(p_value) else told_apart(p_value, TILE_RATE),
         flags=spoken_words(int(tiles.flags[number])),
+        tissue=tissue if tissue < WHOLE else None,
         pixels=data_uri(_encoded(gallery.pixels[place], "JPEG", quality=JPEG_QUALITY, subsampling=0), "jpeg"),
         anomaly_map=data_uri(_encoded(coloured, "PNG")),
     )

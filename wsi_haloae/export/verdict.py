@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.calibration.conformal import CalibrationFacts
-from wsi_haloae.calibration.reach import count_of_groups, independent_tiles
+from wsi_haloae.calibration.reach import TILE_RATE, count_of_groups, independent_tiles, told_apart
 from wsi_haloae.calibration.selection import ErrorRateSelection, Selection
 from wsi_haloae.calibration.true_rate import true_share
 from wsi_haloae.pages import percent
@@ -50,23 +51,23 @@ def verdict(tiles: ScoredTiles) -> Verdict:
     if isinstance(selection, ErrorRateSelection):
         calibration = tiles.header.model.calibration
         assert calibration is not None, "p-values come from it"
-        return _called(selection, tiles.scored, calibration)
+        return _called(selection, tiles, calibration)
     return Verdict(
-        f"{_share(selection, tiles.scored)} with a {selection.phrase}",
+        f"{_share(selection, tiles.scored)} with a {selection.phrase}{_glass(selection, tiles)}",
         "This score was chosen by hand, so no error rate is guaranteed: it does not say what share of reference tiles "
         "scores as high.",
     )
 
 
-def _called(selection: ErrorRateSelection, scored: int, calibration: CalibrationFacts) -> Verdict:
-    headline = f"{_share(selection, scored)} called anomalous at a {selection.phrase}"
+def _called(selection: ErrorRateSelection, tiles: ScoredTiles, calibration: CalibrationFacts) -> Verdict:
+    headline = f"{_share(selection, tiles.scored)} called anomalous at a {selection.phrase}{_glass(selection, tiles)}"
     if selection.criterion == "false-discovery rate":
         held = f"About {percent(selection.level)} of the called tiles may be reference tiles after all."
         return Verdict(
             headline,
             held if selection.chosen.any() else "No tile scores high enough to stand out from reference tiles.",
         )
-    expected = max(1, round(selection.level * scored))
+    expected = max(1, round(selection.level * tiles.scored))
     return Verdict(
         headline,
         f"On a slide of reference tissue alone, about {percent(selection.level)} of the tiles ({expected:,} here) "
@@ -115,15 +116,45 @@ def _of_calibration(calibration: CalibrationFacts | None) -> list[str]:
 def _of_the_whole_slide(tiles: ScoredTiles, reference: NDArray[np.float32]) -> list[str]:
     found = []
     scores = tiles.score[~np.isnan(tiles.score)]
-    if len(scores) and len(reference) and np.median(scores) > np.quantile(reference, USUAL_AT_MOST):
+    most = _most_are(tiles, scores, reference)
+    if most:
         found.append(
-            f"More than half of the tiles score above {percent(USUAL_AT_MOST)} of the reference tiles. Either the "
-            "slide is mostly not reference tissue, or it was stained or scanned differently: compare it with a slide "
-            "from the same laboratory that is known to be reference tissue."
+            f"{most} Either the slide is mostly not reference tissue, or it was stained or scanned differently: "
+            "compare it with a slide from the same laboratory that is known to be reference tissue."
         )
     if len(scores) and int((tiles.flags > 0).sum()) > MANY_FLAGGED * len(scores):
         found.append(f"{percent((tiles.flags > 0).sum() / len(scores))} of the tiles have a quality-control flag.")
     return found
+
+
+def _most_are(tiles: ScoredTiles, scores: NDArray[np.float32], reference: NDArray[np.float32]) -> str:
+    """A sentence if most of the slide is unlike the reference, by what is called as far as that shows it; else ""."""
+    if tiles.called is not None and 2 * tiles.called > tiles.scored:
+        return "More than half of the tiles are called anomalous."
+    if not (len(scores) and len(reference) and np.median(scores) > np.quantile(reference, USUAL_AT_MOST)):
+        return ""
+    unusual = f"More than half of the tiles score above {percent(USUAL_AT_MOST)} of the reference tiles"
+    calibration = tiles.header.model.calibration
+    if calibration is None or not isinstance(tiles.selection, ErrorRateSelection):
+        return f"{unusual}."
+    return f"{unusual}, but fewer are called: {_why_fewer(tiles.selection, calibration)}."
+
+
+def _why_fewer(selection: ErrorRateSelection, calibration: CalibrationFacts) -> str:
+    if selection.criterion == "false-discovery rate":
+        return f"a {selection.phrase} asks for rarer scores"
+    independent = calibration.effective_tiles
+    p_value = ((1 - USUAL_AT_MOST) * independent + 1) / (independent + 1)
+    return (
+        f"a tile above {percent(USUAL_AT_MOST)} of them has p = {told_apart(p_value, TILE_RATE)}, which allows for the "
+        f"few calibration tiles, and only tiles at p \N{LESS-THAN OR EQUAL TO} {TILE_RATE:g} are called"
+    )
+
+
+def _glass(selection: Selection, tiles: ScoredTiles) -> str:
+    """How many of the chosen tiles have little tissue, for the headline; "" without one."""
+    glass = int((selection.chosen & ((tiles.flags & FLAGS["mostly_glass"].bit) > 0)).sum())
+    return f", {glass:,} of them mostly glass" if glass else ""
 
 
 def _tiles(count: int) -> str:

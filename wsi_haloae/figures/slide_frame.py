@@ -9,6 +9,8 @@
     | |-- 2 mm --|       legend            |
     +--------------------------------------+
 
+A slide that is low (a strip) has nothing at its side: a colour bar lies below it.
+
 Drawn with matplotlib's objects on Agg, without pyplot and its global state, in a font that comes
 with matplotlib: pictures are the same on every run, and any thread may draw them. The slide's
 top left pixel is always at (`MARGIN`, `HEADER`), and its pixels are not resampled.
@@ -41,7 +43,10 @@ FOOTER = 96
 LONGEST_WIDTH, LONGEST_HEIGHT = 1400, 1100
 LEGEND_LEFT, LEGEND_LINE = 300, 30
 SMALLEST_WIDTH, SMALLEST_HEIGHT = 760, 460
-"""Pixels. A narrow or low slide is drawn as it is, but the frame keeps room for the text."""
+"""Pixels. A narrow slide is drawn as it is, but the frame keeps room for the text; a lower slide has no side."""
+LONGEST_BAR = 640
+BELOW = 44
+"""Pixels that the footer of a low slide has more, for the ticks and the label of the colour bar."""
 
 INK, FAINT_INK = "#22252b", "#6b7280"
 
@@ -65,7 +70,7 @@ class SlideFigure:
     """A figure with the slide in it; ``axes`` counts in level-0 pixels, y downwards.
 
     ``pixels`` (h, w, 3) uint8 are the whole slide, shown one to one; ``side`` is the free space in
-    pixels at the right (see `side_axes`). ``caption`` has room for three lines;
+    pixels at the right, for a colour bar (see `bar_axes`). ``caption`` has room for three lines;
     long lines are broken. ``legend`` are labels with their colours, in the footer on as many lines as
     needed.
     """
@@ -81,10 +86,11 @@ class SlideFigure:
     ) -> None:
         self._image_height, self._image_width = len(pixels), len(pixels[0])
         self._body_width = max(self._image_width, SMALLEST_WIDTH)
-        self._width = MARGIN + self._body_width + side + MARGIN
-        self._body_height = max(self._image_height, SMALLEST_HEIGHT if side else 0)
+        self.bar_below = side > 0 and self._image_height < SMALLEST_HEIGHT
+        self._width = MARGIN + self._body_width + (0 if self.bar_below else side) + MARGIN
         placed = list(_in_lines(legend, self._width - MARGIN))
-        self._height = HEADER + self._body_height + FOOTER + (placed[-1][1] * LEGEND_LINE if placed else 0)
+        footer = FOOTER + (BELOW if self.bar_below else 0)
+        self._height = HEADER + self._image_height + footer + (placed[-1][1] * LEGEND_LINE if placed else 0)
         self.figure = Figure(figsize=(self._width / DPI, self._height / DPI), dpi=DPI, facecolor="white")
         self.axes = self._axes(MARGIN, HEADER, self._image_width, self._image_height)
         self.axes.imshow(pixels, extent=(0, slide.width, slide.height, 0), interpolation="nearest", aspect="auto")
@@ -126,9 +132,18 @@ class SlideFigure:
             parse_math=False,
         )
 
-    def side_axes(self, left: int, width: int) -> Axes:
-        """Axes as high as the slide, at most 640 pixels, ``left`` pixels to its right."""
-        return self._axes(MARGIN + self._image_width + left, HEADER, width, min(self._body_height, 640))
+    def bar_axes(self, away: int, thickness: int) -> Axes:
+        """Axes for a colour bar ``away`` pixels from the slide: as high as the slide at its right, or below it.
+
+        They are at most `LONGEST_BAR` long.
+        """
+        if not self.bar_below:
+            return self._axes(
+                MARGIN + self._image_width + away, HEADER, thickness, min(self._image_height, LONGEST_BAR)
+            )
+        left = max(LEGEND_LEFT, MARGIN + self._image_width // 4 + away)  # beside the longest scale bar
+        length = min(self._width - MARGIN - left, LONGEST_BAR)
+        return self._axes(left, HEADER + self._image_height + 22, length, thickness)
 
     def note(self, words: str) -> None:
         """Write a remark in the middle of the slide, for pictures that would otherwise show nothing."""

@@ -24,6 +24,7 @@ from wsi_haloae.stores.tile_store import STORE_NAME as TILES_NAME
 from wsi_haloae.stores.tile_store import TileStore
 from wsi_haloae.workspace.lock import locked
 
+LARGE = 6  # slides with large heatmaps: each is a megabyte
 NO_PIXELS = "No picture of tiles, because neither folder keeps their pixels (score --keep-tiles)."
 NO_DIFFERENCE = "No picture of tiles: there is no tile about which they differ."
 
@@ -58,7 +59,8 @@ def compare(options: CompareOptions, output: Path, reporter: Reporter) -> tuple[
             aurocs={pair[0].name: areas for pair in pairs if (areas := slide_aurocs(pair))},
             warnings=[*notes, *_drawn(output, slides, options)],
         )
-        write_comparison(output, compared, {slide.name: _heatmaps(slide.name, options) for slide in slides})
+        small, large = _pictures("small", slides, options), _pictures("heatmap", slides[:LARGE], options)
+        write_comparison(output, compared, small, large)
     reporter.line(f"{output / PAGE_NAME}: figures, heatmaps and tiles side by side")
     return compared, 1 if failed else 0
 
@@ -121,7 +123,6 @@ def _pixels(slide: PairedSlide, options: CompareOptions) -> TileStore | None:
     return None
 
 
-def _heatmaps(name: str, options: CompareOptions) -> list[bytes | None]:
-    small = FORMATS["small"].file
-    paths = [folder / name / small for folder in options.folders]
-    return [read_own(path) if path.exists() else None for path in paths]
+def _pictures(kind: str, slides: Sequence[PairedSlide], options: CompareOptions) -> dict[str, list[bytes | None]]:
+    paths = {slide.name: [folder / slide.name / FORMATS[kind].file for folder in options.folders] for slide in slides}
+    return {name: [read_own(path) if path.exists() else None for path in both] for name, both in paths.items()}

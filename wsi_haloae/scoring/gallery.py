@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.stores.gallery import Gallery, GalleryRole
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.sharded import TileState
@@ -15,6 +16,7 @@ SIDE_BY_SIDE = 12
 """How many of the most anomalous tiles are shown, and how many of the least."""
 FLAGGED = 6
 """How many of the most anomalous tiles with a quality-control flag are shown: artefact, or a finding beneath one?"""
+GLASS = np.uint8(FLAGS["mostly_glass"].bit)
 
 
 def make_gallery(
@@ -48,14 +50,16 @@ def choose(
     """Numbers of the tiles to show, of n with ``scores``, ``flags`` and ``scored`` (n,); ties by number.
 
     The most and the least anomalous are chosen among the tiles without a flag, because a pen mark would otherwise fill
-    all places. Flagged tiles are shown separately. No tile is shown twice.
+    all places. Flagged tiles are shown separately, those with little tissue to look at last. No tile is shown twice.
     """
     clean, flagged = np.flatnonzero(scored & (flags == 0)), np.flatnonzero(scored & (flags != 0))
     most = _highest(scores, clean, min(SIDE_BY_SIDE, -(-len(clean) // 2)))
+    glass = (flags[flagged] & GLASS) > 0
+    of_tissue, of_glass = _highest(scores, flagged[~glass], FLAGGED), _highest(scores, flagged[glass], FLAGGED)
     return {
         GalleryRole.MOST_ANOMALOUS: most,
         GalleryRole.LEAST_ANOMALOUS: _highest(-scores, np.setdiff1d(clean, most), SIDE_BY_SIDE),
-        GalleryRole.FLAGGED: _highest(scores, flagged, FLAGGED),
+        GalleryRole.FLAGGED: np.concatenate([of_tissue, of_glass])[:FLAGGED],
     }
 
 

@@ -67,6 +67,13 @@ class AdaptedRecord(BaseModel):
         return self._level_words + smoothed
 
     @property
+    def reference_words(self) -> str:
+        """The same of the held-out reference tiles that this slide's are compared with."""
+        if self.mode == "none" and self.radius is None:
+            return "not adapted to a slide"
+        return "adapted as this slide is" if self.mode != "none" else "smoothed as this slide is"
+
+    @property
     def _level_words(self) -> str:
         if self.mode == "none":
             return "not adapted to the slide"

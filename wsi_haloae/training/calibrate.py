@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.adaptation.adapt import DISPLAY_PERCENTILES
+from wsi_haloae.adaptation.core import LEAST
 from wsi_haloae.adaptation.standpoint import calibration_scores
 from wsi_haloae.artefacts.flags import measure_all
 from wsi_haloae.artefacts.limits import calibrate as calibrate_limits
 from wsi_haloae.calibration.conformal import CalibrationFacts, ConformalCalibration
-from wsi_haloae.calibration.reach import TILE_RATE, independent_tiles, told_apart, why_none
+from wsi_haloae.calibration.reach import TILE_RATE, count_of_groups, independent_tiles, told_apart, why_none
 from wsi_haloae.calibration.reference_scale import usual_scores
 from wsi_haloae.calibration.selection import FDR, fine_enough, share_told_apart
 from wsi_haloae.calibration.true_rate import true_share
@@ -39,7 +40,7 @@ from wsi_haloae.training.choose_rule import passes as choice_passes
 from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, CrossFitted, cross_fit, with_weight
 from wsi_haloae.training.moments import measure_moments
 from wsi_haloae.training.moments import passes as moment_passes
-from wsi_haloae.training.split import Split
+from wsi_haloae.training.split import Split, unit_of
 from wsi_haloae.training.statistics import draw
 
 MAP_TILES = 128
@@ -56,21 +57,24 @@ def calibrate(
     reporter: Reporter,
 ) -> Checkpoint:
     """Learn the rules, choose one if asked to, set the ranges, calibrate; ``groups`` has the group of each tile."""
-    named_groups, validation = np.asarray(groups), split.tiles["validation"]
+    named_groups, validation, unit = np.asarray(groups), split.tiles["validation"], unit_of(groups, source)
     learned = _learn_descriptors(checkpoint, source, groups, device, reporter)
     described = with_weight(checkpoint, learned, DEFAULT_WEIGHT)
     with_rules = _learn_rules(described, source, split, device, reporter)
     if with_rules.facts.config.scoring.rule == AUTO:
         with reporter.track("Choosing the rule", choice_passes(validation), "tiles") as advance:
             with_rules, choice = choose_rule(with_rules, source, validation, named_groups, learned, device, advance)
-        reporter.line(choice.describe())
+        reporter.line(choice.describe(unit))
+        if choice.warning:
+            reporter.warn(choice.warning)
     scores, units = _held_out_scores(with_rules, source, split, named_groups, device, reporter)
     calibration = ConformalCalibration.fit(scores, units)
     mapped = evenly(validation, MAP_TILES)
     with reporter.track("Measuring the range of maps", len(mapped), "tiles") as advance:
         with_ranges = set_map_range(set_display_range(with_rules, scores), source, mapped, device, advance)
-    reporter.line(describe(calibration.facts))
-    reporter.line(usual_scores(calibration.quantiles(REFERENCE_QUANTILES)))
+    shown, seen = as_reports_show(with_rules, calibration)
+    reporter.line(describe(shown.facts, seen, unit))
+    reporter.line(usual_scores(shown.quantiles(REFERENCE_QUANTILES), seen))
     return replace(with_ranges, calibration=calibration).with_facts(calibration=calibration.facts)
 
 
@@ -113,6 +117,18 @@ def _held_out_scores(
     with reporter.track("Calibrating", len(tiles), "tiles") as advance:
         found = score_source(Scorer(checkpoint, device, BATCH), source, tiles, advance)
     return found.score, groups[tiles]
+
+
+def as_reports_show(checkpoint: Checkpoint, calibration: ConformalCalibration) -> tuple[ConformalCalibration, str]:
+    """The calibration that the report of an ordinary slide will show, and from where its tiles are seen.
+
+    The checkpoint keeps that of a slide of whose level nothing is known; scores that adapt are calibrated again.
+    """
+    if not RULES[checkpoint.facts.config.scoring.rule].in_metric:
+        return calibration, ""
+    assert checkpoint.descriptors is not None, "the metric is learned before a rule is chosen"
+    scores, units = calibration_scores(checkpoint.descriptors.reference, "slide", LEAST)
+    return ConformalCalibration.fit(scores, units.astype(np.str_)), "adapted to their own slides"
 
 
 def learn_rules(
@@ -189,11 +205,14 @@ def set_map_range(
     return checkpoint.with_facts(map_range=(float(low), float(high)) if low < high else None)
 
 
-def describe(facts: CalibrationFacts) -> str:
-    """One line on how small p-values can be, at which error rate tiles will be called, and how far it may be kept."""
+def describe(facts: CalibrationFacts, seen: str = "", unit: str = "group") -> str:
+    """One line on how small p-values can be, at which error rate tiles will be called, and how far it may be kept.
+
+    ``seen`` says how the tiles were adapted; ``unit`` is what the groups are (`split.unit_of`).
+    """
     calibrated = (
-        f"calibration: {facts.tiles:,} tiles of {facts.groups:,} groups, worth {independent_tiles(facts)} independent "
-        "tiles"
+        f"calibration: {facts.tiles:,} tiles of {count_of_groups(facts, unit)}{seen and f', {seen}'}, worth "
+        f"{independent_tiles(facts)} independent tiles"
     )
     reason = why_none(facts.smallest_p)
     if reason is not None:

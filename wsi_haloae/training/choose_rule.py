@@ -36,6 +36,7 @@ from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 MOST_TILES = 64
 """How many validation tiles are used; each is scored once with other imaging, and once per synthetic anomaly."""
+CHANCE = 0.5
 BATCH = 16
 
 
@@ -49,27 +50,43 @@ class Choice:
     tiles: int
     groups: int
 
-    def describe(self) -> str:
-        """One line about the choice, for people."""
+    def describe(self, unit: str = "group") -> str:
+        """Three lines about the choice, for people; ``unit`` is what the groups are (`split.unit_of`)."""
         listed = ", ".join(f"{name} {mark:.3f}" for name, mark in self.marks.items())
         why = RULES[self.rule].auto_says
-        kinds = f"worst of {len(SYNTHETIC_ANOMALIES)} kinds"
         return (
-            f"score: {self.rule}; AUROC of synthetic anomalies against held-out tiles with other imaging ({kinds}): "
-            f"{listed}. {self._reason()}{f'; {why}' if why else ''}"
+            f"score: {self.rule}, of the ways to score with these marks: {listed}\n"
+            "  A mark says how well held-out tiles that were altered on purpose are told from others with another "
+            f"stain, focus or scanner (AUROC, the worst of {len(SYNTHETIC_ANOMALIES)} alterations): 1 is perfect, 0.5 "
+            f"is chance\n  {self._reason(unit)}{f'; {why}' if why else ''}"
         )
 
-    def _reason(self) -> str:
+    @property
+    def warning(self) -> str | None:
+        """What to do if the chosen rule does worse than chance; None if it does not."""
+        mark = self.marks[self.rule]
+        if not mark < CHANCE:
+            return None
+        best = max(self.marks, key=lambda name: self.marks[name])
+        other = f" 'scoring.rule={best}' has the mark {self.marks[best]:.3f}." if self.marks[best] > CHANCE else ""
+        return (
+            f"the mark of {self.rule}, {mark:.3f}, is below {CHANCE:g}: on these tiles the score takes another stain, "
+            "focus or scanner for more anomalous than altered tissue. Train on more tiles, of several patients, or on "
+            f"tiles that show more (another --tile-size or --mpp-target).{other} Judge the model by outlines "
+            "('wsi-haloae evaluate') before you rely on it."
+        )
+
+    def _reason(self, unit: str) -> str:
         if not self.leads:
             return (
-                f"{self.tiles} held-out tiles of {self.groups} groups are too few to choose by ({FEWEST_TILES} of "
+                f"{self.tiles} held-out tiles of {self.groups} {unit}s are too few to choose by ({FEWEST_TILES} of "
                 f"{FEWEST_GROUPS} are needed), so the usual rule is used"
             )
         name = self.rule if self.rule in self.leads else max(self.leads, key=lambda one: self.leads[one].lead)
         lead, interval = self.leads[name].lead, self.leads[name].interval
         if lead <= 0:
             return "No other rule leads the usual one"
-        words = f"{name} leads by {lead:+.3f} ({interval.low:+.3f} to {interval.high:+.3f} over groups)"
+        words = f"{name} leads by {lead:+.3f} ({interval.low:+.3f} to {interval.high:+.3f} over {unit}s)"
         return words if self.rule == name else f"{words}: a toss-up, so the usual rule is used"
 
 

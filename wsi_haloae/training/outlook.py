@@ -23,24 +23,26 @@ from wsi_haloae.training.moments import drawn
 from wsi_haloae.training.split import Split
 
 
-def describe_outlook(split: Split, groups: Sequence[str], blocks: Sequence[str], config: Config) -> Iterator[str]:
+def describe_outlook(
+    split: Split, groups: Sequence[str], blocks: Sequence[str], config: Config, unit: str = "group"
+) -> Iterator[str]:
     """Lines on how small p-values should get, how many groups each rate needs, and what is too few to choose a rule.
 
-    ``groups`` and ``blocks`` have those of each tile.
+    ``groups`` and ``blocks`` have those of each tile; ``unit`` is what the groups are (`split.unit_of`).
     """
     named, auto = np.asarray(groups), config.scoring.rule == AUTO
     rules = [RULES[name] for name in (candidates() if auto else (config.scoring.rule,))]
     if any(rule.in_metric for rule in rules):
-        yield from _rates(measured_sizes(groups, blocks), "p-values")
+        yield from _rates(measured_sizes(groups, blocks), unit, "p-values")
     if any(not rule.in_metric for rule in rules):
         held_back = group_numbers(named[split.tiles["calibration"]])[1]
         start = "  by a rule with the auto-encoder, p-values" if auto else "p-values"
-        yield from _rates(held_back, start, config.split.calibration)
+        yield from _rates(held_back, unit, start, config.split.calibration)
     tiles, units = len(split.tiles["validation"]), len(split.groups["validation"])
     if auto and (tiles < FEWEST_TILES or units < FEWEST_GROUPS):
         yield (
-            f"  {with_noun(tiles, 'validation tile')} of {with_noun(units, 'group')} will be too few to choose a rule "
-            f"by ({FEWEST_TILES} of {FEWEST_GROUPS} are needed), so the usual one is used: {candidates()[0]}"
+            f"  {with_noun(tiles, 'validation tile')} of {with_noun(units, unit)} will be too few to choose a rule by "
+            f"({FEWEST_TILES} of {FEWEST_GROUPS} are needed), so the usual one is used: {candidates()[0]}"
         )
     elif not auto and rules[0].taught_by == "validation" and tiles < FEWEST_TILES:
         yield f"  {rules[0].name} will learn what is usual from {tiles} validation tiles, which are few; add tiles"
@@ -51,17 +53,17 @@ def measured_sizes(groups: Sequence[str], blocks: Sequence[str]) -> NDArray[np.i
     return group_numbers(np.asarray(groups)[drawn(groups, blocks)])[1]
 
 
-def _rates(sizes: NDArray[np.int64], start: str, share: float | None = None) -> Iterator[str]:
+def _rates(sizes: NDArray[np.int64], unit: str, start: str, share: float | None = None) -> Iterator[str]:
     """Two lines about groups of these ``sizes`` (G,), which are a ``share`` of all groups, or (None) all of them."""
     *likely, worst = (expected(sizes, correlation) for correlation in (*ASSUMED, 1.0))
     smallest = _span(*(told_apart(one.smallest_p, TILE_RATE) for one in likely))
     yield (
-        f"{start}: {count_of_groups(worst)} for calibration should allow a smallest p-value of {smallest}, at worst "
-        f"{told_apart(worst.smallest_p, TILE_RATE)} (if the tiles of a group are copies)"
+        f"{start}: {count_of_groups(worst, unit)} for calibration should allow a smallest p-value of {smallest}, at "
+        f"worst {told_apart(worst.smallest_p, TILE_RATE)} (if the tiles of a {unit} are copies)"
     )
     size = max(1, round(float(stats.hmean(sizes))))
-    calls = _needed(size, share, lambda smallest_p: reaches(smallest_p, TILE_RATE))
-    discoveries = _needed(size, share, lambda smallest_p: fine_enough(smallest_p, FDR))
+    calls = _needed(size, unit, share, lambda smallest_p: reaches(smallest_p, TILE_RATE))
+    discoveries = _needed(size, unit, share, lambda smallest_p: fine_enough(smallest_p, FDR))
     given = f"with split.calibration={share:g}, " if share else ""
     yield (
         f"  {given}calls at an error rate of {TILE_RATE:.0%} take about {calls}; at a false-discovery rate of "
@@ -69,13 +71,13 @@ def _rates(sizes: NDArray[np.int64], start: str, share: float | None = None) -> 
     )
 
 
-def _needed(size: int, share: float | None, enough: Callable[[float], bool]) -> str:
+def _needed(size: int, unit: str, share: float | None, enough: Callable[[float], bool]) -> str:
     held_back = [groups_needed(size, correlation, enough) for correlation in ASSUMED]
     counted = _span(*map("{:,}".format, held_back))
     if share is None:
-        return f"{counted} groups"
+        return f"{counted} {unit}s"
     whole = _span(*(f"{float(f'{groups / share:.2g}'):,.0f}" for groups in held_back))
-    return f"{whole} groups ({counted} for calibration)"
+    return f"{whole} {unit}s ({counted} for calibration)"
 
 
 def _span(low: str, high: str) -> str:

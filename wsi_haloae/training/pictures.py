@@ -25,6 +25,10 @@ from wsi_haloae.training.objective import planned_weights
 from wsi_haloae.training.trainer import EpochRecord
 
 CURVE_NAME = "loss.csv"
+CAPTION = (
+    "The decoded image shows what little the code keeps: coarse blocks of colour are usual, after a short training\n"
+    "above all. Scores are made from features; only a rule that asks for the image uses it."
+)
 
 
 def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
@@ -115,4 +119,5 @@ def _draw_sheet(
             axes.set_axis_off()
         row[0].set_title(title, loc="left", fontsize=10)
     figure.colorbar(shown, ax=rows[2].tolist(), shrink=0.8)
+    figure.supxlabel(CAPTION, fontsize=9, x=0.01, ha="left")
     save_figure(figure, path)

@@ -21,7 +21,7 @@ from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
 from wsi_haloae.tiles.sources import CombinedSource
 from wsi_haloae.training.identity import Identity, identity_of
 from wsi_haloae.training.outlook import describe_outlook
-from wsi_haloae.training.split import Split, split_by_group
+from wsi_haloae.training.split import Split, split_by_group, unit_of
 from wsi_haloae.training.trainer import plan_steps
 
 
@@ -100,8 +100,10 @@ class Reference:
                 f"  the model averages {averaged} x {averaged} pixels to one, so it sees them at "
                 f"{averaged * source.mpp:.4g} µm/px (model.input_downsample)"
             )
-        yield f"split by group: {split.describe()}"
-        yield from describe_outlook(split, self.groups, source.blocks, config)
+        unit = unit_of(self.groups, source)
+        by = "block of neighbouring tiles" if self.blocks else "group (patient, slide or image)"
+        yield f"split by {by}: {split.describe(unit)}"
+        yield from describe_outlook(split, self.groups, source.blocks, config, unit)
         if self.strata is not None:
             yield f"{len(set(self.strata))} {self.balance}s in training, each of them equally often"
         yield f"training: {with_noun(steps, 'step')}, {per_epoch:,} per epoch"

@@ -16,6 +16,7 @@ from wsi_haloae.config import SplitConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import with_noun
 from wsi_haloae.provenance.parts import PARTS
+from wsi_haloae.tiles.sources import TileSource
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,17 @@ class Split:
     tiles: Mapping[str, NDArray[np.int64]]
     groups: Mapping[str, tuple[str, ...]]
 
-    def describe(self) -> str:
-        """One line per part, for people."""
+    def describe(self, unit: str = "group") -> str:
+        """The parts in one line, for people; ``unit`` is what the groups are (`unit_of`)."""
         return ", ".join(
-            f"{part} {with_noun(len(self.tiles[part]), 'tile')} of {with_noun(len(self.groups[part]), 'group')}"
+            f"{part} {with_noun(len(self.tiles[part]), 'tile')} of {with_noun(len(self.groups[part]), unit)}"
             for part in PARTS
         )
+
+
+def unit_of(groups: Sequence[str], source: TileSource) -> str:
+    """What people read for one of ``groups``: "block" (of neighbouring tiles) if they are not the source's own."""
+    return "group" if list(groups) == list(source.groups) else "block"
 
 
 def split_by_group(

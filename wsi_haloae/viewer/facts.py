@@ -94,7 +94,8 @@ def shown_facts(store: ScoreStore, criterion: Criterion) -> dict[str, Any]:
     header, adapted = store.shown, store.adapted
     nothing, smallest_p = np.empty(0, np.float32), header.model.smallest_p
     selection = criterion.select(nothing, nothing, smallest_p)
-    words = [usual_scores(store.reference_scores()), autoencoder_words(header.model.rule_name)]
+    seen = "" if adapted is None else adapted.record.reference_words
+    words = [usual_scores(store.reference_scores(), seen), autoencoder_words(header.model.rule_name)]
     return {
         "display_range": header.model.display_range,
         "rule": header.model.rule,

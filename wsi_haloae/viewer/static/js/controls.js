@@ -65,7 +65,7 @@ export class Controls {
   #showRanked({ byScore, clean }) {
     const left = byScore.length - clean.length;
     byId("unclean").disabled = left === 0;
-    let words = left ? `${count(left)} tiles with a flag or less than half tissue are not ranked.` : "";
+    let words = left ? `${count(left)} tiles with a flag or less than half tissue are not ranked: Higher and Lower (k, j) pass them by.` : "";
     if (clean === byScore && clean.length) words = "Every tile has a flag or less than half tissue, so all are ranked.";
     byId("unclean-words").textContent = words;
   }

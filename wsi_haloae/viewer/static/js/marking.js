@@ -9,6 +9,8 @@ import { Marks } from "./marks.js";
 
 const byId = (id) => document.getElementById(id);
 const HINT = "Click tiles of reference tissue, or drag over them. Three to ten are enough.";
+const PREVIEW = "A preview: scores and calls as these marks make them. The marks are not saved; Save keeps them and these scores.";
+const ALREADY = 0.1; // share of a slide's tiles that lie within the colour scale, from which on it does not look unlike as a whole
 
 export class Marking extends EventTarget {
   #drafts = new Map(); // Marks by the name of the slide
@@ -16,6 +18,7 @@ export class Marking extends EventTarget {
   #grid = null;
   #marks = null;
   #saved = []; // places
+  #beyond = null; // the score above which a tile is clearly anomalous; null on a slide that looks so as a whole
   #stored = null; // what is on disk: facts, values of tiles, and the places they are adapted to
   #last = null; // the last point of the stroke
   #wanted = null; // the next request: "POST" to preview, "PUT" to save
@@ -172,6 +175,9 @@ export class Marking extends EventTarget {
     const places = (pairs) => pairs.map(([row, column]) => row * columns + column);
     this.#saved = places(marked);
     this.#stored = { facts: { ...facts }, scores, pValues, marks, adaptedBy: places(by) };
+    const [, high] = facts.display_range;
+    const [known, within] = [scores.filter((score) => !Number.isNaN(score)), scores.filter((score) => score <= high)];
+    this.#beyond = within.length >= ALREADY * known.length ? high : null;
   }
 
   #show() {
@@ -188,8 +194,16 @@ export class Marking extends EventTarget {
     byId("mark-words").textContent = this.#trouble || this.#words(unsaved);
   }
 
+  // Where other tiles are like the reference, a mark on a red one is more likely a slip than a help.
+  #doubt() {
+    if (this.#beyond === null) return "";
+    const red = this.#marks.places.filter((place) => this.#stored.scores[place] > this.#beyond).length;
+    if (!red) return "";
+    return `${count(red)} marked ${red === 1 ? "tile was" : "tiles were"} clearly anomalous (red) before: Undo, unless you are sure that this is reference tissue.`;
+  }
+
   #words(unsaved) {
-    if (unsaved) return "A preview: the marks are not saved.";
+    if (unsaved) return [this.#doubt(), PREVIEW].filter(Boolean).join(" ");
     return (this.#marks && this.#grid.facts.not_exported) || (this.active ? HINT : "");
   }
 }

@@ -13,6 +13,7 @@ export class TileCard extends EventTarget {
 
   constructor(settings) {
     super();
+    byId("tile-left-out").lastChild.addEventListener("click", () => settings.change({ unclean: !settings.values.unclean }));
     settings.addEventListener("change", () => this.#rankAll(settings.values.unclean));
     byId("tile-close").addEventListener("click", () => this.choose(null));
     byId("tile-previous").addEventListener("click", () => this.step(-1));
@@ -87,7 +88,17 @@ export class TileCard extends EventTarget {
     byId("tile-previous").disabled = this.#rankAfter(-1) < 0;
     byId("tile-next").disabled = this.#rankAfter(1) >= this.#ranking.length;
     byId("tile-kind").hidden = !grid.facts.maps;
+    this.#showLeftOut();
     this.#showPicture();
+  }
+
+  // How many tiles the ranking leaves out, with a switch: a flag may be set on the very tissue that is looked for.
+  #showLeftOut() {
+    const left = this.#grid.byScore.length - this.#grid.clean.length;
+    const [words, button] = byId("tile-left-out").children;
+    byId("tile-left-out").hidden = left === 0;
+    words.textContent = this.#unclean ? `${count(left)} ranked have a flag or little tissue` : `${count(left)} not ranked: flagged, or little tissue`;
+    button.textContent = this.#unclean ? "Leave out" : "Rank them";
   }
 
   *#facts(grid, place) {
