@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.viewer.browsing import ASIDE, HEIGHT, WIDTH, Opened, Placing, bare_slide, field_of, hover, shot
 from tests.viewer.process import running_viewer
 from tests.viewer.scored import CALIBRATED, DRAWN, LOST, RANGE, Scored, score_slide, write_run_record, write_slide
+from wsi_haloae.artefacts.flags import FLAGS
 from wsi_haloae.calibration.reach import why_none
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import ColourScale
@@ -163,7 +164,8 @@ def test_pointing_at_a_tile_tells_the_numbers_of_the_table(page: Page, real: Sco
         assert float(field_of(page, "score").locator("b").inner_text()) == pytest.approx(float(line["score"]), rel=1e-3)
         assert float(field_of(page, "p").locator("b").inner_text()) == pytest.approx(float(line["p_value"]), rel=1e-3)
         flags = field_of(page, "flags")
-        assert (flags.inner_text() if flags.count() else "") == line["flags"].replace(";", ", ").replace("_", " ")
+        words = ", ".join(FLAGS[name].words for name in line["flags"].split(";") if name)
+        assert (flags.inner_text() if flags.count() else "") == words
         assert 0 <= um_x / 0.499 - float(line["x"]) < 128
         assert 0 <= um_y / 0.499 - float(line["y"]) < 128
         seen += 1
