@@ -42,6 +42,7 @@ from wsi_haloae.errors import ConfigError, UsageError
 
 CLUSTERS = {"slurm": dask_jobqueue.SLURMCluster, "pbs": dask_jobqueue.PBSCluster, "local": LocalCluster}
 QUEUED = {"slurm": slurm.queued}
+DASHBOARD = "127.0.0.1:0"
 """How to learn which jobs still wait or run; elsewhere a job that ends before its worker connects is not noticed."""
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -124,6 +125,9 @@ def closed_cluster(cluster_settings: ClusterFile, output: Path) -> Iterator[JobQ
         "shared_temp_directory": _shared_folder(cluster_settings, output),
         **cluster_settings.settings,
     }
+    # Dask's own default is port 8787 of every interface: the whole network could look on.
+    dashboard = {"dashboard_address": DASHBOARD}
+    settings["scheduler_options"] = dashboard | (settings.get("scheduler_options") or {})
     if cluster_settings.container is not None:
         settings["python"] = f"{cluster_settings.container} {settings.get('python', 'python')}"
     in_this_process = {
@@ -138,7 +142,7 @@ def closed_cluster(cluster_settings: ClusterFile, output: Path) -> Iterator[JobQ
 
 def _dashboard_link(settings: dict[str, Any]) -> dict[str, str]:
     """The address at which the dashboard listens; Dask would print the one at which workers reach the scheduler."""
-    host = settings.get("scheduler_options", {}).get("dashboard_address", "").rpartition(":")[0]
+    host = (settings["scheduler_options"]["dashboard_address"] or "").rpartition(":")[0]
     return {"distributed.dashboard.link": f"http://{host}:{{port}}/status"} if host else {}
 
 

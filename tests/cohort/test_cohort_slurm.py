@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 from shutil import which
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from pipelines.cohort_slurm import ClusterFile, closed_cluster, find_cluster_file, read_cluster_file, require_submitter
@@ -29,7 +31,6 @@ def test_a_job_is_a_worker_with_a_gpu_and_one_slide_at_a_time(kind: str, tmp_pat
         script = cluster.job_script()
     worker = next(line for line in script.splitlines() if "dask_worker" in line or "dask worker" in line)
     assert worker.rindex("--nthreads 1 ") > worker.index("--nthreads 8"), "the last one counts"
-    assert asked.settings["scheduler_options"]["dashboard_address"].startswith("127.0.0.1:")
     assert "--resources GPU=1" in worker
     assert "MALLOC_TRIM_THRESHOLD_" in script
     assert ("#SBATCH --gres=gpu:1" if kind == "slurm" else "ngpus=1") in script
@@ -91,9 +92,15 @@ def test_a_machine_that_submits_no_jobs_is_told(tmp_path: Path, monkeypatch: pyt
     require_submitter("slurm")
 
 
-def test_the_dashboard_is_named_where_it_listens(tmp_path: Path) -> None:
-    with closed_cluster(read_cluster_file(FOLDER / "slurm.yaml"), tmp_path) as cluster:
-        assert cluster.dashboard_link.startswith("http://127.0.0.1:")
+@pytest.mark.parametrize("scheduler_options", [None, {}, {"dashboard_address": "127.0.0.1:0"}])
+def test_only_this_machine_sees_the_dashboard(scheduler_options: object, tmp_path: Path) -> None:
+    asked = read_cluster_file(FOLDER / "slurm.yaml")
+    ours = asked.model_copy(update={"settings": {**asked.settings, "scheduler_options": scheduler_options}})
+    with closed_cluster(ours, tmp_path) as first, closed_cluster(ours, tmp_path) as second:
+        links = [urlsplit(cluster.dashboard_link) for cluster in (first, second)]
+        listening = {one.laddr.port: one.laddr.ip for one in psutil.Process().net_connections("tcp")}
+    assert [listening[link.port or 0] for link in links] == ["127.0.0.1"] * 2
+    assert [link.hostname for link in links] == ["127.0.0.1"] * 2
 
 
 def test_every_file_is_one() -> None:

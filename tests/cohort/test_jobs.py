@@ -51,7 +51,8 @@ def shell_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     def started(**settings: Any) -> JobQueueCluster:
         return JobQueueCluster(
             job_cls=ShellJob, submit=f"sh {shlex.quote(str(tmp_path / 'submit.sh'))}", cores=1, memory="1GB",
-            worker_extra_args=["--no-nanny"], interface="lo", scheduler_options={"dashboard": False}, **settings,
+            worker_extra_args=["--no-nanny"], interface="lo",
+            scheduler_options={"dashboard_address": "127.0.0.1:0"}, **settings,
         )  # fmt: skip
 
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "100ms"}):
