@@ -20,7 +20,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from wsi_haloae.config import load_config
 from wsi_haloae.engine import attention as engine
-from wsi_haloae.engine.attention import FusedHaloAttention, attend_fused, attend_in_pieces
+from wsi_haloae.engine.attention import FusedHaloAttention, Parts, attend_fused, attend_in_pieces
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import HaloAE
@@ -60,9 +60,9 @@ def tensors_of(attention: FusedHaloAttention, x: Tensor) -> Tensors:
     """What ``attention`` hands on for an input: queries, keys, values and a mask."""
     found: list[Tensors] = []
 
-    def keep(*tensors: Tensor | None) -> Tensor:
-        found.append(tensors)  # type: ignore[arg-type]
-        return attend_in_pieces(*tensors)  # type: ignore[arg-type]
+    def keep(parts: Parts, values: Tensor, hidden: Tensor | None) -> Tensor:
+        found.append((*parts.joined(), values, hidden))
+        return attend_in_pieces(*found[-1])
 
     with mock.patch.object(engine, "_attend", keep):
         attention(x)

@@ -75,11 +75,14 @@ def main(config: str, threads: int, side: int, runs: int, other: Path | None, mo
             for version in versions:
                 times = [one[version] for one in passes[1:]]
                 parts = {part: statistics.median(one[part] for one in times) for part in times[0]}
+                alone = parts[ALONE]
+                if threads > 1:  # batches are computed side by side, and their parts at the same time
+                    parts = {ALONE: alone}
                 whole = statistics.median(sum(one.values()) - one[ALONE] for one in times)
                 print_row(
                     "score", config=config, precision=precision, version=version, threads=threads,
                     milliseconds={part: round(one, 2) for part, one in parts.items()},
-                    milliseconds_in_all=round(whole, 2), of_engine=round(parts[ALONE] / whole, 3),
+                    milliseconds_in_all=round(whole, 2), of_engine=round(alone / whole, 3),
                 )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from wsi_haloae.export.bundle import write_exports
-from wsi_haloae.processors.threads import on_threads
 from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.runs.forecast import Cost, Looked, folder_bytes
 from wsi_haloae.runs.score import ScoreRun
@@ -88,7 +87,7 @@ class ScoreStudy:
     def _tile_seconds(self, source: SlideInput, scores: ScoreStore) -> float:
         """Seconds that reading and scoring a tile takes, once the model has run."""
         compute = scores.header.compute
-        with on_threads(compute.threads), ThreadHandles(source.open) as handles:
+        with ThreadHandles(source.open) as handles:
             tiles = SlideTiles(scores, handles)
             begun = time.monotonic()
             pixels = tiles.read_shard(0).pixels

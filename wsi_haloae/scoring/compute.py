@@ -1,4 +1,4 @@
-"""On what slides are scored: device, precision, batch size and threads. All four decide the last digits of a score."""
+"""On what slides are scored: device, precision, batch size and threads. The first three decide the last digits."""
 
 from __future__ import annotations
 

@@ -24,7 +24,6 @@ from wsi_haloae.adaptation.standpoint import Standpoint
 from wsi_haloae.config import DESCRIPTOR, RULES
 from wsi_haloae.errors import RegionReadError, WsiHaloaeError
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.processors.threads import on_threads
 from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.scoring.adapt_slide import adapt_slide
 from wsi_haloae.scoring.gallery import make_gallery
@@ -67,7 +66,6 @@ def score_slide(
     pending, keep_maps = store.pending_shards(), store.header.map_size is not None
     label = f"{SCORING} {store.header.slide.name}"
     with (
-        on_threads(store.header.compute.threads),
         _source(slide, store, tiles) as source,
         reporter.track(label, len(store), "tiles", done=len(store) - store.count_tiles(pending)) as advance,
     ):

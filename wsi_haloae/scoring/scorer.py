@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from wsi_haloae.scoring.measured import Measured, Reference
 from wsi_haloae.scoring.on_device import OnDevice
 from wsi_haloae.scoring.pooling import moments_over_channels
 from wsi_haloae.scoring.rules.descriptor import descriptor, moments
+from wsi_haloae.scoring.side_by_side import side_by_side
 from wsi_haloae.stores.score_header import ComputeRecord
 from wsi_haloae.stores.tile_scores import TileScores
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 HALF = float(np.finfo(np.float16).max)
 Computation = Callable[[Tensor], dict[str, Tensor]]
+Found = TypeVar("Found")
 
 
 class Scorer:
@@ -53,12 +55,14 @@ class Scorer:
         dtype: torch.dtype | None = None,
         *,
         all_rules: bool = True,
+        at_once: int | None = None,
     ) -> None:
         """``dtype`` None: the precision in which slides are scored on this device unless a user asks for another.
 
-        ``all_rules`` False leaves out those that are ``on_request``.
+        ``all_rules`` False leaves out those that are ``on_request``. ``at_once``: how many batches to compute side by
+        side, each on one core of the CPU; None: one after the other, each on all threads.
         """
-        self.batch_size = batch_size
+        self.batch_size, self._at_once = batch_size, at_once
         self._device, self._config = device, checkpoint.facts.config
         usual = PRECISIONS[default_precision(device)]
         self._model = InferenceModel(checkpoint.model, device, dtype or usual)
@@ -76,7 +80,9 @@ class Scorer:
     @classmethod
     def of(cls, checkpoint: Checkpoint, device: torch.device, compute: ComputeRecord) -> Self:
         """The scorer that a score store was begun with."""
-        return cls(checkpoint, device, compute.batch_size, PRECISIONS[compute.dtype], all_rules=compute.all_rules)
+        at_once = compute.threads if device.type == "cpu" else None
+        dtype = PRECISIONS[compute.dtype]
+        return cls(checkpoint, device, compute.batch_size, dtype, all_rules=compute.all_rules, at_once=at_once)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -112,8 +118,7 @@ class Scorer:
     @torch.inference_mode()
     def begin(self, tiles: NDArray[np.uint8], *, keep_maps: bool) -> OnDevice:
         """Start to score tiles (n, s, s, 3), as `score` does. A GPU goes on by itself until `finish` is called."""
-        batches = batches_on(self._device, tiles, self.batch_size)
-        return OnDevice.joined([self._computed[keep_maps](batch) for batch in batches], len(tiles))
+        return OnDevice.joined(self._each(self._computed[keep_maps], tiles), len(tiles))
 
     def finish(self, begun: OnDevice, quantities: NDArray[np.float32]) -> TileScores:
         """What `begin` began, with the ``quantities`` (n, flags) that `measure` returned for these tiles."""
@@ -145,11 +150,13 @@ class Scorer:
         rule, reference = RULES[self._config.scoring.rule], self._reference
         if seen_from is not None:
             rule, reference = RULES[DESCRIPTOR], reference.seen_from(seen_from)
-        found = [np.empty((0, self.map_size, self.map_size), np.float32)]
-        for batch in batches_on(self._device, tiles, self.batch_size):
+
+        def mapped(batch: Tensor) -> NDArray[np.float32]:
             measured = replace(self._measure(batch, self._replayed), reference=reference)
-            found.append(_numpy(map_by(rule, measured, self._config.scoring)))
-        return np.concatenate(found)[: len(tiles)]
+            return _numpy(map_by(rule, measured, self._config.scoring))
+
+        none = np.empty((0, self.map_size, self.map_size), np.float32)
+        return np.concatenate([none, *self._each(mapped, tiles)])[: len(tiles)]
 
     @torch.inference_mode()
     def teach(self, pupils: Iterable[Pupil], tiles: NDArray[np.uint8]) -> None:
@@ -169,6 +176,13 @@ class Scorer:
         )
         found = moments(*moments_over_channels(features, self._tissue(unit)))
         return _numpy(found)[: len(tiles)]
+
+    def _each(self, computation: Callable[[Tensor], Found], tiles: NDArray[np.uint8]) -> list[Found]:
+        """What ``computation`` returns for each batch of tiles (n, s, s, 3), in order."""
+        batches = batches_on(self._device, tiles, self.batch_size)
+        if self._at_once is None:
+            return [computation(batch) for batch in batches]
+        return side_by_side(computation, batches, self._at_once)
 
     def _score_batch(self, batch: Tensor, *, keep_maps: bool) -> dict[str, Tensor]:
         """What `TileScores` has of one batch of full size, uint8 on the device: by name, (B, ...) each.
