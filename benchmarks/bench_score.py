@@ -10,16 +10,14 @@ machine count little; on several they are by the clock.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from answering import Answering
 from machine import print_row
 from scene import make_model, make_slide
 
@@ -27,29 +25,6 @@ from wsi_haloae.processors.cores import available_cores
 
 HERE = Path(__file__).resolve().parent
 ALONE = "engine alone"
-
-
-class Version:
-    """A process that scores with one version of the package when it is asked to."""
-
-    def __init__(self, checkout: Path, *arguments: object) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(checkout)}
-        command = [sys.executable, "-P", str(HERE / "score_parts.py"), *map(str, arguments)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-
-    def once(self) -> dict[str, float]:
-        """Milliseconds a tile, by part."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return dict(json.loads(self._process.stdout.readline()))
-
-    def end(self) -> None:
-        """For good."""
-        self._process.communicate()
 
 
 @click.command()
@@ -67,7 +42,15 @@ def main(config: str, threads: int, side: int, runs: int, other: Path | None, mo
         path = model or make_model(Path(name), 256, config)
         for precision in ("float32", "bfloat16"):
             processes = {
-                version: Version(checkout, path, slide, precision, threads) for version, checkout in versions.items()
+                version: Answering(
+                    HERE / "score_parts.py",
+                    path,
+                    slide,
+                    precision,
+                    threads,
+                    environment={**os.environ, "PYTHONPATH": str(checkout)},
+                )
+                for version, checkout in versions.items()
             }
             for process in processes.values():
                 stack.callback(process.end)

@@ -22,6 +22,8 @@ import click
 HERE = Path(__file__).resolve().parent
 RESULTS = "benchmarks/results"
 WORSE_BY = 0.1
+HERE_NAME = "here"
+"""Begins the version of rows about the package itself."""
 BY_HAND = "## Measured once"
 Row = Mapping[str, Any]
 
@@ -59,9 +61,10 @@ class Measurement:
 
     @classmethod
     def of(cls, row: Row) -> Measurement | None:
-        """None for a row without a ratio that is watched."""
+        """None for a row without a ratio that is watched, or of another version."""
         watched = WATCHED.get(row.get("benchmark", ""))
-        if watched is None or not isinstance(row.get(watched.figure), float | int):
+        ours = str(row.get("version", HERE_NAME)).startswith(HERE_NAME)
+        if watched is None or not ours or not isinstance(row.get(watched.figure), float | int):
             return None
         settings = [str(row[name]) for name in SETTINGS if name in row]
         what = f"{row['benchmark']}: {watched.figure}, {', '.join(settings)} ({row['machine']})"

@@ -8,7 +8,6 @@ those of the engine alone. It calls only what versions since f7ea1ca have, so it
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import threading
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from answering import answer
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -131,15 +131,17 @@ def main(model: Path, slide: Path, precision: str, threads: int) -> None:
             watch.time(part, owner, name)
         with ThreadHandles(work.source.open) as handles:
             tiles = SlideTiles(work.store, handles)
-            for _ in sys.stdin:
+
+            def once() -> dict[str, float]:
                 watch.seconds.clear()
                 pixels = np.concatenate([work.score(tiles, shard) for shard in range(work.store.shards)])
                 taken = dict(watch.seconds)
                 begun = clock()
                 work.engine_alone(pixels, threads)
                 taken["engine alone"] = clock() - begun
-                milliseconds = {part: 1000 * seconds / len(pixels) for part, seconds in taken.items()}
-                print(json.dumps(milliseconds), flush=True)
+                return {part: 1000 * seconds / len(pixels) for part, seconds in taken.items()}
+
+            answer(once)
 
 
 if __name__ == "__main__":

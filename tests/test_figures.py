@@ -147,7 +147,26 @@ def test_rates_of_the_engine() -> None:
         assert row[0].startswith(f"`{uncut['config']}`")
         assert row[1:] == [
             uncut["precision"], f"{plain['tiles_per_second']:.1f}", f"{uncut['ratio']:.1f}", f"{plain['ratio']:.1f}",
+            f"{uncut['at_most']:.1f}",
         ]  # fmt: skip
+
+
+def test_what_score_takes() -> None:
+    [rows] = tables("performance.md", "| `haloae-small` | float32, 2 threads |")
+    found = measured("score-cpu")
+    here, before = found[::2], found[1::2]
+    expected = [
+        [f"{one['milliseconds_in_all']:.1f}" for one in here],
+        [f"{one['of_engine']:.2f}" for one in here],
+        [f"{one['milliseconds_in_all']:.1f}, {one['of_engine']:.2f}" for one in before],
+        [f"{b['milliseconds_in_all'] / h['milliseconds_in_all']:.2f}" for h, b in zip(here, before, strict=True)],
+    ]
+    assert [[cell.strip("*") for cell in row[1:]] for row in rows] == expected
+    rates = " and ".join(f"{1000 / one['milliseconds_in_all']:.0f}" for one in here[:2])
+    assert (
+        f"({rates} tiles a second, [measured](docs/performance.md#what-score-takes))"
+        in (REPOSITORY / "README.md").read_text()
+    )
 
 
 def test_rates_of_reading() -> None:
