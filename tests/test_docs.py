@@ -14,6 +14,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 import wsi_haloae
+from docs.site.absolute_links import absolute
 from docs.site.docstrings import to_rest
 from docs.site.layers import PICTURE, draw
 from tests.data_paths import REPOSITORY
@@ -31,7 +32,11 @@ def name_of(path: Path) -> str:
 
 def links_of(page: Path) -> Iterator[str]:
     """Where the links and pictures of a page lead."""
-    for block in MARKDOWN.parse(page.read_text(encoding="utf-8")):
+    return links_in(page.read_text(encoding="utf-8"))
+
+
+def links_in(text: str) -> Iterator[str]:
+    for block in MARKDOWN.parse(text):
         for token in block.children or ():
             target = token.attrGet("href") or token.attrGet("src")
             if target is not None:
@@ -63,6 +68,17 @@ def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
         assert target.is_file(), f"{link}: no such file"
         assert target.is_relative_to(REPOSITORY), f"{link}: outside the repository"
         assert not anchor or anchor in anchors_of(target), f"{link}: no such heading"
+
+
+def test_a_release_makes_all_links_of_the_readme_absolute() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    address = "https://example.org/us/wsi-haloae"
+    for before, after in zip(links_in(readme), links_in(absolute(readme, f"{address}/", "v1.2.3")), strict=True):
+        if re.match(r"[a-z]+:", before):
+            assert after == before
+        else:
+            assert after == f"{address}/{'raw' if before.endswith('.jpg') else 'blob'}/v1.2.3/{before}"
+    assert not [link for link in links_in(absolute(readme, address, "v1")) if not re.match(r"[a-z]+:", link)]
 
 
 def test_the_glossary_defines_each_term_once() -> None:
