@@ -79,12 +79,15 @@ def train_and_score(example: Example, output: Path, options: DemoOptions, report
     rows = _compare(scores, rule, output, example)
     truth = read_annotations(example.second.with_suffix(".geojson"), None)
     write_truth_picture(output / "demo.png", scores, truth.region(example.reference), example.reference)
-    width = max(map(len, rows)) + 2
+    adapted = scores.adapted is not None and scores.adapted.record.mode != "none"
+    shown = {name: f"{name}, adapted to the slide" if adapted and name == _own(rule) else name for name in rows}
+    width = max(map(len, shown.values())) + 2
     lines = [
         f"AUROC of {example.anomalous.lower()} against {example.reference.lower()} on a slide that was not trained on:",
-        *(f"  {name:<{width}}{value:.3f}" for name, value in rows.items()),
+        *(f"  {shown[name]:<{width}}{value:.3f}" for name, value in rows.items()),
         autoencoder_words(rule),
-        f"Only tiles with at least {PURITY:.0%} of one class count here; 'evaluate' judges mixed tiles too.",
+        f"Only tiles with at least {PURITY:.0%} in one class count here; 'evaluate' judges mixed tiles too, or with",
+        f"--min-coverage {PURITY:g} the same.",
         f"Look at {output / 'demo.png'} and {folder / 'report.html'}, or run: wsi-haloae view {output}",
     ]
     return DemoResult(rule, rows, lines)
@@ -123,7 +126,12 @@ def _compare(scores: ScoreStore, rule: str, output: Path, example: Example) -> d
     by_colour = colour_distance(colours, mean_colours(TileStore.open(reference)))
     results = scores.scores()
     return {
-        f"rule {rule}": auroc(results.score[labelled], anomalous),
+        _own(rule): auroc(results.score[labelled], anomalous),
         "paper's rule": auroc(results.score_paper[labelled], anomalous),
         "mean colour": auroc(by_colour[labelled], anomalous),
     }
+
+
+def _own(rule: str) -> str:
+    """The name of the row of the model's score."""
+    return f"rule {rule}"
