@@ -79,15 +79,14 @@ def train_and_score(example: Example, output: Path, options: DemoOptions, report
     rows = _compare(scores, rule, output, example)
     truth = read_annotations(example.second.with_suffix(".geojson"), None)
     write_truth_picture(output / "demo.png", scores, truth.region(example.reference), example.reference)
-    adapted = scores.adapted is not None and scores.adapted.record.mode != "none"
-    shown = {name: f"{name}, adapted to the slide" if adapted and name == _own(rule) else name for name in rows}
-    width = max(map(len, shown.values())) + 2
+    adapted = ", adapted to the slide" if scores.adapted and scores.adapted.record.mode != "none" else ""
+    names = [name + adapted * (name == f"rule {rule}") for name in rows]
+    width = max(map(len, names)) + 2
     lines = [
         f"AUROC of {example.anomalous.lower()} against {example.reference.lower()} on a slide that was not trained on:",
-        *(f"  {shown[name]:<{width}}{value:.3f}" for name, value in rows.items()),
+        *(f"  {name:<{width}}{value:.3f}" for name, value in zip(names, rows.values(), strict=True)),
         autoencoder_words(rule),
-        f"Only tiles with at least {PURITY:.0%} in one class count here; 'evaluate' judges mixed tiles too, or with",
-        f"--min-coverage {PURITY:g} the same.",
+        f"Only tiles with at least {PURITY:.0%} in one class count, as with 'evaluate --min-coverage {PURITY:g}'.",
         f"Look at {output / 'demo.png'} and {folder / 'report.html'}, or run: wsi-haloae view {output}",
     ]
     return DemoResult(rule, rows, lines)
@@ -117,8 +116,7 @@ def _compare(scores: ScoreStore, rule: str, output: Path, example: Example) -> d
     second, names = example.second, (example.reference, example.anomalous)
     with closing(open_slide(second)) as slide:
         truth = read_annotations(second.with_suffix(".geojson"), slide.properties.bounds)
-    index = scores.index
-    usual, unusual = (coverage(truth.region(name), index.location, index.size) for name in names)
+    usual, unusual = (coverage(truth.region(name), scores.index.location, scores.index.size) for name in names)
     labelled = np.maximum(usual, unusual) >= PURITY
     anomalous = (unusual > usual)[labelled]
     reference = output / "model.training" / "tiles" / example.first.stem / "tiles.zarr"
@@ -126,12 +124,7 @@ def _compare(scores: ScoreStore, rule: str, output: Path, example: Example) -> d
     by_colour = colour_distance(colours, mean_colours(TileStore.open(reference)))
     results = scores.scores()
     return {
-        _own(rule): auroc(results.score[labelled], anomalous),
+        f"rule {rule}": auroc(results.score[labelled], anomalous),
         "paper's rule": auroc(results.score_paper[labelled], anomalous),
         "mean colour": auroc(by_colour[labelled], anomalous),
     }
-
-
-def _own(rule: str) -> str:
-    """The name of the row of the model's score."""
-    return f"rule {rule}"
