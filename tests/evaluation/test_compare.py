@@ -87,7 +87,7 @@ def test_two_models_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[s
     page.assert_self_contained()
     assert "paired" in page.words
     assert "a: first a: second" in page.words, "heatmaps one above the other, with their colour bars"
-    assert "blue is like the reference" in page.words
+    assert "bluer is more like the reference" in page.words
     with Image.open(tmp_path / "out/differences.png") as picture:
         assert picture.width > 900
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.export.stores import Scene, make_index, make_store
 from wsi_haloae.calibration.conformal import CalibrationFacts
-from wsi_haloae.export.blend import OPACITY, blended
+from wsi_haloae.export.blend import LINE, OPACITY, blended
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.figures import slide_frame
@@ -61,6 +61,47 @@ def test_unscored_tiles_are_hatched_in_grey(tmp_path: Path) -> None:
     assert (hatched[:, 0] == hatched[:, 1]).all()
     assert (hatched[:, 1] == hatched[:, 2]).all()
     assert tiles.not_scored == 1
+
+
+CALIBRATION = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
+
+
+def test_a_line_lies_inside_the_called_tiles_and_is_fainter_on_small_cells(tmp_path: Path) -> None:
+    """One of 2 x 2 tiles is called; it is blue all the same."""
+    p_value = np.array([0.5, 0.5, 0.5, 0.025], np.float32)
+    scene = Scene(width=128, height=128, calibration=CALIBRATION)
+    store = make_store(tmp_path / "scores.zarr", scene, p_value=p_value, score=np.zeros(4, np.float32))
+    tiles, heatmap, darkest = ScoredTiles.read(store), assemble_heatmap(store), {}
+    for side in (128, 16):
+        base = np.full((side, side, 3), 200, np.uint8)
+        plain = np.floor(200 * (1 - OPACITY) + COLOUR_TABLE[0] * OPACITY + 0.5).astype(int)
+        drawn, half = blended(base, tiles, heatmap, ColourScale(0.0, 1.0)).astype(int), side // 2
+        changed = (drawn != plain).any(axis=2)
+        assert not changed[:half].any()
+        assert not changed[:, :half].any()
+        called = changed[half:, half:]
+        assert called[[0, -1]].all(), "closed, at the edge of the picture too"
+        assert called[:, [0, -1]].all()
+        assert not called[half // 4 : -half // 4, half // 4 : -half // 4].any()
+        darkest[side] = drawn.min()
+    assert darkest[128] == LINE
+    assert darkest[16] > LINE
+
+
+@pytest.mark.parametrize("limit", [60, 700, 3000])
+def test_the_colour_bar_is_marked_where_calls_begin(limit: int, tmp_path: Path) -> None:
+    """On a strip, whose bar lies below it; a limit beyond the bar is marked at its end."""
+    scene = Scene(width=1280, height=192, calibration=CALIBRATION, display_range=(0.0, 1000.0))
+    score = np.array([0.0] * 50 + [limit] * 10, np.float32)
+    store = make_store(tmp_path / "scores.zarr", scene, score=score, p_value=np.where(score > 0, 0.025, 0.5))
+    assert ScoredTiles.read(store).called_from == limit
+    write_exports(store, tmp_path, formats=["heatmap"])
+    with Image.open(tmp_path / "heatmap.png") as picture:
+        row = np.asarray(picture)[frame.HEADER + 210 + 22 + 12].astype(int)
+    marked = int(row.sum(axis=1).argmin())
+    assert row[marked].max() < 60, "a dark line"
+    beside = np.abs(COLOUR_TABLE.astype(int) - row[marked - 4]).sum(axis=1).argmin()
+    assert beside == pytest.approx(min(limit, 1000) / 1000 * 255, abs=3)
 
 
 def test_a_long_caption_stays_on_a_narrow_picture(tmp_path: Path) -> None:

@@ -99,6 +99,12 @@ def test_the_verdict_and_the_numbers(page: Page) -> None:
     assert "a" * 64 in page.words
 
 
+def test_colours_and_calls_do_not_contradict(page: Page) -> None:
+    """The scores run from 0 to 99, and 90 is called."""
+    assert "dark line around those that are called anomalous (score 90 and above" in page.words
+    assert "called tiles may still be blue" in page.words
+
+
 def test_the_gallery_is_the_ends_of_the_ranking_without_artefacts(page: Page) -> None:
     shown = [float(score) for score in re.findall(r"score (\d+\.\d\d)", page.words)]
     assert shown == [99, *range(97, 86, -1), 98, 3, 0, 1, 2, *range(4, 13)], "flagged tiles follow the highest"
@@ -312,6 +318,17 @@ def test_tiles_that_are_mostly_glass_are_counted_in_the_headline_and_explained_a
     words = report(store).words
     assert "(10 %) called anomalous at a per-tile error rate of 5 %, 2 of them mostly glass" in words
     assert "score 91.00, p 0.025 · tile 9_1 · 93 % tissue" in words
+
+
+def test_glass_that_outscores_the_flagged_tiles_shown_is_told(tmp_path: Path) -> None:
+    """Six folds fill the places, although three tiles of glass are the most anomalous of all."""
+    flags = np.zeros(100, np.uint8)
+    flags[90:97], flags[[40, 97, 98, 99]] = FLAGS["fold"].bit, FLAGS["mostly_glass"].bit
+    store = make(tmp_path, flags=flags)
+    add_gallery(store)
+    words = report(store).words
+    assert "3 more are mostly glass and not shown, with scores up to 99.00 (tiles.csv has them)" in words
+    assert "ranking above" not in words
 
 
 def test_usual_scores_say_how_the_reference_is_seen(tmp_path: Path) -> None:

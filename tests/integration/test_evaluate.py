@@ -17,6 +17,8 @@ from wsi_haloae.cli.main import run
 from wsi_haloae.provenance.parts import count_parts
 from wsi_haloae.provenance.use import SlideUse
 from wsi_haloae.provenance.used_tiles import UsedGrid, UsedTiles, pack
+from wsi_haloae.stores.adaptation import AdaptedRecord, AdaptedScores
+from wsi_haloae.stores.score_store import ScoreStore
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
 SCENE = Scene(width=1024, height=1024, calibration=FACTS, name="a.svs")
@@ -54,6 +56,26 @@ def scored(folder: Path, scene: Scene = SCENE, seed: int = 0) -> Path:
 def evaluated(output: Path, *arguments: object) -> dict[str, object]:
     assert run(["evaluate", str(output), "--reference", "Tumor", *map(str, arguments), "-q"]) == 0
     return json.loads((output / "evaluation/evaluation.json").read_text())
+
+
+def test_a_rule_has_one_figure_and_the_tiles_that_count_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The score is that of the rule ``descriptor``, adapted; the row of the rule itself is not."""
+    store = ScoreStore.open(scored(tmp_path / "out/a") / "scores.zarr")
+    record = AdaptedRecord(asked="slide", mode="slide", tiles=8, scale=1, display_range=(0.0, 9.0), calibration=FACTS)
+    arrays = {name: store.read(name) for name in ("score", "p_value", "reference_scores")}
+    store.keep(AdaptedScores(record, arrays))
+    outlines = ["--annotations", str(outline(tmp_path / "a.geojson"))]
+    assert run(["evaluate", str(tmp_path / "out"), "--reference", "Tumor", *outlines]) == 0
+    said = capsys.readouterr().err.replace("\N{NO-BREAK SPACE}", " ")
+    counted = "tiles with at least 50 % in one class (--min-coverage): Tumor 128 tiles, 0 % called anomalous; Stroma 64"
+    page = Page(tmp_path / "out/evaluation/evaluation.html").words
+    assert counted in said
+    assert counted in page
+    assert "0 % of reference tiles at p ≤ 0.05 (mean over blocks of 8 x 8 tiles)" in said
+    assert "score: descriptor, adapted to the slide 0." in page
+    assert "The score is adapted to each slide; the other rules' scores are not." in page
 
 
 def test_one_slide_gives_figures_pictures_and_a_page(tmp_path: Path) -> None:

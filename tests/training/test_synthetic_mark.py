@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.model.tiny import TILE, tiny_config, tiny_model
 from tests.training.test_trainer import QUIET, TRAIN, VALIDATION, is_snapshot, kill_at, same, weights
@@ -148,6 +149,9 @@ def test_a_killed_training_has_the_same_marks_and_bits(tmp_path: Path, monkeypat
     assert same(resumed, expected)
     assert all(0 < record.synthetic_mark < 1 for record in curve)
     write_curve(whole, curve)
+    with Image.open(whole / "loss.png") as picture:
+        corner = np.asarray(picture.convert("L"))[-20:, :100]
+    assert (corner < 100).any(), "a caption, below the axes and from the left, explains a held-out loss below the other"
     header, first = (whole / "loss.csv").read_text().splitlines()[:2]
     assert header.split(",")[-1] == "synthetic_mark"
     assert float(first.split(",")[-1]) == curve[0].synthetic_mark

@@ -19,7 +19,7 @@ from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.errors import StoreError
 from wsi_haloae.export.blend import blended
 from wsi_haloae.export.parquet import record_batch
-from wsi_haloae.figures.slide_frame import enlarged_or_reduced
+from wsi_haloae.figures.slide_frame import INK, enlarged_or_reduced
 from wsi_haloae.heatmap.assembly import assemble_heatmap
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.heatmap.pixel_map import assemble_map
@@ -152,6 +152,8 @@ class ScoredSlide:
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the heatmap over the slide, with the colours and range of ``heatmap.png``.
 
+        Tiles that are called anomalous are outlined; a line on the colour bar marks the lowest score of them.
+
         Parameters
         ----------
         axes
@@ -171,7 +173,9 @@ class ScoredSlide:
         axes.imshow(blended(base, self.tiles, assemble_heatmap(self.store), scale), extent=(0, width, height, 0))
         axes.set(xlabel="mm", ylabel="mm", title=slide.name)
         colours = ScalarMappable(Normalize(scale.low, scale.high), ListedColormap(COLOUR_TABLE / 255))
-        axes.figure.colorbar(colours, ax=axes, extend="both", label="Anomaly score")
+        bar = axes.figure.colorbar(colours, ax=axes, extend="both", label="Anomaly score")
+        if self.tiles.called_from is not None:
+            bar.ax.axhline(np.clip(self.tiles.called_from, scale.low, scale.high), color=INK)
         return axes
 
     def _array(

@@ -41,7 +41,8 @@ def write_comparison(output: Path, rows: Sequence[Row], reporter: Reporter) -> N
     reasons = _reasons(compared)
     _write_comparison(output, measure, reasons, groups, pairs)
     if compared:
-        write_montage(output / montage.NAME, output, compared, _display_range(compared), reasons)
+        outlined = [montage.OUTLINED] if any(slide.anomalous for slide in compared) else []
+        write_montage(output / montage.NAME, output, compared, _display_range(compared), [*outlined, *reasons])
     write_page(
         output / StudyFile.COHORT_PAGE,
         TEMPLATE,

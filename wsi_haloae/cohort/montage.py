@@ -27,6 +27,7 @@ SHEET_PIXELS = 12e6
 LARGEST, SMALLEST = small_picture.LONGEST, 40
 MARGIN, NAME_HEIGHT, HEADING_HEIGHT, BAR_HEIGHT, NOTE_HEIGHT = 12, 15, 26, 46, 16
 FEWEST_COLUMNS = 3
+OUTLINED = "A dark line encloses tiles that are called anomalous; they may still be blue."
 INK, FAINT, PAPER = (29, 39, 51), (90, 104, 118), (255, 255, 255)
 
 
@@ -88,7 +89,7 @@ def _draw_bar(sheet: Image.Image, draw: ImageDraw.ImageDraw, display_range: tupl
     if display_range is not None:
         low, high = (f"{value:.3g}" for value in display_range)
         draw.text((MARGIN, MARGIN + 14), f"{low}: like the reference", FAINT, _font(11))
-        draw.text((MARGIN + 256, MARGIN + 14), f"{high}: anomalous", FAINT, _font(11), anchor="ra")
+        draw.text((MARGIN + 256, MARGIN + 14), f"{high}: unlike it", FAINT, _font(11), anchor="ra")
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

@@ -158,7 +158,10 @@ class TissueConfig(Section):
         8_000.0, ge=0, le=1e12, description="smaller objects are dust, not tissue, in square micrometres"
     )
     largest_hole: float = Field(
-        40_000.0, ge=0, le=1e12, description="holes up to this size are filled, in square micrometres"
+        40_000.0,
+        ge=0,
+        le=1e12,
+        description="smaller holes are filled and count as tissue, in square micrometres",
     )
     pen: Literal["drop", "keep"] = Field("drop", description="whether marker pen is left out of the tissue")
     pen_width: float = Field(150.0, gt=0, le=1e4, description="narrower ink is not a marker stroke, in micrometres")

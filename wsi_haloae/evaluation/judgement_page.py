@@ -25,6 +25,7 @@ class Subject:
 
     ``labelled`` names the tiles with a class, ``together`` says among which tiles a false-discovery rate is kept.
     ``pictures`` are further ones, already written, by their titles; ``slides`` is the whole result for slides.
+    ``names`` are those of rows and curves, for rules that have another one here.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Subject:
     document: Mapping[str, Any]
     pictures: Mapping[str, Path] = field(default_factory=dict)
     slides: SlideResult | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_judgement(
@@ -43,7 +45,7 @@ def write_judgement(
     pictures = {"Scores by class": output / "classes.png", "ROC": output / "roc.png"}
     by_class = {name: tiles.rules[SCORE][tiles.classes == name] for name in judgement.classes}
     write_class_scores(pictures["Scores by class"], by_class, judgement.reference_classes)
-    write_roc(pictures["ROC"], tiles.rules, tiles.anomalous)
+    write_roc(pictures["ROC"], tiles.rules, tiles.anomalous, subject.names)
     calibration = output / "calibration.png"
     remove(calibration)  # an earlier judgement may have had p-values
     if judgement.calibration:
@@ -63,5 +65,8 @@ def summary_line(judgement: Judgement) -> str:
     if judgement.called and judgement.called.dice is not None:
         words += f", Dice {judgement.called.dice:.3f} at a {judgement.called.criterion}"
     if judgement.false_calls:
-        words += f", {percent(judgement.false_calls.share)} of reference tiles at p ≤ {judgement.false_calls.level:g}"
+        words += (
+            f", {percent(judgement.false_calls.share)} of reference tiles at p ≤ {judgement.false_calls.level:g} "
+            f"(mean over {judgement.grouped_by})"
+        )
     return words

@@ -15,13 +15,15 @@ from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.quoting import printable
 
 
-def write_roc(path: Path, methods: Mapping[str, NDArray[np.floating]], anomalous: NDArray[np.bool_]) -> None:
-    """ROC curves of scores (n,) by each rule, for labels (n,)."""
+def write_roc(
+    path: Path, methods: Mapping[str, NDArray[np.floating]], anomalous: NDArray[np.bool_], names: Mapping[str, str]
+) -> None:
+    """ROC curves of scores (n,) by each rule, for labels (n,); ``names`` replace those of some rules."""
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.subplots()
     for name, scores in methods.items():
         rate, found, _ = roc_curve(anomalous, scores)
-        axes.plot(rate, found, label=name, linewidth=2.2 if name == "score" else 1)
+        axes.plot(rate, found, label=names.get(name, name), linewidth=2.2 if name == "score" else 1)
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
     axes.set(xlabel="share of reference tiles", ylabel="share of anomalous tiles", xlim=(0, 1), ylim=(0, 1.01))
     axes.grid(alpha=0.3)

@@ -54,7 +54,8 @@ class LabelledSlide:
     what the model was trained on, None if the model does not know. Tiles that overlap a used one are not among
     ``tiles``; ``left_out`` counts those of them that have a class.
     ``radius``: each score is the median of the tiles within so many µm; None: it is the tile's own. ``tally`` is what
-    became of the objects in the annotations, whose classes are ``known``.
+    became of the objects in the annotations, whose classes are ``known``. ``adapted``: whether the score is adapted to
+    the slide, unlike those of the other rules.
     """
 
     name: str
@@ -73,6 +74,7 @@ class LabelledSlide:
     radius: float | None
     tally: Tally
     known: frozenset[str]
+    adapted: bool
 
 
 def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str = "") -> LabelledSlide:
@@ -133,6 +135,7 @@ def label_slide(name: str, store: ScoreStore, outlines: Outlines, patient: str =
         radius=store.radius,
         tally=annotations.tally,
         known=frozenset(annotations.by_class),
+        adapted=scored.adapted is not None and scored.adapted.mode != "none",
     )
 
 

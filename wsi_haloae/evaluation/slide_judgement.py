@@ -133,6 +133,7 @@ def _judge(slides: Sequence[LabelledSlide]) -> tuple[SlideResult, LabelledTiles]
         by_patient=_by_patient(slides),
         trained_on={slide.name: "not recorded" if slide.use is None else str(slide.use) for slide in slides},
         left_out={},
+        adapted=any(slide.adapted for slide in slides),
     )
     return result, tiles
 

@@ -26,7 +26,8 @@ class SlideResult:
 
     ``trained_on`` says for each slide what the model was trained on, ``left_out`` how many outlined tiles are therefore
     not in any figure. ``held_out`` has the figures over the slides that the model was not trained on; None if these are
-    all slides, or none of them, or if a class has no tile on them.
+    all slides, or none of them, or if a class has no tile on them. ``adapted``: whether the score is adapted to each
+    slide, which other rules never are.
     """
 
     slides: Sequence[str]
@@ -35,6 +36,7 @@ class SlideResult:
     by_patient: PatientFigures | None
     trained_on: Mapping[str, str]
     left_out: Mapping[Part, int]
+    adapted: bool
     held_out: SlideResult | None = None
 
     def as_json(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 
@@ -25,7 +26,7 @@ def write_heatmap_picture(path: Path, source: OpenStore) -> None:
     base = enlarged_or_reduced(source.thumbnail, slide)
     coloured = blended(base, tiles, source.heatmap, source.scale)
     picture = SlideFigure(coloured, slide, caption=_caption(tiles), side=190)
-    _draw_colour_bar(picture, source.scale)
+    _draw_colour_bar(picture, source.scale, tiles.called_from)
     if not len(tiles):
         picture.note("no tissue found")
     picture.save(path)
@@ -51,11 +52,12 @@ def _caption(tiles: ScoredTiles) -> str:
 
 
 def _called(selection: Selection, scored: int) -> str:
-    at = "with" if selection.criterion == "score above" else "anomalous at"
-    return f"{percent(selection.chosen.sum() / scored)} {at} a {selection.phrase}"
+    at = "with" if selection.criterion == "score above" else "called anomalous at"
+    outlined = " (outlined)" if selection.chosen.any() else ""
+    return f"{percent(selection.chosen.sum() / scored)}{outlined} {at} a {selection.phrase}"
 
 
-def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:
+def _draw_colour_bar(picture: SlideFigure, scale: ColourScale, called_from: float | None) -> None:
     axes = picture.bar_axes(away=44, thickness=24)
     colours = ScalarMappable(Normalize(scale.low, scale.high), ListedColormap(COLOUR_TABLE / 255))
     # The pointed ends mean that scores beyond the range have the colour of that end.
@@ -71,3 +73,25 @@ def _draw_colour_bar(picture: SlideFigure, scale: ColourScale) -> None:
     for label in axis.get_ticklabels():
         label.set(fontproperties=font(8.5), color=INK)
     bar.outline.set(linewidth=0.4, edgecolor=FAINT_INK)
+    if called_from is not None:
+        _mark_called(bar.ax, scale, called_from, below=picture.bar_below)
+
+
+def _mark_called(axes: Axes, scale: ColourScale, called_from: float, *, below: bool) -> None:
+    """A line across the colour bar at the lowest called score, or at the end that it lies beyond, with its label.
+
+    Below the slide the label is above the bar, else at its left; it runs towards the farther end, where there is room.
+    """
+    place = min(max(called_from, scale.low), scale.high)
+    early = 2 * place < scale.low + scale.high
+    (axes.axvline if below else axes.axhline)(place, color=INK, linewidth=1.8)
+    text = axes.text(
+        *((place, 1.12) if below else (-0.25, place)),
+        f"called from {called_from:.3g}",
+        transform=axes.get_xaxis_transform() if below else axes.get_yaxis_transform(),
+        fontproperties=font(8.5), color=INK, parse_math=False,
+    )  # fmt: skip
+    if below:
+        text.set(horizontalalignment="left" if early else "right", verticalalignment="bottom")
+    else:
+        text.set(rotation=90, horizontalalignment="right", verticalalignment="bottom" if early else "top")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_haloae.artefacts.flags import spoken_words
+from wsi_haloae.artefacts.flags import FLAGS, spoken_words
 from wsi_haloae.calibration.reach import TILE_RATE, told_apart
 from wsi_haloae.config import MapShows
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
@@ -43,6 +43,8 @@ class GalleryTile:
 class ShownGallery:
     """Tiles by role, the colour scale of their maps, and what these show.
 
+    ``glass_above`` tiles are not shown because they are mostly glass, although they score higher than the last flagged
+    tile that is; ``highest_glass`` is the highest score of them.
     The scale is the model's (``fixed``), perhaps ``widened`` by the adaptation, or that of the shown tiles.
     """
 
@@ -51,6 +53,8 @@ class ShownGallery:
     fixed: bool
     widened: bool
     maps_show: MapShows
+    glass_above: int
+    highest_glass: float | None
 
 
 def show_gallery(gallery: Gallery, tiles: ScoredTiles, model: ModelRecord) -> ShownGallery:
@@ -66,7 +70,17 @@ def show_gallery(gallery: Gallery, tiles: ScoredTiles, model: ModelRecord) -> Sh
         for role in GalleryRole
     }
     widened = known is not None and known != model.map_range
-    return ShownGallery(shown, scale, known is not None, widened, gallery.maps_show(tiles.score))
+    above = _glass_above(gallery, tiles)
+    highest = float(above.max()) if len(above) else None
+    return ShownGallery(shown, scale, known is not None, widened, gallery.maps_show(tiles.score), len(above), highest)
+
+
+def _glass_above(gallery: Gallery, tiles: ScoredTiles) -> NDArray[np.float32]:
+    """Scores of tiles that are mostly glass, are not shown, and score higher than the last flagged tile that is."""
+    flagged = gallery.number[gallery.role == GalleryRole.FLAGGED]
+    hidden = (tiles.flags & FLAGS["mostly_glass"].bit) > 0
+    hidden[gallery.number] = False
+    return tiles.score[hidden & (tiles.score > tiles.score[flagged].min())] if len(flagged) else tiles.score[:0]
 
 
 def _known_range(gallery: Gallery, shown: ModelRecord, own: ModelRecord) -> tuple[float, float] | None:

@@ -55,10 +55,9 @@ def draw_histogram(tiles: ScoredTiles, reference: NDArray[np.float32], scale: Co
 
 
 def _mark_called(axes: Axes, tiles: ScoredTiles) -> None:
-    if tiles.selection is not None and tiles.selection.chosen.any():
-        lowest = float(tiles.score[tiles.selection.chosen].min())
+    if tiles.called_from is not None:
         axes.axvline(
-            lowest, color="#a50026", linewidth=1.2, linestyle=(0, (4, 3)), label="lowest score called anomalous"
+            tiles.called_from, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label="lowest score called anomalous"
         )
 
 

@@ -1,4 +1,4 @@
-"""The slide and its heatmap side by side, both with the true regions outlined, to show where red is expected."""
+"""The slide and its heatmap side by side, both with the true regions outlined, to show what should be called."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, reg
     slide = store.header.slide
     base = enlarged_or_reduced(store.thumbnail(), slide)
     scale = ColourScale(*store.shown.model.display_range)
-    coloured = blended(base, ScoredTiles.read(store), assemble_heatmap(store), scale)
+    tiles = ScoredTiles.read(store)
+    coloured = blended(base, tiles, assemble_heatmap(store), scale)
     size, layout = _size(slide.width / slide.height)
     figure = Figure(figsize=size, dpi=120, layout="constrained", facecolor="white")
     panels = zip(
         figure.subplots(*layout),
         (base, coloured),
-        (f"{slide.name}: {region_name.lower()} outlined", "heatmap: blue like the reference, red unlike it"),
+        (f"{slide.name}: {region_name.lower()} outlined", _heatmap_title(tiles)),
         strict=True,
     )
     for axes, pixels, title in panels:
@@ -46,6 +47,11 @@ def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, reg
     save_figure(figure, path)
 
 
+def _heatmap_title(tiles: ScoredTiles) -> str:
+    words = "heatmap from blue (like the reference) to red"
+    return f"{words}; thin lines: called anomalous" if tiles.called else words
+
+
 def _size(ratio: float) -> tuple[tuple[float, float], tuple[int, int]]:
     """Inches (width, height) and (rows, columns) for two panels that are ``ratio`` times as wide as high."""
     if ratio < WIDE:
@@ -54,7 +60,7 @@ def _size(ratio: float) -> tuple[tuple[float, float], tuple[int, int]]:
 
 
 def _outline(axes: Axes, region: BaseGeometry) -> None:
-    lines = shapely.get_parts(shapely.boundary(region))
-    axes.add_collection(
-        LineCollection([np.asarray(shapely.get_coordinates(line)) for line in lines], colors="black", linewidths=1.2)
-    )
+    """A broad line with a light rim, unlike the line around called tiles."""
+    lines = [np.asarray(shapely.get_coordinates(line)) for line in shapely.get_parts(shapely.boundary(region))]
+    for colour, width in (("white", 4.0), ("black", 2.2)):
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=width))

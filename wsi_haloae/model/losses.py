@@ -24,6 +24,11 @@ from wsi_haloae.model.recentre import tile_means
 from wsi_haloae.model.ssim import ssim
 from wsi_haloae.model.weighting import T_END
 
+IN_WORDS = (
+    "losses: L_cls of telling damaged tiles from unchanged ones, L_fm of rebuilding features, L_im of the image; "
+    "held-out L_fm is that of tiles that training does not use"
+)
+
 
 @dataclass(frozen=True)
 class Losses:

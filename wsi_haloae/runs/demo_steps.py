@@ -79,12 +79,14 @@ def train_and_score(example: Example, output: Path, options: DemoOptions, report
     rows = _compare(scores, rule, output, example)
     truth = read_annotations(example.second.with_suffix(".geojson"), None)
     write_truth_picture(output / "demo.png", scores, truth.region(example.reference), example.reference)
-    width = max(map(len, rows)) + 2
+    adapted = ", adapted to the slide" if scores.adapted and scores.adapted.record.mode != "none" else ""
+    names = [name + adapted * (name == f"rule {rule}") for name in rows]
+    width = max(map(len, names)) + 2
     lines = [
         f"AUROC of {example.anomalous.lower()} against {example.reference.lower()} on a slide that was not trained on:",
-        *(f"  {name:<{width}}{value:.3f}" for name, value in rows.items()),
+        *(f"  {name:<{width}}{value:.3f}" for name, value in zip(names, rows.values(), strict=True)),
         autoencoder_words(rule),
-        f"Only tiles with at least {PURITY:.0%} of one class count here; 'evaluate' judges mixed tiles too.",
+        f"Only tiles with at least {PURITY:.0%} in one class count, as with 'evaluate --min-coverage {PURITY:g}'.",
         f"Look at {output / 'demo.png'} and {folder / 'report.html'}, or run: wsi-haloae view {output}",
     ]
     return DemoResult(rule, rows, lines)
@@ -114,8 +116,7 @@ def _compare(scores: ScoreStore, rule: str, output: Path, example: Example) -> d
     second, names = example.second, (example.reference, example.anomalous)
     with closing(open_slide(second)) as slide:
         truth = read_annotations(second.with_suffix(".geojson"), slide.properties.bounds)
-    index = scores.index
-    usual, unusual = (coverage(truth.region(name), index.location, index.size) for name in names)
+    usual, unusual = (coverage(truth.region(name), scores.index.location, scores.index.size) for name in names)
     labelled = np.maximum(usual, unusual) >= PURITY
     anomalous = (unusual > usual)[labelled]
     reference = output / "model.training" / "tiles" / example.first.stem / "tiles.zarr"

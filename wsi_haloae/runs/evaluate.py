@@ -12,7 +12,7 @@ from wsi_haloae.evaluation.judgement_page import PAGE_NAME
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide, Outlines, label_slide
 from wsi_haloae.evaluation.reference_classes import understood
 from wsi_haloae.evaluation.slide_judgement import judge_slides, require_one_way, too_few
-from wsi_haloae.evaluation.slide_page import summary_lines, write_evaluation
+from wsi_haloae.evaluation.slide_page import summary_lines, tiles_line, write_evaluation
 from wsi_haloae.export.slide_index import EVALUATION, write_index
 from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
@@ -59,10 +59,12 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
     if marked:
         warnings.append(f"left out: {with_noun(marked, 'tile')} marked as reference tissue (--anchors).")
     warnings += [*training_warnings(slides, result), *too_few(slides, result)]
-    write_evaluation(output, result, tiles, warnings)
+    coverage = options.outlines.min_coverage
+    write_evaluation(output, result, tiles, coverage, warnings)
     if output / PAGE_NAME == scored / EVALUATION:
         write_index(scored)  # which links to it
-    for line in (*warnings, *summary_lines(result), f"{output}: tables, pictures and evaluation.html"):
+    said = (*warnings, tiles_line(result.judgement, coverage), *summary_lines(result))
+    for line in (*said, f"{output}: tables, pictures and evaluation.html"):
         reporter.line(line)
     return 1 if failed else 0
 

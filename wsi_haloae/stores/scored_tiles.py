@@ -69,6 +69,11 @@ class ScoredTiles:
         return None if self.selection is None or not self.scored else int(self.selection.chosen.sum())
 
     @property
+    def called_from(self) -> float | None:
+        """The lowest score that is called anomalous. None if no tile is called."""
+        return float(self.score[self.selection.chosen].min()) if self.selection and self.called else None
+
+    @property
     def why_none(self) -> str | None:
         """Why no tile can be called at an error rate, as a sentence; None if tiles can be called."""
         return why_none(self.header.model.smallest_p)

@@ -30,6 +30,11 @@ CAPTION = (
     "above all. Scores are made from features; only a rule that asks for the image uses it."
 )
 
+CURVE_CAPTION = (
+    "Training: the mean over the steps of each epoch, while weights change, on tiles turned, jittered or damaged as\n"
+    "configured. Held out: after the epoch, on unchanged tiles that training does not use. So it may be the lower one."
+)
+
 
 def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     """``loss.csv`` and ``loss.png``."""
@@ -37,7 +42,7 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
         writer = csv.DictWriter(stream, [field.name for field in fields(EpochRecord)])
         writer.writeheader()
         writer.writerows(asdict(record) for record in curve)
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4.3), layout="constrained")
     losses, weights = figure.subplots(1, 2)
     steps = [record.step for record in curve]
     marker = "." if len(curve) < 40 else None  # a single epoch draws no line
@@ -60,6 +65,7 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     for axes in (losses, weights):
         axes.legend()
         axes.grid(alpha=0.3)
+    figure.supxlabel(CURVE_CAPTION, fontsize=9, x=0.01, ha="left")
     save_figure(figure, folder / "loss.png")
 
 

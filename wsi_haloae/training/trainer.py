@@ -22,7 +22,7 @@ from wsi_haloae.config import Config
 from wsi_haloae.errors import OutputExistsError, UsageError
 from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.haloae import HaloAE
-from wsi_haloae.model.losses import feature_loss
+from wsi_haloae.model.losses import IN_WORDS, feature_loss
 from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.sources import evenly
@@ -206,6 +206,8 @@ class Trainer:
         if self._counts() and judged < self._best:
             self._best, self._best_epoch = judged, record.epoch
             self._best_state = copy.deepcopy(self.model.trained_state())
+        if record.epoch == 1:
+            reporter.line(IN_WORDS)
         losses_text = [
             f"{name} {value:.3f}" for name, value in zip(_NAMES, (cls, fm, im), strict=True) if value is not None
         ]
