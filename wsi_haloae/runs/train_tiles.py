@@ -20,7 +20,7 @@ from wsi_haloae.stores.places import place
 from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, read_anomalous
 from wsi_haloae.training.added_value import report_added_value
 from wsi_haloae.training.distributed import Helpers, help_train
-from wsi_haloae.training.fit import build
+from wsi_haloae.training.fit import require_features
 from wsi_haloae.training.job import STATE_NAME
 from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.reference import Reference
@@ -93,6 +93,8 @@ def _train_tiles(
     config, device = resolve(asked), resolve_device(options.device)
     if any(place(source).is_file() for source in sources):  # slides are still to be tiled
         check_tile_size(config.model, options.reference.settings.tile_size)
+    if options.overwrite or not output.exists():
+        require_features(config, options.weights)
     reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite)
     reference = Reference.read(reader, sources, config, options.balance, reporter)
     anomalous = None
@@ -100,7 +102,6 @@ def _train_tiles(
         anomalous = read_anomalous(options.anomalous_dir, reference.source, options.reference, reporter)
     identity = reference.identity(config, options.weights)
     if options.overwrite:
-        build(config, reference.source.tile_size, options.weights)  # the weights may be missing
         # Only now: every error in the command has been reported.
         output.unlink(missing_ok=True)
         (folder / STATE_NAME).unlink(missing_ok=True)
