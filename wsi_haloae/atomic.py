@@ -69,8 +69,10 @@ def commit(path: Path, parts: Iterable[bytes]) -> None:
             stream.flush()
             os.fsync(descriptor)
         _rename(partial, path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _naming(error, path) from error
         raise
     sync(path.parent)
 
@@ -239,11 +241,23 @@ def refuse_link(path: Path) -> None:
 def _aside(path: Path, beside: Path) -> Iterator[Path]:
     """A path with the name of ``path``, in a new folder that only this user may enter."""
     folder = _temporary(beside, PARTIAL)
-    folder.mkdir(mode=0o700)
     try:
+        folder.mkdir(mode=0o700)
         yield folder / path.name
+    except OSError as error:
+        raise _naming(error, path) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _naming(error: OSError, path: Path) -> OSError:
+    """The error with the file that was to be written: a full disk names none, others name a temporary one."""
+    known = error.filename is None or _is_below_temporary(Path(os.fsdecode(error.filename)))
+    return OSError(error.errno, error.strerror, str(path)) if known and error.errno else error
+
+
+def _is_below_temporary(path: Path) -> bool:
+    return any(is_temporary(part) for part in path.parts)
 
 
 def _temporary(path: Path, kind: str) -> Path:

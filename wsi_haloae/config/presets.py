@@ -49,9 +49,10 @@ def load_config(names: str | Sequence[str] | None, settings: Iterable[str] = (),
     data = _read_yaml(preset_folder() / base) if base else {}
     for name in named:
         data = merge(data, with_present_names(_read_yaml(_find_config(name))))
-    for setting in settings:
+    given = list(settings)
+    for setting in given:
         data = merge(data, with_present_names(_parse_setting(setting)))
-    return validate(Config, data, source=" + ".join(named) or "--set")
+    return validate(Config, data, source=" + ".join(named) or "--set", settings=given)
 
 
 def changed_tissue(tissue: TissueConfig, settings: Iterable[str]) -> TissueConfig:
@@ -60,7 +61,8 @@ def changed_tissue(tissue: TissueConfig, settings: Iterable[str]) -> TissueConfi
     Raises `ConfigError` for another section, which would have no effect, an unknown key and a bad value.
     """
     data: dict[str, Any] = {"tissue": tissue.model_dump()}
-    for setting in settings:
+    given = list(settings)
+    for setting in given:
         section = setting.partition("=")[0].partition(".")[0]
         if section != "tissue":
             raise ConfigError(
@@ -68,16 +70,36 @@ def changed_tissue(tissue: TissueConfig, settings: Iterable[str]) -> TissueConfi
                 "All others belong to the model and are set in training."
             )
         data = merge(data, _parse_setting(setting))
-    return validate(Config, data, source="--set").tissue
+    return validate(Config, data, source="--set", settings=given).tissue
 
 
-def validate(model: type[AnySection], data: Mapping[str, Any], *, source: str) -> AnySection:
-    """Check ``data`` and return it as a section; raises `ConfigError` with one line per mistake."""
+def validate(
+    model: type[AnySection], data: Mapping[str, Any], *, source: str, settings: Sequence[str] = ()
+) -> AnySection:
+    """Check ``data`` and return it as a section; raises `ConfigError` with one line per mistake.
+
+    A mistake in one of the ``settings`` of ``--set`` is told with it, and not with the ``source`` of all else.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [_explain(model, dict(problem)) for problem in error.errors()]
+        problems = [
+            (_setting_of(problem["loc"], settings), _explain(model, dict(problem))) for problem in error.errors()
+        ]
+        lines = [f"--set {setting}: {told}" if setting else told for setting, told in problems]
+        if all(setting for setting, _ in problems):
+            raise ConfigError("\n".join(lines)) from None
         raise ConfigError(f"{source}: this configuration is not valid.\n  " + "\n  ".join(lines)) from None
+
+
+def _setting_of(place: Sequence[int | str], settings: Sequence[str]) -> str:
+    """The last of the settings that gave the value at ``place``, or what lies around or below it; "" if none did."""
+    found = ".".join(map(str, place))
+    keys = ((setting, setting.partition("=")[0]) for setting in reversed(settings))
+    same = (
+        setting for setting, key in keys if (found and f"{found}.".startswith(f"{key}.")) or key.startswith(f"{found}.")
+    )
+    return next(same, "")
 
 
 def _find_config(name_or_file: str) -> Path:

@@ -93,7 +93,7 @@ def run_mvtec(
     if results:
         reporter.line(f"{write_table(results, output)}: the table, categories: {len(results)}")
     if failed:
-        reporter.line(f"{len(results)} categories done; failed: {', '.join(failed)}")
+        reporter.line(f"categories done: {len(results)}; failed: {', '.join(failed)}")
     return 0 if not failed else 1 if results else 2
 
 
