@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.refused_writes import NO_ROOM
 
 PARTIAL, OLD = "partial", "old"
 _TEMPORARY = re.compile(r"(?P<name>.+)\.[0-9a-f]{16}\.(?P<kind>partial|old)", re.DOTALL)
@@ -62,19 +63,18 @@ def commit(path: Path, parts: Iterable[bytes]) -> None:
     A killed run may leave a file with a name that ends in ``.partial`` beside it.
     """
     partial = _temporary(path, PARTIAL)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.writelines(parts)
-            stream.flush()
-            os.fsync(descriptor)
-        _rename(partial, path)
-    except BaseException as error:
-        partial.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _naming(error, path) from error
-        raise
-    sync(path.parent)
+    with _naming(path):
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.writelines(parts)
+                stream.flush()
+                os.fsync(descriptor)
+            _rename(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
 
 
 @contextmanager
@@ -241,23 +241,24 @@ def refuse_link(path: Path) -> None:
 def _aside(path: Path, beside: Path) -> Iterator[Path]:
     """A path with the name of ``path``, in a new folder that only this user may enter."""
     folder = _temporary(beside, PARTIAL)
-    try:
+    with _naming(path):
         folder.mkdir(mode=0o700)
-        yield folder / path.name
+        try:
+            yield folder / path.name
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file that was to be written in errors: a full disk names none, others name a temporary one."""
+    try:
+        yield
     except OSError as error:
-        raise _naming(error, path) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _naming(error: OSError, path: Path) -> OSError:
-    """The error with the file that was to be written: a full disk names none, others name a temporary one."""
-    known = error.filename is None or _is_below_temporary(Path(os.fsdecode(error.filename)))
-    return OSError(error.errno, error.strerror, str(path)) if known and error.errno else error
-
-
-def _is_below_temporary(path: Path) -> bool:
-    return any(is_temporary(part) for part in path.parts)
+        named = Path() if error.filename is None else Path(os.fsdecode(error.filename))
+        if error.errno not in NO_ROOM and not any(map(is_temporary, named.parts)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _temporary(path: Path, kind: str) -> Path:

@@ -83,9 +83,8 @@ def validate(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = [
-            (_setting_of(problem["loc"], settings), _explain(model, dict(problem))) for problem in error.errors()
-        ]
+        found = [dict(problem) for problem in error.errors()]
+        problems = [(_setting_of(problem["loc"], settings), _explain(model, problem)) for problem in found]
         lines = [f"--set {setting}: {told}" if setting else told for setting, told in problems]
         if all(setting for setting, _ in problems):
             raise ConfigError("\n".join(lines)) from None
@@ -94,12 +93,12 @@ def validate(
 
 def _setting_of(place: Sequence[int | str], settings: Sequence[str]) -> str:
     """The last of the settings that gave the value at ``place``, or what lies around or below it; "" if none did."""
-    found = ".".join(map(str, place))
-    keys = ((setting, setting.partition("=")[0]) for setting in reversed(settings))
-    same = (
-        setting for setting, key in keys if (found and f"{found}.".startswith(f"{key}.")) or key.startswith(f"{found}.")
-    )
-    return next(same, "")
+    found = "".join(f"{part}." for part in place)
+    for setting in reversed(settings):
+        key = f"{setting.partition('=')[0]}."
+        if found and (found.startswith(key) or key.startswith(found)):
+            return setting
+    return ""
 
 
 def _find_config(name_or_file: str) -> Path:

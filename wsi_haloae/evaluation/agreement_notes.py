@@ -22,9 +22,8 @@ _MODES = {"none": "scores not adapted", "slide": "adapted to the slide", "anchor
 def side_words(slides: Sequence[PairedSlide], side: int) -> str:
     """How one side was scored, and how its scores were adapted, for people."""
     modes = Counter(_MODES["none" if one.adapted is None else one.adapted.mode] for one in _scored(slides, side))
-    counts = [
-        words if len(modes) == 1 else f"{words} ({with_noun(count, 'slide')})" for words, count in modes.most_common()
-    ]
+    several = len(modes) > 1
+    counts = [f"{words} ({with_noun(count, 'slide')})" if several else words for words, count in modes.most_common()]
     return f"{slides[0].ways[side]}; {', '.join(counts)}"
 
 

@@ -48,8 +48,8 @@ class ClusterBootstrap:
                 break
         if len(kept) < draws:
             raise UsageError(
-                f"{with_noun(count, 'group')} given, but nearly every draw of them misses a class; for intervals, add more "
-                "groups with reference tiles and more with anomalous ones."
+                f"{with_noun(count, 'group')} given, but nearly every draw of them misses a class; for intervals, add "
+                "more groups with reference tiles and more with anomalous ones."
             )
         self.counts = np.stack(kept)  # (draws, groups): how often each group is in each draw
 

@@ -83,8 +83,8 @@ def _too_few(slides: Sequence[LabelledSlide], result: SlideResult) -> Iterator[s
         )
     elif units and len(units) < ENOUGH:
         yield (
-            f"{_are(len(units), 'patient')} too few for intervals over patients. Those over slides are too narrow, because "
-            "slides of one patient resemble each other."
+            f"{_are(len(units), 'patient')} too few for intervals over patients. Those over slides are too narrow, "
+            "because slides of one patient resemble each other."
         )
     elif few := few_groups(result.judgement):
         yield few

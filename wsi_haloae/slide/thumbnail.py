@@ -113,8 +113,8 @@ class _PieceReader:
         if not self._failures:
             return ()
         warning = (
-            f"{with_noun(len(self._failures), 'region')} of level {self._level}, which cannot be decoded, taken for glass "
-            f"in the tissue mask. The first one: {self._failures[0]}"
+            f"{with_noun(len(self._failures), 'region')} of level {self._level} that cannot be decoded, taken for "
+            f"glass in the tissue mask. The first one: {self._failures[0]}"
         )
         return (warning,)
 
