@@ -255,7 +255,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named = Path() if error.filename is None else Path(os.fsdecode(error.filename))
+        named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else Path()
         if error.errno not in NO_ROOM and not any(map(is_temporary, named.parts)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error

@@ -14,7 +14,7 @@ _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 def told(error: OSError, place: Path | None = None) -> str:
     """The error, where it happened (``place``, if the error does not know), and what to do."""
-    where = place if error.filename is None else os.fsdecode(error.filename)
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else place
     words = f"{where}: {error.strerror}" if where and error.strerror else str(error)
     if error.errno in NO_ROOM:
         return f"{words}{_free(where)}. Make room there, then run the same command again: it continues from here."

@@ -27,6 +27,8 @@ def preset_folder() -> Path:
     return shipped_folder("configs")
 
 
+_LONG_SETTING = 60
+"""Characters from which a message repeats only the key of a setting."""
 KINDS = ("train", "ablation")
 """Folders of presets that ``--config`` can name: whole models (train), and the paper's variations (ablation), which
 are applied on top of a model."""
@@ -83,9 +85,9 @@ def validate(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        found = [dict(problem) for problem in error.errors()]
-        problems = [(_setting_of(problem["loc"], settings), _explain(model, problem)) for problem in found]
-        lines = [f"--set {setting}: {told}" if setting else told for setting, told in problems]
+        found = error.errors()
+        problems = [(_setting_of(problem["loc"], settings), _explain(model, dict(problem))) for problem in found]
+        lines = [f"--set {_short(setting)}: {told}" if setting else told for setting, told in problems]
         if all(setting for setting, _ in problems):
             raise ConfigError("\n".join(lines)) from None
         raise ConfigError(f"{source}: this configuration is not valid.\n  " + "\n  ".join(lines)) from None
@@ -99,6 +101,10 @@ def _setting_of(place: Sequence[int | str], settings: Sequence[str]) -> str:
         if found and (found.startswith(key) or key.startswith(found)):
             return setting
     return ""
+
+
+def _short(setting: str) -> str:
+    return setting if len(setting) <= _LONG_SETTING else setting.partition("=")[0]
 
 
 def _find_config(name_or_file: str) -> Path:

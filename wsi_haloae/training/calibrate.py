@@ -212,7 +212,7 @@ def describe(facts: CalibrationFacts, seen: str = "", unit: str = "group") -> st
     """
     calibrated = (
         f"calibration: {with_noun(facts.tiles, 'tile')} of {count_of_groups(facts, unit)}{seen and f', {seen}'}, worth "
-        f"{with_noun(independent_tiles(facts), 'independent tile')}"
+        f"{independent_tiles(facts)} independent tiles"
     )
     reason = why_none(facts.smallest_p)
     if reason is not None:
