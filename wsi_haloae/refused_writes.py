@@ -12,8 +12,10 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
-def told(error: OSError, place: Path | None = None) -> str:
-    """The error, where it happened (``place``, if the error does not know), and what to do."""
+def told(error: Exception, place: Path | None = None) -> str:
+    """The error, where it happened (``place``, if the error does not know), and what to do; others in their words."""
+    if not isinstance(error, OSError):
+        return str(error)
     where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else place
     words = f"{where}: {error.strerror}" if where and error.strerror else str(error)
     if error.errno in NO_ROOM:

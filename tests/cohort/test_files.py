@@ -31,6 +31,7 @@ from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort, state_of
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import own_device
 from wsi_haloae.errors import SetAsideError, StoreError
+from wsi_haloae.evaluation.slide_judgement import _are
 from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
 from wsi_haloae.pace import SlidesPace, rate_words
@@ -166,6 +167,10 @@ class TestPace:
     def test_a_rate_too_high_to_mean_anything_is_left_out(self) -> None:
         assert rate_words(14_870_105.5, 1, "tiles") == ""
         assert (rate_words(5, 10, "tiles"), rate_words(1, 50, "tiles")) == ("0.5 tiles/s", "50 s per tile")
+
+
+def test_one_is_not_several() -> None:
+    assert (_are(1, "slide"), _are(2, "patient")) == ("1 slide is", "2 patients are")
 
 
 def test_a_log_has_the_time_on_every_line_and_progress_is_told(tmp_path: Path) -> None:

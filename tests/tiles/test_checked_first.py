@@ -12,9 +12,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tests.annotations.written import Shape, box, qupath
-from wsi_haloae.config import SLIDE_BASE, TissueConfig, load_config
+from wsi_haloae.config import MVTEC_BASE, SLIDE_BASE, TissueConfig, load_config
 from wsi_haloae.errors import UsageError, WsiHaloaeError
+from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.progress import Reporter
+from wsi_haloae.runs.mvtec import MvtecOptions, run_mvtec
 from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles
 from wsi_haloae.synthetic.slide import write_synthetic_slide
 from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader
@@ -54,11 +56,27 @@ def test_weights_are_looked_for_before_a_slide_is_tiled(slide: Path, tmp_path: P
     assert not (tmp_path / "model.training").exists()
 
 
+def test_weights_are_looked_for_before_images_are_checked(tmp_path: Path) -> None:
+    save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    options = MvtecOptions(weights=tmp_path / "other.safetensors", device="cpu")
+    images = ImageSet("bottle", (tmp_path / "gone.png",), (), tmp_path, tmp_path, None)
+    config = load_config("haloae-small", base=MVTEC_BASE)
+    with pytest.raises(UsageError, match="do not fit vgg19"):
+        run_mvtec([images], tmp_path / "out", config, options, {}, QUIET)
+
+
 def test_a_missing_class_on_the_last_slide_is_told_before_tissue_is_looked_for(slide: Path, tmp_path: Path) -> None:
     other = Path(shutil.copy(slide, tmp_path / "b.tif"))
     qupath(tmp_path / "a.geojson", [Shape("Tumor", box(0, 0, 8, 8))])  # too small for any tile: known only with tissue
     qupath(tmp_path / "b.geojson", [Shape("Stroma", box(0, 0, 8, 8))])
     assert "no annotation of class 'Tumor'" in refusal(tmp_path, slide, other, annotations=tmp_path, class_name="Tumor")
+
+
+def test_a_patient_that_nothing_names_is_told_before_tiling(slide: Path, tmp_path: Path) -> None:
+    reader = ReferenceReader(ReferenceOptions(TilingSettings(None, 64)), TissueConfig(), tmp_path, QUIET)
+    reader.require_strata([str(slide)], "slide")
+    with pytest.raises(UsageError, match=rf"nothing names the patient of {slide}"):
+        reader.require_strata([str(slide)], "patient")
 
 
 def test_a_slide_without_annotations_is_told_both_ways(slide: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi
         _show(error, reporter)
         return BAD_USAGE
     except (WsiHaloaeError, OSError) as error:  # OSError: a full disk, a folder without permission
-        reporter.error(told(error) if isinstance(error, OSError) else str(error))
+        reporter.error(told(error))
         reporter.trace(error)
         return BAD_USAGE
     except (click.Abort, KeyboardInterrupt):

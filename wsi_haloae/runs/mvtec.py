@@ -30,6 +30,7 @@ from wsi_haloae.mvtec.score_table import summary_line, write_scores
 from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
+from wsi_haloae.refused_writes import told
 from wsi_haloae.training.fit import require_features
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.recorder import RunRecorder
@@ -87,7 +88,7 @@ def run_mvtec(
         except (WsiHaloaeError, OSError) as error:
             if len(sets) == 1:
                 raise
-            reporter.error(f"{images.name}: {error}")
+            reporter.error(f"{images.name}: {told(error)}")
             reporter.trace(error)
             failed.append(images.name)
     if results:

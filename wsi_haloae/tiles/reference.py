@@ -133,11 +133,15 @@ class ReferenceReader:
         labels = self._labels(part, by)
         known = [label for label in labels if label]
         if len(known) < len(labels):
-            raise UsageError(
-                f"--balance {by}: nothing names the {by} of {part.name}. "
-                f"Give --manifest with the columns path and {by}."
-            )
+            raise _unnamed(part.name, by)
         return known
+
+    def require_strata(self, sources: Sequence[str], by: Stratum) -> None:
+        """Raise what `strata` will raise for a slide that is still to be tiled."""
+        for path in map(place, sources):
+            row = next(iter(self._rows_of(path, path.name)), None)
+            if by != "slide" and path.is_file() and not _label(row, by):
+                raise _unnamed(str(path), by)
 
     def _refuse_twins(self, paths: Sequence[Path]) -> None:
         """Tiles of annotated slides lie in a folder named after the slide's stem. Refuse names that cannot be used."""
@@ -157,7 +161,8 @@ class ReferenceReader:
 
     def _require_class(self, paths: Sequence[Path]) -> None:
         """Raise `UsageError`, which lists the classes, for slides with annotations but without a class."""
-        outlined = [(path, place) for path in paths if path.is_file() and (place := self._outlines_of(path))]
+        slides = [(path, self._outlines_of(path)) for path in paths if path.is_file()]
+        outlined = [(path, outlines) for path, outlines in slides if outlines]
         if outlined and self._options.class_name is None:
             raise missing_class(outlined, self._options.objects)
 
@@ -166,8 +171,8 @@ class ReferenceReader:
         if not path.exists():
             raise UsageError(told_missing(path))
         if path.is_file():
-            slide = self._check_slide(path)
-            return lambda: self._choose(slide)
+            slide, group = self._check_slide(path), self._group(path, path.name)
+            return lambda: self._choose(slide, group)
         parts = self._open_folder(path)
         return lambda: lambda: parts
 
@@ -252,8 +257,8 @@ class ReferenceReader:
         return (row.annotations if row else None) or self._options.annotations
 
     def _check_slide(self, path: Path) -> OutlinedSlide:
-        options, row, place = self._options, self._rows.get(resolved(path)), self._outlines_of(path)
-        if place is None or options.class_name is None:
+        options, row, named = self._options, self._rows.get(resolved(path)), self._outlines_of(path)
+        if named is None or options.class_name is None:
             raise UsageError(
                 f"{path}: no annotations say what of this slide is to be learned. {ways_to_train(path)} "
                 "The outlines may also be named in the manifest's column 'annotations'."
@@ -261,12 +266,11 @@ class ReferenceReader:
         mpp = options.override_mpp or options.mpp or (row.mpp if row else None)
         source = SlideInput(path, path.stem, mpp, options.override_mpp is not None)
         source = replace(source, colour_profile=options.colour_profile or "ignore")
-        outlines = Outlines(place, options.class_name, options.objects, options.min_coverage)
+        outlines = Outlines(named, options.class_name, options.objects, options.min_coverage)
         return OutlinedSlide.check(source, outlines, options.settings, self._tissue, self._reporter)
 
-    def _choose(self, slide: OutlinedSlide) -> Open:
+    def _choose(self, slide: OutlinedSlide, group: str | None) -> Open:
         chosen = slide.choose(self._reporter)
-        group = self._group(slide.source.path, slide.source.path.name)
         return lambda: [TileStoreSource(self._fill(slide.source, chosen), group)]
 
     def _fill(self, source: SlideInput, chosen: ChosenTiles) -> Path:
@@ -304,6 +308,12 @@ class ReferenceReader:
         if row is None:
             raise UsageError(f"{file}: not in the manifest {self._options.manifest}; every image needs a row.")
         return row
+
+
+def _unnamed(name: str, by: Stratum) -> UsageError:
+    return UsageError(
+        f"--balance {by}: nothing names the {by} of {name}. Give --manifest with the columns path and {by}."
+    )
 
 
 def _label(row: ManifestRow | None, by: Stratum) -> str | None:

@@ -13,7 +13,8 @@ from wsi_haloae.slide.readers import is_slide_name, open_slide
 
 def slide_among(files: Sequence[Path]) -> Path | None:
     """The largest of the files with a slide's name, if it is a slide. Only that one is opened: it takes 0.1 s."""
-    named = [file for file in files if is_slide_name(file) and file.is_file()]
+    local = (file for file in files if isinstance(file, Path))  # OpenSlide reads no URL
+    named = [file for file in local if is_slide_name(file) and file.is_file()]
     largest = max(named, key=lambda file: file.stat().st_size, default=None)
     return largest if largest and _is_slide(largest) else None
 

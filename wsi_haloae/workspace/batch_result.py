@@ -53,9 +53,7 @@ def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], r
     except SetAsideError as error:
         failed(str(error))
         return ItemResult(name, "failed", str(error), full_traceback(error), set_aside=True)
-    except WsiHaloaeError as error:
-        reason, trace = str(error), full_traceback(error)
-    except OSError as error:
+    except (WsiHaloaeError, OSError) as error:
         reason, trace = told(error), full_traceback(error)
     except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
         reason, trace = f"unexpected, please report:\n{traceback.format_exc()}", ""
