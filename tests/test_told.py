@@ -52,10 +52,23 @@ def test_a_mistake_in_set_blames_no_preset() -> None:
     assert "--set training.seed=-1: training.seed: " in str(refused.value)
 
 
+def test_settings_that_contradict_each_other_are_all_named() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_config("haloae-small", ["scoring.rule=custom", "scoring.source=image", "loss.im=false"])
+    assert str(refused.value) == (
+        "haloae-small + --set scoring.rule=custom + --set scoring.source=image + --set loss.im=false: this "
+        "configuration is not valid.\n  scoring.source is image, but loss.im is false, so the image decoder would never be trained"
+    )
+    with pytest.raises(ConfigError, match="--set training=3: training: is a section of settings, not a value"):
+        load_config(None, ["training=3"])
+
+
 def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("training: {step: 3}")
-    with pytest.raises(ConfigError, match=r"mine\.yaml: this configuration is not valid\.\n  training\.step: no such"):
+    with pytest.raises(
+        ConfigError, match=r"mine\.yaml .*: this configuration is not valid\.\n  training\.step: no such"
+    ):
         load_config(str(path), ["training.seed=1"])
 
 

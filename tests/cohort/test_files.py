@@ -9,6 +9,8 @@ import os
 import platform
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from tests.export.pages import Page
 from wsi_haloae.cli.main import run
 from wsi_haloae.cohort import montage
 from wsi_haloae.cohort.attempts import MOST_DEATHS, NOTE_NAME, attempted, begun
+from wsi_haloae.cohort.cluster import _no_word_of_semaphores
 from wsi_haloae.cohort.compare import GroupValues
 from wsi_haloae.cohort.compared_slides import _figure
 from wsi_haloae.cohort.log import SlideProgress, slide_log
@@ -167,6 +170,21 @@ class TestPace:
     def test_a_rate_too_high_to_mean_anything_is_left_out(self) -> None:
         assert rate_words(14_870_105.5, 1, "tiles") == ""
         assert (rate_words(5, 10, "tiles"), rate_words(1, 50, "tiles")) == ("0.5 tiles/s", "50 s per tile")
+
+
+LEAVES_A_SEMAPHORE = """
+import multiprocessing, os, signal
+kept = multiprocessing.get_context("spawn").Semaphore()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_nobody_is_told_of_semaphores() -> None:
+    """Python's resource tracker outlives the process that Ctrl-C ends, and removes what it left."""
+    with _no_word_of_semaphores():
+        ended = subprocess.run([sys.executable, "-c", LEAVES_A_SEMAPHORE], check=False, capture_output=True, text=True)
+    assert ended.returncode
+    assert ended.stderr == ""
 
 
 def test_one_is_not_several() -> None:

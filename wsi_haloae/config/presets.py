@@ -54,7 +54,8 @@ def load_config(names: str | Sequence[str] | None, settings: Iterable[str] = (),
     given = list(settings)
     for setting in given:
         data = merge(data, with_present_names(_parse_setting(setting)))
-    return validate(Config, data, source=" + ".join(named) or "--set", settings=given)
+    source = " + ".join([*named, *(f"--set {_short(setting)}" for setting in given)]) or "the defaults"
+    return validate(Config, data, source=source, settings=given)
 
 
 def changed_tissue(tissue: TissueConfig, settings: Iterable[str]) -> TissueConfig:
@@ -163,6 +164,12 @@ def _parse_setting(setting: str) -> dict[str, Any]:
 
 def _explain(model: type[Section], problem: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error" and isinstance(
+        problem["input"], Mapping
+    ):  # settings that contradict each other
+        return f"{place}: {problem['ctx']['error']}".removeprefix(": ")
+    if problem["type"] == "model_type":
+        return f"{place}: is a section of settings, not a value (given: {reprlib.repr(problem['input'])})"
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg']} (given: {reprlib.repr(problem['input'])})"
     known = sorted(_known_keys(model))
