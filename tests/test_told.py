@@ -57,7 +57,8 @@ def test_settings_that_contradict_each_other_are_all_named() -> None:
         load_config("haloae-small", ["scoring.rule=custom", "scoring.source=image", "loss.im=false"])
     assert str(refused.value) == (
         "haloae-small + --set scoring.rule=custom + --set scoring.source=image + --set loss.im=false: this "
-        "configuration is not valid.\n  scoring.source is image, but loss.im is false, so the image decoder would never be trained"
+        "configuration is not valid.\n"
+        "  scoring.source is image, but loss.im is false, so the image decoder would never be trained"
     )
     with pytest.raises(ConfigError, match="--set training=3: training: is a section of settings, not a value"):
         load_config(None, ["training=3"])
