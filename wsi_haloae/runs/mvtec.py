@@ -69,11 +69,9 @@ def run_mvtec(
     check_tile_size(resolved.model, SIZE)
     require_memory(resolved.model, SIZE)
     check_rule(resolved.scoring)
-    if options.overwrite or not all((output / images.name / MODEL_NAME).exists() for images in sets):
-        require_features(resolved, options.weights)
     first_warning = len(reporter.warnings)
+    _check(sets, output, resolved, options)
     for images in sets:
-        check_name(images.name)
         check_images(images, reporter.warn)
     device = resolve_device(options.device)
     for line in describe_cost(config.model, resolved.model, SIZE):
@@ -96,6 +94,14 @@ def run_mvtec(
     if failed:
         reporter.line(f"categories done: {len(results)}; failed: {', '.join(failed)}")
     return 0 if not failed else 1 if results else 2
+
+
+def _check(sets: Sequence[ImageSet], output: Path, config: Config, options: MvtecOptions) -> None:
+    """The names, and the weights if anything is to be trained: both before all images are read."""
+    for images in sets:
+        check_name(images.name)
+    if options.overwrite or not all((output / images.name / MODEL_NAME).exists() for images in sets):
+        require_features(config, options.weights)
 
 
 def _one(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,10 @@ def _train_tiles(
     config, device = resolve(asked), resolve_device(options.device)
     if any(place(source).is_file() for source in sources):  # slides are still to be tiled
         check_tile_size(config.model, options.reference.settings.tile_size)
-    if options.overwrite or not output.exists():
-        require_features(config, options.weights)
-    reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite)
+    reader = ReferenceReader(
+        options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite,
+        before_long=partial(require_features, config, options.weights) if options.overwrite or not output.exists() else None,
+    )  # fmt: skip
     reference = Reference.read(reader, sources, config, options.balance, reporter)
     anomalous = None
     if options.anomalous_dir is not None:

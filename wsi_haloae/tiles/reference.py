@@ -65,7 +65,8 @@ class ReferenceReader:
     """Opens sources; annotated slides are tiled below ``folder`` first.
 
     All sources are checked before tissue is looked for, and all tiles are chosen before the first
-    is written. With ``overwrite``, tiles that an earlier training left there are made again.
+    is written. With ``overwrite``, tiles that an earlier training left there are made again. ``before_long``
+    is called once all sources are checked: it raises what else would be an error after the work.
     """
 
     def __init__(
@@ -76,9 +77,10 @@ class ReferenceReader:
         reporter: Reporter,
         *,
         overwrite: bool = False,
+        before_long: Callable[[], None] | None = None,
     ) -> None:
         self._options, self._tissue, self._folder, self._reporter = options, tissue, folder, reporter
-        self._overwrite = overwrite
+        self._overwrite, self._before_long = overwrite, before_long
         rows = read_manifest(options.manifest, reporter) if options.manifest else []
         self._rows = {resolved(row.path): row for row in rows}
         if options.manifest and options.group_regex:
@@ -92,6 +94,8 @@ class ReferenceReader:
         self._refuse_twins(places)
         self._require_class(places)
         checked = [self._check(path) for path in places]
+        if self._before_long:
+            self._before_long()
         chosen = [choose() for choose in checked]
         parts = [part for opened in chosen for part in opened()]
         if not any(part.groups for part in parts):
