@@ -70,7 +70,7 @@ def run_mvtec(
     require_memory(resolved.model, SIZE)
     check_rule(resolved.scoring)
     first_warning = len(reporter.warnings)
-    _check(sets, output, resolved, options)
+    _check_names_and_weights(sets, output, resolved, options)
     for images in sets:
         check_images(images, reporter.warn)
     device = resolve_device(options.device)
@@ -96,8 +96,7 @@ def run_mvtec(
     return 0 if not failed else 1 if results else 2
 
 
-def _check(sets: Sequence[ImageSet], output: Path, config: Config, options: MvtecOptions) -> None:
-    """The names, and the weights if anything is to be trained: both before all images are read."""
+def _check_names_and_weights(sets: Sequence[ImageSet], output: Path, config: Config, options: MvtecOptions) -> None:
     for images in sets:
         check_name(images.name)
     if options.overwrite or not all((output / images.name / MODEL_NAME).exists() for images in sets):

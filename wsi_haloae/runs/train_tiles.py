@@ -96,12 +96,12 @@ def _train_tiles(
         check_tile_size(config.model, options.reference.settings.tile_size)
     reader = ReferenceReader(
         options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite,
-        before_long=partial(require_features, config, options.weights) if options.overwrite or not output.exists() else None,
+        before_long=partial(require_features, config, options.weights)
+        if options.overwrite or not output.exists() else None,
     )  # fmt: skip
     reference = Reference.read(reader, sources, config, options.balance, reporter)
-    anomalous = None
-    if options.anomalous_dir is not None:
-        anomalous = read_anomalous(options.anomalous_dir, reference.source, options.reference, reporter)
+    others = options.anomalous_dir
+    anomalous = read_anomalous(others, reference.source, options.reference, reporter) if others else None
     identity = reference.identity(config, options.weights)
     if options.overwrite:
         # Only now: every error in the command has been reported.
