@@ -78,8 +78,8 @@ def test_a_reporter_shows_control_characters_and_keeps_them_from_its_record() ->
         say(name)
     with reporter.track(name, 1, "tiles") as advance:
         advance(1)
-    with reporter.track_slides(name, 1) as slides_advance:
-        slides_advance(1.0, 1)
+    with reporter.track_slides(name, 1) as pace:
+        pace.end("a", measured=True)
     told = stream.getvalue()
     assert "\x1b]0;" not in told
     assert "\x07" not in told

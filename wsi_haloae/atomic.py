@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from wsi_haloae.errors import OutputExistsError
+from wsi_haloae.refused_writes import NO_ROOM
 
 PARTIAL, OLD = "partial", "old"
 _TEMPORARY = re.compile(r"(?P<name>.+)\.[0-9a-f]{16}\.(?P<kind>partial|old)", re.DOTALL)
@@ -62,17 +63,18 @@ def commit(path: Path, parts: Iterable[bytes]) -> None:
     A killed run may leave a file with a name that ends in ``.partial`` beside it.
     """
     partial = _temporary(path, PARTIAL)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.writelines(parts)
-            stream.flush()
-            os.fsync(descriptor)
-        _rename(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
+    with _naming(path):
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.writelines(parts)
+                stream.flush()
+                os.fsync(descriptor)
+            _rename(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
 
 
 @contextmanager
@@ -239,11 +241,24 @@ def refuse_link(path: Path) -> None:
 def _aside(path: Path, beside: Path) -> Iterator[Path]:
     """A path with the name of ``path``, in a new folder that only this user may enter."""
     folder = _temporary(beside, PARTIAL)
-    folder.mkdir(mode=0o700)
+    with _naming(path):
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder / path.name
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file that was to be written in errors: a full disk names none, others name a temporary one."""
     try:
-        yield folder / path.name
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        yield
+    except OSError as error:
+        named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else Path()
+        if error.errno not in NO_ROOM and not any(map(is_temporary, named.parts)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _temporary(path: Path, kind: str) -> Path:

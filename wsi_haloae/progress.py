@@ -16,12 +16,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from wsi_haloae.pace import SlidesPace, duration, rate_words
 from wsi_haloae.quoting import printable, printable_lines
 
 PLAIN_LINE_SECONDS = 10.0
 
 Advance = Callable[[int], None]
-SlidesAdvance = Callable[[float, int], None]
 
 
 class Reporter:
@@ -81,61 +81,57 @@ class Reporter:
             yield self._plain_lines(label, total, unit, done)
 
     @contextmanager
-    def track_slides(self, label: str, total: int) -> Iterator[SlidesAdvance]:
-        """Show the progress of many slides. Call the yielded function with the slides and the tiles just finished.
-
-        The number of slides may be a fraction: 0.1 is a tenth of a slide.
-        """
+    def track_slides(self, label: str, total: int) -> Iterator[SlidesPace]:
+        """Show the progress of many slides; the yielded object is told of it."""
         if self.quiet:
-            yield lambda _slides, _tiles: None
+            yield SlidesPace(total, lambda _pace: None)
         elif self._console.is_terminal:
-            with self._bar("slides", TextColumn("{task.fields[tiles]}")) as bar:
-                task = bar.add_task(escape(printable(label)), total=total, tiles="")
-                shown = _Rate("tiles")
-
-                def advance(slides: float, tiles: int) -> None:
-                    bar.update(task, advance=slides, tiles=shown.after(tiles))
-
-                yield advance
+            columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}")
+            with Progress(*columns, console=self._console) as bar:
+                task = bar.add_task(escape(printable(label)), total=total, words="")
+                yield SlidesPace(total, lambda pace: bar.update(task, completed=pace.work, words=pace.words))
         else:
-            yield self._plain_slides(label, total)
+            yield SlidesPace(total, self._plain_slides(label))
 
-    def _bar(self, unit: str, *more: ProgressColumn) -> Progress:
+    def _bar(self, unit: str) -> Progress:
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             _RateColumn(unit),
-            *more,
             TimeRemainingColumn(),
             console=self._console,
         )
 
     def _plain_lines(self, label: str, total: int, unit: str, done: int) -> Advance:
-        say = self._now_and_then(label, total, unit, done)
-        return lambda count: say(count, "")
-
-    def _plain_slides(self, label: str, total: int) -> SlidesAdvance:
-        say, shown = self._now_and_then(label, total, "slides", 0), _Rate("tiles")
-        return lambda slides, tiles: say(slides, f"{shown.after(tiles)}, ")
-
-    def _now_and_then(self, label: str, total: int, unit: str, done: int) -> Callable[[float, str], None]:
         start = last = time.monotonic()
-        count: float = done
+        count = done
 
-        def advance(step: float, more: str) -> None:
+        def advance(step: int) -> None:
             nonlocal count, last
             count += step
             now = time.monotonic()
-            if now - last < PLAIN_LINE_SECONDS and count < total - 1e-6:  # parts of slides add up to nearly one
+            if now - last < PLAIN_LINE_SECONDS and count < total:
                 return
             last = now
+            words = rate_words(count - done, now - start, unit)
             rate = (count - done) / max(now - start, 1e-9)
             left = duration((total - count) / rate) if rate else "?"
-            each = f"{rate:.1f} {unit}/s" if rate >= 0.1 or not rate else f"{1 / rate:.0f} s each"
-            self.line(f"{label}: {count + 1e-6:.0f}/{total} {unit}, {each}, {more}{left} left")
+            self.line(", ".join(filter(None, (f"{label}: {count}/{total} {unit}", words, f"{left} left"))))
 
         return advance
+
+    def _plain_slides(self, label: str) -> Callable[[SlidesPace], None]:
+        last = time.monotonic()
+
+        def tell(pace: SlidesPace) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= PLAIN_LINE_SECONDS or pace.ended == pace.total:
+                last = now
+                self.line(f"{label}: {pace.words}")
+
+        return tell
 
 
 def full_traceback(error: BaseException) -> str:
@@ -147,18 +143,6 @@ def full_traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-class _Rate:
-    """Units per second since the start."""
-
-    def __init__(self, unit: str) -> None:
-        self._unit, self._count, self._start = unit, 0, time.monotonic()
-
-    def after(self, count: int) -> str:
-        """The rate after ``count`` more units."""
-        self._count += count
-        return f"{self._count / max(time.monotonic() - self._start, 1e-9):.0f} {self._unit}/s"
-
-
 class _RateColumn(ProgressColumn):
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -166,19 +150,12 @@ class _RateColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Units per second, once known."""
-        return Text(f"{task.speed:.1f} {self._unit}/s" if task.speed else "")
+        return Text(rate_words(task.speed, 1, self._unit) if task.speed else "")
 
 
 def _shown(text: str) -> str:
     """Text for Rich, which would otherwise read words in square brackets as a style."""
     return escape(printable_lines(text).replace("\n", "\n    "))
-
-
-def duration(seconds: float) -> str:
-    """Minutes and seconds, 1:05, or hours too, 2:00:00."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def with_noun(count: int, noun: str) -> str:

@@ -6,18 +6,23 @@ import csv
 import io
 import json
 import os
+import platform
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from tests.export.pages import Page
 from wsi_haloae.cli.main import run
 from wsi_haloae.cohort import montage
 from wsi_haloae.cohort.attempts import MOST_DEATHS, NOTE_NAME, attempted, begun
+from wsi_haloae.cohort.cluster import _no_word_of_semaphores
 from wsi_haloae.cohort.compare import GroupValues
 from wsi_haloae.cohort.compared_slides import _figure
 from wsi_haloae.cohort.log import SlideProgress, slide_log
@@ -25,13 +30,18 @@ from wsi_haloae.cohort.montage import write_montage
 from wsi_haloae.cohort.overview import write_cohort
 from wsi_haloae.cohort.slides import StudySlide
 from wsi_haloae.cohort.status import describe, gather
-from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort
+from wsi_haloae.cohort.table import NAME, CohortTable, read_cohort, state_of
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import own_device
 from wsi_haloae.errors import SetAsideError, StoreError
+from wsi_haloae.evaluation.slide_judgement import _are
 from wsi_haloae.export.slide_index import write_index
 from wsi_haloae.heatmap.colours import COLOUR_TABLE
+from wsi_haloae.pace import SlidesPace, rate_words
 from wsi_haloae.progress import Reporter
+from wsi_haloae.workspace.batch_result import BatchResult, ItemResult
+from wsi_haloae.workspace.lock import HOLDER_NAME
+from wsi_haloae.workspace.record import RunRecord
 from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
@@ -103,9 +113,10 @@ class TestTable:
 
 class TestWatch:
     def test_parts_and_ends_add_up_to_the_slides(self, tmp_path: Path) -> None:
-        told: list[tuple[float, int]] = []
+        told: list[tuple[float, str]] = []
         table = CohortTable(tmp_path, inputs("a", "b"))
-        watch = Watch(table, lambda slides, tiles: told.append((slides, tiles)), reporter := Reporter(quiet=True))
+        pace = SlidesPace(2, lambda pace: told.append((pace.work, pace.words)))
+        watch = Watch(table, pace, reporter := Reporter(quiet=True))
         for event in (
             SlideProgress("a", "w", 1),
             SlideProgress("a", "w", 1, 10, 100, 10),
@@ -113,13 +124,71 @@ class TestWatch:
             SlideProgress("a", "v", 2, 50, 100, 40),
         ):
             watch.hear((0.0, event.__dict__))
-        assert 0 < sum(slides for slides, _ in told) < 0.5
-        watch.end("a", state="done")
+        assert 0 < told[-1][0] < 0.5
+        watch.end("a", state="done", seconds=9.0)
         watch.hear((0.0, SlideProgress("a", "v", 2, 99, 100, 9).__dict__))  # late
-        assert sum(slides for slides, _ in told) == pytest.approx(1)
-        assert sum(tiles for _, tiles in told) == 50
+        assert told[-1][0] == pytest.approx(1)
+        assert told[-1][1].startswith("1/2 slides, ")
         assert table.state("a") == "done"
         assert any("its worker died" in warning for warning in reporter.warnings)
+
+
+class TestPace:
+    def slides(self, total: int = 3) -> SlidesPace:
+        pace = SlidesPace(total, lambda _pace: None)
+        pace._start -= 100  # seconds ago
+        return pace
+
+    def test_no_time_left_is_told_before_enough_is_known(self) -> None:
+        pace = self.slides()
+        pace.reach("a", 0.1, 20)
+        assert pace.words == "0/3 slides, 0.2 tiles/s"
+        pace.reach("a", 0.5, 80)
+        assert pace.words == "0/3 slides, 1.0 tiles/s, 8:20 left"
+
+    def test_slides_that_nearly_ended_have_not(self) -> None:
+        pace = self.slides(2)
+        for name in "ab":
+            pace.reach(name, 0.9, 100)
+        assert pace.words.startswith("0/2 slides")
+
+    def test_a_failed_slide_measures_nothing_and_is_not_to_come(self) -> None:
+        pace = self.slides()
+        pace.reach("broken", 0.2, 20)
+        pace.end("broken", measured=False)
+        assert pace.words == "1/3 slides, 0.2 tiles/s"
+        pace.end("a", measured=True)
+        assert pace.words == "2/3 slides, 0.2 tiles/s, 1:40 left"
+        pace.end("b", measured=True)
+        assert pace.words == "3/3 slides, 0.2 tiles/s"
+
+    def test_what_an_earlier_run_scored_is_not_taken_for_speed(self) -> None:
+        pace = self.slides(1)
+        pace.reach("a", 0.75, 10, before=0.5)
+        assert pace.words.endswith("1:40 left"), "a quarter took 100 s, and a quarter is to come"
+
+    def test_a_rate_too_high_to_mean_anything_is_left_out(self) -> None:
+        assert rate_words(14_870_105.5, 1, "tiles") == ""
+        assert (rate_words(5, 10, "tiles"), rate_words(1, 50, "tiles")) == ("0.5 tiles/s", "50 s per tile")
+
+
+LEAVES_A_SEMAPHORE = """
+import multiprocessing, os, signal
+kept = multiprocessing.get_context("spawn").Semaphore()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_nobody_is_told_of_semaphores() -> None:
+    """Python's resource tracker outlives the process that Ctrl-C ends, and removes what it left."""
+    with _no_word_of_semaphores():
+        ended = subprocess.run([sys.executable, "-c", LEAVES_A_SEMAPHORE], check=False, capture_output=True, text=True)
+    assert ended.returncode
+    assert ended.stderr == ""
+
+
+def test_one_is_not_several() -> None:
+    assert (_are(1, "slide"), _are(2, "patient")) == ("1 slide is", "2 patients are")
 
 
 def test_a_log_has_the_time_on_every_line_and_progress_is_told(tmp_path: Path) -> None:
@@ -187,6 +256,7 @@ class TestStatus:
         table.update("e", state="running", worker="tcp://node:1")
         table.write()
         (output / "e").mkdir()
+        (output / "e" / HOLDER_NAME).write_text("process 1 on a node of the cluster")
         log = output / "e/score.log"
         log.touch()
         lines = describe(output)
@@ -195,6 +265,42 @@ class TestStatus:
         assert lines[2] == "about 0:00:40 left, estimated from the finished slides"
         os.utime(log, (1e9, 1e9))
         assert "no activity for" in describe(output)[1]
+
+    def test_a_run_that_was_stopped_or_killed_does_not_run(self, output: Path) -> None:
+        table = CohortTable(output, inputs("e", "f"))
+        table.update("e", state="running", worker="tcp://node:1")
+        table.write()
+        (output / "e").mkdir()
+        (output / "e" / HOLDER_NAME).write_text(f"process 999999999 on {platform.node()}")  # as a kill leaves it
+        assert describe(output)[0].endswith("6 slides: 3 done, 1 waiting, 1 unfinished, 1 failed")
+        table.close()
+        assert describe(output) == [
+            f"{output}: 6 slides: 3 done, 2 unfinished, 1 failed",
+            "unfinished: e: no tile scored",
+            "unfinished: f: no tile scored",
+            "failed: d: d.svs: damaged",
+        ]
+
+    def test_failed_slides_are_no_estimate(self, tmp_path: Path) -> None:
+        table = CohortTable(tmp_path, inputs("a", "b"))
+        table.update("a", state="failed", error="damaged", seconds=3)
+        table.update("b", state="running")
+        table.write()
+        for name in "ab":
+            (tmp_path / name).mkdir()
+        (tmp_path / "b" / HOLDER_NAME).write_text(f"process {os.getpid()} on {platform.node()}")
+        assert describe(tmp_path)[0].endswith("1 running, 1 failed")
+        assert not any("left" in line for line in describe(tmp_path))
+
+    def test_a_slide_whose_results_were_refused_keeps_its_state(self, output: Path) -> None:
+        result = ItemResult("a", "failed", "made with another --stride", refused=True)
+        assert state_of(result, RunRecord.read(output / "a")) == "done"
+        assert state_of(result, None) == "unfinished"
+        said = BatchResult([result, ItemResult("b", "failed", "damaged")])
+        told = io.StringIO()
+        said.say(Reporter(console=Console(file=told, width=200)))
+        assert "refused, and left as before: a; failed: b" in told.getvalue()
+        assert said.exit_code == 2
 
     def test_slides_scored_one_by_one_are_told_by_their_folders(self, tmp_path: Path) -> None:
         scored(tmp_path, "a", share=0.1)

@@ -22,6 +22,7 @@ import pytest
 from tests.cohort.conftest import AT_ONCE, Study, command, here, spelled, threads
 from tests.integration.test_score import digests
 from wsi_haloae.cli.main import run
+from wsi_haloae.cohort.status import gather
 from wsi_haloae.provenance.fingerprints import file_sha256
 
 KILLED = 2
@@ -87,7 +88,8 @@ def test_workers_killed_at_random_and_slides_corrupt(study: Study, quiet: Path, 
     assert found["broken"]["state"] == found["missing"]["state"] == "failed"
     assert "truncated or damaged" in found["broken"]["error"]
     assert found["slide0"]["patient"] == "p0"
-    assert "failed: broken, missing" in said.splitlines()[-1] or "failed: missing, broken" in said.splitlines()[-1]
+    assert "failed: broken, missing" in said.splitlines()[-2] or "failed: missing, broken" in said.splitlines()[-2]
+    assert "index.html" in said.splitlines()[-1]
 
     stamps = {slide.stem: (output / slide.stem / "run.json").stat().st_mtime_ns for slide in study.slides}
     shutil.copy(study.slides[0], broken)
@@ -240,6 +242,7 @@ def test_what_makes_every_slide_impossible(
 LISTENING = """
 import signal, sys
 from wsi_haloae.cli.main import run
+from wsi_haloae.cohort.status import gather
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell ignore Ctrl-C
 sys.exit(run(sys.argv[1:]))
 """
@@ -248,12 +251,14 @@ sys.exit(run(sys.argv[1:]))
 def test_an_interrupted_study_says_so_and_goes_on(study: Study, quiet: Path, tmp_path: Path) -> None:
     asked = ["score", *study.slides[:2], "-m", study.model, "-o", tmp_path / "out", "--threads", str(threads())]
     command_line = [sys.executable, "-c", LISTENING, *spelled(*asked, "-n", str(AT_ONCE))[3:]]
-    process = subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True, start_new_session=True)
     until(lambda: list((tmp_path / "out").glob("*/.begun")), process)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the command
     said = process.communicate(timeout=100)[1]
     assert process.returncode == 130, said
     assert "to continue, give the same command again" in said
+    assert "leaked" not in said
+    assert not {row.state for row in gather(tmp_path / "out")} & {"running", "waiting"}
     assert here(*asked, "-n", "1").code == 0
     for slide in study.slides[:2]:
         assert digests(tmp_path / "out" / slide.stem) == digests(quiet / slide.stem)

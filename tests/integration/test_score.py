@@ -20,6 +20,7 @@ from tests.data_paths import real_data
 from tests.export.pages import Page
 from tests.integration.conftest import Tiny
 from wsi_haloae.cli.main import run
+from wsi_haloae.cohort.status import gather
 from wsi_haloae.export.formats import all_files
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.stores.score_store import ScoreStore
@@ -161,6 +162,7 @@ def test_a_finished_slide_is_skipped_and_another_model_refused(
     assert run(["score", str(tiny.slide), "--model", str(tiny.model), "-o", str(tmp_path / "out")]) == 0
     assert "nothing to do" in capsys.readouterr().err
     assert score(tiny, tmp_path / "out", "--stride", "48") == 2
+    assert [(row.state, row.error) for row in gather(tmp_path / "out")] == [("done", "")], "it is finished as before"
     assert "--overwrite" in capsys.readouterr().err
     assert digests(tmp_path / "out") == before
     of_the_old = [tmp_path / "out/tiny" / name for name in ("tiles.h5ad", "tiles.geojson.gz", "map.ome.zarr/0")]

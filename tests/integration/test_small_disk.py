@@ -31,7 +31,8 @@ def test_a_full_disk_is_named_and_the_rerun_completes(
 ) -> None:
     assert score(tiny, small_disk) == 2
     said = capsys.readouterr().err
-    assert f"{small_disk / 'tiny'}: [Errno 28] No space left on device" in said
+    assert f"{small_disk / 'tiny'}" in said
+    assert ": No space left on device (0 MB are free)" in said
     assert "Make room there" in said
     assert "unexpected" not in said
     subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)

@@ -109,7 +109,7 @@ def _mode(
     if core is None:
         if asked == "slide":
             raise UsageError(
-                f"{tiles} tiles are too few to find the slide's own level; {FEWEST} are needed. Use "
+                f"the slide's own level needs {FEWEST} scored tiles, and there are only {tiles}. Use "
                 "--adapt none, or mark some tiles of reference tissue (--anchors)."
             )
         return "none", f"Not adapted to the slide, which has fewer than {FEWEST} scored tiles."

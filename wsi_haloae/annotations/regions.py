@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,8 +52,13 @@ class Annotations:
 
         Raises `AnnotationError` if outlines cross each other more often than is allowed.
         """
-        judged = [place for place, name in enumerate(self.names) if not is_container(name) and not is_ignored(name)]
-        return {self.names[place]: self._union(self.names[place], self._parts_of(place)) for place in judged}
+        judged = [(place, name) for place, name in enumerate(self.names) if _is_class(name)]
+        return {name: self._union(name, self._parts_of(place)) for place, name in judged}
+
+    @property
+    def class_names(self) -> set[str]:
+        """The classes of outlines and of points, without computing any region."""
+        return {*filter(_is_class, self.names), *self.points} - {NO_CLASS}
 
     def classes(self, name: str) -> list[str]:
         """The classes that are meant by ``name``: itself, or else those derived from it. Raises `AnnotationError`."""
@@ -89,9 +94,7 @@ class Annotations:
 
     def known(self) -> str:
         """The classes of this file, and what is left out, for a message."""
-        names = sorted({*self.by_class, *self.points} - {NO_CLASS})
-        more = f" and {len(names) - _TOLD:,} more" if len(names) > _TOLD else ""
-        return f"Classes in this file: {', '.join(names[:_TOLD]) or 'none'}{more}.{self._why()}"
+        return f"Classes in this file: {told_classes(self.class_names)}.{self._why()}"
 
     def tell(self, reporter: Reporter, *, as_area: bool = False, points_count: bool = False) -> None:
         """Say in one line what does not count as it was drawn. ``as_area``: whatever its class, an outline counts."""
@@ -148,6 +151,16 @@ class Annotations:
     def _why(self) -> str:
         left_out = self.read.left_out()
         return f" Left out: {', '.join(left_out)}." if left_out else ""
+
+
+def told_classes(names: Collection[str]) -> str:
+    """Names of classes for a message: all, or the first of many."""
+    more = f" and {len(names) - _TOLD:,} more" if len(names) > _TOLD else ""
+    return f"{', '.join(sorted(names)[:_TOLD]) or 'none'}{more}"
+
+
+def _is_class(name: str) -> bool:
+    return not is_container(name) and not is_ignored(name)
 
 
 def polygons_of(regions: NDArray[np.object_] | BaseGeometry) -> NDArray[np.object_]:

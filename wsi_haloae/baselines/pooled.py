@@ -36,7 +36,7 @@ class PooledMahalanobis:
     def fit(cls, vectors: NDArray[np.floating]) -> PooledMahalanobis:
         """Fit the vectors (n, d) of training tiles; `UsageError` for fewer than two."""
         if len(vectors) < 2:
-            raise UsageError(f"{len(vectors)} training tiles were given; a covariance needs at least two.")
+            raise UsageError(f"training tiles given: {len(vectors)}; a covariance needs at least two.")
         model = LedoitWolf().fit(vectors.astype(np.float64))
         mean, precision = (torch.from_numpy(np.asarray(part)) for part in (model.location_, model.precision_))
         return cls(Gaussian(mean, precision))
@@ -51,7 +51,7 @@ class PooledNearest:
 
     def __init__(self, vectors: NDArray[np.floating], neighbours: int) -> None:
         if len(vectors) < neighbours:
-            raise UsageError(f"{len(vectors)} training tiles were given; kNN-{neighbours} needs {neighbours}.")
+            raise UsageError(f"training tiles given: {len(vectors)}; kNN-{neighbours} needs {neighbours}.")
         self.name = f"pooled kNN-{neighbours}"
         self._search = NearestNeighbors(n_neighbors=neighbours).fit(vectors)
 

@@ -54,7 +54,7 @@ class ConformalCalibration:
         """Calibrate on scores (n,) and the group name of each tile (n,); `UsageError` for no scores, or for NaN."""
         if not len(scores) or not np.isfinite(scores).all():
             raise UsageError(
-                f"{len(scores)} calibration scores were given, {int((~np.isfinite(scores)).sum())} of them not finite; "
+                f"calibration scores given: {len(scores)}, {int((~np.isfinite(scores)).sum())} of them not finite; "
                 "calibration needs at least one held-out reference tile, and a finite score for each."
             )
         numbers, sizes = group_numbers(groups)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.errors import UsageError
 
 if TYPE_CHECKING:
     from wsi_haloae.config import Config
+    from wsi_haloae.config.settings import Setting
 
 WIDTH = 100
 USUAL_PRESET = "haloae"
@@ -63,7 +65,7 @@ def explain(key: str | None, configs: tuple[str, ...], settings: tuple[str, ...]
     settings are listed with their values. What --config and --set change is shown beside the
     default; without --config, what the usual preset, haloae, changes.
     """
-    from wsi_haloae.config.settings import all_settings, settings_at, values_of
+    from wsi_haloae.config.settings import all_settings, values_of
 
     values = values_of(_configurations(configs, settings, command)[0])
     if key is None:
@@ -76,7 +78,7 @@ def explain(key: str | None, configs: tuple[str, ...], settings: tuple[str, ...]
     source = " ".join(
         (*(f"--config {name}" for name in configs or (USUAL_PRESET,)), *(f"--set {one}" for one in settings))
     )
-    for one in settings_at(key):
+    for one in _settings_at(key):
         facts = ", ".join(part for part in (one.type, one.bounds) if part)
         default = one.mvtec if command == "mvtec" else one.default
         value = values.get(one.key, default)
@@ -84,6 +86,22 @@ def explain(key: str | None, configs: tuple[str, ...], settings: tuple[str, ...]
         options.say(one.key)
         for text in (one.meaning, f"{facts}; default: {one.default_words}{now}"):
             options.say(click.wrap_text(text, WIDTH, "  ", "  "))
+
+
+def _settings_at(key: str) -> list[Setting]:
+    """The settings of this key; the `UsageError` for another one names the option of that name, if there is one."""
+    from wsi_haloae.config.settings import settings_at
+
+    try:
+        return settings_at(key)
+    except UsageError:
+        option = f"--{key.strip('-').replace('_', '-')}"
+        group = click.get_current_context().find_root().command
+        commands = group.commands.items() if isinstance(group, click.Group) else ()
+        having = [name for name, one in commands if any(option in param.opts for param in one.params)]
+        if not having:
+            raise
+        raise UsageError(f"{key}: no such setting, but an option of {', '.join(having)}: {option}.") from None
 
 
 def _configurations(configs: tuple[str, ...], settings: tuple[str, ...], command: str) -> tuple[Config, Config]:

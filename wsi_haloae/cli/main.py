@@ -32,6 +32,7 @@ from wsi_haloae.cli.view import view
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable_lines
+from wsi_haloae.refused_writes import told
 
 BAD_USAGE, INTERRUPTED = 2, 130
 
@@ -64,12 +65,10 @@ def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi
     try:
         result = command.main(args=list(arguments), prog_name=name, standalone_mode=False, obj=reporter)
     except click.ClickException as error:
-        message = StringIO()
-        error.show(message)
-        click.echo(printable_lines(message.getvalue()), err=True, nl=False)  # it may hold the name of a hostile file
+        _show(error, reporter)
         return BAD_USAGE
     except (WsiHaloaeError, OSError) as error:  # OSError: a full disk, a folder without permission
-        reporter.error(str(error))
+        reporter.error(told(error))
         reporter.trace(error)
         return BAD_USAGE
     except (click.Abort, KeyboardInterrupt):
@@ -79,6 +78,16 @@ def run(arguments: Sequence[str], command: click.Command = cli, name: str = "wsi
         reporter.error(f"unexpected, please report:\n{traceback.format_exc()}")
         return BAD_USAGE
     return int(result or 0)
+
+
+def _show(error: click.ClickException, reporter: Reporter) -> None:
+    """Print what click has against a command line, with the same 'error:' as everything else."""
+    message = StringIO()
+    error.show(message)
+    usage, _, text = message.getvalue().rpartition("Error: ")
+    if usage:
+        click.echo(printable_lines(usage), err=True, nl=False)  # it may hold the name of a hostile file
+    reporter.error(text.rstrip())
 
 
 def _to_continue(command: click.Command, arguments: Sequence[str]) -> str:

@@ -28,10 +28,11 @@ def score_alone(
         return outcome
     read_cohort(output)  # a broken table is an error before the work, not after it
     outcome = score_slides(admitted, output, options, arguments, reporter)
-    record, error = RunRecord.read(output / slide.name), "".join(reporter.errors[-1:])
-    state, tiles = state_of(outcome.results[0], record), None if record is None else record.counts.tiles
+    result, record = outcome.results[0], RunRecord.read(output / slide.name)
+    state, tiles = state_of(result, record), None if record is None else record.counts.tiles
     table = CohortTable(output, [slide])
-    seconds = round(time.monotonic() - begun, 3)
+    seconds = None if result.refused else round(time.monotonic() - begun, 3)
+    error = "" if result.refused else "".join(reporter.errors[-1:])
     table.update(slide.name, state=state, error=error, seconds=seconds, tiles=tiles)
     table.write()
     write_cohort(output, reporter)

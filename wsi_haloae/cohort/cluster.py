@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -132,6 +133,7 @@ def _local(
     }
     with (
         tempfile.TemporaryDirectory() as locks,
+        _no_word_of_semaphores(),
         dask.config.set(settings),
         LocalCluster(
             n_workers=workers,
@@ -150,6 +152,23 @@ def _local(
             yield Cluster(client, {}, threads, sharing=-(-workers // SLIDES_PER_GPU), turns=Path(locks))
         else:
             yield Cluster(client, {}, threads, sharing=workers)
+
+
+@contextmanager
+def _no_word_of_semaphores() -> Iterator[None]:
+    """Keep Python's resource tracker, a process of its own, from warning of "leaked" semaphores after Ctrl-C.
+
+    It removes them itself; there is nothing for anybody to do.
+    """
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def fitting_workers(device: torch.device, threads: int) -> int:

@@ -24,6 +24,7 @@ from wsi_haloae.cohort.table import CohortTable
 from wsi_haloae.cohort.watch import Watch
 from wsi_haloae.cohort.work import TOPIC, SlideReport, SlideTask, score_on_worker
 from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
+from wsi_haloae.export import index_page
 from wsi_haloae.export.overview import write_overview
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.progress import Reporter
@@ -59,20 +60,22 @@ def score_cohort(
         device = resolve_device(options.device if where.scheduler is None else "cpu")
         with (
             connected(where, options.threads, device, len(slides), reporter) as cluster,
-            reporter.track_slides("Scoring", len(slides)) as advance,
+            reporter.track_slides("Scoring", len(slides)) as pace,
         ):
             run = uuid.uuid4().hex
-            watch = Watch(table, advance, reporter)
+            watch = Watch(table, pace, reporter)
             cluster.client.subscribe_topic(f"{TOPIC}-{run}", watch.hear)
             tasks = [_task(slide, output, run, options, sha256, cluster, arguments) for slide in slides]
             _Cohort(cluster, watch, outcome, reporter).go_through(tasks)
     finally:
-        table.write()
+        table.close()
     write_cohort(output, reporter)
     write_overview(output, scored=outcome.usable)
     outcome.say(reporter)
     for line in cannot_call(output, [slide.name for slide in slides]):
         reporter.line(line)
+    if outcome.usable:
+        reporter.line(f"look at {output / index_page.NAME}")
     return outcome
 
 
@@ -140,11 +143,11 @@ class _Cohort:
             record = RunRecord.read(folder)
             stages = {} if record is None else record.seconds
             self._reporter.detail(f"{result.name}: " + ", ".join(f"{name} {taken} s" for name, taken in stages.items()))
-        self._outcome.add(result, before=report.seconds is None)
+        self._outcome.add(result, before=report.seconds is None and not result.refused)
         self._watch.end(
             result.name,
             state=report.state,
-            error=result.error,
+            error="" if result.refused else result.error,
             attempts=report.attempts,
             seconds=report.seconds,
             tiles=report.tiles,

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from wsi_haloae.cohort.table import ENDED, LOG_NAME, NAME, Row, read_cohort
+from wsi_haloae.cohort.table import LOG_NAME, NAME, UNFINISHED, Row, read_cohort, recorded_state
 from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.begun import why_mixed
 from wsi_haloae.progress import with_noun
 from wsi_haloae.stores.filling import SHARDS_NAME
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
+from wsi_haloae.workspace.lock import is_held
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 
 SILENT_SECONDS = 300
@@ -26,7 +27,7 @@ SILENT_SECONDS = 300
 FAILURES_SHOWN = 20
 FINISHED = frozenset({"done", "empty", "incomplete"})
 """States of slides that have outputs, and a record that says so."""
-ORDER = ("done", "empty", "incomplete", "running", "waiting", "unfinished", "failed", "set aside")
+ORDER = ("done", "empty", "incomplete", "running", "waiting", UNFINISHED, "failed", "set aside")
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,25 @@ def gather(output: Path) -> list[Row]:
     rows = read_cohort(output)
     for folder in sorted(path.parent for name in (RECORD_NAME, STORE_NAME) for path in output.glob(f"*/{name}")):
         if folder.name not in rows:
-            rows[folder.name] = _by_its_folder(folder)
+            rows[folder.name] = _by_its_folder(folder, Row(folder.name))
     return [_as_it_is(output, rows[name]) for name in sorted(rows)]
 
 
 def _as_it_is(output: Path, row: Row) -> Row:
-    """A row of cohort.csv, corrected by the slide's folder: its record goes when it is scored again."""
-    gone = row.state in FINISHED and RunRecord.read(output / row.name) is None
-    return replace(row, state="unfinished", error="") if gone else row
+    """A row of cohort.csv, corrected by the slide's folder.
+
+    Its record goes when it is scored again, and a run that was killed could not write that it has ended.
+    """
+    folder = output / row.name
+    if row.state in {"running", UNFINISHED}:
+        return replace(row, state="running") if is_held(folder) else replace(_by_its_folder(folder, row), worker="")
+    gone = row.state in FINISHED and RunRecord.read(folder) is None
+    return replace(row, state=UNFINISHED, error="") if gone else row
 
 
 def in_progress(output: Path, rows: Sequence[Row]) -> list[Progress]:
     """The slides that have begun and not ended."""
-    return [_progress(output / row.name, row) for row in rows if row.state in {"running", "unfinished"}]
+    return [_progress(output / row.name, row) for row in rows if row.state in {"running", UNFINISHED}]
 
 
 def describe(output: Path) -> list[str]:
@@ -98,13 +105,13 @@ def _why_none(folder: Path) -> str | None:
     return exported.summary.why_none if exported.summary and exported.anomalous is None else None
 
 
-def _by_its_folder(folder: Path) -> Row:
+def _by_its_folder(folder: Path, row: Row) -> Row:
     record = RunRecord.read(folder)
+    state = recorded_state(record)
     if record is None:
-        return Row(folder.name, state="unfinished")
+        return replace(row, state=state)
     tiles = "" if record.counts.tiles is None else str(record.counts.tiles)
-    state = "incomplete" if record.counts.unreadable else record.state
-    return Row(folder.name, tiles=tiles, error=record.error, state=state)
+    return replace(row, tiles=tiles, error=record.error, state=state)
 
 
 def _progress(folder: Path, row: Row) -> Progress:
@@ -121,8 +128,11 @@ def _progress(folder: Path, row: Row) -> Progress:
 
 def _progress_words(progress: Progress) -> str:
     row, tiles = progress.row, f"{progress.scored:,} of {progress.tiles:,} tiles"
-    words = f"{row.state}: {row.name}: {tiles if progress.tiles else 'looking for tissue'}"
+    none = "looking for tissue" if row.state == "running" else "no tile scored"
+    words = f"{row.state}: {row.name}: {tiles if progress.tiles else none}"
     words += f", on {row.worker}" if row.worker else ""
+    if row.state == UNFINISHED:
+        return words
     if progress.silent > SILENT_SECONDS:
         words += f"; no activity for {timedelta(seconds=round(progress.silent))}: check that its run is still alive"
     return words
@@ -131,7 +141,7 @@ def _progress_words(progress: Progress) -> str:
 def _seconds_left(rows: Sequence[Row]) -> float | None:
     """Estimated from the mean time of finished slides; None unless some are finished and some are being scored."""
     running = sum(row.state == "running" for row in rows)
-    taken = [float(row.seconds) for row in rows if row.state in ENDED and row.seconds]
+    taken = [float(row.seconds) for row in rows if row.state in FINISHED and row.seconds]
     to_come = sum(row.state in {"running", "waiting"} for row in rows)
     if not (running and taken):
         return None

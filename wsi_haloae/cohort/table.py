@@ -2,7 +2,8 @@
 
     name, path        the slide's output folder, and its file
     patient, group    from the manifest
-    state             waiting, running, done, incomplete (unreadable tiles), empty (no tissue), failed or set aside
+    state             waiting, running, done, incomplete (unreadable tiles), empty (no tissue), unfinished (the run was
+                      stopped), failed or set aside
     error             why it failed, if it did
     attempts          how often it was begun in its last run; more than 1 if a worker died
     seconds           duration of the successful attempt
@@ -40,6 +41,7 @@ NAME = StudyFile.COHORT
 LOG_NAME = "score.log"
 """Name of a slide's log, beside its outputs."""
 WRITE_SECONDS = 2.0
+UNFINISHED = "unfinished"
 ENDED = frozenset({"done", "incomplete", "empty", "failed", "set aside"})
 
 
@@ -62,7 +64,7 @@ class Row:
 COLUMNS = tuple(field.name for field in fields(Row))
 _COUNT = re.compile(r"[0-9]{0,12}")
 _CELLS = {
-    "state": (re.compile("|".join(sorted({*ENDED, "waiting", "running"}))), "waiting, running, done, ..."),
+    "state": (re.compile("|".join(sorted({*ENDED, "waiting", "running", UNFINISHED}))), "waiting, running, done, ..."),
     "seconds": (re.compile(r"([0-9]{1,12}(\.[0-9]*)?)?"), "a number"),
     "attempts": (_COUNT, "a whole number"),
     "tiles": (_COUNT, "a whole number"),
@@ -89,6 +91,13 @@ class CohortTable:
     def state(self, name: str) -> str:
         """The current state of a slide."""
         return self._rows[name].state
+
+    def close(self) -> None:
+        """Write the table at the end of the run: what has not ended by now is unfinished."""
+        for name, row in self._rows.items():
+            if row.state not in ENDED:
+                self._rows[name] = replace(row, state=UNFINISHED)
+        self.write()
 
     def write(self) -> None:
         """Write the table now."""
@@ -128,8 +137,17 @@ def state_of(result: ItemResult, record: RunRecord | None) -> str:
     """The state of a slide in the table, from its result and its run record."""
     if result.set_aside:
         return SET_ASIDE
+    if result.refused:
+        return recorded_state(record)
     empty = record is not None and record.state == "empty"
     return "empty" if empty and result.state != "failed" else result.state
+
+
+def recorded_state(record: RunRecord | None) -> str:
+    """The state of a slide, from its run record alone."""
+    if record is None:
+        return UNFINISHED
+    return "incomplete" if record.counts.unreadable else record.state
 
 
 def patients(output: Path) -> dict[str, str]:

@@ -7,8 +7,10 @@ from typing import Any
 
 from wsi_haloae.cohort.log import SlideProgress
 from wsi_haloae.cohort.table import ENDED, CohortTable
-from wsi_haloae.progress import Reporter, SlidesAdvance
+from wsi_haloae.pace import SlidesPace
+from wsi_haloae.progress import Reporter
 
+MEASURED = frozenset({"done", "incomplete"})
 SCORED = 0.9
 """The part of a slide's work that is done when its tiles are scored; the exports follow."""
 
@@ -16,9 +18,8 @@ SCORED = 0.9
 class Watch:
     """Receives the reports of one run's workers, in the client's thread."""
 
-    def __init__(self, table: CohortTable, advance: SlidesAdvance, reporter: Reporter) -> None:
-        self._table, self._advance, self._reporter = table, advance, reporter
-        self._parts: dict[str, float] = {}
+    def __init__(self, table: CohortTable, pace: SlidesPace, reporter: Reporter) -> None:
+        self._table, self._pace, self._reporter = table, pace, reporter
         self._lock = Lock()
 
     def hear(self, event: tuple[float, dict[str, Any]]) -> None:
@@ -30,19 +31,16 @@ class Watch:
             if not progress.tiles:
                 self._note_begin(progress)
                 return
-            self._advance_to(progress.slide, SCORED * progress.done / progress.tiles, progress.new)
+            scored, before = progress.done / progress.tiles, (progress.done - progress.new) / progress.tiles
+            self._pace.reach(progress.slide, SCORED * scored, progress.new, before=SCORED * before)
 
     def end(self, slide: str, **row: Any) -> None:
-        """A slide has ended, successfully or not."""
+        """A slide has ended, successfully or not. Only one that was scored now tells how long a slide takes."""
         with self._lock:
             self._table.update(slide, **row)
-            self._advance_to(slide, 1.0, 0)
+            self._pace.end(slide, measured=row["state"] in MEASURED and row.get("seconds") is not None)
 
     def _note_begin(self, progress: SlideProgress) -> None:
         if progress.attempt > 1:
             self._reporter.warn(f"{progress.slide}: its worker died; begun again on {progress.worker}")
         self._table.update(progress.slide, state="running", attempts=progress.attempt, worker=progress.worker)
-
-    def _advance_to(self, slide: str, part: float, tiles: int) -> None:
-        self._advance(part - self._parts.get(slide, 0.0), tiles)
-        self._parts[slide] = part

@@ -81,7 +81,7 @@ def score_on_worker(task: SlideTask) -> SlideReport:
     give_back_memory()
     record = RunRecord.read(task.folder)
     state, tiles = state_of(result, record), None if record is None else record.counts.tiles
-    if result.state != "failed" and _signature(task.folder) == before:
+    if result.refused or (result.state != "failed" and _signature(task.folder) == before):
         return SlideReport(result, state, None, None, tiles, None)
     return SlideReport(result, state, attempts, round(time.monotonic() - begun, 3), tiles, worker.address)
 

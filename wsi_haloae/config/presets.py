@@ -27,6 +27,8 @@ def preset_folder() -> Path:
     return shipped_folder("configs")
 
 
+_LONG_SETTING = 60
+"""Characters from which a message repeats only the key of a setting."""
 KINDS = ("train", "ablation")
 """Folders of presets that ``--config`` can name: whole models (train), and the paper's variations (ablation), which
 are applied on top of a model."""
@@ -49,9 +51,11 @@ def load_config(names: str | Sequence[str] | None, settings: Iterable[str] = (),
     data = _read_yaml(preset_folder() / base) if base else {}
     for name in named:
         data = merge(data, with_present_names(_read_yaml(_find_config(name))))
-    for setting in settings:
+    given = list(settings)
+    for setting in given:
         data = merge(data, with_present_names(_parse_setting(setting)))
-    return validate(Config, data, source=" + ".join(named) or "--set")
+    source = " + ".join([*named, *(f"--set {_short(setting)}" for setting in given)]) or "the defaults"
+    return validate(Config, data, source=source, settings=given)
 
 
 def changed_tissue(tissue: TissueConfig, settings: Iterable[str]) -> TissueConfig:
@@ -60,7 +64,8 @@ def changed_tissue(tissue: TissueConfig, settings: Iterable[str]) -> TissueConfi
     Raises `ConfigError` for another section, which would have no effect, an unknown key and a bad value.
     """
     data: dict[str, Any] = {"tissue": tissue.model_dump()}
-    for setting in settings:
+    given = list(settings)
+    for setting in given:
         section = setting.partition("=")[0].partition(".")[0]
         if section != "tissue":
             raise ConfigError(
@@ -68,16 +73,39 @@ def changed_tissue(tissue: TissueConfig, settings: Iterable[str]) -> TissueConfi
                 "All others belong to the model and are set in training."
             )
         data = merge(data, _parse_setting(setting))
-    return validate(Config, data, source="--set").tissue
+    return validate(Config, data, source="--set", settings=given).tissue
 
 
-def validate(model: type[AnySection], data: Mapping[str, Any], *, source: str) -> AnySection:
-    """Check ``data`` and return it as a section; raises `ConfigError` with one line per mistake."""
+def validate(
+    model: type[AnySection], data: Mapping[str, Any], *, source: str, settings: Sequence[str] = ()
+) -> AnySection:
+    """Check ``data`` and return it as a section; raises `ConfigError` with one line per mistake.
+
+    A mistake in one of the ``settings`` of ``--set`` is told with it, and not with the ``source`` of all else.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [_explain(model, dict(problem)) for problem in error.errors()]
+        found = error.errors()
+        problems = [(_setting_of(problem["loc"], settings), _explain(model, dict(problem))) for problem in found]
+        lines = [f"--set {_short(setting)}: {told}" if setting else told for setting, told in problems]
+        if all(setting for setting, _ in problems):
+            raise ConfigError("\n".join(lines)) from None
         raise ConfigError(f"{source}: this configuration is not valid.\n  " + "\n  ".join(lines)) from None
+
+
+def _setting_of(place: Sequence[int | str], settings: Sequence[str]) -> str:
+    """The last of the settings that gave the value at ``place``, or what lies around or below it; "" if none did."""
+    found = "".join(f"{part}." for part in place)
+    for setting in reversed(settings):
+        key = f"{setting.partition('=')[0]}."
+        if found and (found.startswith(key) or key.startswith(found)):
+            return setting
+    return ""
+
+
+def _short(setting: str) -> str:
+    return setting if len(setting) <= _LONG_SETTING else setting.partition("=")[0]
 
 
 def _find_config(name_or_file: str) -> Path:
@@ -136,6 +164,12 @@ def _parse_setting(setting: str) -> dict[str, Any]:
 
 def _explain(model: type[Section], problem: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error" and isinstance(
+        problem["input"], Mapping
+    ):  # settings that contradict each other
+        return f"{place}: {problem['ctx']['error']}".removeprefix(": ")
+    if problem["type"] == "model_type":
+        return f"{place}: is a section of settings, not a value (given: {reprlib.repr(problem['input'])})"
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg']} (given: {reprlib.repr(problem['input'])})"
     known = sorted(_known_keys(model))

@@ -89,8 +89,9 @@ def settings_at(key: str) -> list[Setting]:
     if found:
         return found
     keys = [*(one.key for one in known), *sections()]
-    close = difflib.get_close_matches(key, keys, n=1, cutoff=0.5) or [one for one in keys if one.endswith(f".{key}")]
-    hint = f"did you mean {close[0]}?" if close else "'wsi-haloae config explain' lists them all."
+    by_name = {one.rpartition(".")[2]: one for one in reversed(keys)} | {one: one for one in keys}
+    close = difflib.get_close_matches(key, by_name, n=1, cutoff=0.7)
+    hint = f"did you mean {by_name[close[0]]}?" if close else "'wsi-haloae config explain' lists them all."
     raise UsageError(f"{key}: no such setting; {hint}")
 
 

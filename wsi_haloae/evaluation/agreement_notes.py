@@ -12,6 +12,7 @@ from wsi_haloae.evaluation.judgement import ENOUGH_GROUPS
 from wsi_haloae.evaluation.paired_auroc import Pair, PairedAuroc
 from wsi_haloae.evaluation.paired_slide import PairedSlide
 from wsi_haloae.evaluation.slide_judgement import ENOUGH, PATIENTS, SLIDES
+from wsi_haloae.progress import with_noun
 from wsi_haloae.stores.scored_as import some
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 
@@ -21,7 +22,8 @@ _MODES = {"none": "scores not adapted", "slide": "adapted to the slide", "anchor
 def side_words(slides: Sequence[PairedSlide], side: int) -> str:
     """How one side was scored, and how its scores were adapted, for people."""
     modes = Counter(_MODES["none" if one.adapted is None else one.adapted.mode] for one in _scored(slides, side))
-    counts = [words if len(modes) == 1 else f"{words} ({count} slides)" for words, count in modes.most_common()]
+    several = len(modes) > 1
+    counts = [f"{words} ({with_noun(count, 'slide')})" if several else words for words, count in modes.most_common()]
     return f"{slides[0].ways[side]}; {', '.join(counts)}"
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.metrics import require_labelled_scores
+from wsi_haloae.progress import with_noun
 
 DRAWS = 1000
 ATTEMPTS = 20
@@ -47,8 +48,8 @@ class ClusterBootstrap:
                 break
         if len(kept) < draws:
             raise UsageError(
-                f"{count} groups were given, but nearly every draw of them misses a class; for intervals, add more "
-                "groups with reference tiles and more with anomalous ones."
+                f"{with_noun(count, 'group')} given, but nearly every draw of them misses a class; for intervals, add "
+                "more groups with reference tiles and more with anomalous ones."
             )
         self.counts = np.stack(kept)  # (draws, groups): how often each group is in each draw
 

@@ -14,6 +14,7 @@ from wsi_haloae.evaluation.labelled_slide import LabelledSlide
 from wsi_haloae.evaluation.labelled_tiles import LabelledTiles
 from wsi_haloae.evaluation.slide_result import PatientFigures, SlideResult
 from wsi_haloae.evaluation.tile_labels import BLOCK
+from wsi_haloae.progress import with_noun
 from wsi_haloae.stores.scored_as import ScoredAs, describe_ways
 
 ENOUGH = 5
@@ -77,16 +78,20 @@ def _too_few(slides: Sequence[LabelledSlide], result: SlideResult) -> Iterator[s
     units = _units(slides)
     if len(slides) < ENOUGH:
         yield (
-            f"{len(slides)} slides are too few for intervals over slides: they are over blocks of tiles, and say "
+            f"{_are(len(slides), 'slide')} too few for intervals over slides: they are over blocks of tiles, and say "
             "nothing about other patients."
         )
     elif units and len(units) < ENOUGH:
         yield (
-            f"{len(units)} patients are too few for intervals over patients. Those over slides are too narrow, because "
-            "slides of one patient resemble each other."
+            f"{_are(len(units), 'patient')} too few for intervals over patients. Those over slides are too narrow, "
+            "because slides of one patient resemble each other."
         )
     elif few := few_groups(result.judgement):
         yield few
+
+
+def _are(count: int, noun: str) -> str:
+    return f"{with_noun(count, noun)} {'is' if count == 1 else 'are'}"
 
 
 def _require_both(judged: Sequence[LabelledSlide], slides: Sequence[LabelledSlide], reference: Sequence[str]) -> None:

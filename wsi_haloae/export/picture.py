@@ -16,6 +16,7 @@ from wsi_haloae.figures.slide_frame import FAINT_INK, INK, SlideFigure, enlarged
 from wsi_haloae.heatmap.assembly import grid_of
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.pages import percent
+from wsi_haloae.progress import with_noun
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 from wsi_haloae.tiles.preview import write_preview
 
@@ -41,7 +42,7 @@ def write_tissue_picture(path: Path, source: OpenStore) -> None:
 def _caption(tiles: ScoredTiles) -> str:
     grid = tiles.header.grid
     mpp = tiles.header.slide.mpp_x * grid.l0_scale_x
-    words = f"{len(tiles):,} tiles of {grid.tile_size} px at {mpp:.3g} µm/px"
+    words = f"{with_noun(len(tiles), 'tile')} of {grid.tile_size} px at {mpp:.3g} µm/px"
     if tiles.not_scored:
         words += f"  ·  {tiles.not_scored:,} not scored (hatched)"
     if not tiles.scored:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.verdict import INSTEAD
+from wsi_haloae.progress import with_noun
 
 
 def scored_lines(source: OpenStore, folder: Path, unreadable: int) -> Iterator[str]:
@@ -16,7 +17,7 @@ def scored_lines(source: OpenStore, folder: Path, unreadable: int) -> Iterator[s
         yield f"no tissue found; empty outputs in {folder}"
         return
     missing = f", {unreadable} of them unreadable" if unreadable else ""
-    yield f"{len(tiles):,} tiles scored{missing}; look at {folder / 'report.html'}"
+    yield f"{with_noun(len(tiles), 'tile')} scored{missing}; look at {folder / 'report.html'}"
     if tiles.selection is None:
         yield f"{tiles.why_none} {INSTEAD}"
 
@@ -24,9 +25,9 @@ def scored_lines(source: OpenStore, folder: Path, unreadable: int) -> Iterator[s
 def exported_line(source: OpenStore) -> str:
     """The line of ``export``: how many tiles are called anomalous, and by which criterion."""
     tiles, selection = source.tiles, source.tiles.selection
-    words = f"{len(tiles):,} tiles"
+    words = with_noun(len(tiles), "tile")
     if not tiles.scored:
         return f"{words}, none of them scored"
     if selection is None:
         return f"{words}. {tiles.why_none} {INSTEAD}"
-    return f"{words}, {tiles.called:,} of them in {len(source.regions):,} regions: {selection.words}"
+    return f"{words}, {tiles.called:,} of them in {with_noun(len(source.regions), 'region')}: {selection.words}"

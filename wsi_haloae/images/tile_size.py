@@ -19,9 +19,10 @@ def common_tile_size(files: Sequence[Path]) -> int:
     for file in files:
         size = _image_size(file)
         if size != first or size[0] != size[1]:
+            other = "" if size == first else f" ({files[0].name} has {first[0]} x {first[1]})"
             raise UsageError(
-                f"{file}: {size[0]} x {size[1]} pixels, but {files[0].name} has {first[0]} x "
-                f"{first[1]}. Tiles must be squares of one size: nothing is resized silently."
+                f"{file}: {size[0]} x {size[1]} pixels, but tiles must be squares of one size{other}. "
+                "Nothing is resized silently: cut the images to that size, or move this one elsewhere."
             )
     return first[0]
 

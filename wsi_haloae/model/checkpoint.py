@@ -8,6 +8,8 @@ and scoring both use it, so their preprocessing is the same. A digest of all its
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -138,7 +140,7 @@ class Checkpoint:
         with replacing(path) as partial:
             partial.touch()
             mode = partial.stat().st_mode  # as for every other file; safetensors makes its files unreadable for others
-            save_file(tensors, partial, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
+            _save_file(tensors, partial, {HEADER_KEY: json.dumps(header, sort_keys=True)})
             write_digest(partial)
             partial.chmod(mode)
 
@@ -170,6 +172,17 @@ class Checkpoint:
             digest is not None,
             tensors.get(_PLACES),
         )
+
+
+def _save_file(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write the file; a full disk, of which safetensors knows the number only, is the usual `OSError`."""
+    try:
+        save_file(tensors, path, metadata=metadata)
+    except SafetensorError as error:
+        number = re.search(r"os error ([0-9]+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def _each_its_own(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from wsi_haloae.evaluation.tile_judgement import JudgedTiles, judge_tiles
 from wsi_haloae.evaluation.tile_page import against_baselines, write_tile_judgement
 from wsi_haloae.evaluation.unseen_tiles import unseen
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.progress import Reporter
+from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.scoring.compute import Compute
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.score_plan import load_slide_model
@@ -43,7 +43,7 @@ def evaluate_tiles(model: Path, output: Path | None, options: EvaluateTilesOptio
     checkpoint, mpp = load_slide_model(model)
     labelled, fit = options.folders.read(checkpoint.facts.tile_size, mpp)
     srgb = " and in sRGB" if checkpoint.facts.colour_profile == "apply" else ""
-    reporter.line(f"{len(labelled.classes):,} tiles, taken to be at the model's {mpp:.4g} µm/px{srgb}")
+    reporter.line(f"{with_noun(len(labelled.classes), 'tile')}, taken to be at the model's {mpp:.4g} µm/px{srgb}")
     labelled, warnings = unseen(labelled, checkpoint.trained_on)
     with locked(output, reporter.warn):
         judged = _judge(checkpoint, model, labelled, fit, options, reporter)

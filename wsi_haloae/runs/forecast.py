@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from wsi_haloae.pace import duration
 from wsi_haloae.processors.disk import free_space
-from wsi_haloae.progress import Reporter, duration, size, with_noun
+from wsi_haloae.progress import Reporter, size, with_noun
 from wsi_haloae.quoting import about
 from wsi_haloae.slide.properties import SlideProperties
 from wsi_haloae.tiles.chosen import ChosenTiles

@@ -19,7 +19,7 @@ from wsi_haloae.model.cost import describe_cost, require_memory, warn_on_cpu
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.mvtec.category import CategoryImages, Normalise, judge
-from wsi_haloae.mvtec.category_folder import RESULT_NAME, category_identity, empty_folder, finished_result
+from wsi_haloae.mvtec.category_folder import MODEL_NAME, RESULT_NAME, category_identity, empty_folder, finished_result
 from wsi_haloae.mvtec.category_table import write_table
 from wsi_haloae.mvtec.category_training import train_category
 from wsi_haloae.mvtec.image_check import check_images, check_name
@@ -30,7 +30,8 @@ from wsi_haloae.mvtec.score_table import summary_line, write_scores
 from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
-from wsi_haloae.training.fit import build
+from wsi_haloae.refused_writes import told
+from wsi_haloae.training.fit import require_features
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.recorder import RunRecorder
 
@@ -69,15 +70,13 @@ def run_mvtec(
     require_memory(resolved.model, SIZE)
     check_rule(resolved.scoring)
     first_warning = len(reporter.warnings)
+    _check_names_and_weights(sets, output, resolved, options)
     for images in sets:
-        check_name(images.name)
         check_images(images, reporter.warn)
     device = resolve_device(options.device)
     for line in describe_cost(config.model, resolved.model, SIZE):
         reporter.line(line)
     warn_on_cpu(resolved.model, SIZE, device, reporter.warn)
-    if options.overwrite:
-        build(config, SIZE, options.weights)  # whose weights may be missing; what is there goes only after
     results, failed = [], []
     for images in sets:
         folder, record = output / images.name, RunRecorder("mvtec", arguments, reporter, first_warning)
@@ -87,14 +86,21 @@ def run_mvtec(
         except (WsiHaloaeError, OSError) as error:
             if len(sets) == 1:
                 raise
-            reporter.error(f"{images.name}: {error}")
+            reporter.error(f"{images.name}: {told(error)}")
             reporter.trace(error)
             failed.append(images.name)
     if results:
         reporter.line(f"{write_table(results, output)}: the table, categories: {len(results)}")
     if failed:
-        reporter.line(f"{len(results)} categories done; failed: {', '.join(failed)}")
+        reporter.line(f"categories done: {len(results)}; failed: {', '.join(failed)}")
     return 0 if not failed else 1 if results else 2
+
+
+def _check_names_and_weights(sets: Sequence[ImageSet], output: Path, config: Config, options: MvtecOptions) -> None:
+    for images in sets:
+        check_name(images.name)
+    if options.overwrite or not all((output / images.name / MODEL_NAME).exists() for images in sets):
+        require_features(config, options.weights)
 
 
 def _one(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from wsi_haloae.stores.places import place
 from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, read_anomalous
 from wsi_haloae.training.added_value import report_added_value
 from wsi_haloae.training.distributed import Helpers, help_train
-from wsi_haloae.training.fit import build
+from wsi_haloae.training.fit import require_features
 from wsi_haloae.training.job import STATE_NAME
 from wsi_haloae.training.ranks import joined_ranks
 from wsi_haloae.training.reference import Reference
@@ -93,14 +94,16 @@ def _train_tiles(
     config, device = resolve(asked), resolve_device(options.device)
     if any(place(source).is_file() for source in sources):  # slides are still to be tiled
         check_tile_size(config.model, options.reference.settings.tile_size)
-    reader = ReferenceReader(options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite)
+    reader = ReferenceReader(
+        options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite,
+        before_long=partial(require_features, config, options.weights)
+        if options.overwrite or not output.exists() else None,
+    )  # fmt: skip
     reference = Reference.read(reader, sources, config, options.balance, reporter)
-    anomalous = None
-    if options.anomalous_dir is not None:
-        anomalous = read_anomalous(options.anomalous_dir, reference.source, options.reference, reporter)
+    others = options.anomalous_dir
+    anomalous = read_anomalous(others, reference.source, options.reference, reporter) if others else None
     identity = reference.identity(config, options.weights)
     if options.overwrite:
-        build(config, reference.source.tile_size, options.weights)  # the weights may be missing
         # Only now: every error in the command has been reported.
         output.unlink(missing_ok=True)
         (folder / STATE_NAME).unlink(missing_ok=True)

@@ -117,6 +117,6 @@ def fit_scale(vectors: NDArray[np.floating]) -> Gaussian:
 def _require_different(vectors: NDArray[np.floating]) -> None:
     if len(vectors) < 2 or not vectors.std(axis=0).max() > 0:
         raise UsageError(
-            f"{len(vectors)} reference tiles were given, but at least two different ones are needed to learn how their "
+            f"reference tiles given: {len(vectors)}, but at least two different ones are needed to learn how their "
             "numbers vary; add more groups or images."
         )

@@ -88,7 +88,7 @@ class ScorePlanner:
         the slide cannot be tiled at this pixel size.
         """
         roi = find_annotations(self.options.roi, source.path) if self.options.roi else None
-        settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.options.stride)
+        settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.options.stride, of_model=True)
         listed = self.options.coordinates
         given = read_coordinates(find_coordinates(listed, source.path)) if listed else None
         tissue = changed_tissue(self.checkpoint.facts.config.tissue, self.options.tissue_settings)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_haloae.errors import RegionReadError, SlideError
+from wsi_haloae.progress import with_noun
 from wsi_haloae.slide.properties import MPP_TOLERANCE, Slide, SlideProperties
 
 MAX_SIDE = 4096
@@ -112,8 +113,8 @@ class _PieceReader:
         if not self._failures:
             return ()
         warning = (
-            f"{len(self._failures)} regions of level {self._level} cannot be decoded and count as glass "
-            f"in the tissue mask. The first one: {self._failures[0]}"
+            f"{with_noun(len(self._failures), 'region')} of level {self._level} that cannot be decoded, taken for "
+            f"glass in the tissue mask. The first one: {self._failures[0]}"
         )
         return (warning,)
 

@@ -38,9 +38,10 @@ class ReadPlan:
     mpp_y: float
 
     @classmethod
-    def for_slide(cls, properties: SlideProperties, mpp_target: float | None) -> ReadPlan:
+    def for_slide(cls, properties: SlideProperties, mpp_target: float | None, *, of_model: bool = False) -> ReadPlan:
         """The plan for ``mpp_target`` micrometres per pixel; None means level 0 as it is.
 
+        ``of_model``: the target is that of a trained model, which cannot be changed.
         Raises `MissingMppError` without a pixel size, `ResolutionError` if level 0 is
         coarser than the target by more than 2 %.
         """
@@ -48,12 +49,7 @@ class ReadPlan:
         if mpp_target is None:
             return cls(0, 1.0, 1.0, 1.0, 1.0, mpp_x, mpp_y)
         if max(mpp_x, mpp_y) > mpp_target * (1 + MPP_TOLERANCE):
-            raise ResolutionError(
-                f"{properties.name}: level 0 has {max(mpp_x, mpp_y):.4g} micrometres per pixel, coarser "
-                f"than the {mpp_target:.4g} that is needed (the model's, or --mpp-target). "
-                "Tiles are never scaled up: use a model trained at this slide's pixel size, "
-                "or a scan of higher resolution."
-            )
+            raise _too_coarse(properties.name, max(mpp_x, mpp_y), mpp_target, of_model=of_model)
         for level, downsample in reversed(list(enumerate(properties.level_downsamples))):
             level_mpp_x, level_mpp_y = mpp_x * downsample, mpp_y * downsample
             ratio_x, ratio_y = mpp_target / level_mpp_x, mpp_target / level_mpp_y
@@ -88,3 +84,12 @@ class ReadPlan:
             (size, size), Image.Resampling.BICUBIC, box=(0, 0, level_width, level_height)
         )
         return np.asarray(image)
+
+
+def _too_coarse(name: str, mpp: float, target: float, *, of_model: bool) -> ResolutionError:
+    asked = "on which the model was trained" if of_model else "of --mpp-target"
+    way = f"use a model trained at {mpp:.4g}" if of_model else f"pass --mpp-target {mpp:.4g} or more"
+    return ResolutionError(
+        f"{name}: level 0 has {mpp:.4g} micrometres per pixel, coarser than the {target:.4g} {asked}. Tiles are never "
+        f"scaled up: {way}, or take a scan of higher resolution."
+    )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.figures.slide_frame import SlideFigure, enlarged_or_reduced
 from wsi_haloae.pages import percent
+from wsi_haloae.progress import with_noun
 from wsi_haloae.stores.sharded import TileIndex
 from wsi_haloae.stores.store_header import SlideRecord
 from wsi_haloae.tiles.grid import TileGrid
@@ -41,7 +42,7 @@ def write_preview(
     """
     tile_mpp, found = slide.mpp_x * grid.l0_scale_x, shares(parts)
     caption = (
-        f"{len(index):,} tiles of {grid.tile_size} px at {tile_mpp:.3g} µm/px\n"
+        f"{with_noun(len(index), 'tile')} of {grid.tile_size} px at {tile_mpp:.3g} µm/px\n"
         f"{percent(found[PARTS[Part.TISSUE].name])} tissue; left out: {left_out(parts)}"
     )
     base = enlarged_or_reduced(_veiled(thumbnail, parts), slide)

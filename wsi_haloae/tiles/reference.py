@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.annotations.objects import Objects
-from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.atomic import own_folder, recover, remove
 from wsi_haloae.config import ProfileUse, TissueConfig
-from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.errors import UsageError
 from wsi_haloae.images.depth import told_of_dark
 from wsi_haloae.images.files import find_images
 from wsi_haloae.processors.cores import available_cores
@@ -23,7 +20,9 @@ from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.places import place
 from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
-from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles, no_tissue
+from wsi_haloae.tiles.chosen import ChosenTiles
+from wsi_haloae.tiles.outlined_slide import OutlinedSlide, Outlines, missing_class, ways_to_train
+from wsi_haloae.tiles.slides_among_images import slide_among
 from wsi_haloae.tiles.sources import (
     CombinedSource,
     ImageFolderSource,
@@ -32,14 +31,17 @@ from wsi_haloae.tiles.sources import (
     group_by_regex,
 )
 from wsi_haloae.tiles.tiler import fill_tiles
-from wsi_haloae.tiles.tiling import MIN_COVERAGE, TILE_SIZE, Tiling, TilingSettings
+from wsi_haloae.tiles.tiling import MIN_COVERAGE, TILE_SIZE, TilingSettings
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
+from wsi_haloae.workspace.slide_folders import told_missing
 from wsi_haloae.workspace.slide_inputs import SlideInput
 from wsi_haloae.workspace.slide_names import name_problem
 from wsi_haloae.workspace.slide_places import resolved
 
 Stratum = Literal["slide", "patient", "site"]
 """What training can balance tiles by."""
+Open = Callable[[], Sequence[TileSource]]
+Choose = Callable[[], Open]
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ class ReferenceOptions:
 class ReferenceReader:
     """Opens sources; annotated slides are tiled below ``folder`` first.
 
-    All sources are checked before the first tile is written. With ``overwrite``, tiles that an
-    earlier training left there are made again.
+    All sources are checked before tissue is looked for, and all tiles are chosen before the first
+    is written. With ``overwrite``, tiles that an earlier training left there are made again. ``before_long``
+    is called once all sources are checked: it raises what else would be an error after the work.
     """
 
     def __init__(
@@ -74,9 +77,10 @@ class ReferenceReader:
         reporter: Reporter,
         *,
         overwrite: bool = False,
+        before_long: Callable[[], None] | None = None,
     ) -> None:
         self._options, self._tissue, self._folder, self._reporter = options, tissue, folder, reporter
-        self._overwrite = overwrite
+        self._overwrite, self._before_long = overwrite, before_long
         rows = read_manifest(options.manifest, reporter) if options.manifest else []
         self._rows = {resolved(row.path): row for row in rows}
         if options.manifest and options.group_regex:
@@ -88,8 +92,12 @@ class ReferenceReader:
         """All sources as one. Raises `UsageError` if they contain no tiles."""
         places = [place(source) for source in sources]
         self._refuse_twins(places)
-        prepared = [self._prepare(path) for path in places]
-        parts = [part for opened in prepared for part in opened()]
+        self._require_class(places)
+        checked = [self._check(path) for path in places]
+        if self._before_long:
+            self._before_long()
+        chosen = [choose() for choose in checked]
+        parts = [part for opened in chosen for part in opened()]
         if not any(part.groups for part in parts):
             raise UsageError(f"no tiles found in {', '.join(sources)}.")
         return CombinedSource([part for part in parts if part.groups])
@@ -129,11 +137,15 @@ class ReferenceReader:
         labels = self._labels(part, by)
         known = [label for label in labels if label]
         if len(known) < len(labels):
-            raise UsageError(
-                f"--balance {by}: nothing names the {by} of {part.name}. "
-                f"Give --manifest with the columns path and {by}."
-            )
+            raise _unnamed(part.name, by)
         return known
+
+    def require_strata(self, sources: Sequence[str], by: Stratum) -> None:
+        """Raise what `strata` will raise for a slide that is still to be tiled."""
+        for path in map(place, sources):
+            row = next(iter(self._rows_of(path, path.name)), None)
+            if by != "slide" and path.is_file() and not _label(row, by):
+                raise _unnamed(str(path), by)
 
     def _refuse_twins(self, paths: Sequence[Path]) -> None:
         """Tiles of annotated slides lie in a folder named after the slide's stem. Refuse names that cannot be used."""
@@ -151,14 +163,22 @@ class ReferenceReader:
                     "or rename one of them."
                 )
 
-    def _prepare(self, path: Path) -> Callable[[], Sequence[TileSource]]:
-        """A source that has been checked; calling it opens it, and tiles it first if it is a slide."""
+    def _require_class(self, paths: Sequence[Path]) -> None:
+        """Raise `UsageError`, which lists the classes, for slides with annotations but without a class."""
+        slides = [(path, self._outlines_of(path)) for path in paths if path.is_file()]
+        outlined = [(path, outlines) for path, outlines in slides if outlines]
+        if outlined and self._options.class_name is None:
+            raise missing_class(outlined, self._options.objects)
+
+    def _check(self, path: Path) -> Choose:
+        """A source that has been checked. If it is a slide, the first call chooses its tiles, the second reads them."""
         if not path.exists():
-            raise UsageError(f"{path}: no such file or folder.")
+            raise UsageError(told_missing(path))
         if path.is_file():
-            return self._prepare_slide(path)
+            slide, group = self._check_slide(path), self._group(path, path.name)
+            return lambda: self._choose(slide, group)
         parts = self._open_folder(path)
-        return lambda: parts
+        return lambda: lambda: parts
 
     def _open_folder(self, path: Path) -> list[TileSource]:
         if self._options.annotations or self._options.class_name:
@@ -202,6 +222,8 @@ class ReferenceReader:
 
     def _open_images(self, folder: Path) -> TileSource:
         files, hidden = find_images(folder)
+        if slide := slide_among(files or sorted(folder.iterdir())):
+            raise UsageError(f"{slide}: this is a whole slide, not a tile. {ways_to_train(slide)}")
         if not files:
             raise UsageError(
                 f"{folder}: this folder contains neither images nor tile stores (<slide>/{STORE_NAME}, "
@@ -234,34 +256,26 @@ class ReferenceReader:
             self._reporter.warn(dark)
         return source
 
-    def _prepare_slide(self, path: Path) -> Callable[[], Sequence[TileSource]]:
-        options, row = self._options, self._rows.get(resolved(path))
-        named = (row.annotations if row else None) or options.annotations
+    def _outlines_of(self, path: Path) -> Path | None:
+        row = self._rows.get(resolved(path))
+        return (row.annotations if row else None) or self._options.annotations
+
+    def _check_slide(self, path: Path) -> OutlinedSlide:
+        options, row, named = self._options, self._rows.get(resolved(path)), self._outlines_of(path)
         if named is None or options.class_name is None:
             raise UsageError(
-                f"{path}: training on a slide needs its annotations. Pass --annotations FILE --class NAME, or fill in "
-                "the manifest's column 'annotations' and pass --class NAME."
+                f"{path}: no annotations say what of this slide is to be learned. {ways_to_train(path)} "
+                "The outlines may also be named in the manifest's column 'annotations'."
             )
         mpp = options.override_mpp or options.mpp or (row.mpp if row else None)
         source = SlideInput(path, path.stem, mpp, options.override_mpp is not None)
         source = replace(source, colour_profile=options.colour_profile or "ignore")
-        with closing(source.open()) as slide:
-            annotations = read_annotations(find_annotations(named, path), slide.properties.bounds, options.objects)
-            region = annotations.region(options.class_name)
-            annotations.tell(self._reporter)
-            if note := annotations.class_note(options.class_name):
-                self._reporter.line(note)
-            tiling = Tiling.of(slide.properties, options.settings, self._tissue)
-            chosen = choose_tiles(slide, tiling, self._reporter, region, min_coverage=options.min_coverage)
-        if chosen.mask.why_empty:
-            raise AnnotationError(f"{path}: {no_tissue(chosen.mask.why_empty)}")
-        if not len(chosen.index):
-            raise AnnotationError(
-                f"{path}: no tile has tissue and {options.min_coverage:.0%} of its area in class "
-                f"{options.class_name!r}. Check that the annotations belong to this slide, or lower --min-coverage."
-            )
-        group = self._group(path, path.name)
-        return lambda: [TileStoreSource(self._fill(source, chosen), group)]
+        outlines = Outlines(named, options.class_name, options.objects, options.min_coverage)
+        return OutlinedSlide.check(source, outlines, options.settings, self._tissue, self._reporter)
+
+    def _choose(self, slide: OutlinedSlide, group: str | None) -> Open:
+        chosen = slide.choose(self._reporter)
+        return lambda: [TileStoreSource(self._fill(slide.source, chosen), group)]
 
     def _fill(self, source: SlideInput, chosen: ChosenTiles) -> Path:
         folder = self._folder / source.name
@@ -298,6 +312,12 @@ class ReferenceReader:
         if row is None:
             raise UsageError(f"{file}: not in the manifest {self._options.manifest}; every image needs a row.")
         return row
+
+
+def _unnamed(name: str, by: Stratum) -> UsageError:
+    return UsageError(
+        f"--balance {by}: nothing names the {by} of {name}. Give --manifest with the columns path and {by}."
+    )
 
 
 def _label(row: ManifestRow | None, by: Stratum) -> str | None:

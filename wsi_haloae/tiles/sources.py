@@ -28,6 +28,7 @@ from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.positions import tile_positions
 from wsi_haloae.stores.sharded import TileState
 from wsi_haloae.stores.tile_store import TileStore
+from wsi_haloae.tiles.slides_among_images import slide_among
 
 SPATIAL_BLOCK = 4
 """Tiles per side of the blocks that replace groups if there are too few slides."""
@@ -138,6 +139,11 @@ class ImageFolderSource:
         Raises `UsageError` for a folder without images, for images of several sizes, and for names without a group.
         """
         files = list_images(folder)
+        if slide := slide_among(files):
+            raise UsageError(
+                f"{slide}: this is a whole slide, not a tile. Name a folder of tiles, images of one size; scored "
+                "slides are judged by 'wsi-haloae evaluate'."
+            )
         if not files:
             raise UsageError(f"{folder}: no image in it; tiles in {', '.join(sorted(IMAGE_SUFFIXES))} are needed.")
         if group_regex is None:

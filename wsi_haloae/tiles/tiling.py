@@ -27,11 +27,15 @@ TILE_SIZE = 256
 
 @dataclass(frozen=True)
 class TilingSettings:
-    """The user's settings. ``mpp_target`` None: level 0 as it is. ``stride`` None: no overlap."""
+    """The user's settings. ``mpp_target`` None: level 0 as it is. ``stride`` None: no overlap.
+
+    ``of_model``: tile and pixel size are those on which a model was trained.
+    """
 
     mpp_target: float | None = None
     tile_size: int = TILE_SIZE
     stride: int | None = None
+    of_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Tiling:
         With ``given``, these tiles are read, wherever they lie, and their overlap is the default of the stride.
         Raises `CoordinatesError` if they have another size, or lie outside the slide.
         """
-        plan = ReadPlan.for_slide(properties, settings.mpp_target)
+        plan = ReadPlan.for_slide(properties, settings.mpp_target, of_model=settings.of_model)
         usual = settings.tile_size
         if given is not None:
             usual = max(1, round(usual * (1 - given.overlap)))

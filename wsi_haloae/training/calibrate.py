@@ -29,7 +29,7 @@ from wsi_haloae.config import AUTO, RULES, Rule
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.gaussian import Gaussian
-from wsi_haloae.progress import Advance, Reporter
+from wsi_haloae.progress import Advance, Reporter, with_noun
 from wsi_haloae.scoring.learning import Pupil, learner_of, rounds
 from wsi_haloae.scoring.open_scores import REFERENCE_QUANTILES
 from wsi_haloae.scoring.scorer import Scorer
@@ -211,7 +211,7 @@ def describe(facts: CalibrationFacts, seen: str = "", unit: str = "group") -> st
     ``seen`` says how the tiles were adapted; ``unit`` is what the groups are (`split.unit_of`).
     """
     calibrated = (
-        f"calibration: {facts.tiles:,} tiles of {count_of_groups(facts, unit)}{seen and f', {seen}'}, worth "
+        f"calibration: {with_noun(facts.tiles, 'tile')} of {count_of_groups(facts, unit)}{seen and f', {seen}'}, worth "
         f"{independent_tiles(facts)} independent tiles"
     )
     reason = why_none(facts.smallest_p)

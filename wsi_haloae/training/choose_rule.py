@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.config import DESCRIPTOR, RULES, candidates
 from wsi_haloae.model.checkpoint import Checkpoint
-from wsi_haloae.progress import Advance
+from wsi_haloae.progress import Advance, with_noun
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.tiles.sources import TileSource, evenly
 from wsi_haloae.tiles.views import Chosen
@@ -79,8 +79,8 @@ class Choice:
     def _reason(self, unit: str) -> str:
         if not self.leads:
             return (
-                f"{self.tiles} held-out tiles of {self.groups} {unit}s are too few to choose by ({FEWEST_TILES} of "
-                f"{FEWEST_GROUPS} are needed), so the usual rule is used"
+                f"{with_noun(self.tiles, 'held-out tile')} of {with_noun(self.groups, unit)} are too few to "
+                f"choose by ({FEWEST_TILES} of {FEWEST_GROUPS} are needed), so the usual rule is used"
             )
         name = self.rule if self.rule in self.leads else max(self.leads, key=lambda one: self.leads[one].lead)
         lead, interval = self.leads[name].lead, self.leads[name].interval

@@ -155,7 +155,7 @@ def fit_basis(moments: NDArray[np.float32], size: int) -> Basis:
     deviation = moments.std(axis=0, dtype=np.float64)
     if size < 1 or not deviation.max() > 0:
         raise UsageError(
-            f"{len(moments)} reference tiles were given, but at least two different ones, of two groups, are needed to "
+            f"reference tiles given: {len(moments)}, but at least two different ones, of two groups, are needed to "
             "learn how tiles vary; add more groups or images."
         )
     centre, scale = moments.mean(axis=0, dtype=np.float64), np.maximum(deviation, SCALE_FLOOR * np.median(deviation))

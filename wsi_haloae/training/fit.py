@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from wsi_haloae.config import Config
-from wsi_haloae.features.backbones import load_weights
+from wsi_haloae.features.backbones import build_backbone, load_weights
 from wsi_haloae.model.checkpoint import Checkpoint, CheckpointFacts
 from wsi_haloae.model.halo_autoencoder import HaloDecoder, HaloEncoder
 from wsi_haloae.model.haloae import HaloAE
@@ -85,6 +85,13 @@ def build(config: Config, tile_size: int, weights: Path | None) -> tuple[HaloAE,
     model = HaloAE(config.model, tile_size)
     require_layers(config.loss.layer_groups, model.backbone.layers)
     return model, load_weights(model.backbone, config.model.features, weights)
+
+
+def require_features(config: Config, weights: Path | None) -> None:
+    """Before anything long: raise what `build` will raise for the features, their weights, and the loss on them."""
+    backbone = build_backbone(config.model.features)
+    require_layers(config.loss.layer_groups, backbone.layers)
+    load_weights(backbone, config.model.features, weights)
 
 
 def _mark_facts(best: EpochRecord) -> dict[str, float]:

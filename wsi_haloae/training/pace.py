@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wsi_haloae.pace import duration
 from wsi_haloae.processors.disk import free_space
 from wsi_haloae.processors.memory import available_memory, peak_memory
-from wsi_haloae.progress import duration, size, with_noun
+from wsi_haloae.progress import size, with_noun
 
 TIMED, SHARE = 3, 50
 """Steps that are timed, at most, and at most one in how many steps (but at least one). One step before them is not

@@ -51,6 +51,8 @@ class Reference:
         reporter: Reporter,
     ) -> Self:
         """Read all sources and split them by the configured shares; `UsageError` if they are too few."""
+        if balance is not None:
+            reader.require_strata(sources, balance)
         source = reader.read(sources)
         check_tile_size(config.model, source.tile_size)
         require_memory(config.model, source.tile_size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any, Literal
 from wsi_haloae.errors import OutputExistsError, SetAsideError, WsiHaloaeError
 from wsi_haloae.progress import Reporter, full_traceback, with_noun
 from wsi_haloae.quoting import about, printable
+from wsi_haloae.refused_writes import NO_ROOM, told
 from wsi_haloae.workspace.lock import locked
 from wsi_haloae.workspace.record import RECORD_NAME, RunRecord
 from wsi_haloae.workspace.recorder import RunRecorder
@@ -21,7 +21,6 @@ from wsi_haloae.workspace.slide_inputs import SlideInput
 from wsi_haloae.workspace.slide_names import slide_problem
 
 DONE, SOME_FAILED, NOTHING_USABLE = 0, 1, 2
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class ItemResult:
     """The result of one slide: done, incomplete (some tiles could not be read) or failed.
 
     ``error`` is the reason, ``trace`` the traceback. ``set_aside``: workers died on this slide, so this run does not
-    try it again.
+    try it again. ``refused``: its folder holds other results, which were left as they are.
     """
 
     name: str
@@ -37,6 +36,7 @@ class ItemResult:
     error: str = ""
     trace: str = ""
     set_aside: bool = False
+    refused: bool = False
 
 
 def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], reporter: Reporter) -> ItemResult:
@@ -49,19 +49,19 @@ def attempt(name: str, work: Callable[[], int], failed: Callable[[str], None], r
     except OutputExistsError as error:  # the folder holds another run's results: nothing here has failed
         reporter.error(str(error))
         reporter.trace(error)
-        return ItemResult(name, "failed", str(error), full_traceback(error))
+        return ItemResult(name, "failed", str(error), full_traceback(error), refused=True)
     except SetAsideError as error:
         failed(str(error))
         return ItemResult(name, "failed", str(error), full_traceback(error), set_aside=True)
     except (WsiHaloaeError, OSError) as error:
-        told, trace = str(error), full_traceback(error)
+        reason, trace = told(error), full_traceback(error)
     except Exception:  # noqa: BLE001  # the boundary between slides: one bad slide must not end a cohort
-        told, trace = f"unexpected, please report:\n{traceback.format_exc()}", ""
+        reason, trace = f"unexpected, please report:\n{traceback.format_exc()}", ""
     else:
         return ItemResult(name, "incomplete" if unreadable else "done")
-    failed(told)
+    failed(reason)
     reporter.detail(trace)
-    return ItemResult(name, "failed", told, trace)
+    return ItemResult(name, "failed", reason, trace)
 
 
 @dataclass
@@ -113,8 +113,11 @@ class BatchResult:
         ]
         if self.incomplete:
             parts.append(f"with unreadable tiles: {', '.join(self.incomplete)}")
-        if self.failed:
-            parts.append(f"failed: {', '.join(self.failed)}")
+        refused = [result.name for result in self.results if result.refused]
+        if refused:
+            parts.append(f"refused, and left as before: {', '.join(refused)}")
+        if failed := [name for name in self.failed if name not in refused]:
+            parts.append(f"failed: {', '.join(failed)}")
         reporter.line("; ".join(parts))
 
     def _names(self, state: str) -> list[str]:
@@ -127,9 +130,9 @@ def admit(slides: Sequence[SlideInput], output: Path, reporter: Reporter) -> tup
     for slide in slides:
         problem = slide_problem(slide, output)
         if problem:
-            told = f"{printable(str(slide.path))}: {problem}"
-            reporter.error(told)
-            outcome.add(ItemResult(printable(slide.name), "failed", told))
+            reason = f"{printable(str(slide.path))}: {problem}"
+            reporter.error(reason)
+            outcome.add(ItemResult(printable(slide.name), "failed", reason))
         else:
             admitted.append(slide)
     return admitted, outcome
@@ -170,11 +173,9 @@ def naming_a_full_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in NO_ROOM:
             raise
-        raise WsiHaloaeError(
-            f"{folder}: {error}. Make room there, then run the same command again: it continues from here."
-        ) from error
+        raise WsiHaloaeError(told(error, folder)) from error
 
 
 def _under_lock(work: Work, slide: SlideInput, folder: Path, record: RunRecorder) -> int:
@@ -192,4 +193,4 @@ def _record_failure(record: RunRecorder, folder: Path, slide: SlideInput, report
     try:
         record.write(folder, "failed")
     except OSError as problem:  # a full disk may be why the slide failed
-        reporter.error(f"{folder / RECORD_NAME}: the failure could not be recorded ({problem}).")
+        reporter.error(f"the failure could not be recorded. {told(problem, folder / RECORD_NAME)}")

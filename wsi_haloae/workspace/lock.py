@@ -11,10 +11,12 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from wsi_haloae.atomic import own_folder, read_own, recover, refuse_link, write_text
@@ -22,6 +24,7 @@ from wsi_haloae.errors import OutputExistsError, WsiHaloaeError
 from wsi_haloae.workspace.study_files import StudyFile
 
 LOCK_NAME, HOLDER_NAME = StudyFile.LOCK, StudyFile.HOLDER
+_HOLDER = re.compile(r"process (?P<process>[0-9]{1,9}) on (?P<node>.*)", re.DOTALL)
 _REFUSE, _WAIT = 0, -1
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, getattr(errno, "ENOTSUP", errno.ENOSYS), 524}
 """How file systems say that they have no locks; 524 is ENOTSUPP of the Linux kernel, without a name outside of it."""
@@ -56,6 +59,15 @@ def locked(folder: Path, warn: Warn | None = None, *, wait: bool = False) -> Ite
         with suppress(OSError):
             holder.unlink(missing_ok=True)
         lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a run is writing in ``folder``, without touching its lock; a run on another machine is believed."""
+    try:
+        found = _HOLDER.fullmatch(read_own(folder / HOLDER_NAME).decode(errors="replace"))
+    except OSError:
+        return False
+    return found is not None and (found["node"] != platform.node() or psutil.pid_exists(int(found["process"])))
 
 
 def remove_unused(folder: Path) -> None:

@@ -16,6 +16,7 @@ from wsi_haloae.workspace.slide_places import SlidePlaces
 
 OUTPUTS = frozenset({"scores.zarr", "tiles.zarr"})
 """A folder with one of these holds the results of a slide; its heatmaps are no slides."""
+_KINDS_TOLD = 5
 MAC_COPY = "._"
 """macOS puts a file of this kind beside each file that it copies to a foreign disk."""
 
@@ -60,6 +61,20 @@ def slides_of_glob(pattern: str) -> FoundSlides:
     hidden = set(glob.glob(pattern, recursive=True, include_hidden=True)) - matches  # noqa: PTH207
     found.hidden += sum(is_slide_name(Path(match)) for match in hidden)
     return found
+
+
+def told_missing(path: Path) -> str:
+    """What to say of a path or a pattern that names nothing: also what its folder holds."""
+    if not glob.has_magic(str(path)):
+        return f"{path}: no such file or folder."
+    if any(glob.iglob(str(path), recursive=True)):  # noqa: PTH207
+        return f"{path}: a pattern in quotes is not expanded here. Leave the quotes out."
+    folder = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
+    if not folder.is_dir():
+        return f"{path}: nothing matches this pattern, for there is no folder {folder}."
+    kinds = Counter(entry.suffix or "without a suffix" for entry in folder.iterdir() if entry.is_file())
+    files = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(_KINDS_TOLD)) or "no files"
+    return f"{path}: nothing matches this pattern. In {folder} there are: {files}."
 
 
 def hint(folder: Path, deeper: Sequence[Path]) -> str:

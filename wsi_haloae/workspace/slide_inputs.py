@@ -16,7 +16,7 @@ from wsi_haloae.slide.properties import Slide
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 from wsi_haloae.workspace.output_names import NameBy, output_names
-from wsi_haloae.workspace.slide_folders import MAC_COPY, hint, slides_in, slides_of_glob
+from wsi_haloae.workspace.slide_folders import MAC_COPY, hint, slides_in, slides_of_glob, told_missing
 from wsi_haloae.workspace.slide_places import SlidePlaces, told
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
@@ -75,7 +75,7 @@ def find_slides(
     slides = _without_repeats(rows, places, search)
     search.say()
     if not slides:
-        raise UsageError(f"no slides found in {', '.join(arguments)}.")
+        raise UsageError(_nothing_found(arguments))
     if reporter and places.problems and len(rows) > 1:  # one alone fails by itself
         reporter.warn(told(places.problems, len(slides)))
     return [
@@ -91,6 +91,11 @@ def find_slides(
         )
         for row, name in zip(slides, output_names([row.path for row in slides], name_by), strict=True)
     ]
+
+
+def _nothing_found(arguments: Sequence[str]) -> str:
+    pattern = next((each for each in arguments if glob.has_magic(each) and not glob.glob(each, recursive=True)), None)  # noqa: PTH207
+    return f"no slides found in {', '.join(arguments)}." if pattern is None else told_missing(Path(pattern))
 
 
 class _Search:
