@@ -37,7 +37,7 @@ def test_a_study_of_odd_names(study: Study, quiet: Path, tmp_path: Path) -> None
     assert "\nerror: forged" not in said
     assert said.index("error: ") < said.index("Scoring"), "before any work"
     assert "failed: " in said
-    assert r"Pr\xe4parat" in said.splitlines()[-1]
+    assert r"Pr\xe4parat" in said.splitlines()[-2]
 
     assert {path.name for path in folder.iterdir()} == above, "nothing above the output folder"
     assert {path.name for path in output.iterdir()} <= {FORMULA, "+49 89", *StudyFile}

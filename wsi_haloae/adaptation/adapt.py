@@ -109,7 +109,7 @@ def _mode(
     if core is None:
         if asked == "slide":
             raise UsageError(
-                f"the slide's own level needs {FEWEST} scored tiles, and there are only {tiles}. Use "
+                f"scored tiles: {tiles}; {FEWEST} are needed to find the slide's own level. Use "
                 "--adapt none, or mark some tiles of reference tissue (--anchors)."
             )
         return "none", f"Not adapted to the slide, which has fewer than {FEWEST} scored tiles."
