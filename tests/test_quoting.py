@@ -17,7 +17,7 @@ from rich.console import Console
 from wsi_haloae.cli.main import main
 from wsi_haloae.errors import SlideError
 from wsi_haloae.progress import Reporter
-from wsi_haloae.quoting import command_line, plain_cell, printable, printable_lines, safe_cell
+from wsi_haloae.quoting import command_line, plain_cell, printable, printable_lines, program, safe_cell
 
 ACTED_ON = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 ANY = st.text(st.characters(codec=None, exclude_categories=()))
@@ -111,3 +111,16 @@ def test_a_letter_that_the_output_cannot_hold_is_escaped(monkeypatch: pytest.Mon
         main()
     sys.stdout.flush()
     assert r"p \u2264 0.05, in µm." in piped.getvalue().decode("cp1252")
+
+
+def test_the_program_is_named_so_that_it_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / "venv/bin/wsi-haloae"
+    installed.parent.mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(installed.with_name("python")))
+    monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
+    monkeypatch.chdir(tmp_path)
+    assert program() == "wsi-haloae", "not installed there"
+    installed.touch(0o755)
+    assert program() == "venv/bin/wsi-haloae"
+    monkeypatch.setenv("PATH", str(installed.parent))
+    assert program() == "wsi-haloae"

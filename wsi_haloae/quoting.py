@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import which
 from subprocess import list2cmdline
 
 WINDOWS = os.name == "nt"
@@ -28,6 +30,15 @@ FOREIGN = re.compile(f"[{_FOREIGN}]")
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """The start of a cell that Excel, LibreOffice or Google Sheets would run; the last four are full-width characters."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def program() -> str:
+    """``wsi-haloae`` as one can type it here: by its path if it is not on PATH, as after ``make demo``."""
+    name = "wsi-haloae"
+    beside = Path(sys.executable).with_name(name)
+    if which(name) or not beside.exists():
+        return name
+    return command_line([str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)])
 
 
 def printable(text: str) -> str:

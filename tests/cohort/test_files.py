@@ -368,7 +368,7 @@ class TestOverview:
         page = Page(output / "cohort.html")
         page.assert_self_contained()
         assert "4 slides." in page.words
-        assert "A dark line encloses what is called anomalous, which may still be blue." in page.words
+        assert "A dark line encloses what is called anomalous; an island inside it is not called." in page.words
         assert "g 3 33 %" in page.words
         told = json.loads((output / "comparison.json").read_text())
         assert told["measure"] == "p_below"

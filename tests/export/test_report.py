@@ -102,7 +102,7 @@ def test_the_verdict_and_the_numbers(page: Page) -> None:
 def test_colours_and_calls_do_not_contradict(page: Page) -> None:
     """The scores run from 0 to 99, and 90 is called."""
     assert "dark line around those that are called anomalous (score 90 and above" in page.words
-    assert "called tiles may still be blue" in page.words
+    assert "an island inside them is not called" in page.words
 
 
 def test_the_gallery_is_the_ends_of_the_ranking_without_artefacts(page: Page) -> None:
@@ -327,7 +327,9 @@ def test_glass_that_outscores_the_flagged_tiles_shown_is_told(tmp_path: Path) ->
     store = make(tmp_path, flags=flags)
     add_gallery(store)
     words = report(store).words
-    assert "3 more are mostly glass and not shown, with scores up to 99.00 (tiles.csv has them)" in words
+    assert (
+        "3 of those that are mostly glass score higher than the last one here, up to 99.00, and are not shown" in words
+    )
     assert "ranking above" not in words
 
 

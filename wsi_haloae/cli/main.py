@@ -40,7 +40,7 @@ BAD_USAGE, INTERRUPTED = 2, 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("wsi-haloae"), prog_name="wsi-haloae")
 def cli() -> None:
-    """Anomaly heatmaps for whole-slide histopathology, from a model trained on your own tumour tiles.
+    """Anomaly heatmaps for whole-slide histopathology, from a model trained on tissue that you outline.
 
     For research, not a medical device. Start with 'wsi-haloae demo -o demo'; if something fails,
     'wsi-haloae doctor' checks the installation.

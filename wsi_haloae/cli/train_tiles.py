@@ -93,7 +93,7 @@ def train_tiles(
 ) -> int:
     """Train a model on reference tiles.
 
-    Reference tiles show your tumour, or whatever else counts as expected.
+    Reference tiles show what counts as expected: normal tissue, or a tumour to find what is not tumour.
 
     SOURCE is a tile store or a folder of them (from 'wsi-haloae tile'; a path, or a URL that fsspec
     reads, such as s3://bucket/tiles), a folder of images (with --mpp), or a slide with

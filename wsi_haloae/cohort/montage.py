@@ -27,7 +27,7 @@ SHEET_PIXELS = 12e6
 LARGEST, SMALLEST = small_picture.LONGEST, 40
 MARGIN, NAME_HEIGHT, HEADING_HEIGHT, BAR_HEIGHT, NOTE_HEIGHT = 12, 15, 26, 46, 16
 FEWEST_COLUMNS = 3
-OUTLINED = "A dark line encloses tiles that are called anomalous; they may still be blue."
+OUTLINED = "A dark line encloses tiles that are called anomalous; an island inside them is not called."
 INK, FAINT, PAPER = (29, 39, 51), (90, 104, 118), (255, 255, 255)
 
 

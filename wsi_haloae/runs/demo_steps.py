@@ -18,6 +18,7 @@ from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
+from wsi_haloae.quoting import program
 from wsi_haloae.runs.score import score_slides
 from wsi_haloae.runs.train_tiles import TrainOptions, train_tiles
 from wsi_haloae.scoring.options import ScoreOptions
@@ -87,7 +88,7 @@ def train_and_score(example: Example, output: Path, options: DemoOptions, report
         *(f"  {name:<{width}}{value:.3f}" for name, value in zip(names, rows.values(), strict=True)),
         autoencoder_words(rule),
         f"Only tiles with at least {PURITY:.0%} in one class count, as with 'evaluate --min-coverage {PURITY:g}'.",
-        f"Look at {output / 'demo.png'} and {folder / 'report.html'}, or run: wsi-haloae view {output}",
+        f"Look at {output / 'demo.png'} and {folder / 'report.html'}, or run: {program()} view {output}",
     ]
     return DemoResult(rule, rows, lines)
 
@@ -122,9 +123,8 @@ def _compare(scores: ScoreStore, rule: str, output: Path, example: Example) -> d
     reference = output / "model.training" / "tiles" / example.first.stem / "tiles.zarr"
     colours = mean_colours(TileStore.open(output / second.stem / "tiles.zarr"))
     by_colour = colour_distance(colours, mean_colours(TileStore.open(reference)))
-    results = scores.scores()
     return {
-        f"rule {rule}": auroc(results.score[labelled], anomalous),
-        "paper's rule": auroc(results.score_paper[labelled], anomalous),
+        f"rule {rule}": auroc(scores.scores().score[labelled], anomalous),
+        "paper's rule": auroc(scores.scores().score_paper[labelled], anomalous),
         "mean colour": auroc(by_colour[labelled], anomalous),
     }

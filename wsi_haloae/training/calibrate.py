@@ -81,7 +81,9 @@ def calibrate(
 def _learn_descriptors(
     checkpoint: Checkpoint, source: TileSource, groups: Sequence[str], device: torch.device, reporter: Reporter
 ) -> CrossFitted:
-    with reporter.track("Describing reference tiles", moment_passes(groups, source.blocks), "tiles") as advance:
+    with reporter.track(
+        "Describing tiles and changed copies", moment_passes(groups, source.blocks), "tiles"
+    ) as advance:
         moments = measure_moments(checkpoint, source, groups, device, advance)
     return cross_fit(moments, checkpoint.facts.config.training.seed)
 
