@@ -11,9 +11,10 @@ import torch
 from wsi_haloae.atomic import commit, replacing
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import load_config
-from wsi_haloae.errors import ConfigError
+from wsi_haloae.errors import ConfigError, UsageError
 from wsi_haloae.model.checkpoint import _save_file
 from wsi_haloae.refused_writes import told
+from wsi_haloae.workspace.slide_inputs import find_slides
 
 
 def test_a_full_disk_is_told_with_the_file_that_was_written(tmp_path: Path) -> None:
@@ -94,3 +95,11 @@ def test_errors_of_a_command_line_begin_like_all_others(
     said = capsys.readouterr().err
     assert "\nerror: " in said
     assert "Error: " not in said
+
+
+def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path) -> None:
+    (folder := tmp_path / "case[1]").mkdir()
+    with pytest.raises(UsageError, match=r"no slides found in .*case\[1\]\.$"):
+        find_slides([str(folder)], mpp=None, override_mpp=None, name_by="stem")
+    with pytest.raises(UsageError, match=r"case\[2\]: nothing matches this pattern\. In .* there are: no files"):
+        find_slides([str(tmp_path / "case[2]")], mpp=None, override_mpp=None, name_by="stem")

@@ -94,8 +94,11 @@ def find_slides(
 
 
 def _nothing_found(arguments: Sequence[str]) -> str:
-    pattern = next((each for each in arguments if glob.has_magic(each) and not glob.glob(each, recursive=True)), None)  # noqa: PTH207
-    return f"no slides found in {', '.join(arguments)}." if pattern is None else told_missing(Path(pattern))
+    for argument in arguments:
+        path = Path(argument)  # one that exists may have brackets in its name
+        if glob.has_magic(argument) and not path.exists() and not any(glob.iglob(argument, recursive=True)):  # noqa: PTH207
+            return told_missing(path)
+    return f"no slides found in {', '.join(arguments)}."
 
 
 class _Search:
