@@ -66,8 +66,14 @@ def rate_words(count: float, seconds: float, unit: str) -> str:
     if not rate or rate > FASTEST:
         return ""
     if rate < 0.1:
-        return f"{1 / rate:.0f} s per {unit.removesuffix('s')}"
+        return f"{1 / rate:.0f} s per {_one(unit)}"
     return f"{rate:.1f} {unit}/s" if rate < 100 else f"{rate:,.0f} {unit}/s"
+
+
+def _one(unit: str) -> str:
+    """The singular: tile, pass, row of tiles."""
+    noun, *rest = unit.split(" ", 1)
+    return " ".join([noun.removesuffix("es" if noun.endswith("sses") else "s"), *rest])
 
 
 def duration(seconds: float) -> str:

@@ -170,6 +170,10 @@ class TestPace:
     def test_a_rate_too_high_to_mean_anything_is_left_out(self) -> None:
         assert rate_words(14_870_105.5, 1, "tiles") == ""
         assert (rate_words(5, 10, "tiles"), rate_words(1, 50, "tiles")) == ("0.5 tiles/s", "50 s per tile")
+        assert (rate_words(1, 50, "passes"), rate_words(1, 50, "rows of tiles")) == (
+            "50 s per pass",
+            "50 s per row of tiles",
+        )
 
 
 LEAVES_A_SEMAPHORE = """

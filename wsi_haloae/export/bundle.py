@@ -13,6 +13,7 @@ from wsi_haloae.export.formats import (
     in_writing_order,
 )
 from wsi_haloae.export.open_store import STANDARD, ExportSettings, OpenStore
+from wsi_haloae.processors.freed_memory import give_back_memory
 from wsi_haloae.stores.score_store import ScoreStore
 
 
@@ -30,6 +31,7 @@ def write_exports(
     folder.mkdir(parents=True, exist_ok=True)
     for name in in_writing_order(chosen):
         FORMATS[name].write(folder, source)
+        give_back_memory()  # a picture takes 150 MB
     return source
 
 
