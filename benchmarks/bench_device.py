@@ -16,6 +16,7 @@ from machine import print_row
 
 from tests.model.tiny import checkpoint_around
 from wsi_haloae.config import load_config
+from wsi_haloae.engine.batch import filling
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel
 from wsi_haloae.features.preprocessing import normalise, to_unit
 from wsi_haloae.model.device import resolve_device
@@ -26,7 +27,7 @@ from wsi_haloae.scoring.scorer import Scorer
 @click.command()
 @click.option("--config", "configs", multiple=True, default=("haloae-small", "haloae"), show_default=True)
 @click.option("--device", "device_name", default="cuda", show_default=True)
-@click.option("-b", "--batch-size", "sizes", multiple=True, type=int, default=(16, 64), show_default=True)
+@click.option("-b", "--batch-size", "sizes", multiple=True, type=int, help="Default: 16, 64, and the automatic one.")
 @click.option("--tile", default=256, show_default=True)
 @click.option("--batches", default=20, show_default=True, help="Batches that are timed together.")
 def main(configs: Sequence[str], device_name: str, sizes: Sequence[int], tile: int, batches: int) -> None:
@@ -35,9 +36,10 @@ def main(configs: Sequence[str], device_name: str, sizes: Sequence[int], tile: i
     logging.getLogger("wsi_haloae.engine.replay").addHandler(unrecorded)
     torch.backends.cudnn.allow_tf32 = False
     for config in configs:
-        checkpoint = checkpoint_around(HaloAE(load_config(config).model, tile))
+        model = load_config(config).model
+        checkpoint = checkpoint_around(HaloAE(model, tile))
         for precision, dtype in PRECISIONS.items():
-            for size in sizes:
+            for size in sizes or sorted({16, 64, filling(model.input_downsample)}):
                 tiles = np.random.default_rng(0).integers(0, 256, (size, tile, tile, 3), np.uint8)
                 scorer, engine = (
                     Scorer(checkpoint, device, size, dtype),

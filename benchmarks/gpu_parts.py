@@ -63,7 +63,7 @@ def parts(*, dry: bool) -> list[Part]:
     sizes = _options(("demo",), "--tile", "64", "-b", "2") if dry else ()
     presets, attentive = sizes or _options(PRESETS), sizes or _options(ATTENTIVE)
     device = ("--device", "cpu" if dry else "cuda")
-    scored = ("--batches", "1") if dry else ("-b", "16", "-b", "64", "--batches", "20")
+    scored = ("--batches", "1") if dry else ("--batches", "20")
     step = (*_options(("demo",)), "--runs", "1", "--eager") if dry else (*_options(("haloae",)), "--runs", "3")
     side = ("demo", "--tile", "64", "--side", "1024") if dry else ("haloae-small", "--side", "8192")
     readers = ("--runs", "1", "--readers", str(min(16, os.cpu_count() or 1)))

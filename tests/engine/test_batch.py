@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.model.tiny import TILE, tiny_model
-from wsi_haloae.engine.batch import ALLOCATOR_BLOCK, LARGEST, automatic_batch_size, fitting, power_of_two
+from wsi_haloae.engine.batch import (
+    ALLOCATOR_BLOCK,
+    LARGEST,
+    automatic_batch_size,
+    filling,
+    fitting,
+    power_of_two,
+    whole,
+)
 from wsi_haloae.engine.inference import InferenceModel
 
 
@@ -24,6 +32,15 @@ def test_the_largest_batch_that_fits_is_found(free: int, base: int, each: int) -
 @pytest.mark.parametrize(("most", "batch"), [(-3, 1), (0, 1), (1, 1), (3, 2), (4, 4), (63, 32), (10**9, LARGEST)])
 def test_a_power_of_two(most: int, batch: int) -> None:
     assert power_of_two(most) == batch
+
+
+@pytest.mark.parametrize(("asked", "used"), [(1, 1), (48, 48), (64, 64), (100, 64), (192, 128), (256, 256), (999, 256)])
+def test_batches_of_several_shards_are_powers_of_two(asked: int, used: int) -> None:
+    assert whole(asked) == used
+
+
+def test_a_gpu_gets_as_much_work_at_half_the_resolution() -> None:
+    assert [filling(downsample) for downsample in (1, 2, 4)] == [64, 256, LARGEST]
 
 
 def test_on_a_cpu_the_widest_layer_stays_within_what_the_allocator_keeps() -> None:

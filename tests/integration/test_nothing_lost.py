@@ -120,6 +120,36 @@ def test_a_resume_computes_on_the_threads_that_it_is_given(
     assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
 
 
+def test_interrupted_within_a_batch_of_several_shards(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is computed whole again, and only what is missing of it is written."""
+    wide = ("--batch-size", "128")
+    begin, begun = Scorer.begin, list[int]()
+    monkeypatch.setattr(Scorer, "begin", lambda s, tiles, **more: begun.append(len(tiles)) or begin(s, tiles, **more))
+    assert score(tiny, tmp_path / "quiet", *wide) == 0
+    plain, written = ScoreStore.write_shard, list[int]()
+
+    def once(store: ScoreStore, shard: int, *rest: Any) -> None:
+        if written == [0]:
+            written.append(-1)
+            raise KeyboardInterrupt
+        written.append(shard)
+        plain(store, shard, *rest)
+
+    monkeypatch.setattr(ScoreStore, "write_shard", once)
+    quiet = begun[:]
+    assert set(quiet[:-1]) == {128}
+    assert score(tiny, tmp_path / "out", *wide) == 130
+    begun.clear()
+    assert score(tiny, tmp_path / "out", *wide) == 0
+    assert begun == quiet
+    assert written == [0, -1, *range(1, ScoreStore.open(tmp_path / "out/tiny/scores.zarr").shards)]
+    assert len(written) > 3
+    assert digests(tmp_path / "out/tiny") == digests(tmp_path / "quiet/tiny")
+    assert json.loads((tmp_path / "out/tiny/run.json").read_text())["compute"]["batch_size"] == 128
+
+
 def test_killed_between_the_last_score_and_the_gallery(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,20 @@ from typing import Any
 import numpy as np
 
 from wsi_haloae.scoring.score_slide import _ahead
+from wsi_haloae.scoring.shard_groups import Prepared
+from wsi_haloae.stores.tile_scores import TileScores
 from wsi_haloae.tiles.reading import ShardPixels
+
+
+def shard(number: int) -> Prepared:
+    """One tile, whose pixels are its number."""
+    pixels = np.array([number], np.uint8)
+    return Prepared((ShardPixels(number, pixels, pixels, ("",)),), pixels, np.empty((1, 0), np.float32))
+
+
+def scores_of(pixels: Any) -> TileScores:
+    own = pixels.astype(np.float32)
+    return TileScores(*[own] * 3, *[own[:, None]] * 4, *[pixels] * 2, anomaly_map=None)
 
 
 class Device:
@@ -17,19 +30,18 @@ class Device:
     def __init__(self, *too_large: int, computes_by_itself: bool = True) -> None:
         self.computes_by_itself, self._too_large, self.said = computes_by_itself, too_large, list[str]()
 
-    def try_to_begin(self, pixels: Any, _quantities: Any, *, keep_maps: bool) -> Callable[[], str] | None:
+    def try_to_begin(self, pixels: Any, _quantities: Any, *, keep_maps: bool) -> Callable[[], TileScores] | None:
         number = int(pixels[0])
         self.said.append(f"begin {number}")
-        return None if number in self._too_large else lambda: f"scores of {number}"
+        return None if number in self._too_large else lambda: scores_of(pixels)
 
-    def score(self, pixels: Any, _quantities: Any, *, keep_maps: bool) -> str:
+    def score(self, pixels: Any, _quantities: Any, *, keep_maps: bool) -> TileScores:
         self.said.append(f"alone {int(pixels[0])}")
-        return f"scores of {int(pixels[0])}"
+        return scores_of(pixels)
 
     def write(self, count: int) -> list[str]:
-        shards = ((ShardPixels(n, *[np.array([n])] * 2, ("",)), np.array([n]), np.empty(0)) for n in range(count))
-        for read, scores in _ahead(shards, self, keep_maps=False):  # type: ignore[arg-type]
-            assert scores == f"scores of {read.shard}"
+        for read, scores in _ahead(map(shard, range(count)), self, keep_maps=False):  # type: ignore[arg-type]
+            assert scores.score.tolist() == [read.shard]
             self.said.append(f"write {read.shard}")
         return self.said
 

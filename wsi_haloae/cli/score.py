@@ -63,7 +63,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
     "-b",
     "--batch-size",
     type=click.IntRange(1),
-    help="Number of tiles that go through the model at once. Default: chosen for the device.",
+    help="Number of tiles that go through the model at once, at most 256. Default: chosen for the device.",
 )
 @click.option(
     "--precision",

@@ -10,8 +10,10 @@ from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.features.preprocessing import normalise
 from wsi_haloae.stores.filling import SHARD_TILES
 
-LARGEST = SHARD_TILES
-"""Batches never cross a shard: larger ones would only be padded with zeros."""
+LARGEST = 4 * SHARD_TILES
+"""Of 64 channels at 256 x 256 pixels they are 2^30 numbers, still counted by cuDNN with 32 bits."""
+FULL_SIZE = 64
+"""Tiles at full resolution that fill a GPU; at half the resolution four times as many are as much work."""
 ALLOCATOR_BLOCK = 32 << 20
 """glibc returns blocks of this size and more to the system after every use, and each page is then mapped again: on
 2 cores of an AMD EPYC, batches of 16 instead of 4 made `haloae-small` a third slower."""
@@ -23,10 +25,11 @@ MPS_BATCH = 32
 
 
 def automatic_batch_size(model: InferenceModel, tile_size: int, device: torch.device) -> int:
-    """A power of two, at most `LARGEST`."""
+    """A power of two, at most `LARGEST`; on a GPU at most as much work as `FULL_SIZE` tiles at full resolution."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return fitting(int(free * GPU_SHARE), lambda tiles: _peak_bytes(model, tile_size, tiles, device))
+        fits = fitting(int(free * GPU_SHARE), lambda tiles: _peak_bytes(model, tile_size, tiles, device))
+        return min(fits, filling(model.config.input_downsample))
     if device.type == "mps":
         return MPS_BATCH
     bytes_per_tile = WIDEST_CHANNELS * (tile_size // model.config.input_downsample) ** 2 * 4
@@ -41,6 +44,19 @@ def fitting(free: int, peak: Callable[[int], int]) -> int:
     one, three = peak(1), peak(3)
     each = max(1, (three - one) // 2)
     return power_of_two((free - one) // each + 1)
+
+
+def filling(downsample: int) -> int:
+    """The batch that fills a GPU by the estimate of `FULL_SIZE`."""
+    return power_of_two(FULL_SIZE * downsample**2)
+
+
+def whole(size: int) -> int:
+    """The largest batch of at most ``size`` tiles that shards can be put together to.
+
+    Any size within a shard; beyond it, a power of two, so that halves of it are made of whole shards, too.
+    """
+    return size if size <= SHARD_TILES else power_of_two(size)
 
 
 def power_of_two(most: int) -> int:

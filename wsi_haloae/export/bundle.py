@@ -30,8 +30,8 @@ def write_exports(
     source = exportable(store, settings, chosen)
     folder.mkdir(parents=True, exist_ok=True)
     for name in in_writing_order(chosen):
+        give_back_memory()  # or a picture's 150 MB would add to those of batches and of other pictures
         FORMATS[name].write(folder, source)
-        give_back_memory()  # a picture takes 150 MB
     return source
 
 

@@ -19,7 +19,6 @@ from wsi_haloae.export.overview import write_overview
 from wsi_haloae.export.printed import scored_lines
 from wsi_haloae.export.removal import remove_outputs
 from wsi_haloae.export.run_facts import run_facts
-from wsi_haloae.processors.freed_memory import give_back_memory
 from wsi_haloae.progress import Reporter
 from wsi_haloae.runs.export_set import finish_export
 from wsi_haloae.runs.retry import begin_again, counted, finished_before, look_again
@@ -128,5 +127,4 @@ class ScoreRun:
         model, device = planner.checkpoint, planner.compute.device
         with planner.compute.turn(record.lap):
             score_slide(source, model, scores, options, device=device, reporter=record.reporter, tiles=tiles)
-        give_back_memory()  # or exports would add theirs to what batches took
         record.lap("scoring")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wsi_haloae.atomic import refuse_link
-from wsi_haloae.engine.batch import LARGEST
+from wsi_haloae.engine.batch import whole
 from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.adapt_slide import marked_tiles
@@ -60,7 +60,7 @@ def require_as_asked(folder: Path, options: ScoreOptions, reporter: Reporter) ->
         "--device": compute.device,
     }
     wanted = {
-        "--batch-size": options.batch_size and min(options.batch_size, LARGEST),
+        "--batch-size": options.batch_size and whole(options.batch_size),
         "--threads": options.threads,
         "--device": None if options.device == "auto" else options.device.partition(":")[0],
     }

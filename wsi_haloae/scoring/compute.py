@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from wsi_haloae.engine.batch import LARGEST, automatic_batch_size
+from wsi_haloae.engine.batch import LARGEST, automatic_batch_size, whole
 from wsi_haloae.engine.inference import PRECISIONS, InferenceModel, default_precision
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
@@ -17,6 +17,7 @@ from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.options import ScoreOptions
 from wsi_haloae.scoring.turns import turn
+from wsi_haloae.stores.filling import SHARD_TILES
 from wsi_haloae.stores.score_header import ComputeRecord
 
 
@@ -46,12 +47,13 @@ class Compute:
 
     def record(self, reporter: Reporter) -> ComputeRecord:
         """What a new store says about it; ``reporter`` gets a line if the batch size is lowered."""
-        batch_size = self._batch_size or self._automatic_batch
-        if batch_size > LARGEST:
+        asked = self._batch_size or self._automatic_batch
+        batch_size = whole(asked)
+        if batch_size != asked:
             reporter.line(
-                f"--batch-size {batch_size}: the largest batch is {LARGEST} tiles (one shard), so {LARGEST} is used"
+                f"--batch-size {asked}: {batch_size} is used. A batch is at most {LARGEST} tiles, and one of more than "
+                f"{SHARD_TILES} (a shard) has a power of two."
             )
-            batch_size = LARGEST
         return ComputeRecord(
             batch_size=batch_size,
             dtype=self._precision,
