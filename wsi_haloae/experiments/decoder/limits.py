@@ -14,6 +14,8 @@ from wsi_haloae.experiments.decoder.rows import CODE_WIDTHS, LENGTHS, DecoderRow
 from wsi_haloae.figures.saving import save_figure
 
 Result = Mapping[str, Any]
+Place = tuple[str, str]
+"""A set and a backbone."""
 MAP = "cosine"
 """The map that the rows of the curve make small in training."""
 CURVES = {"channels of the code": CODE_WIDTHS, "steps of the training": LENGTHS}
@@ -22,11 +24,17 @@ SEED = 0
 
 def has_limits(found: Sequence[Result]) -> bool:
     """Whether any set has two points of one curve."""
-    done = {(one["backbone"], one["set"], one["row"]) for one in found if "judgement" in one}
-    places = {(backbone, tiles) for backbone, tiles, _row in done}
-    return any(
-        sum((*place, row.name) in done for row in rows.values()) > 1 for place in places for rows in CURVES.values()
-    )
+    return bool(_places([one for one in found if "judgement" in one]))
+
+
+def _places(done: Sequence[Result]) -> list[Place]:
+    """The sets with two points of one curve or more."""
+    points = {(str(one["set"]), str(one["backbone"]), one["row"]) for one in done}
+    return [
+        place
+        for place in sorted({(tiles, backbone) for tiles, backbone, _row in points})
+        if any(sum((*place, row.name) in points for row in rows.values()) > 1 for rows in CURVES.values())
+    ]
 
 
 def write_limits(path: Path, found: Sequence[Result]) -> None:
@@ -51,8 +59,7 @@ def write_limits(path: Path, found: Sequence[Result]) -> None:
 
 def _draw(axes: Axes, done: Sequence[Result], rows: Mapping[int, DecoderRow], value: Any, rival: Any) -> None:
     axes.grid(alpha=0.3)
-    places = sorted({(str(one["set"]), str(one["backbone"])) for one in done})
-    for number, (tiles, backbone) in enumerate(places):
+    for number, (tiles, backbone) in enumerate(_places(done)):
         here = {one["row"]: one for one in done if (one["set"], one["backbone"]) == (tiles, backbone)}
         points = {x: here[row.name] for x, row in rows.items() if row.name in here}
         values = {x: value(one) for x, one in points.items() if value(one) is not None}
