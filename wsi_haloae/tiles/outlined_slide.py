@@ -15,6 +15,7 @@ from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.annotations.regions import told_classes
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.pages import percent
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles, no_tissue
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
@@ -67,7 +68,7 @@ class OutlinedSlide:
             raise AnnotationError(f"{self.source.path}: {no_tissue(chosen.mask.why_empty)}")
         if not len(chosen.index):
             raise AnnotationError(
-                f"{self.source.path}: no tile has tissue and {least:.0%} of its area in class "
+                f"{self.source.path}: no tile has tissue and {percent(least)} of its area in class "
                 f"{self.outlines.class_name!r}. Check that the annotations belong to this slide, or lower "
                 "--min-coverage."
             )

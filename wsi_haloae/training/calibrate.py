@@ -29,6 +29,7 @@ from wsi_haloae.config import AUTO, RULES, Rule
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.gaussian import Gaussian
+from wsi_haloae.pages import percent
 from wsi_haloae.progress import Advance, Reporter, with_noun
 from wsi_haloae.scoring.learning import Pupil, learner_of, rounds
 from wsi_haloae.scoring.open_scores import REFERENCE_QUANTILES
@@ -221,11 +222,11 @@ def describe(facts: CalibrationFacts, seen: str = "", unit: str = "group") -> st
         return f"{calibrated}. {reason} Add more patients or slides."
     fine = f"{calibrated}; smallest p-value {told_apart(facts.smallest_p, TILE_RATE)}; "
     if fine_enough(facts.smallest_p, FDR):
-        return f"{fine}tiles are called at a false-discovery rate of {FDR:.0%}. {true_share(facts)}"
+        return f"{fine}tiles are called at a false-discovery rate of {percent(FDR)}. {true_share(facts)}"
     return (
-        f"{fine}a false-discovery rate of {FDR:.0%} could not call less than "
-        f"{share_told_apart(facts.smallest_p / FDR)}% of a slide, so tiles are called at a per-tile error rate of "
-        f"{TILE_RATE:.0%}. {true_share(facts)}"
+        f"{fine}a false-discovery rate of {percent(FDR)} could not call less than "
+        f"{share_told_apart(facts.smallest_p / FDR)}\N{NO-BREAK SPACE}% of a slide, so tiles are called at a per-tile "
+        f"error rate of {percent(TILE_RATE)}. {true_share(facts)}"
     )
 
 
