@@ -134,7 +134,7 @@ def test_a_rule_is_used_that_surely_leads(
     assert found.facts.config.scoring.rule == choice.rule == chosen
     assert f"score: {chosen}" in choice.describe()
     assert said in choice.describe()
-    assert "1 is perfect, 0.5 is chance" in choice.describe()
+    assert "1 is perfect, 0.5 is chance; below 0.5, another stain" in choice.describe()
 
 
 @pytest.mark.parametrize(
