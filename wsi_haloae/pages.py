@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import os
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -49,8 +50,13 @@ def link(name: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share for people to read, with a no-break space: 5 %, 7.2 %, 72 %. A tiny share reads <0.1 %, not 0 %."""
+    """A share for people to read, with a no-break space: 5 %, 7.2 %, 72 %. A tiny share reads <0.1 %, not 0 %.
+
+    Halves go up, as in the viewer. Shares of tiles and of their area differ in the last bits only, if at all: that is
+    rounded away first, so that pages agree.
+    """
     if 0 < share < 0.0005:
         return "<\N{NO-BREAK SPACE}0.1\N{NO-BREAK SPACE}%"
-    number = f"{100 * share:.0f}" if share >= 0.1 else f"{round(100 * share, 1):g}"
-    return f"{number}\N{NO-BREAK SPACE}%"
+    digits = "1" if share >= 0.1 else "0.1"
+    number = Decimal(f"{100 * share:.9f}").quantize(Decimal(digits), ROUND_HALF_UP)
+    return f"{float(number):g}\N{NO-BREAK SPACE}%"

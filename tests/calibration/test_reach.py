@@ -74,9 +74,9 @@ def test_training_says_the_same_sentence() -> None:
     assert why_none(coarse.smallest_p) in told
     assert "0.0503" in told
     assert "worth 18.9 independent tiles" in told, "19 would be enough"
-    assert "called at a per-tile error rate of 5%" in describe(facts(21))
+    assert "called at a per-tile error rate of 5\N{NO-BREAK SPACE}%" in describe(facts(21))
     assert "smallest p-value 0.045" in describe(facts(21))
-    assert "called at a false-discovery rate of 10%" in describe(facts(1000))
+    assert "called at a false-discovery rate of 10\N{NO-BREAK SPACE}%" in describe(facts(1000))
 
 
 def test_a_share_that_is_too_large_is_not_spelled_as_the_largest_that_is_accepted() -> None:

@@ -77,7 +77,7 @@ def test_workers_killed_at_random_and_slides_corrupt(study: Study, quiet: Path, 
         draw.choice(workers).kill()
     said = process.communicate(timeout=300)[1]
     assert process.returncode == 1, said
-    assert "dashboard http://127.0.0.1" in said
+    assert "Dask's dashboard http://127.0.0.1" in said
     if "set aside" in {row["state"] for row in rows(output).values()}:  # both kills hit the same slide
         again = here("score", manifest, "-m", study.model, "-o", output)
         assert again.code == 1

@@ -89,7 +89,10 @@ def test_a_reference_that_no_annotation_has_is_refused(tmp_path: Path, capsys: p
     scored(tmp_path / "out/a")
     command = ["evaluate", str(tmp_path / "out"), "--annotations", str(path), "--reference", "Tumor"]
     assert run([*command, "--reference", "Tumour 2", "-q"]) == 2
-    assert "--reference Tumour 2: no annotation has this class. Classes: Stroma, Tumor." in capsys.readouterr().err
+    assert (
+        "--reference Tumour 2: no annotation has this class; did you mean 'Tumor'? Classes: Stroma, Tumor."
+        in capsys.readouterr().err
+    )
 
 
 def test_only_objects_without_a_class_are_nothing_to_judge_by(

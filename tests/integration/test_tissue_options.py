@@ -60,6 +60,6 @@ def test_outlines_decide_with_their_holes(tmp_path: Path, capsys: pytest.Capture
 def test_only_settings_of_tissue_can_be_changed(capsys: pytest.CaptureFixture[str]) -> None:
     slide = str(real_data("wsi/cmu-1-small-region.svs"))
     assert run(["info", slide, "--set", "tissue.min_fraction=0.9"]) == 0
-    assert "at least 90% tissue" in capsys.readouterr().out
+    assert "at least 90\N{NO-BREAK SPACE}% tissue" in capsys.readouterr().out
     assert run(["info", slide, "--set", "training.steps=5"]) == 2
     assert "only settings of tissue" in capsys.readouterr().err

@@ -72,6 +72,17 @@ def test_a_missing_class_on_the_last_slide_is_told_before_tissue_is_looked_for(s
     assert "no annotation of class 'Tumor'" in refusal(tmp_path, slide, other, annotations=tmp_path, class_name="Tumor")
 
 
+def test_a_class_in_other_letters_is_proposed_and_a_broken_slide_can_be_left_out(slide: Path, tmp_path: Path) -> None:
+    outlines = outlined(tmp_path, "Liver", "Hemangioma")
+    told = refusal(tmp_path, slide, annotations=outlines, class_name="liver")
+    assert "no annotation of class 'liver'; did you mean 'Liver'? Classes in this file: Hemangioma, Liver." in told
+    broken = tmp_path / "broken.svs"
+    broken.write_bytes(b"no slide")
+    told = refusal(tmp_path, slide, broken, annotations=outlines, class_name="Liver")
+    assert told.startswith(f"{broken}: ")
+    assert "name those alone, or move this file to another folder." in told
+
+
 def test_a_patient_that_nothing_names_is_told_before_tiling(slide: Path, tmp_path: Path) -> None:
     reader = ReferenceReader(ReferenceOptions(TilingSettings(None, 64)), TissueConfig(), tmp_path, QUIET)
     reader.require_strata([str(slide)], "slide")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.synthetic.imaging_changes import PERTURBATIONS
 from wsi_haloae.training import choose_rule as choosing
-from wsi_haloae.training.calibrate import calibrate
+from wsi_haloae.training.calibrate import afterwards, calibrate
 from wsi_haloae.training.descriptors import CrossFitted, cross_fit
 from wsi_haloae.training.leads import Lead, Marks
 from wsi_haloae.training.moments import measure_moments
@@ -29,6 +30,8 @@ from wsi_haloae.training.split import Split
 from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 CPU = torch.device("cpu")
+MEAN_MAP = 8
+"""Tiles that the mean map is measured on before (training.statistics_tiles)."""
 PARTS = {"train": np.arange(16), "validation": np.arange(16, 26), "calibration": np.arange(26, 40)}
 
 
@@ -131,7 +134,7 @@ def test_a_rule_is_used_that_surely_leads(
     assert found.facts.config.scoring.rule == choice.rule == chosen
     assert f"score: {chosen}" in choice.describe()
     assert said in choice.describe()
-    assert "1 is perfect, 0.5 is chance" in choice.describe()
+    assert "1 is perfect, 0.5 is chance; below 0.5, another stain" in choice.describe()
 
 
 @pytest.mark.parametrize(
@@ -161,13 +164,24 @@ def test_the_weight_that_surely_leads_makes_the_metric(learned: CrossFitted, mon
     np.testing.assert_allclose(across, learned.whole.metric(10).across, rtol=1e-5)
 
 
+def looked_at(said: str) -> dict[str, int]:
+    """Tiles that each stage of `calibrate` looked at, by the first word of the stage."""
+    return {stage: int(count) for stage, count in re.findall(r"^(\w+).*: (\d+)/\2 tiles", said, re.MULTILINE)}
+
+
 def test_calibration_chooses_and_p_values_are_those_of_the_chosen_rule(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = MemorySource(40)
     done = calibrate(asking(), source, Split(PARTS, {}), GROUPS.tolist(), CPU, Reporter())
     rule = done.facts.config.scoring.rule
-    assert f"score: {rule}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"score: {rule}" in said
+    found = looked_at(said)
+    expected = afterwards(asking().facts.config, source, Split(PARTS, {}), GROUPS.tolist())
+    choosing_half = found["Choosing"] // 2  # each tile is described, then scored
+    assert expected.described == found["Describing"] + choosing_half
+    assert expected.scored == found["Learning"] + choosing_half + found["Measuring"] + MEAN_MAP
     scores = Scorer(done, CPU, 4).score(np.stack([source.read(int(number)) for number in PARTS["calibration"]]))
     named = Scorer(done, CPU, 4).rules.index(rule)
     np.testing.assert_allclose(scores.score, scores.rules[:, named])
@@ -187,7 +201,11 @@ def test_a_checkpoint_that_was_never_calibrated_does_not_score(tmp_path: Path) -
         Checkpoint.load(tmp_path / "m.safetensors")
 
 
-def test_a_rule_that_the_configuration_names_is_not_asked_about() -> None:
+def test_a_rule_that_the_configuration_names_is_not_asked_about(capsys: pytest.CaptureFixture[str]) -> None:
     named = choosing._scoring_by(asking(), "structure")
     done = calibrate(named, MemorySource(40), Split(PARTS, {}), GROUPS.tolist(), CPU, Reporter())
+    found = looked_at(capsys.readouterr().err)
+    expected = afterwards(named.facts.config, MemorySource(40), Split(PARTS, {}), GROUPS.tolist())
+    assert expected.described == found["Describing"]
+    assert expected.scored == found["Learning"] + found["Calibrating"] + found["Measuring"] + MEAN_MAP
     assert (done.facts.config.scoring.rule, done.facts.rule_marks) == ("structure", None)

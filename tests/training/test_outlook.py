@@ -60,8 +60,8 @@ def test_all_patients_calibrate_descriptors() -> None:
 def test_where_training_chooses_both_are_told_and_too_few_tiles_to_choose_by() -> None:
     few, many = outlook(20, EITHER), outlook(40, EITHER)
     assert few[:2] == outlook(20, DESCRIPTOR)
-    assert few[2] == f"  by a rule with the auto-encoder, {outlook(20)[0]}"
-    assert few[3] == outlook(20)[1]
+    assert few[2] == f"  if training chooses a rule with the auto-encoder, {outlook(20)[0]}"
+    assert few[3] == f"  then, {outlook(20)[1].lstrip()}", "the second answer is to another question"
     assert "300 validation tiles of 3 groups will be too few" in few[4]
     assert "descriptor" in few[4]
     assert len(many) == 4
@@ -77,7 +77,9 @@ def test_a_rule_that_learns_from_few_validation_tiles_is_told(tiles: int, said: 
 def test_that_many_patients_do_reach_the_rate() -> None:
     few, many = (
         int(number.replace(",", ""))
-        for number in re.search(r"error rate of 5% take about (\S+) to (\S+) groups", outlook(5)[1]).groups()
+        for number in re.search(
+            r"error rate of 5\N{NO-BREAK SPACE}% take about (\S+) to (\S+) groups", outlook(5)[1]
+        ).groups()
     )
     for patients, correlation in ((few, ASSUMED[0]), (many, ASSUMED[1])):
         names = [f"{patient:04d}" for patient in range(patients) for _ in range(100)]

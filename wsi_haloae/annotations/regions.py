@@ -18,6 +18,7 @@ from wsi_haloae.annotations.mending import TooCrossedError, require_few_crossing
 from wsi_haloae.annotations.tally import Tally
 from wsi_haloae.bounds.table import OVERLAPS
 from wsi_haloae.errors import AnnotationError
+from wsi_haloae.nearest import nearest
 from wsi_haloae.progress import Reporter
 
 _TOLD = 20
@@ -64,7 +65,9 @@ class Annotations:
         """The classes that are meant by ``name``: itself, or else those derived from it. Raises `AnnotationError`."""
         found = meant_by(name, self.by_class)
         if not found:
-            raise AnnotationError(f"{self.path}: no annotation of class {name!r}. {self.known()}")
+            close = nearest(name, self.by_class)
+            hint = f"; did you mean {close!r}?" if close else "."
+            raise AnnotationError(f"{self.path}: no annotation of class {name!r}{hint} {self.known()}")
         return found
 
     def region(self, name: str) -> BaseGeometry:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.reach import TILE_RATE, reaches
+from wsi_haloae.pages import percent
 
 CENTRAL = 0.95
 
@@ -29,7 +30,7 @@ class RateRange(NamedTuple):
 
     def __str__(self) -> str:
         """In per cent: "0.1 % to 13 %"."""
-        return " to ".join(f"{_rounded(100 * rate)}\N{NO-BREAK SPACE}%" for rate in self)
+        return " to ".join(map(percent, self))
 
 
 def true_rate(effective_tiles: float, rate: float = TILE_RATE) -> RateRange | None:
@@ -52,7 +53,3 @@ def true_share(calibration: CalibrationFacts) -> str:
         f"With this calibration the true share of reference tiles at p \N{LESS-THAN OR EQUAL TO} {TILE_RATE:g} may be "
         f"{found} (95\N{NO-BREAK SPACE}% range)."
     )
-
-
-def _rounded(percent: float) -> str:
-    return f"{percent:.0f}" if percent >= 10 else f"{percent:.1f}"

@@ -94,7 +94,8 @@ def _remote(address: str, tls: TlsFiles | None, threads: int | None, reporter: R
         resources = {GPU: 1.0} if any(GPU in worker["resources"] for worker in workers) else {}
         where = " with a GPU" if resources else ""
         able = sum(GPU in worker["resources"] or not resources for worker in workers)
-        reporter.line(f"scheduler {address}: {with_noun(able, 'worker')}{where}; dashboard {client.dashboard_link}")
+        found = f"{with_noun(able, 'worker')}{where}"
+        reporter.line(f"scheduler {address}: {found}; Dask's dashboard {client.dashboard_link}")
         if not workers:
             reporter.warn(f"scheduler {address}: no workers yet; scoring starts when some connect.")
         yield Cluster(client, resources, threads)
@@ -147,7 +148,7 @@ def _local(
         Client(cluster, set_as_default=False) as client,
     ):
         at_once = f"{with_noun(workers, 'slide')} at once, {with_noun(threads, 'thread')} each"
-        reporter.line(f"{at_once}; dashboard {client.dashboard_link}")
+        reporter.line(f"{at_once}; Dask's dashboard {client.dashboard_link}")
         if asked is None and taken_by_turns(device):  # only who has the turn reads
             yield Cluster(client, {}, threads, sharing=-(-workers // SLIDES_PER_GPU), turns=Path(locks))
         else:

@@ -5,10 +5,11 @@ Names are the paper's (relu3_4) for a VGG, and torchvision's modules for a Dense
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from wsi_haloae.nearest import nearest
 
 
 class Layer(NamedTuple):
@@ -30,8 +31,8 @@ class Layers:
         names = list(self.known)
         for name in chosen:
             if name not in names:
-                close = difflib.get_close_matches(name, names, n=1)
-                hint = f"did you mean {close[0]}? " if close else ""
+                close = nearest(name, names)
+                hint = f"did you mean {close}? " if close else ""
                 raise ValueError(f"{backbone} has no layer {name}; {hint}Its layers: {', '.join(names)}")
         ordered = [name for name in names if name in chosen]
         if list(chosen) != ordered:

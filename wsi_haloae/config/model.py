@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -12,6 +11,7 @@ from wsi_haloae.config.encoders import ENCODERS, in_full
 from wsi_haloae.config.layers import LAYERS, Layer
 from wsi_haloae.config.section import Section, Seed, Side, Width
 from wsi_haloae.config.timm import TIMM_PREFIX, Arguments, Stages, TimmNetwork
+from wsi_haloae.nearest import nearest
 
 BACKBONES = (*LAYERS, "pixels")
 """Backbones (block B) that need no other library; the names of all others begin with `TIMM_PREFIX`."""
@@ -90,8 +90,8 @@ class FeaturesConfig(Section):
         of_timm = value.startswith(TIMM_PREFIX) and value != TIMM_PREFIX
         if value not in BACKBONES and not of_timm:
             known = [*BACKBONES, *ENCODERS]
-            close = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else f"choose {', '.join(known)}."
+            close = nearest(value, known)
+            hint = f"did you mean {close}?" if close else f"choose {', '.join(known)}."
             network = f"{TIMM_PREFIX}NAME, e.g. {TIMM_PREFIX}resnet50"
             raise ValueError(f"no such backbone; {hint} A network of timm is {network}")
         return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from wsi_haloae.config.section import Section
 from wsi_haloae.config.shipped import shipped_folder
 from wsi_haloae.config.whole import Config, merge
 from wsi_haloae.errors import ConfigError
+from wsi_haloae.nearest import nearest
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -173,8 +173,8 @@ def _explain(model: type[Section], problem: dict[str, Any]) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg']} (given: {reprlib.repr(problem['input'])})"
     known = sorted(_known_keys(model))
-    close = difflib.get_close_matches(place, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"known settings: {', '.join(known)}"
+    close = nearest(place, known)
+    hint = f"did you mean {close}?" if close else f"known settings: {', '.join(known)}"
     return f"{place}: no such setting; {hint}"
 
 

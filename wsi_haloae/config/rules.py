@@ -7,10 +7,11 @@ configuration can check rule names without importing the model.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict
+
+from wsi_haloae.nearest import nearest
 
 Source = Literal["features", "image"]
 Residual = Literal["mse", "ssim"]
@@ -315,8 +316,8 @@ def check_rule(name: str) -> str:
     known = [AUTO, *RULES]
     if name in known:
         return name
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"known rules: {', '.join(known)}"
+    close = nearest(name, known)
+    hint = f"did you mean {close}?" if close else f"known rules: {', '.join(known)}"
     raise ValueError(f"no such rule; {hint}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from wsi_haloae.config.presets import MVTEC_BASE, SLIDE_BASE, load_config
 from wsi_haloae.config.section import Section
 from wsi_haloae.config.whole import Config
 from wsi_haloae.errors import UsageError
+from wsi_haloae.nearest import nearest
 
 _TYPES = {
     "boolean": "true or false",
@@ -90,8 +90,8 @@ def settings_at(key: str) -> list[Setting]:
         return found
     keys = [*(one.key for one in known), *sections()]
     by_name = {one.rpartition(".")[2]: one for one in reversed(keys)} | {one: one for one in keys}
-    close = difflib.get_close_matches(key, by_name, n=1, cutoff=0.7)
-    hint = f"did you mean {by_name[close[0]]}?" if close else "'wsi-haloae config explain' lists them all."
+    close = nearest(key, by_name, cutoff=0.7)
+    hint = f"did you mean {by_name[close]}?" if close else "'wsi-haloae config explain' lists them all."
     raise UsageError(f"{key}: no such setting; {hint}")
 
 

@@ -8,6 +8,7 @@ from wsi_haloae.annotations.classes import derived_from, meant_by
 from wsi_haloae.annotations.tally import Tally
 from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide
+from wsi_haloae.nearest import nearest
 
 
 def understood(reference: Sequence[str], slides: Sequence[LabelledSlide]) -> Iterator[str]:
@@ -19,7 +20,9 @@ def understood(reference: Sequence[str], slides: Sequence[LabelledSlide]) -> Ite
     for name in reference:
         found, derived = meant_by(name, known), derived_from(name, known)
         if not found:
-            raise UsageError(f"--reference {name}: no annotation has this class. Classes: {', '.join(known)}.")
+            close = nearest(name, known)
+            hint = f"; did you mean {close!r}?" if close else "."
+            raise UsageError(f"--reference {name}: no annotation has this class{hint} Classes: {', '.join(known)}.")
         others = sorted(set(derived) - {each for given in reference for each in meant_by(given, known)})
         if found == derived:
             yield f"--reference {name} means the classes derived from it: {', '.join(derived)}."

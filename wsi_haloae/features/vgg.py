@@ -148,6 +148,6 @@ def _from_torchvision(backbone: str) -> tuple[dict[str, Tensor], str]:
         raise UsageError(
             f"{backbone}: ImageNet weights are not on this machine and could not be downloaded ({error}). "
             f"Where there is internet, download {chosen.url}, and put that file here into "
-            f"{Path(get_dir()) / 'checkpoints'}. Or pass a safetensors file with torchvision's keys (--weights FILE); "
-            "docs/installation.md says how to make one."
+            f"{Path(get_dir()) / 'checkpoints'}. Or pass a safetensors file with torchvision's keys (--weights FILE; "
+            "with make demo-real, WEIGHTS=FILE); docs/installation.md says how to make one."
         ) from None

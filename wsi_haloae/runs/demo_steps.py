@@ -17,6 +17,7 @@ from wsi_haloae.evaluation.mean_colour import colour_distance, mean_colours
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.export.truth_picture import write_truth_picture
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.pages import percent
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import program
 from wsi_haloae.runs.score import score_slides
@@ -82,12 +83,11 @@ def train_and_score(example: Example, output: Path, options: DemoOptions, report
     write_truth_picture(output / "demo.png", scores, truth.region(example.reference), example.reference)
     adapted = ", adapted to the slide" if scores.adapted and scores.adapted.record.mode != "none" else ""
     names = [name + adapted * (name == f"rule {rule}") for name in rows]
-    width = max(map(len, names)) + 2
     lines = [
         f"AUROC of {example.anomalous.lower()} against {example.reference.lower()} on a slide that was not trained on:",
-        *(f"  {name:<{width}}{value:.3f}" for name, value in zip(names, rows.values(), strict=True)),
+        *(f"  {name:<{max(map(len, names)) + 2}}{value:.3f}" for name, value in zip(names, rows.values(), strict=True)),
         autoencoder_words(rule),
-        f"Only tiles with at least {PURITY:.0%} in one class count, as with 'evaluate --min-coverage {PURITY:g}'.",
+        f"Only tiles with at least {percent(PURITY)} in one class count, as with 'evaluate --min-coverage {PURITY:g}'.",
         f"Look at {output / 'demo.png'} and {folder / 'report.html'}, or run: {program()} view {output}",
     ]
     return DemoResult(rule, rows, lines)

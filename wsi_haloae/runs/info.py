@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from wsi_haloae.config import TissueConfig
+from wsi_haloae.pages import percent
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.colour_profile import ColourProfile
 from wsi_haloae.slide.properties import SlideProperties
@@ -36,9 +37,9 @@ def describe_slide(
         tiling = Tiling.of(slide.properties, settings, tissue, given_tissue=tissue_for(given_tissue, source.path))
         yield from _tiling_facts(tiling)
         chosen = look_for_tissue(slide, tiling, reporter)
-        yield "tissue", f"{chosen.mask.mask.mean():.1%} of the slide"
+        yield "tissue", f"{percent(float(chosen.mask.mask.mean()))} of the slide"
         yield "left out", left_out(chosen.mask.parts)
-        yield "tiles with tissue", f"{len(chosen.index):,} (at least {tissue.min_fraction:.0%} tissue)"
+        yield "tiles with tissue", f"{len(chosen.index):,} (at least {percent(tissue.min_fraction)} tissue)"
     if preview is not None:
         chosen.preview(preview)
         yield "preview", str(preview)

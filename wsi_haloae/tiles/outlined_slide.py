@@ -14,8 +14,10 @@ from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.annotations.reading import read_annotations
 from wsi_haloae.annotations.regions import told_classes
 from wsi_haloae.config import TissueConfig
-from wsi_haloae.errors import AnnotationError, UsageError
+from wsi_haloae.errors import AnnotationError, SlideError, UsageError
+from wsi_haloae.pages import percent
 from wsi_haloae.progress import Reporter
+from wsi_haloae.slide.properties import Slide
 from wsi_haloae.tiles.chosen import ChosenTiles, choose_tiles, no_tissue
 from wsi_haloae.tiles.tiling import Tiling, TilingSettings
 from wsi_haloae.workspace.slide_inputs import SlideInput
@@ -48,7 +50,7 @@ class OutlinedSlide:
 
         Raises `SlideError`, `AnnotationError` or `UsageError`.
         """
-        with closing(source.open()) as slide:
+        with closing(_opened(source)) as slide:
             tiling = Tiling.of(slide.properties, settings, tissue)
             path = find_annotations(outlines.place, source.path)
             annotations = read_annotations(path, slide.properties.bounds, outlines.objects)
@@ -67,11 +69,20 @@ class OutlinedSlide:
             raise AnnotationError(f"{self.source.path}: {no_tissue(chosen.mask.why_empty)}")
         if not len(chosen.index):
             raise AnnotationError(
-                f"{self.source.path}: no tile has tissue and {least:.0%} of its area in class "
+                f"{self.source.path}: no tile has tissue and {percent(least)} of its area in class "
                 f"{self.outlines.class_name!r}. Check that the annotations belong to this slide, or lower "
                 "--min-coverage."
             )
         return chosen
+
+
+def _opened(source: SlideInput) -> Slide:
+    """The slide. Where `score` would go on with the others, training stops: a user decides what a model is made of."""
+    try:
+        return source.open()
+    except SlideError as error:
+        way = "To train on other slides without it, name those alone, or move this file to another folder."
+        raise type(error)(f"{error} {way}") from None
 
 
 def ways_to_train(slide: Path) -> str:

@@ -342,7 +342,7 @@ def choose_groups(source: TileSource, minimum: int, warn: Callable[[str], None])
         return source.groups
     warn(
         f"only {with_noun(groups, 'group')} (slides or patients): train, validation and calibration are blocks of "
-        "neighbouring tiles instead. They resemble each other, so held-out figures flatter the model; "
-        "train on three slides or more for a real study."
+        "neighbouring tiles instead. They resemble each other, so held-out figures flatter the model. "
+        "From three patients or slides on, whole ones are held out; for a study, outline 5 to 10 patients or more."
     )
     return source.blocks

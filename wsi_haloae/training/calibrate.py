@@ -25,16 +25,18 @@ from wsi_haloae.calibration.reach import TILE_RATE, count_of_groups, independent
 from wsi_haloae.calibration.reference_scale import usual_scores
 from wsi_haloae.calibration.selection import FDR, fine_enough, share_told_apart
 from wsi_haloae.calibration.true_rate import true_share
-from wsi_haloae.config import AUTO, RULES, Rule
+from wsi_haloae.config import AUTO, RULES, Config, Rule
 from wsi_haloae.errors import UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.gaussian import Gaussian
+from wsi_haloae.pages import percent
 from wsi_haloae.progress import Advance, Reporter, with_noun
 from wsi_haloae.scoring.learning import Pupil, learner_of, rounds
 from wsi_haloae.scoring.open_scores import REFERENCE_QUANTILES
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.scoring.source_scores import score_source
 from wsi_haloae.tiles.sources import TileSource, evenly, read_tiles
+from wsi_haloae.training.afterwards import Afterwards
 from wsi_haloae.training.choose_rule import choose_rule
 from wsi_haloae.training.choose_rule import passes as choice_passes
 from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, CrossFitted, cross_fit, with_weight
@@ -78,6 +80,15 @@ def calibrate(
     return replace(with_ranges, calibration=calibration).with_facts(calibration=calibration.facts)
 
 
+def afterwards(config: Config, source: TileSource, split: Split, groups: Sequence[str]) -> Afterwards:
+    """What comes after the steps: the mean map, then what `calibrate` does (if it is to choose, by the usual rule)."""
+    teachers, validation, rule = _teachers(split, config), split.tiles["validation"], config.scoring.rule
+    chosen_by = choice_passes(validation) // 2 if rule == AUTO else 0  # tiles that are described, and then scored
+    held_out = 0 if rule == AUTO or RULES[rule].in_metric else len(_held_out(RULES[rule], split))
+    scored = len(teachers["train"]) + _lessons(config, teachers) + held_out + len(evenly(validation, MAP_TILES))
+    return Afterwards(moment_passes(groups, source.blocks) + chosen_by, scored + chosen_by)
+
+
 def _learn_descriptors(
     checkpoint: Checkpoint, source: TileSource, groups: Sequence[str], device: torch.device, reporter: Reporter
 ) -> CrossFitted:
@@ -92,12 +103,19 @@ def _learn_rules(
     checkpoint: Checkpoint, source: TileSource, split: Split, device: torch.device, reporter: Reporter
 ) -> Checkpoint:
     """Let the rules learn from *validation* tiles and from a draw of *train* tiles."""
-    train = draw(split.tiles["train"], checkpoint.facts.config)
-    teachers = {"validation": split.tiles["validation"], "train": train}
-    asked = checkpoint.facts.config.scoring.asked
-    passes = sum(len(_taught_by(rules, teachers)) for rules in rounds(*asked))
-    with reporter.track("Learning the rules", passes, "tiles") as advance:
+    config = checkpoint.facts.config
+    teachers = _teachers(split, config)
+    with reporter.track("Learning the rules", _lessons(config, teachers), "tiles") as advance:
         return learn_rules(checkpoint, source, teachers, device, advance)
+
+
+def _teachers(split: Split, config: Config) -> dict[str, NDArray[np.int64]]:
+    return {"validation": split.tiles["validation"], "train": draw(split.tiles["train"], config)}
+
+
+def _lessons(config: Config, teachers: Mapping[str, NDArray[np.int64]]) -> int:
+    """How many tiles the rules look at, round by round."""
+    return sum(len(_taught_by(rules, teachers)) for rules in rounds(*config.scoring.asked))
 
 
 def _held_out_scores(
@@ -114,11 +132,16 @@ def _held_out_scores(
         assert checkpoint.descriptors is not None, "the metric is learned before a rule is chosen"
         scores, units = calibration_scores(checkpoint.descriptors.reference, "none", 0)
         return scores, units.astype(np.str_)
-    parts = ["calibration", "validation"] if rule.spares_validation else ["calibration"]
-    tiles = np.sort(np.concatenate([split.tiles[part] for part in parts]))
+    tiles = _held_out(rule, split)
     with reporter.track("Calibrating", len(tiles), "tiles") as advance:
         found = score_source(Scorer(checkpoint, device, BATCH), source, tiles, advance)
     return found.score, groups[tiles]
+
+
+def _held_out(rule: Rule, split: Split) -> NDArray[np.int64]:
+    """The tiles that the rule has not learned from, ascending."""
+    parts = ["calibration", "validation"] if rule.spares_validation else ["calibration"]
+    return np.sort(np.concatenate([split.tiles[part] for part in parts]))
 
 
 def as_reports_show(checkpoint: Checkpoint, calibration: ConformalCalibration) -> tuple[ConformalCalibration, str]:
@@ -221,11 +244,11 @@ def describe(facts: CalibrationFacts, seen: str = "", unit: str = "group") -> st
         return f"{calibrated}. {reason} Add more patients or slides."
     fine = f"{calibrated}; smallest p-value {told_apart(facts.smallest_p, TILE_RATE)}; "
     if fine_enough(facts.smallest_p, FDR):
-        return f"{fine}tiles are called at a false-discovery rate of {FDR:.0%}. {true_share(facts)}"
+        return f"{fine}tiles are called at a false-discovery rate of {percent(FDR)}. {true_share(facts)}"
     return (
-        f"{fine}a false-discovery rate of {FDR:.0%} could not call less than "
-        f"{share_told_apart(facts.smallest_p / FDR)}% of a slide, so tiles are called at a per-tile error rate of "
-        f"{TILE_RATE:.0%}. {true_share(facts)}"
+        f"{fine}a false-discovery rate of {percent(FDR)} could not call less than "
+        f"{share_told_apart(facts.smallest_p / FDR)}\N{NO-BREAK SPACE}% of a slide, so tiles are called at a per-tile "
+        f"error rate of {percent(TILE_RATE)}. {true_share(facts)}"
     )
 
 

@@ -58,7 +58,8 @@ class Choice:
             f"score: {self.rule}, of the ways to score with these marks: {listed}\n"
             "  A mark says how well held-out tiles that were altered on purpose are told from others with another "
             f"stain, focus or scanner (AUROC, the worst of {len(SYNTHETIC_ANOMALIES)} alterations): 1 is perfect, 0.5 "
-            f"is chance\n  {self._reason(unit)}{f'; {why}' if why else ''}"
+            "is chance; below 0.5, another stain, focus or scanner scores higher than what was altered\n"
+            f"  {self._reason(unit)}{f'; {why}' if why else ''}"
         )
 
     @property

@@ -53,6 +53,8 @@ def fit(job: TrainingJob, reporter: Reporter, helpers: Helpers | None = None) ->
         _start_linear(data, measured, model, device, reporter)
     helpers.begin(job, model, feature_range)
     trainer = Trainer(job, model, feature_range, device, helpers.ranks)
+    if job.afterwards and not reporter.quiet:
+        reporter.line(job.afterwards.forecast(model, source, data.validation, device))
     curve = trainer.fit(reporter)
     write_curve(job.folder, curve)
     with reporter.track("Measuring the mean map", len(measured), "tiles") as advance:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.config import Config
 from wsi_haloae.tiles.sources import TileSource
+from wsi_haloae.training.afterwards import Afterwards
 from wsi_haloae.training.identity import Identity
 from wsi_haloae.training.order import Balanced, Passes, TileOrder
 
@@ -43,6 +44,7 @@ class TrainingJob:
     ``identity`` is everything that the training depends on; a saved state with another identity is refused.
     ``weights`` is a file of backbone weights (None: the backbone's published ones). ``workers`` processes prepare
     batches for a GPU. ``mpp`` is None for images without a scale. ``facts`` go into the checkpoint.
+    ``afterwards`` is what comes after the steps, if that is to be forecast.
     """
 
     config: Config
@@ -54,6 +56,7 @@ class TrainingJob:
     workers: int = 0
     mpp: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    afterwards: Afterwards | None = None
 
     @property
     def state_path(self) -> Path:

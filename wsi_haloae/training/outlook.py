@@ -17,6 +17,7 @@ from wsi_haloae.calibration.planning import ASSUMED, expected, groups_needed
 from wsi_haloae.calibration.reach import TILE_RATE, count_of_groups, reaches, told_apart
 from wsi_haloae.calibration.selection import FDR, fine_enough
 from wsi_haloae.config import AUTO, RULES, Config, candidates
+from wsi_haloae.pages import percent
 from wsi_haloae.progress import with_noun
 from wsi_haloae.training.leads import FEWEST_GROUPS, FEWEST_TILES
 from wsi_haloae.training.moments import drawn
@@ -36,8 +37,8 @@ def describe_outlook(
         yield from _rates(measured_sizes(groups, blocks), unit, "p-values")
     if any(not rule.in_metric for rule in rules):
         held_back = group_numbers(named[split.tiles["calibration"]])[1]
-        start = "  by a rule with the auto-encoder, p-values" if auto else "p-values"
-        yield from _rates(held_back, unit, start, config.split.calibration)
+        if_, then = ("  if training chooses a rule with the auto-encoder, ", "then, ") if auto else ("", "")
+        yield from _rates(held_back, unit, f"{if_}p-values", then, config.split.calibration)
     tiles, units = len(split.tiles["validation"]), len(split.groups["validation"])
     if auto and (tiles < FEWEST_TILES or units < FEWEST_GROUPS):
         yield (
@@ -53,8 +54,13 @@ def measured_sizes(groups: Sequence[str], blocks: Sequence[str]) -> NDArray[np.i
     return group_numbers(np.asarray(groups)[drawn(groups, blocks)])[1]
 
 
-def _rates(sizes: NDArray[np.int64], unit: str, start: str, share: float | None = None) -> Iterator[str]:
-    """Two lines about groups of these ``sizes`` (G,), which are a ``share`` of all groups, or (None) all of them."""
+def _rates(
+    sizes: NDArray[np.int64], unit: str, start: str, then: str = "", share: float | None = None
+) -> Iterator[str]:
+    """Two lines about groups of these ``sizes`` (G,), which are a ``share`` of all groups, or (None) all of them.
+
+    ``start`` and ``then`` begin the lines.
+    """
     *likely, worst = (expected(sizes, correlation) for correlation in (*ASSUMED, 1.0))
     smallest = _span(*(told_apart(one.smallest_p, TILE_RATE) for one in likely))
     yield (
@@ -64,10 +70,10 @@ def _rates(sizes: NDArray[np.int64], unit: str, start: str, share: float | None 
     size = max(1, round(float(stats.hmean(sizes))))
     calls = _needed(size, unit, share, lambda smallest_p: reaches(smallest_p, TILE_RATE))
     discoveries = _needed(size, unit, share, lambda smallest_p: fine_enough(smallest_p, FDR))
-    given = f"with split.calibration={share:g}, " if share else ""
+    given = f"{then}with split.calibration={share:g}, " if share else then
     yield (
-        f"  {given}calls at an error rate of {TILE_RATE:.0%} take about {calls}; at a false-discovery rate of "
-        f"{FDR:.0%}, about {discoveries}"
+        f"  {given}calls at an error rate of {percent(TILE_RATE)} take about {calls}; at a false-discovery rate of "
+        f"{percent(FDR)}, about {discoveries}"
     )
 
 

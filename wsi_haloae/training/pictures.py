@@ -25,6 +25,9 @@ from wsi_haloae.training.objective import planned_weights
 from wsi_haloae.training.trainer import EpochRecord
 
 CURVE_NAME = "loss.csv"
+WORDS = {"cls": "classification", "fm": "features", "im": "image"}
+COLOURS = {"cls": "C0", "fm": "C1", "im": "C2"}
+"""Of each loss, in all panels; a held-out one is dashed."""
 CAPTION = (
     "The decoded image shows what little the code keeps: coarse blocks of colour are usual, after a short training\n"
     "above all. Scores are made from features; only a rule that asks for the image uses it."
@@ -46,21 +49,22 @@ def write_curve(folder: Path, curve: Sequence[EpochRecord]) -> None:
     losses, weights = figure.subplots(1, 2)
     steps = [record.step for record in curve]
     marker = "." if len(curve) < 40 else None  # a single epoch draws no line
-    for name, label in (
-        ("loss_cls", "classification"),
-        ("loss_fm", "features, training"),
-        ("validation_fm", "features, held out"),
-        ("loss_im", "image"),
+    for name, label, part, style in (
+        ("loss_cls", "classification", "cls", {"marker": marker}),
+        ("loss_fm", "features, training", "fm", {"marker": marker}),
+        ("validation_fm", "features, held out", "fm", {"marker": marker and "x", "linestyle": "--"}),
+        ("loss_im", "image", "im", {"marker": marker}),
     ):
         values = [getattr(record, name) for record in curve]
         if None not in values:
-            losses.plot(steps, values, label=label, marker=marker)
+            losses.plot(steps, values, label=label, color=COLOURS[part], **style)
     marks = [record.synthetic_mark for record in curve]
     if None not in marks:
         losses.plot(steps, marks, label="mark: AUROC of synthetic anomalies", marker=marker, color="black")
     losses.set(xlabel="step", ylabel="loss, unweighted", title="Losses")
-    for name, label in (("weight_cls", "classification"), ("weight_fm", "features"), ("weight_im", "image")):
-        weights.plot(steps, [getattr(record, name) for record in curve], label=label, marker=marker)
+    for name, label in WORDS.items():
+        values = [getattr(record, f"weight_{name}") for record in curve]
+        weights.plot(steps, values, label=label, marker=marker, color=COLOURS[name])
     weights.set(xlabel="step", ylabel="weight", title="Weights of the losses", ylim=(0, 1))
     for axes in (losses, weights):
         axes.legend()
@@ -79,10 +83,11 @@ def write_schedule(
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     steps = np.linspace(0, total_steps - 1, 200).astype(int)
-    for name, label in (("cls", "classification"), ("fm", "features"), ("im", "image")):
+    for name, label in WORDS.items():
         points = [getattr(record, f"weight_{name}") for record in curve]
         learned = config.loss.weighting == "uncertainty"
-        drawn = axes.plot([record.step for record in curve], points, "." if not learned else ".-", label=label)
+        style = ".-" if learned else "."
+        axes.plot([record.step for record in curve], points, style, label=label, color=COLOURS[name])
         if not learned:
             weights = [
                 planned_weights(
@@ -92,7 +97,7 @@ def write_schedule(
                 )
                 for step in steps
             ]
-            axes.plot(steps, [getattr(weight, name) for weight in weights], color=drawn[0].get_color())
+            axes.plot(steps, [getattr(weight, name) for weight in weights], color=COLOURS[name])
     axes.set(xlabel="step", ylabel="weight", ylim=(0, 1), title=f"Weights of the losses ({config.loss.weighting})")
     axes.legend()
     axes.grid(alpha=0.3)

@@ -13,7 +13,7 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.progress import Reporter
 from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.scoring.stain_matching import match_stains, stain_target
-from wsi_haloae.training.calibrate import calibrate
+from wsi_haloae.training.calibrate import afterwards, calibrate
 from wsi_haloae.training.distributed import Helpers
 from wsi_haloae.training.fit import fit
 from wsi_haloae.training.identity import Identity, require_same
@@ -52,6 +52,7 @@ def train_on(
             "tiles": {part: len(split.tiles[part]) for part in PARTS},
             "groups": {part: len(split.groups[part]) for part in PARTS},
         },
+        afterwards=afterwards(config, seen, split, reference.groups),
     )
     trained, _curve = fit(job, reporter, helpers)
     trained = trained.with_facts(stains=stains, colour_profile=source.colour_profile)

@@ -18,7 +18,6 @@ separated by commas, semicolons or tabs. A path may be written as in Windows, if
 from __future__ import annotations
 
 import csv
-import difflib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsi_haloae.bounds.table import MANIFEST_BYTES, MANIFEST_COLUMNS, MANIFEST_ROWS
 from wsi_haloae.errors import UsageError
+from wsi_haloae.nearest import nearest
 from wsi_haloae.progress import Advance, Reporter
 from wsi_haloae.quoting import FOREIGN, plain_cell, printable
 from wsi_haloae.workspace.table_file import as_windows_wrote, open_table
@@ -94,10 +94,10 @@ def _check_columns(manifest: Path, names: Sequence[str]) -> None:
     """Other columns are allowed, but a misspelt column of ours would be ignored without notice."""
     MANIFEST_COLUMNS.require(len(names), manifest, UsageError)
     for name in names:
-        alike = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.75)
+        alike = nearest(name, COLUMNS, cutoff=0.75)
         if alike and name not in COLUMNS:
             raise UsageError(
-                f"{manifest}: column {name!r}: did you mean {alike[0]!r}? Rename it to this, or to something else."
+                f"{manifest}: column {name!r}: did you mean {alike!r}? Rename it to this, or to something else."
             )
     if "path" not in names:
         raise UsageError(f"{manifest}: a manifest needs a column 'path'; its columns are {list(names)}.")

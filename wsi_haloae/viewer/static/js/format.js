@@ -8,8 +8,8 @@ export const millimetres = ({ x, y }, [mppX, mppY]) => `${((x * mppX) / 1000).to
 export const share = (part, whole) => {
   if (!whole) return MISSING;
   const percent = (100 * part) / whole;
-  if (percent > 0 && percent < 0.1) return "< 0.1 %";
-  return `${percent.toFixed(percent < 10 ? 1 : 0)} %`;
+  if (percent > 0 && percent < 0.05) return "< 0.1 %";
+  return `${Number(percent.toFixed(percent < 10 ? 1 : 0))} %`; // as `percent` in pages.py
 };
 
 // The largest of 1, 2 or 5 times a power of ten that does not exceed the given length.
