@@ -37,6 +37,7 @@ from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 MOST_TILES = 64
 """How many validation tiles are used; each is scored once with other imaging, and once per synthetic anomaly."""
 CHANCE = 0.5
+BELOW_CHANCE = "; below 0.5, another stain, focus or scanner scores higher than what was altered"
 BATCH = 16
 
 
@@ -58,7 +59,7 @@ class Choice:
             f"score: {self.rule}, of the ways to score with these marks: {listed}\n"
             "  A mark says how well held-out tiles that were altered on purpose are told from others with another "
             f"stain, focus or scanner (AUROC, the worst of {len(SYNTHETIC_ANOMALIES)} alterations): 1 is perfect, 0.5 "
-            "is chance; below 0.5, another stain, focus or scanner scores higher than what was altered\n"
+            f"is chance{BELOW_CHANCE if min(self.marks.values()) < CHANCE else ''}\n"
             f"  {self._reason(unit)}{f'; {why}' if why else ''}"
         )
 
