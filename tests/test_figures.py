@@ -219,6 +219,32 @@ def test_how_time_and_memory_grow() -> None:
     assert {row[0]: row[1:] for row in rows} == expected
 
 
+def test_what_limits_the_auto_encoder() -> None:
+    found = {
+        (row["set"], row["row"]): row["judgement"]
+        for row in measured("decoder-study")
+        if (row["backbone"], row["seed"]) == ("vgg19", 0)
+    }
+    steps = ["damped, 125 steps", "cosine loss, damped", "damped, 1000 steps", "damped, 2500 steps"]
+    names = [f"damped, code of {width} channels" for width in (8, 16, 64)]
+    names = [*names[:2], "cosine loss, damped", names[2], *steps]
+
+    def area(tiles: str, name: str) -> str:
+        one = found.get((tiles, name))
+        return f"{one['against']['fixed rule']['auroc']:.3f}" if one else "not run"
+
+    def precision(name: str) -> str:
+        one = found.get(("metal_nut", name))
+        return f"{100 * one['map_precisions']['cosine']:.1f}" if one else "not run"
+
+    [rows] = tables("validation.md", "| set | 8 channels")
+    assert [row[1:9] for row in rows] == [
+        [area("metal_nut", name) for name in names],
+        [precision(name) for name in names],
+        [area("glas-colour", name) for name in names],
+    ]
+
+
 def test_every_file_of_results_that_a_page_names_is_there() -> None:
     pages = [REPOSITORY / "README.md", *DOCS.rglob("*.md")]
     named = {name for page in pages for name in re.findall(r"`benchmarks/results/([^`]+)`", page.read_text("utf-8"))}
