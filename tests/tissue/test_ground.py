@@ -6,7 +6,11 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from tests.data_paths import case_input, real_data
 from wsi_haloae.config import TissueConfig
@@ -14,6 +18,7 @@ from wsi_haloae.slide.memory import MemorySlide
 from wsi_haloae.slide.readers import open_slide
 from wsi_haloae.slide.thumbnail import read_thumbnail
 from wsi_haloae.tissue.detection import find_tissue
+from wsi_haloae.tissue.ground import _around
 from wsi_haloae.tissue.mask import TissueMask
 from wsi_haloae.tissue.parts import Part, left_out, shares
 
@@ -105,3 +110,9 @@ def test_padding_that_touches_tissue_of_a_converted_slide(name: str, least: floa
 def test_the_settings_must_rise() -> None:
     with pytest.raises(ValueError, match="must rise"):
         TissueConfig(floor=0.2)
+
+
+@given(level=arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.floats(0, 255, width=32)))
+def test_extremes_around_a_pixel_are_those_of_scipy(level: np.ndarray) -> None:
+    assert np.array_equal(_around(np.maximum, level), ndimage.maximum_filter(level, 3))
+    assert np.array_equal(_around(np.minimum, level), ndimage.minimum_filter(level, 3))

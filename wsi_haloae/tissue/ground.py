@@ -62,7 +62,7 @@ class Ground:
     def of(cls, rgb: NDArray[np.uint8]) -> Self:
         """The ground of a thumbnail (h, w, 3)."""
         level = average(rgb)
-        uneven = ndimage.maximum_filter(level, 3) - ndimage.minimum_filter(level, 3)
+        uneven = _around(np.maximum, level) - _around(np.minimum, level)
         flat, darkest, brightest = uneven <= FLAT, least(rgb), greatest(rgb)
         is_grey = brightest - darkest <= NEUTRAL
         fill = flat & is_grey & (brightest <= BRIGHTEST_PADDING)
@@ -80,6 +80,13 @@ class Ground:
         dark = flat & ((brightest <= DARK) | (is_grey & (darkest < LIGHT)))
         is_ground = dark[rest].mean() > GROUND_SEEN or np.median(level[rest]) < DARKEST_TISSUE
         return cls(padding, is_dark=bool(is_ground))
+
+
+def _around(extreme: np.ufunc, level: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The ``extreme`` of the 3 x 3 pixels around each, (h, w); SciPy's filters take five times as long."""
+    edged = np.pad(level, 1, mode="edge")
+    rows = extreme(extreme(edged[:-2], edged[1:-1]), edged[2:])
+    return np.asarray(extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]), np.float32)
 
 
 def _large_parts(mask: Mask) -> Iterator[Mask]:
