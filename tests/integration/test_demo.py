@@ -45,3 +45,7 @@ def test_the_model_sees_what_mean_colour_cannot(
     said = capsys.readouterr()
     assert "make demo-real WEIGHTS=FILE" in said.err, "what to do without internet, before the download is tried"
     assert said.out.splitlines()[-1].endswith(f"wsi-haloae view {tmp_path}")
+    assert run([*same, "--weights", __file__], demo_real.main) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "from a training with other --weights (none). Leave --weights out, choose" in said
+    assert f"With make: give WEIGHTS=FILE as the first time, or leave it out as then; or delete {tmp_path}." in said

@@ -19,7 +19,7 @@ from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
 from wsi_haloae.tiles.sources import CombinedSource
-from wsi_haloae.training.identity import Identity, identity_of
+from wsi_haloae.training.identity import WEIGHTS, Identity, identity_of
 from wsi_haloae.training.outlook import describe_outlook
 from wsi_haloae.training.split import Split, split_by_group, unit_of
 from wsi_haloae.training.trainer import plan_steps
@@ -77,7 +77,7 @@ class Reference:
             "reference tiles": self.source.digest(),
             "tile size": self.source.tile_size,
             "pixel size": self.source.mpp,
-            "--weights": file_sha256(weights) if weights else None,
+            WEIGHTS: file_sha256(weights) if weights else None,
             "--balance": self.balance,
             "groups or split": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
         }
