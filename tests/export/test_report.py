@@ -190,6 +190,7 @@ def test_flags_are_counted_and_explained(page: Page) -> None:
     assert "pen 1 1 % ink of a marker" in page.words
     assert "fold or dense nuclei 1 1 % a dark, thick-looking band" in page.words
     assert "mostly glass 0 0 %" in page.words
+    assert "1 tile has several flags and counts in each row." in page.words
 
 
 def test_the_same_store_gives_the_same_bytes(page: Page, tmp_path: Path) -> None:

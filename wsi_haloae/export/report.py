@@ -58,6 +58,7 @@ def write_report(path: Path, source: OpenStore) -> None:
         dark=FLAGS["fold"].words,
         colour_bar=colour_bar(),
         flags=_flags(tiles),
+        several_flags=sum(bits.bit_count() > 1 for bits in tiles.flags.tolist()),
         one_in=ENOUGH_TILES,
         artefacts=path.with_name(FORMATS["artefacts"].file).read_bytes() if tiles.flags.any() else None,
         unreadable=unreadable[:LISTED_UNREADABLE],

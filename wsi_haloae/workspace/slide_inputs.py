@@ -13,7 +13,7 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.dicom import is_dicom_name
 from wsi_haloae.slide.properties import Slide
-from wsi_haloae.slide.readers import open_slide
+from wsi_haloae.slide.readers import open_slide, slide_suffixes
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 from wsi_haloae.workspace.output_names import NameBy, output_names
 from wsi_haloae.workspace.slide_folders import MAC_COPY, hint, is_missing, slides_in, slides_of_glob, told_missing
@@ -99,7 +99,9 @@ def _nothing_found(arguments: Sequence[str]) -> str:
         path = Path(argument)  # one that exists may have brackets in its name
         if glob.has_magic(argument) and not path.exists() and not any(glob.iglob(argument, recursive=True)):  # noqa: PTH207
             return told_missing(path)
-    return f"no slides found in {', '.join(arguments)}."
+    folders = any(Path(argument).is_dir() for argument in arguments)
+    kinds = f" (looked for {', '.join(sorted(slide_suffixes()))})" if folders else ""
+    return f"no slides found in {', '.join(arguments)}{kinds}."
 
 
 class _Search:
