@@ -30,6 +30,8 @@ def test_the_model_sees_what_mean_colour_cannot(
     assert areas[f"rule {rule}"] >= 0.9
     assert 0.4 <= areas["mean colour"] <= 0.6
     assert f"score: {rule}, of" in said.err, "the rule that the training chose"
+    assert "(scores by descriptor are calibrated by all parts)" in said.err
+    assert "warning: only 1 slide or patient: train" in said.err
     assert autoencoder_words(rule) in said.out
     assert "HaloAE" not in said.out
     assert "p-values: " in said.err.partition("training: ")[0], "what they take is said before the training"

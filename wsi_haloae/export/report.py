@@ -50,6 +50,7 @@ def write_report(path: Path, source: OpenStore) -> None:
         histogram=draw_histogram(tiles, reference, scale) if tiles.scored else None,
         scale=scale,
         usual_scores=usual_scores(reference, tiles.adapted.reference_words if tiles.adapted else ""),
+        calls_begin=facts.calls_begin(tiles.header.model.calibration, tiles.selection),
         autoencoder=autoencoder_words(rule),
         map_words=map_words(rule, maps_show),
         map_title=map_title(rule, shows=maps_show),
@@ -101,5 +102,7 @@ def _files(path: Path) -> dict[str, str]:
 def _facts(tiles: ScoredTiles) -> dict[str, dict[str, str]]:
     listed = {"Slide": facts.slide_facts(tiles.header), "Model": facts.model_facts(tiles.header)}
     if tiles.header.model.calibration is not None:
-        listed["Calibration"] = facts.calibration_facts(tiles.header.model.calibration, tiles.selection)
+        listed["Calibration"] = facts.calibration_facts(
+            tiles.header.model.calibration, tiles.selection, blocks=tiles.header.model.calibrated.blocks
+        )
     return listed
