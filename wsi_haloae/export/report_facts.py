@@ -94,7 +94,7 @@ def calls_begin(calibration: CalibrationFacts | None, selection: Selection | Non
         return ""
     return (
         f"A tile is called if at most {percent(as_high)} of the reference tiles score as high, not {percent(level)}: "
-        f"a p-value leaves room for their number (they are worth {independent_tiles(calibration)} independent tiles)."
+        f"a p-value keeps a margin, because they are worth only {independent_tiles(calibration)} independent tiles."
     )
 
 
