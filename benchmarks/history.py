@@ -113,7 +113,7 @@ def regressions(found: Mapping[str, list[Measurement]]) -> list[str]:
     """A line for each ratio that is worse by more than `WORSE_BY` than the one before."""
     return [
         f"{what}: {before.value:.3g} at {before.commit}, {last.value:.3g} at {last.commit}, "
-        f"{last.worse_than(before):.0%} worse"
+        f"{100 * last.worse_than(before):.0f} % worse"
         for what, (*_, before, last) in ((what, one) for what, one in found.items() if len(one) > 1)
         if last.worse_than(before) > WORSE_BY
     ]
@@ -131,7 +131,7 @@ def table(found: Mapping[str, list[Measurement]]) -> str:
     for what, measured in found.items():
         lines.append(f"| {what} | {', '.join(f'{one.commit}: {one.value:.3g}' for one in measured)} |")
     worse = regressions(found)
-    lines += ["", f"Worse by more than {WORSE_BY:.0%} than the one before: {'' if worse else 'none.'}", ""]
+    lines += ["", f"Worse by more than {100 * WORSE_BY:g} % than the one before: {'' if worse else 'none.'}", ""]
     return "\n".join([*lines, *(f"- {line}" for line in worse)]).rstrip() + "\n"
 
 

@@ -20,11 +20,13 @@ from wsi_haloae.atomic import write_text
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
 from wsi_haloae.config import SLIDE_BASE, load_config
+from wsi_haloae.errors import OutputExistsError
 from wsi_haloae.runs.demo_steps import DemoOptions, Example, train_and_score
 
 CROPS = Path(__file__).parents[1] / "examples" / "liver"
 LIVER = Example(CROPS / "liver-hemangioma.tiff", CROPS / "liver-sarcoma.tiff", "Liver", "Tumor")
 OFFLINE = "Without internet: make demo-real WEIGHTS=FILE, with a safetensors file of VGG19's weights."
+IN_MAKE = "With make: give WEIGHTS=FILE as the first time, or leave it out as then; or delete {}."
 HONEST = (
     "One pair of patients, outlines by a layman: it shows that the path works, not how well the method does elsewhere."
 )
@@ -51,7 +53,10 @@ def main(
     if weights is None:
         reporter.line(OFFLINE)
     chosen = DemoOptions(load_config(list(configs), settings, base=SLIDE_BASE), device, weights)
-    result = train_and_score(LIVER, output, chosen, reporter)
+    try:
+        result = train_and_score(LIVER, output, chosen, reporter)
+    except OutputExistsError as error:
+        raise OutputExistsError(f"{error} {IN_MAKE.format(output)}") from None
     write_text(output / "demo.json", json.dumps(result.as_json(), indent=2) + "\n")
     options.say("\n".join([HONEST, *result.lines]))
 

@@ -67,6 +67,14 @@ def test_every_command_has_examples_and_shows_them(capsys: pytest.CaptureFixture
             assert max(map(len, line.split("\n"))) <= 76, "no line is broken by a usual terminal"
 
 
+def test_the_list_of_commands_has_whole_sentences() -> None:
+    formatter = click.HelpFormatter(width=78)  # of a terminal with 80 columns
+    cli.format_commands(click.Context(cli), formatter)
+    rows = formatter.getvalue().strip().splitlines()[1:]
+    assert len(rows) == len(cli.commands)
+    assert [row for row in rows if not row.endswith(".") or row.endswith("...")] == []
+
+
 SETTINGS = all_settings()
 
 

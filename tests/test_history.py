@@ -18,8 +18,8 @@ def test_a_ratio_that_got_worse_by_more_than_a_tenth_is_named() -> None:
     ]  # fmt: skip
     found = by_what(iter(rows))
     assert regressions(found) == [
-        "end to end: ratio, haloae (a): 1 at one, 1.3 at two, 30% worse",
-        "engine: ratio, haloae (a): 2 at one, 1.7 at two, 15% worse",
+        "end to end: ratio, haloae (a): 1 at one, 1.3 at two, 30 % worse",
+        "engine: ratio, haloae (a): 2 at one, 1.7 at two, 15 % worse",
     ]
     assert "| engine: ratio, haloae (a) | one: 2, two: 1.7 |" in table(found)
 

@@ -99,7 +99,17 @@ def test_errors_of_a_command_line_begin_like_all_others(
 
 def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path) -> None:
     (folder := tmp_path / "case[1]").mkdir()
-    with pytest.raises(UsageError, match=r"no slides found in .*case\[1\]\.$"):
+    with pytest.raises(UsageError, match=r"no slides found in .*case\[1\] \(looked for \.bif, .*, \.vmu\)\.$"):
         find_slides([str(folder)], mpp=None, override_mpp=None, name_by="stem")
     with pytest.raises(UsageError, match=r"case\[2\]: nothing matches this pattern\. In .* there are: no files"):
         find_slides([str(tmp_path / "case[2]")], mpp=None, override_mpp=None, name_by="stem")
+
+
+@pytest.mark.parametrize("command", [["tile"], ["score", "--model", __file__], ["train-tiles"]])
+def test_a_misspelt_slide_leaves_nothing(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (slide := tmp_path / "liver.svs").touch()
+    assert run([*command, str(tmp_path / "livr.svs"), "-o", str(tmp_path / "out")]) == 2
+    assert f"there is no such file or folder; did you mean {slide}?" in " ".join(capsys.readouterr().err.split())
+    assert [*tmp_path.iterdir()] == [slide]

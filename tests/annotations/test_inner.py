@@ -85,7 +85,7 @@ def test_the_name_of_the_inner_one_does_not_matter(inner: str, tmp_path: Path) -
     for order in (shapes, shapes[::-1]):
         found = read_annotations(qupath(tmp_path / "a.geojson", order), None)
         assert (found.region("Tumor").area, found.region(inner).area) == (9100, 900)
-        assert found.tally.line() == "1 overlap smaller ones of another class, which count there"
+        assert found.tally.line() == "1 outline overlaps smaller ones of another class, and there the smaller count"
 
 
 def test_each_part_of_a_multipolygon_is_compared_by_itself(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_of_equal_outlines_neither_counts_and_it_is_said(tmp_path: Path) -> None
     shapes = [Shape("Tumor", box(0, 0, 10, 10)), Shape("Stroma", box(5, 0, 10, 10))]
     found = read_annotations(qupath(tmp_path / "a.geojson", shapes), None)
     assert (found.region("Tumor").area, found.region("Stroma").area) == (50, 50)
-    assert "2 overlap one of equal size and another class, and neither counts there" in found.tally.line()
+    assert "2 outlines overlap one of equal size and another class, and neither counts there" in found.tally.line()
     assert found.tally.is_doubtful()
 
 

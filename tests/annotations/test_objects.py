@@ -167,7 +167,7 @@ def test_what_an_outline_runs_around_twice_belongs_to_nobody(tmp_path: Path) -> 
     )
     twice = shapely.box(40, 40, 60, 100)
     assert (found.tally.mended, found.tally.doubtful) == (1, 1)
-    assert "1 run around a piece twice, which belongs to no class" in found.tally.line()
+    assert "1 outline runs around a piece twice, which belongs to no class" in found.tally.line()
     for region in (found.region("Tumor"), found.region("Stroma"), found.everything()):
         assert not region.intersection(twice).area
 
@@ -175,4 +175,4 @@ def test_what_an_outline_runs_around_twice_belongs_to_nobody(tmp_path: Path) -> 
 def test_a_figure_of_eight_is_mended_without_doubt(tmp_path: Path) -> None:
     found = read(tmp_path, feature([[0, 0], [10, 10], [10, 0], [0, 10], [0, 0]], "Tumor"))
     assert found.region("Tumor").area == 50
-    assert found.tally.line() == "1 crossed themselves and were mended"
+    assert found.tally.line() == "1 outline that crossed itself was mended"

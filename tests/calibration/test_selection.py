@@ -40,7 +40,7 @@ def test_with_few_groups_the_per_tile_rate_stands_in_and_says_so() -> None:
     assert found.chosen.tolist() == [True, False, False]
     assert found.smallest_share == pytest.approx(10 / 41)
     assert "per-tile error rate 0.05" in found.words
-    assert "24%" in found.words
+    assert "24\N{NO-BREAK SPACE}%" in found.words
 
 
 @pytest.mark.parametrize(

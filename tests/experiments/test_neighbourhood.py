@@ -10,6 +10,7 @@ from tests.adaptation.test_adaptation import SIZE, area, reference
 from tests.stores.make import COLUMNS, SIDE, make_index
 from wsi_haloae.experiments import neighbourhood
 from wsi_haloae.experiments.neighbourhood import SIDES, Outlined, judge, markdown_rows, squares
+from wsi_haloae.pages import percent
 
 ROWS, LESION, RADIUS = 30, 10, 256
 
@@ -52,5 +53,5 @@ def test_smoothing_finds_a_faint_area_and_loses_a_single_tile(monkeypatch: pytes
     assert smooth.planted_called[7] > 0.5
     text = markdown_rows([plain, smooth])
     assert len(text.splitlines()) == 4
-    assert f"| {plain.auroc:.4f} | {plain.dice:.3f} | {plain.lesion_called:.1%} |" in text
+    assert f"| {plain.auroc:.4f} | {plain.dice:.3f} | {percent(plain.lesion_called)} |" in text
     assert all(f"planted {side} x {side} |" in text for side in SIDES)

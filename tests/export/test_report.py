@@ -25,6 +25,7 @@ from wsi_haloae.calibration.true_rate import true_rate, true_share
 from wsi_haloae.config import RULES, Rule, autoencoder_words, map_words
 from wsi_haloae.export.open_store import OpenStore
 from wsi_haloae.export.report import LISTED_UNREADABLE, write_report
+from wsi_haloae.export.report_facts import calibration_facts
 from wsi_haloae.export.score_axis import REACHES, ScoreAxis, shares
 from wsi_haloae.heatmap.colours import COLOUR_TABLE, ColourScale
 from wsi_haloae.provenance.use import SlideUse
@@ -130,6 +131,7 @@ def test_tiles_and_maps_are_those_of_the_gallery_in_the_fixed_colours(page: Page
 def test_it_says_which_scores_are_usual_and_how_far_the_rate_may_be_kept(page: Page) -> None:
     assert " ".join(usual_scores(REFERENCE).split()) in page.words
     assert " ".join(true_share(COARSE).split()) in page.words
+    assert "A tile is called if at most 2.6 % of the reference tiles score as high, not 5 %: a p-value" in page.words
     fact = f"true share of reference tiles at p \N{LESS-THAN OR EQUAL TO} 0.05 {true_rate(39)}"
     assert " ".join(fact.split()) in page.words
 
@@ -190,6 +192,7 @@ def test_flags_are_counted_and_explained(page: Page) -> None:
     assert "pen 1 1 % ink of a marker" in page.words
     assert "fold or dense nuclei 1 1 % a dark, thick-looking band" in page.words
     assert "mostly glass 0 0 %" in page.words
+    assert "1 tile has several flags and counts in each row." in page.words
 
 
 def test_the_same_store_gives_the_same_bytes(page: Page, tmp_path: Path) -> None:
@@ -249,6 +252,7 @@ def test_a_model_that_can_call_nothing_says_why(tmp_path: Path) -> None:
 def test_a_false_discovery_rate_where_it_can_be_kept(tmp_path: Path) -> None:
     page = report(make(tmp_path, replace(SCENE, calibration=FINE), p_value=p_values(0.0001)))
     assert "10 of 100 tiles (10 %) called anomalous at a false-discovery rate of 10 %" in page.words
+    assert "A tile is called if" not in page.words
     assert "About 10 % of the called tiles may be reference tiles after all" in page.words
 
 
@@ -391,3 +395,9 @@ def test_the_reference_has_several_bars_on_every_axis(reach: float, scale: Colou
     np.testing.assert_allclose(axis.score(axis.place(edges)), edges, rtol=1e-9, atol=1e-9)
     assert ticks == sorted(set(ticks))
     assert axis.ends[0] <= ticks[0] <= ticks[-1] <= axis.ends[1]
+
+
+def test_calibration_tiles_are_counted_by_what_their_groups_are() -> None:
+    plain, blocks = (calibration_facts(COARSE, None, blocks=blocks)["calibration tiles"] for blocks in (False, True))
+    assert plain == "60 of 30 groups (patients, slides, or parts of one slide)"
+    assert blocks == "60 of 30 blocks of neighbouring tiles"

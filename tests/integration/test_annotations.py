@@ -62,7 +62,10 @@ def test_the_inner_annotation_counts_whatever_its_name(inner: str, tmp_path: Pat
     shapes = [Shape("Tumor", box(0, 0, 1024, 1024)), Shape(inner, STROMA)]
     found = evaluated(tmp_path, qupath(tmp_path / "a.geojson", shapes), "--reference", "Tumor")
     assert {name: one["tiles"] for name, one in found["classes"].items()} == {"Tumor": 192, inner: 64}
-    assert "Annotations: 1 overlap smaller ones of another class, which count there." in found["warnings"]
+    assert (
+        "Annotations: 1 outline overlaps smaller ones of another class, and there the smaller count."
+        in found["warnings"]
+    )
 
 
 def test_every_format_gives_the_same_figures(tmp_path: Path) -> None:
@@ -153,7 +156,7 @@ def test_info_says_what_a_file_holds_and_what_does_not_count(
     told = info(capsys, "--annotations", path)
     for words in (
         "format QuPath GeoJSON", "Tumor: 1 object, 750,000 px²", "points Reference: 1",
-        "left out 1 without a class, 1 of class Ignore*", "2 overlap smaller ones",
+        "left out 1 without a class, 1 of class Ignore*", "2 outlines overlap smaller ones",
     ):  # fmt: skip
         assert words in told
     assert "Tumor: 1 object, 0.1875 mm²" in info(capsys, "--annotations", path, "--mpp", "0.5")

@@ -30,6 +30,8 @@ def test_the_model_sees_what_mean_colour_cannot(
     assert areas[f"rule {rule}"] >= 0.9
     assert 0.4 <= areas["mean colour"] <= 0.6
     assert f"score: {rule}, of" in said.err, "the rule that the training chose"
+    assert "(scores by descriptor are calibrated by all parts)" in said.err
+    assert "warning: only 1 slide or patient: train" in said.err
     assert autoencoder_words(rule) in said.out
     assert "HaloAE" not in said.out
     assert "p-values: " in said.err.partition("training: ")[0], "what they take is said before the training"
@@ -45,3 +47,7 @@ def test_the_model_sees_what_mean_colour_cannot(
     said = capsys.readouterr()
     assert "make demo-real WEIGHTS=FILE" in said.err, "what to do without internet, before the download is tried"
     assert said.out.splitlines()[-1].endswith(f"wsi-haloae view {tmp_path}")
+    assert run([*same, "--weights", __file__], demo_real.main) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "from a training with other --weights (none). Leave --weights out, choose" in said
+    assert f"With make: give WEIGHTS=FILE as the first time, or leave it out as then; or delete {tmp_path}." in said

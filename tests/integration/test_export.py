@@ -152,7 +152,7 @@ def calibrated(effective_tiles: float) -> CalibrationFacts:
         (
             39.0,
             "0.1",
-            ["p-value is 0.025,", "no fewer than 25 % of a slide's tiles", "Leave out --fdr to call tiles at a"],
+            ["is 0.025,", "no fewer than 25 % of", "accepted): smaller lesions would be missed", "Leave out --fdr to"],
         ),
         (
             499.0,

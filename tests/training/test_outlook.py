@@ -63,6 +63,7 @@ def test_where_training_chooses_both_are_told_and_too_few_tiles_to_choose_by() -
     assert few[2] == f"  if training chooses a rule with the auto-encoder, {outlook(20)[0]}"
     assert few[3] == f"  then, {outlook(20)[1].lstrip()}", "the second answer is to another question"
     assert "300 validation tiles of 3 groups will be too few" in few[4]
+    assert "(at least 32 tiles of at least 5 groups are needed)" in few[4]
     assert "descriptor" in few[4]
     assert len(many) == 4
 

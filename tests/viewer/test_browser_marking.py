@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
-from tests.viewer.browsing import ASIDE, HEIGHT, WIDTH, Opened, Placing, bare_slide, shot
+from tests.viewer.browsing import ASIDE, HEIGHT, WIDTH, Opened, Placing, bare_slide, field_of, shot
 from tests.viewer.process import running_viewer
-from tests.viewer.scored import LOST, Scored, score_slide, write_slide
+from tests.viewer.scored import LOST, Scored, rectangle, score_slide, write_slide
 from wsi_haloae.cli.main import run
 from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.viewer.rasters import Rasters, TileMark
@@ -25,7 +26,10 @@ from wsi_haloae.workspace.lock import locked
 @pytest.fixture
 def described(tmp_path: Path) -> Scored:
     """A slide with descriptors, whose tiles can be marked."""
-    return score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), described=True)
+    made = score_slide(tmp_path / "out", write_slide(tmp_path / "s.tif"), described=True)
+    regions = {"type": "FeatureCollection", "features": [rectangle(300, 300, 700, 500, "Anomaly")]}
+    (made.folder / "regions.geojson").write_text(json.dumps(regions))
+    return made
 
 
 @contextmanager
@@ -51,6 +55,11 @@ def markable(browser: Browser, described: Scored) -> Iterator[Page]:
         yield page
 
 
+def outlined(page: NDArray[np.int64]) -> bool:
+    """Whether a line of the first colour of outlines is on the page; the key beside its switch is smaller."""
+    return int((page == [0x0B, 0x7A, 0x3E]).all(axis=2).sum()) > 500
+
+
 def middle_of(scored: Scored, placing: Placing, row: int, column: int) -> tuple[float, float]:
     grid = scored.scene.grid
     offset = (grid.tile_size - grid.stride) / 2 + grid.stride / 2
@@ -62,12 +71,16 @@ def test_marked_tiles_change_the_heatmap_and_are_there_after_a_reload(markable: 
     expect(page.locator("#adaptation")).to_have_text("")
     placing = Placing.of(page, 0.5)
     before = shot(page)
+    assert outlined(before), "the exported region"
     page.keyboard.press("r")
     expect(page.get_by_role("button", name="Mark reference tissue")).to_have_attribute("aria-pressed", "true")
     for row, column in ((3, 4), (6, 9)):
+        page.mouse.move(*middle_of(described, placing, row, column))
+        read = field_of(page, "score").inner_text()
         with page.expect_response(re.compile(r"/anchors$")) as answered:
             page.mouse.click(*middle_of(described, placing, row, column))
         assert answered.value.status == 200
+        expect(field_of(page, "score")).not_to_have_text(read)  # the pointer has not moved since the click
     expect(page.locator("#mark-count")).to_have_text("2 marked")
     expect(page.locator("#mark-words")).to_contain_text("not saved")
     expect(page.locator("#tile")).to_be_hidden()
@@ -75,6 +88,9 @@ def test_marked_tiles_change_the_heatmap_and_are_there_after_a_reload(markable: 
     page.mouse.move(*ASIDE)
     previewed = shot(page)
     assert np.abs(previewed - before)[bare_slide(page)].mean() > 8
+    assert not outlined(previewed), "it belongs to other scores"
+    expect(page.get_by_label("Region: Anomaly")).to_be_disabled()
+    expect(page.locator("#outdated-words")).to_be_visible()
     assert not file.exists()
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#mark-words")).to_contain_text(f"wsi-haloae export {described.folder.parent}")
@@ -118,6 +134,8 @@ def test_the_brush_marks_what_it_passes_and_is_taken_back_as_a_whole(markable: P
     page.keyboard.press("Control+z")
     expect(marked).to_have_text("")
     expect(page.locator("#adaptation")).to_have_text("")
+    expect(page.get_by_label("Region: Anomaly")).to_be_enabled()
+    expect(page.locator("#outdated-words")).to_be_hidden()
     expect(page.locator("#mark-undo")).to_be_disabled()
     page.mouse.click(*middle_of(described, placing, 0, LOST))
     page.keyboard.press("u")

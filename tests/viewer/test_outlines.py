@@ -84,4 +84,6 @@ def test_inner_outlines_are_cut_from_those_around_and_containers_are_shown(tmp_p
         ("Vessel", 1),
         ("no class", 1),
     ]
-    assert told["messages"] == ["a.geojson: 1 overlap smaller ones of another class, which count there."]
+    assert told["messages"] == [
+        "a.geojson: 1 outline overlaps smaller ones of another class, and there the smaller count."
+    ]

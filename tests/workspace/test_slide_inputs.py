@@ -206,10 +206,28 @@ def test_all_paths_are_looked_at_before_any_is_opened(tmp_path: Path) -> None:
     (tmp_path / "folder.svs").mkdir()
     (tmp_path / "dead.svs").symlink_to("nowhere.svs")
     os.mkfifo(tmp_path / "pipe.svs")
-    found = Found(*(tmp_path / f"{name}.svs" for name in ("a", "gone", "dead", "pipe")))
+    (tmp_path / "gone.csv").write_text("path\ngone.svs\n")
+    found = Found(*(tmp_path / name for name in ("a.svs", "gone.csv", "dead.svs", "pipe.svs")))
     assert len(found.slides) == 4
     assert "3 of 4 slides cannot be read" in found.told
     for words in ("gone.svs (not found)", "dead.svs (a link to nothing)", "pipe.svs (no plain file)"):
         assert words in found.told
     (tmp_path / "study.csv").write_text("path\na.svs\nfolder.svs\n")
     assert "folder.svs (a folder)" in Found(tmp_path / "study.csv").told
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("slides/liver-1.svs", r"; did you mean .*/slides/liver1\.svs\?$"),
+        ("slide/liver1.svs", r"; did you mean .*/slides\?$"),
+        ("slides/liver1.svs/deep.svs", r"; did you mean .*/slides/liver1\.svs\?$"),
+        ("slides/zzz", r"\.$"),
+        ("slides/studdy.csv", r"; did you mean .*/slides/study\.csv\?$"),
+    ],
+)
+def test_a_misspelt_path_is_refused_with_the_nearest_name(typed: str, meant: str, tmp_path: Path) -> None:
+    touch(tmp_path / "slides/liver1.svs", tmp_path / "slides/study.csv", tmp_path / "slides/.hidden.svs")
+    for arguments in ([tmp_path / typed], [tmp_path / "slides/liver1.svs", tmp_path / typed]):
+        with pytest.raises(UsageError, match=rf"{typed}: there is no such file or folder{meant}"):
+            Found(*arguments)

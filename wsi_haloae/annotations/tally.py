@@ -9,6 +9,8 @@ from typing import Self
 from wsi_haloae.annotations.classes import NO_CLASS
 from wsi_haloae.progress import with_noun
 
+OVERLAP = ("overlaps", "overlap")
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -58,12 +60,16 @@ class Tally:
     def changed(self) -> list[str]:
         """What counts otherwise than it was drawn."""
         told = [
-            (self.mended, "crossed themselves and were mended"),
-            (self.doubtful, "run around a piece twice, which belongs to no class"),
-            (self.outer, "overlap smaller ones of another class, which count there"),
-            (self.undecided, "overlap one of equal size and another class, and neither counts there"),
+            (self.mended, "that crossed {} mended", ("itself was", "themselves were")),
+            (self.doubtful, "{} around a piece twice, which belongs to no class", ("runs", "run")),
+            (self.outer, "{} smaller ones of another class, and there the smaller count", OVERLAP),
+            (self.undecided, "{} one of equal size and another class, and neither counts there", OVERLAP),
         ]
-        return [f"{count:,} {words}" for count, words in told if count]
+        return [
+            f"{with_noun(count, 'outline')} {words.format(one if count == 1 else many)}"
+            for count, words, (one, many) in told
+            if count
+        ]
 
     def is_doubtful(self, *, containers_count: bool = False) -> bool:
         """Whether something was done that nobody may have meant. To nest outlines, or to ignore some, is usual."""

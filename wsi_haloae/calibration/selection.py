@@ -74,7 +74,7 @@ class ErrorRateSelection(Selection):
             return self.title
         return (
             f"{self.title} (no false-discovery rate: the calibration tiles are too few to call "
-            f"less than {share_told_apart(self.smallest_share)}% of the tissue)"
+            f"less than {share_told_apart(self.smallest_share)}\N{NO-BREAK SPACE}% of the tissue)"
         )
 
     def facts(self) -> dict[str, str | float]:

@@ -14,12 +14,12 @@ NAME_WIDTH, WIDTH = 12, 100
 
 @click.command()
 def doctor() -> int:
-    """Check the installation, and print what a report of a problem should contain.
+    """Check the installation.
 
-    Prints versions, the libraries that read slides, devices, memory and disk; then tiles, trains on
-    and scores a synthetic slide, which takes some seconds and no network. It does not name
-    you, your machine or your folders, unless an error message does. The exit code is 1 if something
-    is broken.
+    Prints what a report of a problem should contain: versions, the libraries that read slides,
+    devices, memory and disk. Then it tiles, trains on and scores a synthetic slide, which takes some
+    seconds and no network. It does not name you, your machine or your folders, unless an error
+    message does. The exit code is 1 if something is broken.
     """
     from wsi_haloae.runs.doctor import examine
 

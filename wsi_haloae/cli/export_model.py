@@ -22,9 +22,10 @@ from wsi_haloae.cli import options
 @options.output_folder
 @options.talk
 def export_model(model: Path, form: Literal["wsinfer"], output: Path, quiet: bool, verbose: bool) -> None:  # noqa: ARG001  # one form so far
-    """Write a trained MODEL for another program, which then scores tiles without this one.
+    """Write a trained MODEL for another program.
 
-    The scores in it are those before adaptation to the slide. README.md in the folder says what its numbers mean.
+    It then scores tiles without this one. The scores in it are those before adaptation to the slide.
+    README.md in the folder says what its numbers mean.
     """
     from wsi_haloae.runs.export_model import export_model as run
 

@@ -55,9 +55,10 @@ def info(
     settings: tuple[str, ...],
     preview: Path | None,
 ) -> None:
-    """Print facts about SLIDE, and how it would be tiled; or about annotations.
+    """Print facts about a SLIDE, or about annotations.
 
-    The facts are size, pixel size, levels, share of tissue, and what was left out.
+    Those of a slide are size, pixel size, levels, share of tissue, what was left out, and how it
+    would be tiled.
     """
     from wsi_haloae.config import TissueConfig, changed_tissue
     from wsi_haloae.errors import UsageError

@@ -14,11 +14,12 @@ from wsi_haloae.cli import options
 @click.command()
 @options.output_folder
 def qupath_scripts(output: Path) -> None:
-    """Write two scripts with which QuPath trains and scores, without a terminal.
+    """Write two scripts with which QuPath trains and scores.
 
-    score_this_slide.groovy scores the slide that is open; train_here.groovy trains on the outlines of
-    a project. Drag them onto QuPath's window, or write them into the folder that its menu "Automate"
-    lists. They start this installation of wsi-haloae; run the command again if it moves.
+    No terminal is needed then. score_this_slide.groovy scores the slide that is open;
+    train_here.groovy trains on the outlines of a project. Drag them onto QuPath's window, or write
+    them into the folder that its menu "Automate" lists. They start this installation of wsi-haloae;
+    run the command again if it moves.
     """
     from wsi_haloae.export.qupath_scripts import write_command_scripts
 

@@ -18,8 +18,9 @@ from wsi_haloae.errors import UsageError
 @click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def recipe(name: str | None, arguments: tuple[str, ...]) -> int:
-    """Run the recipe NAME, or list all: studies on a cluster, the paper's tables, slides with known truth.
+    """Run the recipe NAME, or list all recipes.
 
+    They are for studies on a cluster, the paper's tables, and slides with known truth.
     'wsi-haloae recipe NAME --help' explains one. In a checkout, 'python pipelines/NAME.py' is the same.
     """
     files = {path.stem: path for path in sorted(shipped_folder("pipelines").glob("*.py"))}

@@ -17,9 +17,10 @@ from wsi_haloae.quoting import printable_lines
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document per store or model, a line each.")
 @click.pass_obj
 def verify(reporter: Reporter, path: Path, *, as_json: bool) -> int:
-    """Read every byte of the stores and models at a path, and compare them with their checksums.
+    """Look for damage in the stores and models at a path.
 
-    Nothing is changed. The exit code is 1 if anything is damaged; the lines name what, and say what to do.
+    Every byte is read and compared with the checksums. Nothing is changed. The exit code is 1 if
+    anything is damaged; the lines name what, and say what to do.
     """
     from wsi_haloae.runs.verify import verify as run
 

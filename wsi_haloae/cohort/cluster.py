@@ -147,8 +147,8 @@ def _local(
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
-        at_once = f"{with_noun(workers, 'slide')} at once, {with_noun(threads, 'thread')} each"
-        reporter.line(f"{at_once}; Dask's dashboard {client.dashboard_link}")
+        reporter.line(f"{with_noun(workers, 'slide')} at once, {with_noun(threads, 'thread')} each")
+        reporter.detail(f"Dask's dashboard {client.dashboard_link}")
         if asked is None and taken_by_turns(device):  # only who has the turn reads
             yield Cluster(client, {}, threads, sharing=-(-workers // SLIDES_PER_GPU), turns=Path(locks))
         else:

@@ -28,6 +28,7 @@ from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.experiments.colourings import COLOURINGS, Colouring
 from wsi_haloae.experiments.histology import HistologySet, prepare
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.pages import percent
 from wsi_haloae.progress import Reporter
 from wsi_haloae.scoring.scorer import Scorer
 from wsi_haloae.training.descriptors import DEFAULT_WEIGHT, CrossFitted, cross_fit
@@ -149,7 +150,7 @@ def markdown_study(title: str, found: Sequence[ColouringStudy]) -> str:
         f"| colouring | {' | '.join(map(str, sizes))} |",
         f"|---|{'---:|' * len(sizes)}",
         *(f"| {one.colouring} | {' | '.join(f'{one.areas[size]:.3f}' for size in sizes)} |" for one in found),
-        f"\nNew groups' reference tiles with p <= {TILE_RATE:g}; {LEARNING:.0%} calibrate, {SPLITS} draws.\n",
+        f"\nNew groups' reference tiles with p <= {TILE_RATE:g}; {percent(LEARNING)} calibrate, {SPLITS} draws.\n",
         "| colouring | mean | lowest | highest | in the promised range |",
         "|---|---:|---:|---:|---:|",
     ]

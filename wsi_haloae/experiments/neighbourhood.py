@@ -25,6 +25,7 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.evaluation.region_overlap import region_overlap
 from wsi_haloae.evaluation.tile_labels import label_tiles
+from wsi_haloae.pages import percent
 from wsi_haloae.slide.properties import Bounds
 from wsi_haloae.stores.score_store import STORE_NAME, ScoreStore
 from wsi_haloae.stores.sharded import TileIndex, TileState
@@ -154,7 +155,7 @@ def markdown_rows(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         dice = "" if row.dice is None else f"{row.dice:.3f}"
-        shares = " | ".join(f"{row.planted_called[side]:.0%}" for side in SIDES)
-        figures = f"{row.radius} | {row.auroc:.4f} | {dice} | {row.lesion_called:.1%} | {row.usual_called:.1%}"
-        lines.append(f"| {figures} | {shares} |")
+        shares = " | ".join(percent(row.planted_called[side]) for side in SIDES)
+        called = f"{percent(row.lesion_called)} | {percent(row.usual_called)}"
+        lines.append(f"| {row.radius} | {row.auroc:.4f} | {dice} | {called} | {shares} |")
     return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from wsi_haloae.experiments.next_patient import MIXTURES, MixtureRow, Row
+from wsi_haloae.pages import percent
 
 
 def markdown_answers(answers: Mapping[str, Sequence[Row]], mixtures: Mapping[str, Sequence[MixtureRow]]) -> str:
@@ -37,7 +38,7 @@ def _cells(row: Row | None) -> tuple[str, str]:
     if row is None:
         return "", ""
     spread = f"{row.interval.low:.2f}-{row.interval.high:.2f}" if row.interval else f"lowest {row.lowest:.3f}"
-    calls = "" if row.false_calls is None or row.found is None else f"{row.false_calls:.0%}, {row.found:.0%}"
+    calls = "" if row.false_calls is None or row.found is None else f"{percent(row.false_calls)}, {percent(row.found)}"
     return f"{row.auroc:.3f} ({spread})", calls
 
 
@@ -48,6 +49,6 @@ def _mixtures(name: str, rows: Sequence[MixtureRow]) -> Iterator[str]:
     for row in rows:
         areas = ("" if area is None else f"{area:.3f}" for area in (row.auto, row.slide))
         yield (
-            f"| {row.question} | {row.share:.0%} | {row.spread:.2f} | {row.adapted:.0%} of {MIXTURES} | "
+            f"| {row.question} | {percent(row.share)} | {row.spread:.2f} | {percent(row.adapted)} of {MIXTURES} | "
             f"{' | '.join(areas)} |"
         )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wsi_haloae.evaluation.metrics import auroc
 from wsi_haloae.figures.saving import save_figure
+from wsi_haloae.pages import percent
 
 LEVEL = 0.05
 
@@ -58,7 +59,8 @@ def markdown_robustness(rows: Sequence[RobustnessRow]) -> str:
         "| --- | --- | --- | --- |",
     ]
     for row in rows:
-        below, area = (_or_dash(value, form) for value, form in ((row.below_level, ".1%"), (row.auroc, ".3f")))
+        below = "-" if row.below_level is None else percent(row.below_level)
+        area = "-" if row.auroc is None else f"{row.auroc:.3f}"
         lines.append(f"| {row.change} | {row.shift:+.2f} | {below} | {area} |")
     return "\n".join(lines) + "\n"
 
@@ -74,7 +76,3 @@ def write_robustness(path: Path, scores: Sequence[tuple[str, NDArray[np.floating
     axes.set(xlabel="anomaly score of reference tiles")
     axes.tick_params(axis="y", labelsize=8)
     save_figure(figure, path)
-
-
-def _or_dash(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

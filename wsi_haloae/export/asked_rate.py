@@ -34,6 +34,7 @@ def _consequence(smallest_share: float) -> str:
         return "no tile could be called"
     return (
         f"no fewer than {share_told_apart(smallest_share)} % of a slide's tiles could be called (up to 1 % is accepted)"
+        ": smaller lesions would be missed"
     )
 
 

@@ -50,6 +50,7 @@ def write_report(path: Path, source: OpenStore) -> None:
         histogram=draw_histogram(tiles, reference, scale) if tiles.scored else None,
         scale=scale,
         usual_scores=usual_scores(reference, tiles.adapted.reference_words if tiles.adapted else ""),
+        calls_begin=facts.calls_begin(tiles.header.model.calibration, tiles.selection),
         autoencoder=autoencoder_words(rule),
         map_words=map_words(rule, maps_show),
         map_title=map_title(rule, shows=maps_show),
@@ -58,6 +59,7 @@ def write_report(path: Path, source: OpenStore) -> None:
         dark=FLAGS["fold"].words,
         colour_bar=colour_bar(),
         flags=_flags(tiles),
+        several_flags=sum(bits.bit_count() > 1 for bits in tiles.flags.tolist()),
         one_in=ENOUGH_TILES,
         artefacts=path.with_name(FORMATS["artefacts"].file).read_bytes() if tiles.flags.any() else None,
         unreadable=unreadable[:LISTED_UNREADABLE],
@@ -100,5 +102,7 @@ def _files(path: Path) -> dict[str, str]:
 def _facts(tiles: ScoredTiles) -> dict[str, dict[str, str]]:
     listed = {"Slide": facts.slide_facts(tiles.header), "Model": facts.model_facts(tiles.header)}
     if tiles.header.model.calibration is not None:
-        listed["Calibration"] = facts.calibration_facts(tiles.header.model.calibration, tiles.selection)
+        listed["Calibration"] = facts.calibration_facts(
+            tiles.header.model.calibration, tiles.selection, blocks=tiles.header.model.calibrated.blocks
+        )
     return listed

@@ -58,23 +58,44 @@ def model_facts(header: ScoreHeader) -> dict[str, str]:
     return facts
 
 
-def calibration_facts(calibration: CalibrationFacts, selection: Selection | None) -> dict[str, str]:
-    """How fine p-values are, and what can be called with them. No selection means that no tile can be called."""
+def calibration_facts(
+    calibration: CalibrationFacts, selection: Selection | None, *, blocks: bool = False
+) -> dict[str, str]:
+    """How fine p-values are, and what can be called with them. No selection means that no tile can be called.
+
+    ``blocks``: the groups are known to be blocks of neighbouring tiles.
+    """
+    groups = f"{count_of_groups(calibration, 'block' if blocks else 'group')} "
+    groups += "of neighbouring tiles" if blocks else "(patients, slides, or parts of one slide)"
     smallest_share, share_range = calibration.smallest_p / FDR, true_rate(calibration.effective_tiles)
     share = f"{share_told_apart(smallest_share)}\N{NO-BREAK SPACE}% of the slide's tiles"
     return {
-        "calibration tiles": f"{calibration.tiles:,} of {count_of_groups(calibration)} "
-        "(patients, slides, or parts of one slide)",
+        "calibration tiles": f"{calibration.tiles:,} of {groups}",
         "equivalent number of independent tiles": independent_tiles(calibration),
         "smallest possible p-value": told_apart(calibration.smallest_p, TILE_RATE),
         f"true share of reference tiles at p \N{LESS-THAN OR EQUAL TO} {TILE_RATE:g}": (
             "no p-value can be so small" if share_range is None else f"{share_range} (95\N{NO-BREAK SPACE}% range)"
         ),
         f"smallest share of tiles that a false-discovery rate of {percent(FDR)} can call": (
-            f"{share if smallest_share <= 1 else 'none'} (up to {percent(LARGEST_SHARE)} is accepted)"
+            f"{share if smallest_share <= 1 else 'none'} (up to {percent(LARGEST_SHARE)} is accepted: smaller lesions "
+            "are missed)"
         ),
         "called by": "nothing: no tile can be called" if selection is None else selection.phrase,
     }
+
+
+def calls_begin(calibration: CalibrationFacts | None, selection: Selection | None) -> str:
+    """Why calls by p-values begin above the score that all but the promised share stay below; "" if they do not."""
+    if calibration is None or selection is None or selection.criterion != "per-tile error rate":
+        return ""
+    level = selection.level
+    as_high = level - (1 - level) / calibration.effective_tiles  # (N S + 1) / (N + 1) = level, solved for S
+    if percent(as_high) == percent(level):
+        return ""
+    return (
+        f"A tile is called if at most {percent(as_high)} of the reference tiles score as high, not {percent(level)}: "
+        f"a p-value keeps a margin, because they are worth only {independent_tiles(calibration)} independent tiles."
+    )
 
 
 def _pair(x: float, y: float) -> str:

@@ -14,7 +14,7 @@ from wsi_haloae.documents import read_document
 from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.mvtec.category import CategoryImages
 from wsi_haloae.provenance.fingerprints import file_sha256
-from wsi_haloae.training.identity import Identity, identity_of, require_same
+from wsi_haloae.training.identity import WEIGHTS, Identity, identity_of, require_same
 from wsi_haloae.workspace.lock import HOLDER_NAME, LOCK_NAME
 
 RESULT_NAME = "mvtec.json"
@@ -28,7 +28,7 @@ def category_identity(category: CategoryImages, config: Config, weights: Path | 
         "training images": category.data.source.digest(),
         "test images": category.test.digest(),
         "masks": hashlib.sha256(json.dumps(masks).encode()).hexdigest(),
-        "--weights": file_sha256(weights) if weights else None,
+        WEIGHTS: file_sha256(weights) if weights else None,
         "--normalise": category.normalise,
     }
     return identity_of(config, **inputs)
@@ -42,7 +42,8 @@ def finished_result(folder: Path, identity: Identity, *, wanted_baselines: bool)
     """
     model, found = folder / MODEL_NAME, folder / RESULT_NAME
     if model.exists():
-        require_same(model, Checkpoint.load(model).facts.training.get("identity"), identity)
+        facts = Checkpoint.load(model).facts
+        require_same(model, facts.training.get("identity"), identity, source=facts.backbone_source)
     result = read_document(found)  # where somebody has changed it, it is measured again: the model is there
     same = result.get("identity") == identity and result.get("with_baselines") in (True, wanted_baselines)
     return result if same and not (wanted_baselines and _lacks_baselines(result)) else None

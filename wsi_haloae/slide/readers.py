@@ -89,6 +89,11 @@ def open_slide(
         raise
 
 
+def slide_suffixes() -> frozenset[str]:
+    """All suffixes that readers list."""
+    return frozenset[str]().union(*(reader.suffixes for reader in READERS))
+
+
 def is_slide_name(path: Path) -> bool:
     """Whether a reader lists the suffix of ``path``. This is how slides are found in a folder."""
-    return any(path.suffix.lower() in reader.suffixes for reader in READERS)
+    return path.suffix.lower() in slide_suffixes()

@@ -31,6 +31,8 @@ def readable(path: Path) -> BinaryIO:
         raise SlideError(
             f"{path}: this is a folder, but a slide file is needed (for a DICOM slide, any of its .dcm files)."
         ) from None
+    except FileNotFoundError:
+        raise SlideError(f"{path}: {'a link to nothing' if path.is_symlink() else 'there is no such file'}.") from None
     except OSError as error:
         raise SlideError(f"{path}: the slide cannot be read ({error.strerror}). A readable file is needed.") from None
     except ValueError as error:  # a null character

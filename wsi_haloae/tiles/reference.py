@@ -340,9 +340,10 @@ def choose_groups(source: TileSource, minimum: int, warn: Callable[[str], None])
     groups = len(set(source.groups))
     if groups >= minimum:
         return source.groups
+    what = "slide or patient" if groups == 1 else "slides or patients"
     warn(
-        f"only {with_noun(groups, 'group')} (slides or patients): train, validation and calibration are blocks of "
-        "neighbouring tiles instead. They resemble each other, so held-out figures flatter the model. "
-        "From three patients or slides on, whole ones are held out; for a study, outline 5 to 10 patients or more."
+        f"only {groups} {what}: train, validation and calibration are blocks of neighbouring tiles instead. They "
+        "resemble each other, so held-out figures flatter the model. From three patients or slides on, whole ones are "
+        "held out; for a study, outline 5 to 10 patients or more."
     )
     return source.blocks

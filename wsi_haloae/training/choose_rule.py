@@ -82,7 +82,8 @@ class Choice:
         if not self.leads:
             return (
                 f"{with_noun(self.tiles, 'held-out tile')} of {with_noun(self.groups, unit)} are too few to "
-                f"choose by ({FEWEST_TILES} of {FEWEST_GROUPS} are needed), so the usual rule is used"
+                f"choose by (at least {FEWEST_TILES} tiles of at least {with_noun(FEWEST_GROUPS, unit)} are needed), "
+                "so the usual rule is used"
             )
         name = self.rule if self.rule in self.leads else max(self.leads, key=lambda one: self.leads[one].lead)
         lead, interval = self.leads[name].lead, self.leads[name].interval

@@ -43,7 +43,8 @@ def describe_outlook(
     if auto and (tiles < FEWEST_TILES or units < FEWEST_GROUPS):
         yield (
             f"  {with_noun(tiles, 'validation tile')} of {with_noun(units, unit)} will be too few to choose a rule by "
-            f"({FEWEST_TILES} of {FEWEST_GROUPS} are needed), so the usual one is used: {candidates()[0]}"
+            f"(at least {FEWEST_TILES} tiles of at least {with_noun(FEWEST_GROUPS, unit)} are needed), so the usual "
+            f"one is used: {candidates()[0]}"
         )
     elif not auto and rules[0].taught_by == "validation" and tiles < FEWEST_TILES:
         yield f"  {rules[0].name} will learn what is usual from {tiles} validation tiles, which are few; add tiles"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from wsi_haloae.config import Config
+from wsi_haloae.config import AUTO, RULES, Config, candidates
 from wsi_haloae.errors import UsageError
 from wsi_haloae.features.seen_scale import scale_warning
 from wsi_haloae.model.cost import require_memory
@@ -19,7 +19,7 @@ from wsi_haloae.provenance.fingerprints import file_sha256
 from wsi_haloae.provenance.parts import PARTS
 from wsi_haloae.tiles.reference import ReferenceReader, Stratum, choose_groups
 from wsi_haloae.tiles.sources import CombinedSource
-from wsi_haloae.training.identity import Identity, identity_of
+from wsi_haloae.training.identity import WEIGHTS, Identity, identity_of
 from wsi_haloae.training.outlook import describe_outlook
 from wsi_haloae.training.split import Split, split_by_group, unit_of
 from wsi_haloae.training.trainer import plan_steps
@@ -77,7 +77,7 @@ class Reference:
             "reference tiles": self.source.digest(),
             "tile size": self.source.tile_size,
             "pixel size": self.source.mpp,
-            "--weights": file_sha256(weights) if weights else None,
+            WEIGHTS: file_sha256(weights) if weights else None,
             "--balance": self.balance,
             "groups or split": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
         }
@@ -104,7 +104,9 @@ class Reference:
             )
         unit = unit_of(self.groups, source)
         by = "block of neighbouring tiles" if self.blocks else "group (patient, slide or image)"
-        yield f"split by {by}: {split.describe(unit)}"
+        rule = RULES[candidates()[0] if config.scoring.rule == AUTO else config.scoring.rule]
+        by_all = f" (scores by {rule.name} are calibrated by all parts)" if rule.in_metric else ""
+        yield f"split by {by}: {split.describe(unit)}{by_all}"
         yield from describe_outlook(split, self.groups, source.blocks, config, unit)
         if self.strata is not None:
             yield f"{len(set(self.strata))} {self.balance}s in training, each of them equally often"

@@ -65,5 +65,6 @@ def train_on(
 def finished_checkpoint(path: Path, identity: Identity) -> Checkpoint:
     """The checkpoint that an earlier training of this identity wrote; `OutputExistsError` for one of another."""
     checkpoint = Checkpoint.load(path)
-    require_same(path, checkpoint.facts.training.get("identity"), identity)
+    facts = checkpoint.facts
+    require_same(path, facts.training.get("identity"), identity, source=facts.backbone_source)
     return checkpoint

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError
+from wsi_haloae.nearest import nearest
+from wsi_haloae.quoting import printable
 from wsi_haloae.slide.dicom import is_dicom_name, read_dicom
 from wsi_haloae.slide.readers import is_slide_name
 from wsi_haloae.workspace.slide_places import SlidePlaces
@@ -66,7 +68,7 @@ def slides_of_glob(pattern: str) -> FoundSlides:
 def told_missing(path: Path) -> str:
     """What to say of a path or a pattern that names nothing: also what its folder holds."""
     if not glob.has_magic(str(path)):
-        return f"{path}: no such file or folder."
+        return f"{path}: there is no such file or folder{_told_nearest(path)}"
     if any(glob.iglob(str(path), recursive=True)):  # noqa: PTH207
         return f"{path}: a pattern in quotes is not expanded here. Leave the quotes out."
     folder = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
@@ -75,6 +77,30 @@ def told_missing(path: Path) -> str:
     kinds = Counter(entry.suffix or "without a suffix" for entry in folder.iterdir() if entry.is_file())
     files = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(_KINDS_TOLD)) or "no files"
     return f"{path}: nothing matches this pattern. In {folder} there are: {files}."
+
+
+def is_missing(path: Path) -> bool:
+    """Whether nothing lies there. A link to nothing does, and so may what is not ours to look at."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def _told_nearest(path: Path) -> str:
+    """The end of that sentence: the nearest name in the deepest folder of the path that is there."""
+    folder, name = path.parent, path.name
+    while folder != folder.parent and not folder.is_dir():
+        folder, name = folder.parent, folder.name
+    try:
+        known = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError:
+        return "."
+    close = nearest(name, known)
+    return f"; did you mean {printable(str(folder / close))}?" if close else "."
 
 
 def hint(folder: Path, deeper: Sequence[Path]) -> str:

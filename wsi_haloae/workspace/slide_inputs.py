@@ -13,10 +13,10 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.progress import Reporter
 from wsi_haloae.slide.dicom import is_dicom_name
 from wsi_haloae.slide.properties import Slide
-from wsi_haloae.slide.readers import open_slide
+from wsi_haloae.slide.readers import open_slide, slide_suffixes
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 from wsi_haloae.workspace.output_names import NameBy, output_names
-from wsi_haloae.workspace.slide_folders import MAC_COPY, hint, slides_in, slides_of_glob, told_missing
+from wsi_haloae.workspace.slide_folders import MAC_COPY, hint, is_missing, slides_in, slides_of_glob, told_missing
 from wsi_haloae.workspace.slide_places import SlidePlaces, told
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
@@ -63,7 +63,8 @@ def find_slides(
 
     A manifest's mpp column works like ``--mpp``. All paths are looked at here: ``reporter`` gets a warning that names
     the first that cannot be read, for the other slides need not wait for them, lines about what was left out, and the
-    progress of a long manifest. Raises `UsageError` if no slide is found, or if two would write to the same folder.
+    progress of a long manifest. Raises `UsageError` for an argument that names nothing (misspelt; what a manifest names
+    may come later), if no slide is found, or if two would write to the same folder.
     """
     if mpp is not None and override_mpp is not None:
         raise UsageError("--mpp and --override-mpp were both given. Give only one of them.")
@@ -98,7 +99,9 @@ def _nothing_found(arguments: Sequence[str]) -> str:
         path = Path(argument)  # one that exists may have brackets in its name
         if glob.has_magic(argument) and not path.exists() and not any(glob.iglob(argument, recursive=True)):  # noqa: PTH207
             return told_missing(path)
-    return f"no slides found in {', '.join(arguments)}."
+    folders = any(Path(argument).is_dir() for argument in arguments)
+    kinds = f" (looked for {', '.join(sorted(slide_suffixes()))})" if folders else ""
+    return f"no slides found in {', '.join(arguments)}{kinds}."
 
 
 class _Search:
@@ -121,8 +124,10 @@ class _Search:
             seen = [row for row in rows if not row.path.name.startswith(MAC_COPY)]
             self._left_out["hidden files"] += len(rows) - len(seen)
             return seen
-        elif path.exists() or not glob.has_magic(argument):
+        elif not is_missing(path):
             return [ManifestRow(path)]
+        elif not glob.has_magic(argument):
+            raise UsageError(told_missing(path))
         else:
             found = slides_of_glob(argument)
         self._left_out["hidden files"] += found.hidden

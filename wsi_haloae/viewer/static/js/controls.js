@@ -1,7 +1,7 @@
 // The card of layers: its switches and sliders change the settings, and it shows counts from the grid.
 
 import { count, number, share } from "./format.js";
-import { outlineColour } from "./overlay.js";
+import { EXPORTED, outlineColour } from "./overlay.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -25,7 +25,7 @@ export class Controls {
     this.#facts = facts;
     byId("kind").hidden = facts.pixel_map === null;
     if (facts.pixel_map === null) this.settings.change({ kind: "tiles" });
-    byId("outlines").hidden = true;
+    byId("outlines").hidden = byId("outdated-words").hidden = true;
     byId("flag-count").textContent = byId("unclean-words").textContent = "";
     byId("unscored").hidden = true;
     byId("flag-kinds").replaceChildren();
@@ -79,13 +79,20 @@ export class Controls {
       box.dataset.outline = key;
       box.addEventListener("change", () => this.settings.toggleOutline(key, box.checked));
       const words = document.createElement("span");
-      words.append(keySquare(outlineColour(place)), title === "Regions" ? `Region: ${name}` : name);
+      words.append(keySquare(outlineColour(place)), title === EXPORTED ? `Region: ${name}` : name);
       label.append(box, words);
       return label;
     });
     const notes = messages.map((text) => Object.assign(document.createElement("p"), { className: "faint", textContent: text }));
     byId("outlines").replaceChildren(...switches, ...notes);
     byId("outlines").hidden = switches.length + notes.length === 0;
+  }
+
+  // Whether scores are shown other than those that regions were drawn from.
+  showOutdated(outdated) {
+    const boxes = document.querySelectorAll(`[data-outline^="${EXPORTED}: "]`);
+    for (const box of boxes) box.disabled = outdated;
+    byId("outdated-words").hidden = !outdated || boxes.length === 0;
   }
 
   #show() {

@@ -12,7 +12,7 @@ import { Heat } from "./heat.js";
 import { listenToKeys } from "./keyboard.js";
 import { Marking } from "./marking.js";
 import { Minimap } from "./minimap.js";
-import { Overlay, outlineColour } from "./overlay.js";
+import { EXPORTED, Overlay, outlineColour } from "./overlay.js";
 import { border, contour, frames, rings } from "./paths.js";
 import { Readout } from "./readout.js";
 import { ScaleBar } from "./scale_bar.js";
@@ -57,7 +57,10 @@ async function openSlide(name) {
   const heat = new Heat(grid, scale);
   shown = { grid, scale };
   stage.open(facts);
-  overlay.scene = { heat, contour: null, flags: [], outlines: [], marked: null, hovered: null, chosen: null };
+  readout.show(grid, scale, null);
+  overlay.scene = {
+    heat, contour: null, flags: [], outlines: [], outdated: Boolean(facts.not_exported), marked: null, hovered: null, chosen: null,
+  };
   location.replace(`#${encodeURIComponent(name)}`);
   showTitle(facts);
   showNotice(facts.message);
@@ -85,6 +88,7 @@ async function fill(grid, heat, current) {
   grid.take({ pValues: await fetchRaster(facts.name, "p_values") });
   if (!current()) return;
   card.refresh();
+  readout.refresh();
   if (facts.why_no_marking === null) {
     const saved = await fetchMarked(facts.name);
     if (!current()) return;
@@ -95,8 +99,11 @@ async function fill(grid, heat, current) {
   const outlines = await fetchOutlines(facts.name);
   if (!current()) return;
   const keyed = outlines.layers.map((layer) => ({ ...layer, key: `${layer.title}: ${layer.name}` }));
-  overlay.scene.outlines = keyed.map(({ key, rings: flat }, place) => ({ key, path: rings(flat), colour: outlineColour(place) }));
+  overlay.scene.outlines = keyed.map(({ key, title, rings: flat }, place) => ({
+    key, exported: title === EXPORTED, path: rings(flat), colour: outlineColour(place),
+  }));
   controls.showOutlines(keyed, outlines.messages);
+  controls.showOutdated(overlay.scene.outdated);
   overlay.draw();
   document.body.dataset.ready = facts.name;
 }
@@ -108,15 +115,18 @@ function rescale() {
   overlay.scene.heat.paint(threshold());
   colourBar.open(grid, scale);
   card.refresh();
+  readout.refresh();
   overlay.draw();
 }
 
 // Scores after another adaptation to the slide.
-function showAdapted({ facts, ...values }) {
+function showAdapted({ facts, previewed, ...values }) {
   const { grid } = shown;
   Object.assign(grid.facts, facts);
   grid.take(values);
   overlay.scene.contour = contour(grid, "anomalous");
+  overlay.scene.outdated = previewed || Boolean(grid.facts.not_exported);
+  controls.showOutdated(overlay.scene.outdated);
   controls.showScale();
   controls.showCounts(grid);
   rescale();

@@ -144,7 +144,7 @@ export class Marking extends EventTarget {
     while (this.#wanted !== null && this.#marks !== null) {
       const next = this.#wanted;
       this.#wanted = null;
-      if (next === "POST" && this.#marks.equals(this.#stored.adaptedBy)) this.#answer(this.#stored);
+      if (next === "POST" && this.#marks.equals(this.#stored.adaptedBy)) this.#answer(this.#stored, false);
       else await this.#ask(next);
     }
     this.#busy = false;
@@ -157,7 +157,7 @@ export class Marking extends EventTarget {
       const answer = await sendMarked(grid.facts.name, method, pairs);
       if (grid !== this.#grid) return;
       this.#trouble = "";
-      this.#answer(answer);
+      this.#answer(answer, method === "POST");
       if (method === "PUT") this.#keep(answer.facts);
     } catch (error) {
       this.#trouble = error.message;
@@ -165,8 +165,8 @@ export class Marking extends EventTarget {
     this.#show();
   }
 
-  #answer(answer) {
-    this.dispatchEvent(new CustomEvent("answer", { detail: answer }));
+  #answer(answer, previewed) {
+    this.dispatchEvent(new CustomEvent("answer", { detail: { ...answer, previewed } }));
   }
 
   // The scores that are shown now are those on disk.

@@ -6,6 +6,7 @@
 import { rectangle } from "./paths.js";
 
 const OUTLINE_COLOURS = ["#0b7a3e", "#6a1fb0", "#0077b6", "#c2008b", "#4a4e57", "#7a4a00"];
+export const EXPORTED = "Regions"; // title of the outlines that belong to the exported scores; hidden while others are shown
 const MARKED_COLOUR = "#00a050"; // not in the heatmap; as in anchors.geojson
 const FULL_GREY = 0.4; // from this opacity on, the tissue under the heatmap is grey
 
@@ -17,7 +18,7 @@ export class Overlay {
   #stage;
 
   // What is drawn; main.js fills it as data is loaded.
-  scene = { heat: null, contour: null, flags: [], outlines: [], marked: null, hovered: null, chosen: null };
+  scene = { heat: null, contour: null, flags: [], outlines: [], outdated: false, marked: null, hovered: null, chosen: null };
 
   constructor(canvas, greyCanvas, stage, settings) {
     this.#context = canvas.getContext("2d");
@@ -29,7 +30,7 @@ export class Overlay {
   }
 
   draw() {
-    const { heat, contour, flags, outlines, marked, hovered, chosen } = this.scene;
+    const { heat, contour, flags, outlines, outdated, marked, hovered, chosen } = this.scene;
     const [context, grey] = [cleared(this.#context), cleared(this.#grey)];
     if (heat === null) return;
     const { values } = this.settings;
@@ -46,8 +47,8 @@ export class Overlay {
     if (values.flags) flags.forEach(({ path, colour }) => this.#stroke(path, transform, colour, 1.6));
     if (values.anomalous && contour) this.#stroke(contour, transform, "#111", 1.5);
     context.restore();
-    for (const { key, path, colour } of outlines) {
-      if (!values.hidden.has(key)) this.#stroke(path, transform, colour, 2);
+    for (const { key, exported, path, colour } of outlines) {
+      if (!values.hidden.has(key) && !(exported && outdated)) this.#stroke(path, transform, colour, 2);
     }
     if (marked) this.#stroke(marked, transform, MARKED_COLOUR, 3);
     if (hovered) this.#stroke(rectangle(hovered), transform, "#111", 1);

@@ -4,8 +4,10 @@ import { millimetres, number } from "./format.js";
 
 export class Readout {
   #element = document.getElementById("readout");
+  #last = null; // what it was shown for
 
   show(grid, scale, point) {
+    this.#last = [grid, scale, point];
     const inside = point && point.x >= 0 && point.y >= 0 && point.x < grid.facts.width && point.y < grid.facts.height;
     this.#element.hidden = !inside;
     if (!inside) return null;
@@ -15,6 +17,11 @@ export class Readout {
     parts.push(words(millimetres(point, grid.facts.mpp), "place"));
     this.#element.replaceChildren(...parts);
     return tile;
+  }
+
+  // The values of the tiles have changed; the pointer has not moved.
+  refresh() {
+    this.show(...this.#last);
   }
 
   *#ofTile(grid, scale, place) {
