@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from wsi_haloae.evaluation.calibration_curve import CalibrationPoint
+from wsi_haloae.evaluation.interval import error_bar
 from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.quoting import printable
 
@@ -37,12 +38,9 @@ def write_calibration(path: Path, points: Sequence[CalibrationPoint]) -> None:
     axes = figure.subplots()
     levels = [point.level for point in points]
     shares = [point.share for point in points]
-    reach = [
-        [point.share - point.interval.low for point in points],
-        [point.interval.high - point.share for point in points],
-    ]
+    bars = np.transpose([error_bar(point.share, point.interval) for point in points])
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":", label="nominal level")
-    axes.errorbar(levels, shares, yerr=np.maximum(reach, 0), marker="o", capsize=3, label="reference tiles")
+    axes.errorbar(levels, shares, yerr=bars, marker="o", capsize=3, label="reference tiles")
     axes.set(xlabel="level of p", ylabel="share of reference tiles up to this level", xlim=(0, 1), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
