@@ -80,6 +80,7 @@ def test_two_models_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "model bbbbbbbb" in told
     assert "all slides" in told
     assert "AUROC on 384 outlined tiles" in told
+    assert "second minus first -0." in told
     with (tmp_path / "out/agreement.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["slide"], row["only_by_second"]) for row in rows] == [("a", "20"), ("b", "0")]
