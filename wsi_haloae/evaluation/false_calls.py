@@ -10,6 +10,8 @@ from wsi_haloae.evaluation.calibration_curve import CalibrationPoint
 from wsi_haloae.evaluation.interval import NO_INTERVAL, Interval
 from wsi_haloae.pages import percent
 
+COUNTED_ONCE = "counts once, so this may differ from the share of tiles called"
+
 
 @dataclass(frozen=True)
 class FalseCalls:
@@ -43,7 +45,7 @@ def false_calls(curve: Sequence[CalibrationPoint], smallest_p: float | None) -> 
         None: "These groups cannot tell whether the rate is kept",
     }[kept]
     words = (
-        f"{percent(point.share)} of the reference tiles have p ≤ {level:g} ({interval}; each group counts "
-        f"once), and at most {percent(level)} should. {verdict}."
+        f"{percent(point.share)} of the reference tiles have p ≤ {level:g} ({interval}; each group {COUNTED_ONCE}), and "
+        f"at most {percent(level)} should. {verdict}."
     )
     return FalseCalls(level, point.share, point.interval, kept, words)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.atomic import remove, write_text
+from wsi_haloae.evaluation.false_calls import COUNTED_ONCE
 from wsi_haloae.evaluation.interval import NO_INTERVAL
 from wsi_haloae.evaluation.judgement import Judgement
 from wsi_haloae.evaluation.judgement_pictures import write_calibration, write_class_scores, write_roc
@@ -69,6 +70,6 @@ def summary_line(judgement: Judgement) -> str:
     if judgement.false_calls:
         words += (
             f", {percent(judgement.false_calls.share)} of reference tiles at p ≤ {judgement.false_calls.level:g} "
-            f"(mean over {judgement.grouped_by})"
+            f"(mean over {judgement.grouped_by}: each {COUNTED_ONCE})"
         )
     return words
