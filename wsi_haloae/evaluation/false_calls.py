@@ -45,7 +45,7 @@ def false_calls(curve: Sequence[CalibrationPoint], smallest_p: float | None) -> 
         None: "These groups cannot tell whether the rate is kept",
     }[kept]
     words = (
-        f"{percent(point.share)} of the reference tiles have p ≤ {level:g} ({interval}; each group {COUNTED_ONCE}), and "
-        f"at most {percent(level)} should. {verdict}."
+        f"{percent(point.share)} of the reference tiles have p ≤ {level:g}, and at most {percent(level)} should "
+        f"({interval}; each group {COUNTED_ONCE}). {verdict}."
     )
     return FalseCalls(level, point.share, point.interval, kept, words)
