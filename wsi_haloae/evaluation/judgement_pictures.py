@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -21,6 +22,8 @@ COLOURS = (
     "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "deeppink", "olive", "tab:cyan",
     "navy", "dimgrey",
 )  # fmt: skip
+LABEL_WIDTH = 42
+"""Letters in a line beside the ROC curves: more would leave them no room."""
 DASHES = ("-", "--", "-.", ":")
 Curve = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -33,7 +36,7 @@ def write_roc(
     axes = figure.subplots()
     others = looks()
     for curve, own in curves(methods, anomalous).items():
-        label = ", ".join(names.get(name, name) for name in own)
+        label = textwrap.fill(", ".join(names.get(name, name) for name in own), LABEL_WIDTH)
         if SCORE in own:
             axes.plot(*curve, label=label, color="black", linewidth=2.2, zorder=3)
         else:
