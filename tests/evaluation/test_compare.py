@@ -73,6 +73,7 @@ def test_two_models_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert area["difference_interval"]["low"] <= area["difference"] <= area["difference_interval"]["high"]
     assert found["aurocs"]["b"][0] == found["aurocs"]["b"][1]
     assert any("say nothing about other patients" in warning for warning in found["warnings"])
+    assert any("all.geojson has another name than a.svs, b.svs" in warning for warning in found["warnings"])
     assert "The picture of tiles has none of b, whose pixels are not kept." in found["warnings"]
     assert not any("called differently" in warning for warning in found["warnings"]), "both at 5 % of tiles"
     told = capsys.readouterr().out
@@ -80,6 +81,7 @@ def test_two_models_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "model bbbbbbbb" in told
     assert "all slides" in told
     assert "AUROC on 384 outlined tiles" in told
+    assert "second minus first -0." in told
     with (tmp_path / "out/agreement.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["slide"], row["only_by_second"]) for row in rows] == [("a", "20"), ("b", "0")]

@@ -98,16 +98,28 @@ def test_statistics_score_by_their_distance_from_training_on_either_side() -> No
     ("ours", "words"),
     [(GOOD * 0 + ANOMALOUS, "is ahead of"), (-GOOD, "is behind"), (GOOD + 1e-9, "cannot be distinguished from")],
 )
-def test_the_verdict_says_on_which_side_of_the_best_baseline_haloae_is(
+def test_the_verdict_says_on_which_side_of_the_best_baseline_the_score_is(
     ours: np.ndarray, words: str, tmp_path: Path
 ) -> None:
-    methods = [MethodScores("HaloAE", "HaloAE", ours), MethodScores("plain", "baseline", GOOD)]
+    methods = [MethodScores("score", "HaloAE", ours), MethodScores("plain", "baseline", GOOD)]
     compared = compare_methods(methods, ANOMALOUS, GROUPS)
-    assert words in verdict(compared)
-    assert "plain" in verdict(compared)
+    assert words in verdict(compared, "score")
+    assert "plain" in verdict(compared, "score")
     table = markdown_comparison(compared).splitlines()
     assert len(table) == 4
     assert len({line.count("|") for line in table}) == 1
     write_comparison(tmp_path / "picture.png", compared, "title")
     with Image.open(tmp_path / "picture.png") as picture:
         assert min(picture.size) > 100
+
+
+@pytest.mark.parametrize("groups", [np.full(160, "p"), np.where(ANOMALOUS, "p", "q")])
+def test_one_group_of_a_class_has_no_interval(groups: np.ndarray, tmp_path: Path) -> None:
+    methods = [MethodScores("score", "HaloAE", -GOOD), MethodScores("plain", "baseline", GOOD)]
+    compared = compare_methods(methods, ANOMALOUS, groups)
+    assert [(one.auroc_interval, one.against_best) for one in compared] == [(None, None)] * 2
+    said = verdict(compared, "score")
+    assert "beside the best baseline, plain" in said
+    assert said.endswith("(no interval: too few groups)")
+    assert all(line.count("| - |") for line in markdown_comparison(compared).splitlines()[2:])
+    write_comparison(tmp_path / "picture.png", compared, "title")

@@ -14,7 +14,7 @@ GROUPS = np.repeat([f"p{number}" for number in range(20)], 10)
 def told_of(small: np.ndarray, groups: np.ndarray = GROUPS) -> FalseCalls:
     """Of reference tiles of which ``small`` (n,) have p = 0.01."""
     p_values = np.where(small, 0.01, 0.5).astype(np.float32)
-    found = false_calls(calibration_curve(p_values, groups), len(set(groups)), 0.01)
+    found = false_calls(calibration_curve(p_values, groups), 0.01)
     assert found is not None
     return found
 
@@ -39,8 +39,10 @@ def test_each_group_counts_once() -> None:
 
 
 def test_one_group_cannot_tell() -> None:
-    assert told_of(np.zeros(200, bool), np.full(200, "p")).kept is None
+    found = told_of(np.zeros(200, bool), np.full(200, "p"))
+    assert (found.kept, found.interval) == (None, None)
+    assert "(no interval: too few groups; each group counts once, " in found.words
 
 
 def test_a_rate_that_no_p_value_reaches_has_no_share() -> None:
-    assert false_calls(calibration_curve(np.full(200, 0.5, np.float32), GROUPS), 20, 0.0503) is None
+    assert false_calls(calibration_curve(np.full(200, 0.5, np.float32), GROUPS), 0.0503) is None

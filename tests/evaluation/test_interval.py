@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.evaluation.interval import Interval, draw_images, image_interval
+from wsi_haloae.evaluation.interval import Interval, difference_words, draw_images, image_interval
 from wsi_haloae.evaluation.metrics import auroc
 
 MIXED = np.array([True, False, False, True, False, True, False])
@@ -70,3 +70,8 @@ def test_one_class_is_refused() -> None:
 def test_a_score_that_is_no_number_is_refused() -> None:
     with pytest.raises(UsageError, match="finite score for each image"):
         image_interval(np.array([1.0, np.nan]), np.array([True, False]), auroc)
+
+
+def test_a_difference_fits_the_figures_beside_it_and_says_if_it_has_no_interval() -> None:
+    assert difference_words(0.9434, 0.9046, Interval(-0.06, -0.01)) == "-0.038 (95 % -0.060 to -0.010)"
+    assert difference_words(0.5, 0.5, None) == "+0.000 (no interval: too few groups)"

@@ -66,15 +66,18 @@ def test_a_rule_has_one_figure_and_the_tiles_that_count_are_said(
     record = AdaptedRecord(asked="slide", mode="slide", tiles=8, scale=1, display_range=(0.0, 9.0), calibration=FACTS)
     arrays = {name: store.read(name) for name in ("score", "p_value", "reference_scores")}
     store.keep(AdaptedScores(record, arrays))
-    outlines = ["--annotations", str(outline(tmp_path / "a.geojson"))]
+    outlines = ["--annotations", str(outline(tmp_path / "liver.geojson"))]
     assert run(["evaluate", str(tmp_path / "out"), "--reference", "Tumor", *outlines]) == 0
     said = capsys.readouterr().err.replace("\N{NO-BREAK SPACE}", " ")
     counted = "tiles with at least 50 % in one class (--min-coverage): Tumor 128 tiles, 0 % called anomalous; Stroma 64"
     page = Page(tmp_path / "out/evaluation/evaluation.html").words
     assert counted in said
     assert counted in page
-    assert "0 % of reference tiles at p ≤ 0.05 (mean over blocks of 8 x 8 tiles)" in said
+    once = "counts once, so this may differ from the share of tiles called)"
+    assert f"0 % of reference tiles at p ≤ 0.05 (mean over blocks of 8 x 8 tiles: each {once}" in said
+    assert f"each group {once}" in page
     assert "score: descriptor, adapted to the slide 0." in page
+    assert f"liver.geojson has another name than {SCENE.name}" in " ".join(said.split())
     assert "The score is adapted to each slide; the other rules' scores are not." in page
 
 

@@ -249,10 +249,12 @@ def test_without_calibration_nothing_is_said_about_p_values(tiny: Tiny, cut: Cut
 def test_few_groups_are_warned_of(tiny: Tiny, cut: Cut, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = cut.command(tiny.model, "-o", tmp_path / "out", "--group-regex", "b", classes=("dyed",))
     assert run([word for word in command if word != "-q"]) == 0
-    told = "fewer than 10 groups: tumour (1), dyed (1). Their intervals have no width"
+    told = "fewer than 10 groups: tumour (1), dyed (1). One of the groups does not show how they differ"
     assert told in " ".join(capsys.readouterr().err.split())
     found = Evaluated.of(tmp_path / "out").found
     assert found["groups"] == 1
+    assert all(one["auroc_interval"] is one["against_best"] is None for _, _, one in figures_of(found))
+    assert "no interval: too few groups" in found["false_calls"]["words"]
     assert found["false_calls"]["kept"] is None
     assert told in " ".join(found["warnings"])
 

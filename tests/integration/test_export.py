@@ -157,9 +157,13 @@ def calibrated(effective_tiles: float) -> CalibrationFacts:
         (
             499.0,
             "0.1",
-            ["p-value is 0.002,", "no fewer than 2 % of", "The smallest rate that can be kept is 0.2. Leave"],
+            [
+                "p-value is 0.002,",
+                "no fewer than 2 % of",
+                "The smallest rate that can be kept is 20 % (--fdr 0.2). Leave",
+            ],
         ),
-        (249.0, "0.39", ["no fewer than 1.03 % of", "(up to 1 % is accepted)", "can be kept is 0.4."]),
+        (249.0, "0.39", ["no fewer than 1.03 % of", "(up to 1 % is accepted)", "can be kept is 40 % (--fdr 0.4)."]),
     ],
 )
 def test_a_rate_that_cannot_be_kept_is_refused_before_anything_is_written(
@@ -170,12 +174,12 @@ def test_a_rate_that_cannot_be_kept_is_refused_before_anything_is_written(
     scored(tmp_path / "b", calibration=calibrated(effective_tiles))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     assert run(["export", str(tmp_path), "--fdr", rate]) == 2
-    said = capsys.readouterr().err
+    said = capsys.readouterr().err.replace("\N{NO-BREAK SPACE}", " ")
     assert f"--fdr {rate} was given" in said
     for words in told:
         assert words in said
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
-    named = re.search(r"can be kept is ([\d.]+)\.", said)
+    named = re.search(r"can be kept is \d+ % \(--fdr ([\d.]+)\)\.", said)
     if named:
         assert run(["export", str(tmp_path), "--fdr", named[1], "-q"]) == 0
         assert {row["criterion"] for row in table(tmp_path / "b")} == {f"false-discovery rate {named[1]}"}

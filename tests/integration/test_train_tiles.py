@@ -19,6 +19,7 @@ from tests.training.tiles import MemorySource
 from wsi_haloae.calibration.circumstances import Circumstances
 from wsi_haloae.cli.main import run
 from wsi_haloae.model.checkpoint import Checkpoint
+from wsi_haloae.training.added_value import NOT_MARKS
 from wsi_haloae.training.synthetic_anomalies import SYNTHETIC_ANOMALIES
 
 
@@ -162,13 +163,19 @@ def test_baselines_are_compared_without_any_label(tmp_path: Path, capsys: pytest
     assert run([*command, "--baselines"]) == 0, "of a model that is there already"
     told = json.loads((tmp_path / "m.training/baselines.json").read_text())
     assert set(told) == set(SYNTHETIC_ANOMALIES)
+    score = f"score ({Checkpoint.load(model).facts.config.scoring.rule})"
     for methods in told.values():
         names = {method["name"] for method in methods}
-        assert {"HaloAE", "HaloAE: paper", "pooled Mahalanobis", "pooled kNN-1", "colour statistics"} <= names
+        assert {score, "paper", "pooled Mahalanobis", "pooled kNN-1", "colour statistics"} <= names
         assert all(0 <= method["auroc"] <= 1 for method in methods)
-    assert "the best baseline" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the best baseline" in said
+    assert NOT_MARKS in said
+    few = "Classes with tiles of fewer than 10 groups: reference ("
+    assert few in said
     assert (tmp_path / "m.training/baselines-shuffled-blocks.png").exists()
-    assert "Shuffled blocks" in (tmp_path / "m.training/baselines.md").read_text()
+    page = (tmp_path / "m.training/baselines.md").read_text()
+    assert all(words in page for words in ("Shuffled blocks", NOT_MARKS, few))
 
 
 def test_labelled_anomalous_tiles_take_the_place_of_synthetic_anomalies(

@@ -15,11 +15,11 @@ DRAWS = 1000
 
 @dataclass(frozen=True)
 class CalibrationPoint:
-    """The share of reference tiles with p <= ``level``; it should not exceed the level."""
+    """The share of reference tiles with p <= ``level``; it should not exceed the level. One group has no interval."""
 
     level: float
     share: float
-    interval: Interval
+    interval: Interval | None
 
 
 def calibration_curve(p_values: NDArray[np.float32], groups: NDArray[np.str_], seed: int = 0) -> list[CalibrationPoint]:
@@ -34,5 +34,6 @@ def calibration_curve(p_values: NDArray[np.float32], groups: NDArray[np.str_], s
     points = []
     for level in LEVELS:
         shares = np.bincount(numbers, weights=p_values <= level) / sizes  # (groups,)
-        points.append(CalibrationPoint(level, float(shares.mean()), Interval.from_draws(drawn @ shares)))
+        interval = Interval.from_draws(drawn @ shares) if len(names) > 1 else None
+        points.append(CalibrationPoint(level, float(shares.mean()), interval))
     return points

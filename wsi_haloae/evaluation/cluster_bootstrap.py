@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.errors import UsageError
+from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.evaluation.metrics import require_labelled_scores
 from wsi_haloae.progress import with_noun
 
@@ -38,6 +39,7 @@ class ClusterBootstrap:
         has_anomalous, has_reference = (
             np.bincount(self._numbers[label], minlength=count) > 0 for label in (anomalous, ~anomalous)
         )
+        self._varied = bool((has_anomalous.sum() > 1) | (has_reference.sum() > 1))
         random, share = np.random.default_rng(seed), np.full(count, 1 / count)
         kept: list[NDArray[np.int64]] = []
         for _ in range(ATTEMPTS * draws):
@@ -52,6 +54,13 @@ class ClusterBootstrap:
                 "more groups with reference tiles and more with anomalous ones."
             )
         self.counts = np.stack(kept)  # (draws, groups): how often each group is in each draw
+
+    def interval(self, values: NDArray[np.float64]) -> Interval | None:
+        """The interval of a measure, from its values in the draws (draws,).
+
+        None if each class has tiles of one group only: all draws are alike then.
+        """
+        return Interval.from_draws(values) if self._varied else None
 
     def auroc(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
         """AUROC of scores (n,) in each draw: (draws,)."""

@@ -1,4 +1,4 @@
-"""The comparison of methods as Markdown, as a picture, and as one sentence on what HaloAE adds."""
+"""The comparison of methods as Markdown, as a picture, and as one sentence on how the score does."""
 
 from __future__ import annotations
 
@@ -9,40 +9,44 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wsi_haloae.evaluation.comparison import ComparedMethod
+from wsi_haloae.evaluation.interval import NO_INTERVAL, difference_words, error_bar
 from wsi_haloae.figures.saving import save_figure
 
+KINDS = {"HaloAE": "rule of the model"}
+"""What people read for a kind: not every rule uses the auto-encoder."""
 COLOURS = {"HaloAE": "tab:red", "baseline": "tab:blue", "no model": "tab:grey"}
 
 
-def verdict(methods: Sequence[ComparedMethod], own: str = "HaloAE") -> str:
-    """One sentence: whether the model's own rule is ahead of the best baseline, behind it, or neither."""
+def verdict(methods: Sequence[ComparedMethod], own: str) -> str:
+    """One sentence: whether the score, named ``own``, is ahead of the best baseline, behind it, or neither.
+
+    Without an interval it gives the figures alone.
+    """
     ours = next(method for method in methods if method.name == own)
-    best = next(method for method in methods if method.kind == "baseline" and method.against_best is None)
-    difference = ours.against_best
-    assert difference is not None, "own is not a baseline"
-    words = (
-        "is ahead of" if difference.low > 0 else "is behind" if difference.high < 0 else "cannot be distinguished from"
-    )
+    best = max((method for method in methods if method.kind == "baseline"), key=lambda method: method.auroc)
+    reach = ours.against_best
+    words = "beside"
+    if reach is not None:
+        words = "is ahead of" if reach.low > 0 else "is behind" if reach.high < 0 else "cannot be distinguished from"
     return (
-        f"HaloAE ({ours.auroc:.3f}) {words} the best baseline, {best.name} ({best.auroc:.3f}): difference "
-        f"{ours.auroc - best.auroc:+.3f} (95 % {difference.low:+.3f} to {difference.high:+.3f})"
+        f"The {own}, {ours.auroc:.3f}, {words} the best baseline, {best.name}, {best.auroc:.3f}: difference "
+        f"{difference_words(best.auroc, ours.auroc, reach)}"
     )
 
 
 def markdown_comparison(methods: Sequence[ComparedMethod]) -> str:
     """One row per method."""
-    lines = [
+    head = [
         "| method | | AUROC | 95 % | average precision | 95 % | against the best baseline |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for one in methods:
-        area, precision, against = one.auroc_interval, one.average_precision_interval, one.against_best
-        lines.append(
-            f"| {one.name} | {one.kind} | {one.auroc:.3f} | {area.low:.3f}-{area.high:.3f} | "
-            f"{one.average_precision:.3f} | {precision.low:.3f}-{precision.high:.3f} | "
-            + (f"{against.low:+.3f} to {against.high:+.3f} |" if against else "- |")
-        )
-    return "\n".join(lines) + "\n"
+    rows = (
+        f"| {one.name} | {KINDS.get(one.kind, one.kind)} | {one.auroc:.3f} | {one.auroc_interval or '-'} | "
+        f"{one.average_precision:.3f} | {one.average_precision_interval or '-'} | "
+        f"{one.against_best.signed if one.against_best else '-'} |"
+        for one in methods
+    )
+    return "\n".join([*head, *rows]) + "\n"
 
 
 def write_comparison(path: Path, methods: Sequence[ComparedMethod], title: str) -> None:
@@ -51,11 +55,13 @@ def write_comparison(path: Path, methods: Sequence[ComparedMethod], title: str) 
     figure = Figure(figsize=(7.5, 0.28 * len(ranked) + 1.3), layout="constrained")
     axes = figure.subplots()
     for place, one in enumerate(ranked):
-        reach = np.maximum([[one.auroc - one.auroc_interval.low], [one.auroc_interval.high - one.auroc]], 0)
-        axes.errorbar(one.auroc, place, xerr=reach, marker="o", capsize=3, color=COLOURS[one.kind])
+        bar = np.transpose([error_bar(one.auroc, one.auroc_interval)])
+        axes.errorbar(one.auroc, place, xerr=bar, marker="o", capsize=3, color=COLOURS[one.kind])
     axes.axvline(0.5, color="grey", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(ranked)), [one.name for one in ranked], fontsize=8)
-    axes.set(xlabel="AUROC (95 % over groups)", xlim=(min(0.3, *(m.auroc_interval.low for m in ranked)), 1.01))
+    reached = [one.auroc_interval.low if one.auroc_interval else one.auroc for one in ranked]
+    over = "95 % over groups" if any(one.auroc_interval for one in ranked) else NO_INTERVAL
+    axes.set(xlabel=f"AUROC ({over})", xlim=(min(0.3, *reached), 1.01))
     axes.set_title(title, fontsize=10)
     axes.grid(axis="x", alpha=0.3)
     save_figure(figure, path)

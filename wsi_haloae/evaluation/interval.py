@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from wsi_haloae.evaluation.metrics import require_labelled_scores
 
 DRAWS = 1000
+NO_INTERVAL = "no interval: too few groups"
+"""One group does not show how groups differ, and an interval without width would read as certainty."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,26 @@ class Interval:
         """The interval of a measure, from its values in the draws, (draws,)."""
         low, high = np.percentile(values, [2.5, 97.5])
         return cls(float(low), float(high))
+
+    def __str__(self) -> str:
+        return f"{self.low:.3f}-{self.high:.3f}"
+
+    @property
+    def signed(self) -> str:
+        """That of a difference."""
+        return f"{self.low:+.3f} to {self.high:+.3f}"
+
+
+def difference_words(subtracted: float, of: float, interval: Interval | None) -> str:
+    """The difference of two measures with its interval; it fits the measures as they are shown, rounded."""
+    return f"{round(of, 3) - round(subtracted, 3):+.3f} ({f'95 % {interval.signed}' if interval else NO_INTERVAL})"
+
+
+def error_bar(value: float, interval: Interval | None) -> tuple[float, float]:
+    """How far the interval of ``value`` reaches below and above it; without one NaN, which draws no bar."""
+    if interval is None:
+        return np.nan, np.nan
+    return max(value - interval.low, 0), max(interval.high - value, 0)
 
 
 def draw_images(anomalous: NDArray[np.bool_], *, seed: int, draws: int) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from wsi_haloae.evaluation.calibration_curve import CalibrationPoint, calibratio
 from wsi_haloae.evaluation.comparison import ComparedMethod, compare_methods
 from wsi_haloae.evaluation.discoveries import DiscoveryPoint, discovery_curve
 from wsi_haloae.evaluation.false_calls import FalseCalls, false_calls
+from wsi_haloae.evaluation.interval import Interval
 from wsi_haloae.evaluation.labelled_tiles import SCORE, LabelledTiles
 from wsi_haloae.evaluation.region_overlap import RegionOverlap
 
@@ -85,7 +86,7 @@ def judge(
     None if no tile can be called. Raises `UsageError` if there are no reference or no anomalous tiles.
     """
     everything = np.ones(len(tiles.classes), bool)
-    compared, reference = _compare(tiles, everything), ~tiles.anomalous
+    compared = _compare(tiles, everything)
     curve, by_class = _reference_calibration(tiles), _by_class(tiles, compared)
     return Judgement(
         reference_classes=tiles.names(anomalous=False),
@@ -96,7 +97,7 @@ def judge(
         classes=_class_figures(tiles, by_class, can_call=selection is not None),
         by_class=by_class,
         called=None if selection is None else _called(tiles, selection, overlap),
-        false_calls=false_calls(curve, _count(tiles.groups[reference]), smallest_p) if curve else None,
+        false_calls=false_calls(curve, smallest_p) if curve else None,
         calibration=curve,
         discoveries=_discoveries(tiles, smallest_p),
     )
@@ -104,15 +105,21 @@ def judge(
 
 def few_groups(judgement: Judgement) -> str | None:
     """A warning about classes whose groups are too few for intervals, if there are any."""
-    few = {name: one.groups for name, one in judgement.classes.items() if one.groups < ENOUGH_GROUPS}
+    groups = {name: one.groups for name, one in judgement.classes.items()}
+    return few_groups_of(groups, judgement.grouped_by, judgement.rules[SCORE].auroc_interval)
+
+
+def few_groups_of(groups: Mapping[str, int], grouped_by: str, interval: Interval | None) -> str | None:
+    """The same for the number of ``groups`` of each class; ``interval`` is one over all of them."""
+    few = [f"{name} ({count})" for name, count in groups.items() if count < ENOUGH_GROUPS]
     if not few:
         return None
-    widths = "have no width" if judgement.groups == 1 else "are too narrow"
-    return (
-        f"Classes with tiles of fewer than {ENOUGH_GROUPS} {judgement.grouped_by}: "
-        f"{', '.join(f'{name} ({count})' for name, count in few.items())}. Their intervals {widths} and say little "
-        "about other patients."
+    consequence = (
+        f"One of the {grouped_by} does not show how they differ, so there are no intervals"
+        if interval is None
+        else "Their intervals are too narrow and say little about other patients"
     )
+    return f"Classes with tiles of fewer than {ENOUGH_GROUPS} {grouped_by}: {', '.join(few)}. {consequence}."
 
 
 def _compare(tiles: LabelledTiles, judged: NDArray[np.bool_]) -> Figures:

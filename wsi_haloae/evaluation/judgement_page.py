@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.atomic import remove, write_text
+from wsi_haloae.evaluation.false_calls import COUNTED_ONCE
+from wsi_haloae.evaluation.interval import NO_INTERVAL
 from wsi_haloae.evaluation.judgement import Judgement
 from wsi_haloae.evaluation.judgement_pictures import write_calibration, write_class_scores, write_roc
 from wsi_haloae.evaluation.labelled_tiles import SCORE, LabelledTiles
@@ -60,13 +62,14 @@ def write_judgement(
 def summary_line(judgement: Judgement) -> str:
     """The figures of the score in one line."""
     own = judgement.rules[SCORE]
-    low, high = own.auroc_interval.low, own.auroc_interval.high
-    words = f"AUROC {own.auroc:.3f} ({low:.3f}-{high:.3f}), average precision {own.average_precision:.3f}"
+    words = (
+        f"AUROC {own.auroc:.3f} ({own.auroc_interval or NO_INTERVAL}), average precision {own.average_precision:.3f}"
+    )
     if judgement.called and judgement.called.dice is not None:
         words += f", Dice {judgement.called.dice:.3f} at a {judgement.called.criterion}"
     if judgement.false_calls:
         words += (
             f", {percent(judgement.false_calls.share)} of reference tiles at p ≤ {judgement.false_calls.level:g} "
-            f"(mean over {judgement.grouped_by})"
+            f"(mean over {judgement.grouped_by}: each {COUNTED_ONCE})"
         )
     return words

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +13,54 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from wsi_haloae.evaluation.calibration_curve import CalibrationPoint
+from wsi_haloae.evaluation.interval import error_bar
+from wsi_haloae.evaluation.labelled_tiles import SCORE
 from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.quoting import printable
+
+COLOURS = (
+    "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "deeppink", "olive", "tab:cyan",
+    "navy", "dimgrey",
+)  # fmt: skip
+LABEL_WIDTH = 42
+"""Letters in a line beside the ROC curves: more would leave them no room."""
+DASHES = ("-", "--", "-.", ":")
+Curve = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def write_roc(
     path: Path, methods: Mapping[str, NDArray[np.floating]], anomalous: NDArray[np.bool_], names: Mapping[str, str]
 ) -> None:
     """ROC curves of scores (n,) by each rule, for labels (n,); ``names`` replace those of some rules."""
-    figure = Figure(figsize=(6, 5), layout="constrained")
+    figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    for name, scores in methods.items():
-        rate, found, _ = roc_curve(anomalous, scores)
-        axes.plot(rate, found, label=names.get(name, name), linewidth=2.2 if name == "score" else 1)
+    others = looks()
+    for curve, own in curves(methods, anomalous).items():
+        label = textwrap.fill(", ".join(names.get(name, name) for name in own), LABEL_WIDTH)
+        if SCORE in own:
+            axes.plot(*curve, label=label, color="black", linewidth=2.2, zorder=3)
+        else:
+            colour, dash = next(others)
+            axes.plot(*curve, label=label, color=colour, linestyle=dash, linewidth=1.2)
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
     axes.set(xlabel="share of reference tiles", ylabel="share of anomalous tiles", xlim=(0, 1), ylim=(0, 1.01))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), handlelength=4)
     save_figure(figure, path)
+
+
+def looks() -> Iterator[tuple[str, str]]:
+    """A colour and a dash for each curve; they recur together after 44 curves."""
+    return zip(cycle(COLOURS), cycle(DASHES), strict=False)
+
+
+def curves(methods: Mapping[str, NDArray[np.floating]], anomalous: NDArray[np.bool_]) -> dict[Curve, list[str]]:
+    """The different ROC curves, and the names of the methods that have each: equal ones would hide each other."""
+    found: dict[Curve, list[str]] = {}
+    for name, scores in methods.items():
+        rate, detected, _ = roc_curve(anomalous, scores)
+        found.setdefault((tuple(rate.tolist()), tuple(detected.tolist())), []).append(name)
+    return found
 
 
 def write_calibration(path: Path, points: Sequence[CalibrationPoint]) -> None:
@@ -37,12 +69,9 @@ def write_calibration(path: Path, points: Sequence[CalibrationPoint]) -> None:
     axes = figure.subplots()
     levels = [point.level for point in points]
     shares = [point.share for point in points]
-    reach = [
-        [point.share - point.interval.low for point in points],
-        [point.interval.high - point.share for point in points],
-    ]
+    bars = np.transpose([error_bar(point.share, point.interval) for point in points])
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":", label="nominal level")
-    axes.errorbar(levels, shares, yerr=np.maximum(reach, 0), marker="o", capsize=3, label="reference tiles")
+    axes.errorbar(levels, shares, yerr=bars, marker="o", capsize=3, label="reference tiles")
     axes.set(xlabel="level of p", ylabel="share of reference tiles up to this level", xlim=(0, 1), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")

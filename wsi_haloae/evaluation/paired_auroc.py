@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_haloae.evaluation.cluster_bootstrap import ClusterBootstrap
-from wsi_haloae.evaluation.interval import Interval
+from wsi_haloae.evaluation.interval import NO_INTERVAL, Interval, difference_words
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide
 from wsi_haloae.evaluation.labelled_tiles import SCORE
 from wsi_haloae.evaluation.metrics import auroc
@@ -37,25 +37,34 @@ class PairedAuroc:
     grouped_by: str
     groups: int
     first: float
-    first_interval: Interval
+    first_interval: Interval | None
     second: float
-    second_interval: Interval
+    second_interval: Interval | None
     difference: float
-    difference_interval: Interval
+    difference_interval: Interval | None
 
     @property
     def words(self) -> str:
         """The figures as a sentence."""
-        low, high = self.difference_interval.low, self.difference_interval.high
-        verdict = (
-            "the second is ahead" if low > 0 else "the first is ahead" if high < 0 else "they cannot be distinguished"
+        sides = (
+            f"{name} {area:.3f} ({interval or NO_INTERVAL})"
+            for name, area, interval in (
+                ("first", self.first, self.first_interval),
+                ("second", self.second, self.second_interval),
+            )
         )
         return (
-            f"AUROC on {self.tiles:,} outlined tiles ({self.anomalous:,} anomalous): first {self.first:.3f} "
-            f"({_range(self.first_interval)}), second {self.second:.3f} ({_range(self.second_interval)}); difference "
-            f"{self.difference:+.3f} (95 % {low:+.3f} to {high:+.3f}, over {self.groups:,} {self.grouped_by}): "
-            f"{verdict}."
+            f"AUROC on {self.tiles:,} outlined tiles ({self.anomalous:,} anomalous): {', '.join(sides)}; second minus "
+            f"first {difference_words(self.first, self.second, self.difference_interval)}, over {self.groups:,} "
+            f"{self.grouped_by}: {self._verdict}."
         )
+
+    @property
+    def _verdict(self) -> str:
+        reach = self.difference_interval
+        if reach is None or reach.low <= 0 <= reach.high:
+            return "they cannot be distinguished"
+        return "the second is ahead" if reach.low > 0 else "the first is ahead"
 
 
 def paired_auroc(pairs: Sequence[Pair]) -> PairedAuroc:
@@ -72,11 +81,11 @@ def paired_auroc(pairs: Sequence[Pair]) -> PairedAuroc:
         grouped_by=grouped_by,
         groups=len(set(groups.tolist())),
         first=areas[0],
-        first_interval=Interval.from_draws(draws[0]),
+        first_interval=bootstrap.interval(draws[0]),
         second=areas[1],
-        second_interval=Interval.from_draws(draws[1]),
+        second_interval=bootstrap.interval(draws[1]),
         difference=areas[1] - areas[0],
-        difference_interval=Interval.from_draws(draws[1] - draws[0]),
+        difference_interval=bootstrap.interval(draws[1] - draws[0]),
     )
 
 
@@ -93,7 +102,3 @@ def _common(pair: Pair, groups: NDArray[np.str_]) -> _Common:
     first, second = (side.tiles.rules[SCORE][both[side.judged]] for side in pair)
     kept = both[pair[0].judged]
     return _Common(first, second, pair[0].tiles.anomalous[kept], groups[kept])
-
-
-def _range(interval: Interval) -> str:
-    return f"{interval.low:.3f}-{interval.high:.3f}"

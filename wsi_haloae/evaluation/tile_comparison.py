@@ -1,4 +1,4 @@
-"""All methods on the same tiles: HaloAE by every rule, baselines on its features, and statistics without a model."""
+"""All methods on the same tiles: the model by every rule, baselines on its features, and statistics without a model."""
 
 from __future__ import annotations
 
@@ -151,6 +151,11 @@ def haloae_methods(rules: Mapping[str, NDArray[np.float32]]) -> list[MethodScore
     ]
 
 
+def score_name(rule: str) -> str:
+    """The name of a model's score beside those of other rules: "score (descriptor)"."""
+    return f"{SCORE} ({rule})"
+
+
 def all_methods(
     checkpoint: Checkpoint,
     source: TileSource,
@@ -159,10 +164,17 @@ def all_methods(
     device: torch.device,
     reporter: Reporter,
 ) -> list[MethodScores]:
-    """Every method's scores of all tiles of ``tested``; baselines are fitted on tiles ``train`` of ``source``."""
-    numbers = np.arange(len(tested.groups))
+    """Every method's scores of all tiles of ``tested``; baselines are fitted on tiles ``train`` of ``source``.
+
+    The model's score comes first, named as `score_name` does, and the other rules have their own names.
+    """
+    own, numbers = checkpoint.facts.config.scoring.rule, np.arange(len(tested.groups))
     baselines = fit_baselines(checkpoint, source, train, device, reporter)
     scorer = Scorer(checkpoint, device, BATCH)
     with reporter.track("Comparing", 2 * len(numbers), "tiles") as advance:
         found = score_source(scorer, tested, numbers, advance)
-        return [*haloae_methods(scores_by_rule(scorer, found)), *baselines.score(tested, numbers, advance)]
+        rules = scores_by_rule(scorer, found)
+        rules.pop(own, None)  # it is the score
+        named = {score_name(own) if name == SCORE else name: scores for name, scores in rules.items()}
+        ours = [MethodScores(name, "HaloAE", scores) for name, scores in named.items()]
+        return [*ours, *baselines.score(tested, numbers, advance)]

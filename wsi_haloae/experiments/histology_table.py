@@ -52,7 +52,7 @@ def table_cells(seeds: Sequence[SeedScores]) -> list[TableCell]:
     draws = {name: np.mean([bootstrap.auroc(one) for one in several], axis=0) for name, several in scores.items()}
     kinds: Mapping[str, Kind] = {method.name: method.kind for method in seeds[0].methods}
     means = {name: float(np.mean(areas[name])) for name in names}
-    against = against_best(means, draws, kinds)
+    against = against_best(means, draws, kinds, bootstrap.interval)
     return [
         TableCell(
             name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wsi_haloae.calibration.reach import TILE_RATE, reaches, told_apart
 from wsi_haloae.calibration.selection import Criterion, fine_enough, share_told_apart
 from wsi_haloae.errors import UsageError
+from wsi_haloae.pages import percent
 from wsi_haloae.stores.score_store import ScoreStore
 
 
@@ -39,12 +40,14 @@ def _consequence(smallest_share: float) -> str:
 
 
 def _smallest_rate(smallest_p: float) -> str:
-    rate = next((percent / 100 for percent in range(1, 100) if fine_enough(smallest_p, percent / 100)), None)
-    return "No rate can be kept." if rate is None else f"The smallest rate that can be kept is {rate:g}."
+    rate = next((rate / 100 for rate in range(1, 100) if fine_enough(smallest_p, rate / 100)), None)
+    if rate is None:
+        return "No rate can be kept."
+    return f"The smallest rate that can be kept is {percent(rate)} (--fdr {rate:g})."
 
 
 def _instead(smallest_p: float) -> str:
-    by_tile = f"leave out --fdr to call tiles at a per-tile error rate of {100 * TILE_RATE:g} %, "
+    by_tile = f"leave out --fdr to call tiles at a per-tile error rate of {percent(TILE_RATE)}, "
     words = (
         f"{by_tile if reaches(smallest_p, TILE_RATE) else ''}pass --threshold with a score, or train with more patients"
     )

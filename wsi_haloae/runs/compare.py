@@ -14,6 +14,7 @@ from wsi_haloae.evaluation.agreement_page import PAGE_NAME, SHEET_NAME, Compared
 from wsi_haloae.evaluation.agreement_sheet import write_agreement_sheet
 from wsi_haloae.evaluation.held_out import with_patients
 from wsi_haloae.evaluation.labelled_slide import Outlines, label_slide
+from wsi_haloae.evaluation.outlines_name import named_otherwise
 from wsi_haloae.evaluation.paired_auroc import Pair, paired_auroc, slide_aurocs
 from wsi_haloae.evaluation.paired_slide import PairedSlide
 from wsi_haloae.export.formats import FORMATS
@@ -48,6 +49,7 @@ def compare(options: CompareOptions, output: Path, reporter: Reporter) -> tuple[
     require_one_way_each(slides)
     pairs = [] if options.outlines is None else _labelled(slides, options.outlines, options.patients)
     area = paired_auroc(pairs) if pairs else None
+    notes += named_otherwise(options.outlines, [one.header.slide.name for one, _ in pairs]) if options.outlines else ()
     notes += [*scoring_notes(slides), *training_notes(pairs), *(interval_notes(area) if area else ())]
     with locked(output, reporter.warn):
         compared = Compared(

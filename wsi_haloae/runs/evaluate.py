@@ -10,6 +10,7 @@ from wsi_haloae.errors import UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.held_out import training_warnings, with_patients
 from wsi_haloae.evaluation.judgement_page import PAGE_NAME
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide, Outlines, label_slide
+from wsi_haloae.evaluation.outlines_name import named_otherwise
 from wsi_haloae.evaluation.reference_classes import understood
 from wsi_haloae.evaluation.slide_judgement import judge_slides, require_one_way, too_few
 from wsi_haloae.evaluation.slide_page import summary_lines, tiles_line, write_evaluation
@@ -51,6 +52,7 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
     slides, failed, warnings = _read_all(scored, options, reporter)
     warnings += require_one_way(slides)
     warnings += understood(options.outlines.reference, slides)
+    warnings += named_otherwise(options.outlines, [slide.header.slide.name for slide in slides])
     slides = with_patients(slides)
     warnings += sorted({slide.why_none for slide in slides if slide.why_none})
     with reporter.timed("figures and their intervals"):

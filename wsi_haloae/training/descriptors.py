@@ -127,6 +127,12 @@ def divide(groups: NDArray[np.str_], seed: int) -> dict[str, int]:
     return fold_of
 
 
+def weight_of(reference: ReferenceDescriptors, learned: CrossFitted) -> float:
+    """The one of `WEIGHTS` that a checkpoint's metric has, which ``learned`` has learned again of the same tiles."""
+    across = np.trace(reference.metric.across)
+    return min(WEIGHTS, key=lambda weight: abs(float(np.trace(learned.whole.metric(weight).across) - across)))
+
+
 def with_weight(checkpoint: Checkpoint, learned: CrossFitted, weight: float) -> Checkpoint:
     """The checkpoint with descriptors in the metric of this weight."""
     reference = learned.reference(weight)
