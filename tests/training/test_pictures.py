@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from wsi_haloae.training.epoch import EpochRecord
 from wsi_haloae.training.pictures import COLOURS, WORDS, write_curve
-from wsi_haloae.training.trainer import EpochRecord
 
 
 def halves(path: Path) -> list[set[tuple[int, ...]]]:

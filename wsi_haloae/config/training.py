@@ -146,8 +146,8 @@ class TrainingConfig(Section):
     stop_by: Literal["residual", "synthetic"] = Field(
         "residual",
         description="what decides the best weights and when to stop. residual: held-out L_fm; synthetic: how well the "
-        "residual tells synthetic anomalies, made from held-out tiles, from unchanged ones; a decoder that copies "
-        "everything cannot tell them",
+        "residual tells synthetic anomalies, made from held-out tiles, from unchanged ones (within 0.005 of the best, "
+        "held-out L_fm decides); a decoder that copies everything cannot tell them",
     )
     patience: Count = Field(20, description="stop after this many epochs without a better held-out figure (stop_by)")
     validation_tiles: Count = Field(64, description="held-out tiles evaluated after each epoch")

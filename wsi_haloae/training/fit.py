@@ -18,6 +18,7 @@ from wsi_haloae.model.principal_start import start_at_principal_axes
 from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.tiles.sources import read_tiles
 from wsi_haloae.training.distributed import Helpers
+from wsi_haloae.training.epoch import EpochRecord
 from wsi_haloae.training.job import TrainingData, TrainingJob
 from wsi_haloae.training.pictures import write_curve, write_reconstructions
 from wsi_haloae.training.ranks import ALONE
@@ -28,7 +29,7 @@ from wsi_haloae.training.statistics import (
     measure_features,
     measure_mean_maps,
 )
-from wsi_haloae.training.trainer import EpochRecord, Trainer
+from wsi_haloae.training.trainer import Trainer
 
 SHEET_TILES = 6
 

@@ -21,8 +21,8 @@ from wsi_haloae.figures.saving import save_figure
 from wsi_haloae.model.anomaly_map import residual_map, upsample
 from wsi_haloae.model.haloae import HaloAE
 from wsi_haloae.model.weighting import schedule_time
+from wsi_haloae.training.epoch import EpochRecord
 from wsi_haloae.training.objective import planned_weights
-from wsi_haloae.training.trainer import EpochRecord
 
 CURVE_NAME = "loss.csv"
 WORDS = {"cls": "classification", "fm": "features", "im": "image"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.sources import evenly
 from wsi_haloae.training.batches import TrainingBatches, stream
+from wsi_haloae.training.epoch import EpochRecord
 from wsi_haloae.training.identity import require_same
 from wsi_haloae.training.job import TrainingJob
 from wsi_haloae.training.objective import Objective
@@ -43,23 +44,6 @@ EARLY_STOPPING_FROM = 150.0
 StepLosses = tuple[float | None, ...]
 """Unweighted L_cls, L_fm and L_im of a step; None for a loss that is left out."""
 _NAMES = ("L_cls", "L_fm", "L_im")
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One row of the loss curve: unweighted training losses (None: left out), held-out L_fm, weights, and the mark."""
-
-    epoch: int
-    step: int
-    loss_cls: float | None
-    loss_fm: float | None
-    loss_im: float | None
-    validation_fm: float
-    weight_cls: float
-    weight_fm: float
-    weight_im: float
-    synthetic_mark: float | None = None
-    """How well the residual tells synthetic anomalies (`SyntheticMark`); None if held-out L_fm decides."""
 
 
 class Trainer:
@@ -202,10 +186,11 @@ class Trainer:
         self.curve.append(record)
         if not np.isfinite(held_out):
             reporter.warn(f"epoch {record.epoch}: the held-out loss is {held_out}; the learning rate may be too high")
-        judged = held_out if record.synthetic_mark is None else 1 - record.synthetic_mark
-        if self._counts() and judged < self._best:
-            self._best, self._best_epoch = judged, record.epoch
-            self._best_state = copy.deepcopy(self.model.trained_state())
+        if self._counts():
+            told, kept = record.held_out, self.best.held_out if self._best_epoch else None
+            if told.is_better(kept, self._best):
+                self._best_epoch, self._best_state = record.epoch, copy.deepcopy(self.model.trained_state())
+            self._best = min(self._best, told.badness)
         if record.epoch == 1:
             reporter.line(IN_WORDS)
         losses_text = [

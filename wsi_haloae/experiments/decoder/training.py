@@ -27,6 +27,7 @@ from wsi_haloae.model.losses import feature_loss
 from wsi_haloae.model.weighting import schedule_time
 from wsi_haloae.progress import Reporter
 from wsi_haloae.tiles.sources import evenly
+from wsi_haloae.training.epoch import HeldOut
 from wsi_haloae.training.identity import Identity, require_same
 from wsi_haloae.training.job import STATE_NAME
 from wsi_haloae.training.objective import Objective
@@ -47,10 +48,15 @@ class Epoch:
     held_out_fm: float
     mark: float | None
 
+    @property
+    def told(self) -> HeldOut:
+        """What decides whether it is the best."""
+        return HeldOut(self.held_out_fm, self.mark)
+
 
 @dataclass
 class Progress:
-    """What changes while a training runs, besides weights and optimiser. ``badness`` is what the best epoch has least.
+    """What changes while a training runs, besides weights and optimiser. ``badness`` is the lowest of all epochs.
 
     ``seconds`` and ``cpu_seconds`` are those of the training steps, without held-out tiles; on a machine that others
     use, too, only the second says what a step costs.
@@ -150,12 +156,13 @@ class DecoderTrainer:
         self.model.eval()
         held_out, mark = self._held_out_loss(), None if self._mark is None else self._mark(self.model)
         now.curve.append(Epoch(now.step, train_fm, held_out, mark))
-        badness = held_out if mark is None else 1 - mark
+        told, kept = HeldOut(held_out, mark), now.curve[now.best_epoch - 1].told if now.best_epoch else None
         # With L_fm alone nothing evolves, so that the mark may choose an early epoch; the loss is still falling then.
         late = mark is not None or self._time(now.step) >= EARLY_STOPPING_FROM or now.step == self._total
-        if late and badness < now.badness:
-            now.badness, now.best_epoch = badness, len(now.curve)
-            now.best_state = copy.deepcopy(self.model.trained_state())
+        if late and told.is_better(kept, now.badness):
+            now.best_epoch, now.best_state = len(now.curve), copy.deepcopy(self.model.trained_state())
+        if late:
+            now.badness = min(now.badness, told.badness)
         self._save()
 
     def _finished(self) -> bool:
