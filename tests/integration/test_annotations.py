@@ -71,8 +71,7 @@ def test_the_inner_annotation_counts_whatever_its_name(inner: str, tmp_path: Pat
 def test_every_format_gives_the_same_figures(tmp_path: Path) -> None:
     shapes = [Shape("Tumor", TUMOR), Shape("Stroma", STROMA)]
     found = [
-        evaluated(tmp_path, write(tmp_path / f"{number}.any", shapes), "--reference", "Tumor")
-        for number, write in enumerate(WRITERS.values())
+        evaluated(tmp_path, write(tmp_path / "a.any", shapes), "--reference", "Tumor") for write in WRITERS.values()
     ]
     assert found[1:] == found[:-1]
 
