@@ -62,5 +62,5 @@ def main(path: str, rows: int) -> None:
 
 
 if __name__ == "__main__":
-    limit(int(sys.argv[3]), int(sys.argv[4]))
+    limit(int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[4]))
     main(sys.argv[1], int(sys.argv[2]))

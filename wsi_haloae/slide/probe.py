@@ -47,7 +47,7 @@ def require_harmless(path: Path, library: Library = "openslide") -> None:
 def _try_to_open(path: Path, library: Library) -> None:
     seconds, most = SLIDE_OPEN_SECONDS.most, SLIDE_OPEN_BYTES.most
     work = max(1, seconds // WAITING)
-    command = [sys.executable, "-P", os.fspath(CHILD), os.fspath(path), str(most), str(work), library]
+    command = [sys.executable, "-P", os.fspath(CHILD), os.fspath(path), *map(str, (most, work, seconds)), library]
     quiet = subprocess.DEVNULL
     child = subprocess.Popen(  # noqa: S603  # our own program
         command, stdin=quiet, stdout=quiet, stderr=quiet, env=without_malloc_settings()

@@ -1,6 +1,6 @@
 """Opens one slide and reads a pixel of each level; run by `slide.probe` in a process with limits.
 
-    python probe_child.py SLIDE BYTES SECONDS openslide|tifffile
+    python probe_child.py SLIDE BYTES WORK SECONDS openslide|tifffile
 
 It ends with 0 if that is possible, and also if the library refuses the file in its own words. It imports next to
 nothing of this package, so that it starts in a few hundredths of a second.
@@ -43,5 +43,5 @@ def touch_tiff(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    limit(int(sys.argv[2]), int(sys.argv[3]))
-    {"openslide": touch, "tifffile": touch_tiff}[sys.argv[4]](Path(sys.argv[1]))
+    limit(*map(int, sys.argv[2:5]))
+    {"openslide": touch, "tifffile": touch_tiff}[sys.argv[5]](Path(sys.argv[1]))
