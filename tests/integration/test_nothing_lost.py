@@ -150,6 +150,39 @@ def test_interrupted_within_a_batch_of_several_shards(
     assert json.loads((tmp_path / "out/tiny/run.json").read_text())["compute"]["batch_size"] == 128
 
 
+def test_memory_runs_out_within_a_batch_of_several_shards(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group is scored in smaller batches, an interrupted run goes on with these, and no score differs."""
+    plain, calls = Scorer._score_batch, list[int]()
+
+    def greedy(scorer: Scorer, batch: torch.Tensor, *, keep_maps: bool) -> dict[str, torch.Tensor]:
+        calls.append(scorer.batch_size)
+        if scorer.batch_size > SHARD_TILES and len(calls) > 1:
+            raise torch.OutOfMemoryError("no room")
+        return plain(scorer, batch, keep_maps=keep_maps)
+
+    write, written = ScoreStore.write_shard, list[int]()
+
+    def once(store: ScoreStore, shard: int, *rest: Any) -> None:
+        if len(written) == 5:
+            written.append(-1)
+            raise KeyboardInterrupt
+        written.append(shard)
+        write(store, shard, *rest)
+
+    monkeypatch.setattr(ScoreStore, "write_shard", once)
+    with monkeypatch.context() as patch:
+        patch.setattr(Scorer, "_score_batch", greedy)
+        assert score(tiny, tmp_path / "out", "--batch-size", "256", "--threads", "1") == 130
+        assert score(tiny, tmp_path / "out", "--batch-size", "256", "--threads", "1") == 0
+    assert calls[:4] == [256, 256, 128, 64]
+    assert written == [0, 1, 2, 3, 4, -1, 5]
+    assert score(tiny, tmp_path / "quiet", "--batch-size", "64", "--threads", "1") == 0
+    found, expected = (ScoreStore.open(tmp_path / name / "tiny/scores.zarr").read("score") for name in ("out", "quiet"))
+    assert np.array_equal(found, expected)
+
+
 def test_killed_between_the_last_score_and_the_gallery(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
