@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 import wsi_haloae
 from wsi_haloae import Tiles
+from wsi_haloae.processors.freed_memory import keep_freed_memory
 
 PACKAGES = ("wsi-haloae", "openslide-python", "simplejpeg", "numpy")
 
 
 def choose(slide: Path, reader: str, mpp: float, side: int) -> Tiles:
     """Open the slide, find its tissue and lay the grid; ``reader`` is the peer's, ours picks its own."""
+    keep_freed_memory()  # as `score` and `train-tiles` do first of all
     return wsi_haloae.open_slide(slide).tile(mpp, side)
 
 

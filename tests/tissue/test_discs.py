@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from wsi_haloae.tissue.channels import average, greatest, least
+from wsi_haloae.tissue.channels import average, by_channel, greatest, least
 from wsi_haloae.tissue.discs import dilated, eroded
 
 
-@pytest.mark.parametrize("radius", [0.0, 0.9, 1.0, 2**0.5, 2.0, 5**0.5, 2.5, 40.0])
+@pytest.mark.parametrize("radius", [0.0, 0.9, 1.0, 2**0.5, 2.0, 5**0.5, 2.5, 40.0, 64.0, 64.5])
 def test_discs_hold_the_pixels_that_distances_say(radius: float) -> None:
     mask = np.random.default_rng(0).random((37, 53)) > 0.97
     np.testing.assert_array_equal(dilated(mask, radius), ndimage.distance_transform_edt(~mask) <= radius)
@@ -26,6 +26,8 @@ def test_an_empty_mask_stays_empty_and_a_full_one_full() -> None:
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_channels_are_reduced_to_the_same_bits(kind: type) -> None:
     colours = (255 * np.random.default_rng(0).random((31, 17, 3))).astype(kind)
-    np.testing.assert_array_equal(least(colours), colours.min(axis=2))
-    np.testing.assert_array_equal(greatest(colours), colours.max(axis=2))
-    np.testing.assert_array_equal(average(colours), colours.mean(axis=2, dtype=np.float32))
+    for same in (colours, by_channel(colours)):
+        np.testing.assert_array_equal(same, colours)
+        np.testing.assert_array_equal(least(same), colours.min(axis=2))
+        np.testing.assert_array_equal(greatest(same), colours.max(axis=2))
+        np.testing.assert_array_equal(average(same), colours.mean(axis=2, dtype=np.float32))

@@ -81,7 +81,6 @@ class _PieceReader:
         self._scale_x, self._scale_y = l0_x / downsample, l0_y / downsample  # level pixels per thumbnail pixel
         self._failures: list[str] = []
         self.rgb = np.empty((size[1], size[0], 3), np.uint8)
-        self.rgb[:] = slide.properties.background
         self._any_read = False
 
     def read_all(self) -> None:
@@ -129,6 +128,7 @@ class _PieceReader:
                 self._require_something()
             if len(self._failures) >= MOST_FAILURES or (middle_x == left and middle_y == top):
                 self._failures.append(str(error))
+                self.rgb[top:bottom, left:right] = self._slide.properties.background
                 return
             for low_x, high_x in ((left, middle_x), (middle_x, right)):
                 for low_y, high_y in ((top, middle_y), (middle_y, bottom)):

@@ -15,19 +15,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage import filters, morphology
 
 from wsi_haloae.config import TissueConfig
 from wsi_haloae.pages import percent
 from wsi_haloae.slide.properties import Slide
 from wsi_haloae.slide.thumbnail import Thumbnail, read_thumbnail
-from wsi_haloae.tissue.channels import average, greatest, least
+from wsi_haloae.tissue.channels import by_channel, greatest, least
 from wsi_haloae.tissue.discs import closed, dilated
 from wsi_haloae.tissue.glass import glass_colour
 from wsi_haloae.tissue.ground import DARK_BACKGROUND, Ground
 from wsi_haloae.tissue.mask import TissueMask
 from wsi_haloae.tissue.parts import Part
-from wsi_haloae.tissue.pen import find_pen, is_smooth
+from wsi_haloae.tissue.pen import find_pen
+from wsi_haloae.tissue.smoothing import gaussian
 
 METHOD = "absorbance-hysteresis-3"
 """Change this name whenever the same slide and parameters could produce a different mask."""
@@ -44,12 +46,13 @@ def find_tissue(slide: Slide, config: TissueConfig) -> TissueMask:
     pixel size.
     """
     thumbnail = read_thumbnail(slide, config.mpp)
-    pixel, ground = _pixel_size(slide, thumbnail), Ground.of(thumbnail.rgb)
+    pixel, rgb = _pixel_size(slide, thumbnail), by_channel(thumbnail.rgb)
+    ground = Ground.of(rgb)
     parameters: dict[str, Any] = {"method": METHOD, **config.model_dump()}
     if ground.is_dark or ground.padding.all():
         parts = np.where(ground.padding, Part.PADDING, Part.DARK).astype(np.uint8)
     else:
-        parts = _parts(thumbnail.rgb, ground.padding, pixel, config, parameters)
+        parts = _parts(rgb, ground.padding, pixel, config, parameters)
     return TissueMask(
         parts,
         thumbnail.rgb,
@@ -74,7 +77,7 @@ def _parts(
     found = _grown(stain, seen, config.faintest, threshold)
     pen = np.zeros_like(found)
     if config.pen == "drop":
-        ink = find_pen(absorbance, is_smooth(average(sharp)), found, config.pen_width / 2 / pixel)
+        ink = find_pen(absorbance, sharp, found, config.pen_width / 2 / pixel)
         pen = dilated(ink, config.pen_margin / pixel) & seen
     parameters |= {"glass": glass.tolist(), "threshold": threshold}
     return _tidy(found & ~pen, pen, padding, pixel, config)
@@ -110,21 +113,21 @@ def _pixel_size(slide: Slide, thumbnail: Thumbnail) -> float:
 def _absorbance(rgb: NDArray[np.uint8], glass: NDArray[np.float64]) -> NDArray[np.float32]:
     """Optical density against the glass, (h, w, 3); brighter than glass is 0."""
     of_value = np.log10(glass[:, None] / np.maximum(np.arange(256), 1)).clip(0).astype(np.float32)  # (3, 256)
-    return np.stack([of_value[channel][rgb[..., channel]] for channel in range(3)], axis=-1)
+    planes = np.empty((3, *rgb.shape[:2]), np.float32)
+    for channel, plane in enumerate(planes):
+        plane[:] = of_value[channel][rgb[..., channel]]
+    return np.moveaxis(planes, 0, 2)
 
 
 def _smoothed(absorbance: NDArray[np.float32], seen: NDArray[np.bool_], deviation: float) -> NDArray[np.float32]:
     """Smoothed over the pixels that were ``seen``: black padding must not darken its neighbours."""
+    planes = np.moveaxis(absorbance, 2, 0)  # (3, h, w), as in memory
     if seen.all():
-        return _gaussian(absorbance, deviation)
-    weight = _gaussian(seen[..., None].astype(np.float32), deviation)
-    smooth = _gaussian(absorbance * seen[..., None], deviation) / np.maximum(weight, np.float32(1e-6))
-    return np.asarray(smooth, np.float32)
-
-
-def _gaussian(values: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
-    smooth = filters.gaussian(values, deviation, channel_axis=-1)  # type: ignore[no-untyped-call]
-    return np.asarray(smooth, np.float32)
+        return np.moveaxis(gaussian(planes, deviation), 0, 2)
+    weight = gaussian(seen[None].astype(np.float32), deviation)  # (1, h, w)
+    smooth = gaussian(np.multiply(planes, seen, dtype=np.float32), deviation)
+    smooth /= np.maximum(weight, np.float32(1e-6))
+    return np.moveaxis(smooth, 0, 2)
 
 
 def _stain(absorbance: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -141,8 +144,10 @@ def _threshold(stain: NDArray[np.float32], config: TissueConfig) -> float:
 
 def _grown(stain: NDArray[np.float32], seen: NDArray[np.bool_], faintest: float, threshold: float) -> NDArray[np.bool_]:
     """Pixels that were seen above the threshold, and fainter ones connected to them."""
-    stain = np.where(seen, stain, np.float32(0))
-    return np.asarray(filters.apply_hysteresis_threshold(stain, faintest, threshold))  # type: ignore[no-untyped-call]
+    numbers, count = ndimage.label(seen & (stain > faintest))
+    holds_some = np.zeros(count + 1, np.bool_)
+    holds_some[numbers[seen & (stain > threshold)]] = True
+    return np.asarray(holds_some[numbers])
 
 
 def _tidy(

@@ -43,8 +43,8 @@ MARGIN = 2.0
 """Pixels. At the border of padding, pixels of the thumbnail are mixtures."""
 GLASS_SEEN, GROUND_SEEN = 0.01, 0.25
 """Shares of what is not padding: less light glass is none; so much that is flat and dark is a dark background."""
-DARKEST_TISSUE = 90
-"""If half of a slide without glass is darker than this, it is not light that tissue let through."""
+DARKEST_TISSUE, HALF = 90, 0.5
+"""If more than half of a slide without glass is darker than this, it is not light that tissue let through."""
 DARK_BACKGROUND = (
     "the background is dark, as in fluorescence or an inverted picture. Only brightfield slides, with stained tissue "
     "on light glass, can be scored. If this is one, say where its tissue lies: --tissue FILE."
@@ -78,7 +78,7 @@ class Ground:
         if glass_seen or not rest.any():
             return cls(padding, is_dark=False)
         dark = flat & ((brightest <= DARK) | (is_grey & (darkest < LIGHT)))
-        is_ground = dark[rest].mean() > GROUND_SEEN or np.median(level[rest]) < DARKEST_TISSUE
+        is_ground = dark[rest].mean() > GROUND_SEEN or (level[rest] < DARKEST_TISSUE).mean() > HALF
         return cls(padding, is_dark=bool(is_ground))
 
 
@@ -90,6 +90,8 @@ def _around(extreme: np.ufunc, level: NDArray[np.float32]) -> NDArray[np.float32
 
 
 def _large_parts(mask: Mask) -> Iterator[Mask]:
+    if mask.sum() <= SMALLEST_PADDING * mask.size:
+        return
     numbers, count = ndimage.label(mask)
     sizes = np.bincount(numbers.ravel(), minlength=count + 1)
     for number in range(1, count + 1):

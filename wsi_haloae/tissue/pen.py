@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from wsi_haloae.tissue.channels import average
 from wsi_haloae.tissue.discs import dilated, eroded, opened
 from wsi_haloae.tissue.ink import has_ink_colour, lacks_detail
 
@@ -38,22 +39,23 @@ DEEPEST_SHARE = 0.1
 """The least share of a thin stroke that is ink of full strength."""
 
 
-def find_pen(absorbance: NDArray[np.float32], smooth: Mask, found: Mask, stroke_radius: float) -> Mask:
+def find_pen(absorbance: NDArray[np.float32], sharp: NDArray[np.float32], found: Mask, stroke_radius: float) -> Mask:
     """Where marker pen lies, (h, w): wide strokes anywhere, and on glass objects of ink and thin strokes.
 
-    ``absorbance`` is (h, w, 3), smoothed; ``smooth`` (h, w) is where there is no detail (see `is_smooth`), ``found``
-    (h, w) is everything that is not glass, and ``stroke_radius`` is in pixels.
+    ``absorbance`` is (h, w, 3), smoothed, and ``sharp`` the same before; ``found`` (h, w) is everything that is not
+    glass, and ``stroke_radius`` is in pixels.
     """
     ink = has_ink_colour(absorbance)
     if not ink.any():
         return np.zeros_like(ink)
+    smooth = _is_smooth(average(sharp))
     core = opened(ink, stroke_radius) & _smooth_around(ink, smooth, stroke_radius)
     faint = has_ink_colour(absorbance, FAINT_SHARE) | core
     pen = core | _strokes(faint, core, ink, smooth) | _objects_of_ink(found, ink, smooth)
     return pen | _thin_strokes(found & ~pen, faint, ink, stroke_radius)
 
 
-def is_smooth(density: NDArray[np.float32], side: int = 3) -> Mask:
+def _is_smooth(density: NDArray[np.float32], side: int = 3) -> Mask:
     """Where the density (h, w), not smoothed, has no detail within ``side`` x ``side`` pixels: (h, w)."""
     mean = ndimage.uniform_filter(density, side)
     return lacks_detail(mean, ndimage.uniform_filter(density * density, side) - mean * mean)

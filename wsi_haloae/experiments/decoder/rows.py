@@ -75,7 +75,7 @@ DAMPED = next(row for row in ROWS if row.settings == _DAMPED)
 CODE_WIDTHS = {8: _code(8), 16: _code(16), 32: DAMPED, 64: _code(64, before=64)}
 LENGTHS = {
     steps: DAMPED if steps == 250 else DecoderRow(f"damped, {steps} steps", _DAMPED, single=False, steps=steps)
-    for steps in (125, 250, 1000, 2500, 10000)
+    for steps in (125, 250, 1000, 2500, 8000)
 }
 LIMITS = tuple(row for row in (*CODE_WIDTHS.values(), *LENGTHS.values()) if row is not DAMPED)
 
