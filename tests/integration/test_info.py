@@ -58,3 +58,15 @@ def test_an_error_names_the_file_once(tmp_path: Path, capsys: pytest.CaptureFixt
     slide = copyfile(real_data("wsi/hpylori_IHC_pathologyatlas.tiff"), tmp_path / "h.tiff")
     assert run(["tile", str(slide), "-o", str(tmp_path / "out")]) != 0
     assert capsys.readouterr().err.count("h.tiff") == 1
+
+
+def test_a_preview_is_drawn_beside_what_annotations_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slide, outlines = str(real_data("wsi/liver-sarcoma.tiff")), str(real_data("wsi/liver-sarcoma.geojson"))
+    picture = tmp_path / "seen.png"
+    assert run(["info", slide, "--annotations", outlines, "--preview", str(picture)]) == 0
+    assert picture.stat().st_size > 10_000
+    printed = capsys.readouterr().out
+    assert "on the slide" in printed
+    assert f"preview           {picture}" in printed
+    assert run(["info", "--annotations", outlines, "--preview", str(tmp_path / "none.png")]) == 2
+    assert "name the SLIDE" in capsys.readouterr().err

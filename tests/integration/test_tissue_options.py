@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.data_paths import case_input, real_data
+from tests.integration.conftest import Tiny
 from wsi_haloae.cli.main import run
 
 
@@ -63,3 +64,16 @@ def test_only_settings_of_tissue_can_be_changed(capsys: pytest.CaptureFixture[st
     assert "at least 90\N{NO-BREAK SPACE}% tissue" in capsys.readouterr().out
     assert run(["info", slide, "--set", "training.steps=5"]) == 2
     assert "only settings of tissue" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_setting_that_score_does_not_know_is_told_before_any_slide_is_touched(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, more: list[str]
+) -> None:
+    slides = [str(tiny.slide), str(real_data("wsi/cmu-1-small-region.svs"))][:count]
+    command = ["score", *slides, "-m", str(tiny.model), "-o", str(tmp_path / "out"), *more]
+    for setting in ("tissue.min_fracton=0.2", "tissue.min_fraction=x", "tissue.floor=5", "training.steps=5"):
+        assert run([*command, "--set", setting]) == 2
+        assert f"--set {setting}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -72,14 +73,17 @@ def info(
             "info describes one SLIDE, or the annotations in --annotations FILE. Name one of them, or both."
         )
     source = _one_slide(named[0], mpp, override_mpp, colour_profile or "ignore") if named else None
+    if preview is not None and source is None:
+        raise UsageError(f"--preview {preview} draws a slide: name the SLIDE, too.")
+    facts: list[Iterable[tuple[str, str]]] = []
     if annotations is not None:
-        facts = describe_annotations(annotations, source, objects, override_mpp or mpp)
-    elif source is not None:
+        facts.append(describe_annotations(annotations, source, objects, override_mpp or mpp))
+    if source is not None and (preview is not None or not facts):
         tiling = TilingSettings(mpp_target, tile_size, stride)
         found_by = changed_tissue(TissueConfig(), options.tissue_settings(settings, pen))
         reporter = options.reporter(quiet=False, verbose=False)
-        facts = describe_slide(source, tiling, found_by, tissue, preview, reporter)
-    for fact, value in facts:
+        facts.append(describe_slide(source, tiling, found_by, tissue, preview, reporter))
+    for fact, value in chain.from_iterable(facts):
         options.say(f"{fact:<18}{printable(value)}")
 
 

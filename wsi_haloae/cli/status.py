@@ -15,7 +15,7 @@ from wsi_haloae.quoting import printable
 def status(scored: Path) -> None:
     """Print how many slides in OUT are done, running or failed. Works while 'score' runs, and afterwards.
 
-    The exit code is always 0; the exit code of 'score' says whether slides failed.
+    Slides that failed do not change its exit code: that of 'score' says whether any did.
     """
     from wsi_haloae.cohort.status import describe
 

@@ -27,7 +27,7 @@ def write_evaluation(
         introduction=(
             f"{with_noun(count, 'slide')}: {', '.join(result.slides)}. Reference: {', '.join(reference)}; "
             f"every other outlined class counts as anomalous. {result.unlabelled:,} scored tiles are in no outline and "
-            f"are not evaluated. {tiles_line(result.judgement, min_coverage)}.{_rows(result)}"
+            f"are not evaluated. Evaluated: {tiles_line(result.judgement, min_coverage)}.{_rows(result)}"
         ),
         labelled="outlined tiles",
         together="slide by slide",

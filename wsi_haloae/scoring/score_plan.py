@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.annotations.reading import read_annotations
-from wsi_haloae.config import changed_tissue, rule_words
+from wsi_haloae.config import TissueConfig, rule_words
 from wsi_haloae.coordinates.reading import find_coordinates, read_coordinates
 from wsi_haloae.errors import AnnotationError, CheckpointError, UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -70,12 +70,13 @@ class ScorePlan:
 
 @dataclass(frozen=True)
 class ScorePlanner:
-    """Plans slides for one model: tiles at ``mpp`` µm per pixel, as ``options`` say."""
+    """Plans slides for one model: tiles at ``mpp`` µm per pixel, as ``options`` say; ``tissue`` is how it is found."""
 
     checkpoint: Checkpoint
     mpp: float
     compute: Compute
     options: ScoreOptions
+    tissue: TissueConfig
 
     def as_trained(self, source: SlideInput) -> SlideInput:
         """The slide in the colours on which the model was trained."""
@@ -91,8 +92,7 @@ class ScorePlanner:
         settings = TilingSettings(self.mpp, self.checkpoint.facts.tile_size, self.options.stride, of_model=True)
         listed = self.options.coordinates
         given = read_coordinates(find_coordinates(listed, source.path)) if listed else None
-        tissue = changed_tissue(self.checkpoint.facts.config.tissue, self.options.tissue_settings)
-        tiling = Tiling.of(properties, settings, tissue, given, tissue_for(self.options.tissue, source.path))
+        tiling = Tiling.of(properties, settings, self.tissue, given, tissue_for(self.options.tissue, source.path))
         header = self._header(tiling, roi, source.patient, reporter)
         return ScorePlan(tiling, header, roi, self._region(roi, properties, reporter) if roi else None)
 
