@@ -28,13 +28,14 @@ install = echo "installing the packages of constraints.txt: a minute or more, wi
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Python 3.11 to 3.13 is needed, e.g.: make PYTHON=python3.12 demo"; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet uv || echo "uv could not be installed; using pip instead"
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet uv || echo "uv could not be installed; using pip instead"
 ifneq ($(WITHOUT_GPU),)
-	$(call install,--no-deps --index-url $(CPU_TORCH) torch torchvision)
+	@$(call install,--no-deps --index-url $(CPU_TORCH) torch torchvision)
 endif
-	$(call install,--editable '.[dev]')
-	touch $@
+	@$(call install,--editable '.[dev]')
+	@touch $@
 
 demo: setup
 	$(BIN)/wsi-haloae demo -o demo
