@@ -178,3 +178,22 @@ def test_a_shell_completes_commands(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     with pytest.raises(SystemExit):
         run([])
     assert capsys.readouterr().out.split() == ["plain,doctor"]
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "default"),
+    [
+        ("score", "--adapt", "auto if the model has the rule descriptor."),
+        ("export", "--adapt", "auto with --anchors; without, scores stay adapted as they are."),
+        ("score", "--smooth", "off."),
+        ("export", "--smooth", "as the scores are now."),
+        ("score", "--colour-profile", "as the model was trained."),
+        ("train-tiles", "--colour-profile", "ignore, but tile stores stay as they were cut."),
+        ("tile", "--colour-profile", "ignore."),
+        ("info", "--colour-profile", "ignore."),
+    ],
+)
+def test_an_option_of_several_commands_has_the_default_of_each(command: str, option: str, default: str) -> None:
+    (one,) = (param for param in cli.commands[command].params if option in param.opts)
+    assert isinstance(one, click.Option)
+    assert str(one.help).partition("Default: ")[2] == default

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.adaptation import adaptation
 from wsi_haloae.export.formats import FORMATS, default_formats
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ def _words(name: str) -> str:
     is_flag=True,
     help="Join neighbouring tiles of the same colour into one object in tiles.geojson: fewer objects for QuPath.",
 )
-@options.adaptation
+@adaptation(
+    adapt_default="auto with --anchors; without, scores stay adapted as they are",
+    smooth_default="as the scores are now",
+)
 @click.option("--gz", is_flag=True, help="Compress: write tiles.geojson.gz instead of tiles.geojson.")
 @options.talk
 def export(

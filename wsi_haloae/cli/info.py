@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--slide", "drawn_on", type=click.Path(path_type=Path), help="With --annotations: the same as SLIDE.")
 @options.annotated_objects
 @options.pixel_size
-@options.colour_profile
+@options.colour_profile("ignore")
 @options.tiling
 @options.tissue
 @click.option(

@@ -77,14 +77,14 @@ def pixel_size(command: Command) -> Command:
     )(command)
 
 
-def colour_profile(command: Command) -> Command:
-    """``--colour-profile``."""
+def colour_profile(default: str) -> Callable[[Command], Command]:
+    """``--colour-profile``; ``default`` says what a command does without it."""
     return click.option(
         "--colour-profile",
         type=click.Choice(["apply", "ignore"]),
-        help="Convert slides to sRGB by their colour (ICC) profile, or take pixels as they are stored. Default: as the "
-        "model was trained, or the tiles were cut; without either, ignore.",
-    )(command)
+        help="Convert slides to sRGB by their colour (ICC) profile, or take pixels as they are stored. Default: "
+        f"{default}.",
+    )
 
 
 def slides(command: Command) -> Command:
@@ -168,30 +168,6 @@ def tissue(command: Command) -> Command:
 def tissue_settings(settings: tuple[str, ...], pen: str | None) -> tuple[str, ...]:
     """What ``--set`` and ``--pen`` say together."""
     return (*settings, f"tissue.pen={pen}") if pen else settings
-
-
-def adaptation(command: Command) -> Command:
-    """``--adapt``, ``--anchors`` and ``--smooth``."""
-    command = click.option(
-        "--smooth",
-        type=click.FloatRange(min=0),
-        metavar="UM",
-        help="Each tile's score becomes the median of the tiles within this many µm: clearer areas, but small lesions "
-        "are lost. 0: off. Default: as the slide's scores are, off at first.",
-    )(command)
-    command = click.option(
-        "--anchors",
-        type=click.Path(exists=True, path_type=Path),
-        help="Tiles that you know to be reference tissue: a file of annotations with polygons or points of the class "
-        "Reference, or a folder with <stem>.geojson for each slide. A few tiles (3 to 10) are enough.",
-    )(command)
-    return click.option(
-        "--adapt",
-        type=click.Choice(["auto", "none", "slide", "anchors"]),
-        help="What the slide's tiles are compared with: anchors (tiles that you mark), slide (its own tiles that are "
-        "most like the reference), or none (only the training tiles). auto: anchors if given, else slide, unless "
-        "nothing on the slide seems to be reference tissue. Default: auto if the model has the rule descriptor.",
-    )(command)
 
 
 def annotated_objects(command: Command) -> Command:

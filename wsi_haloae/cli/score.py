@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.adaptation import adaptation
 
 PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -23,7 +24,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @options.output_folder
 @options.pixel_size
-@options.colour_profile
+@options.colour_profile("as the model was trained")
 @click.option(
     "--roi",
     type=click.Path(exists=True, path_type=Path),
@@ -33,7 +34,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @options.annotated_objects
 @options.coordinates
 @options.tissue
-@options.adaptation
+@adaptation(adapt_default="auto if the model has the rule descriptor", smooth_default="off")
 @click.option(
     "--stride",
     type=click.IntRange(1),

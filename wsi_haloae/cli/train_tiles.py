@@ -23,7 +23,7 @@ from wsi_haloae.cli import options
 @options.features
 @options.weights
 @options.pixel_size
-@options.colour_profile
+@options.colour_profile("ignore, but tile stores stay as they were cut")
 @options.tiling
 @click.option(
     "--annotations",
