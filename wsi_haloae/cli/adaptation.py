@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from wsi_haloae.cli.paths import PathArgument
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,7 +25,7 @@ def adaptation(*, adapt_default: str, smooth_default: str) -> Callable[[Command]
         )(command)
         command = click.option(
             "--anchors",
-            type=click.Path(exists=True, path_type=Path),
+            type=PathArgument(exists=True),
             help="Tiles that you know to be reference tissue: a file of annotations with polygons or points of the "
             "class Reference, or a folder with <stem>.geojson for each slide. A few tiles (3 to 10) are enough.",
         )(command)

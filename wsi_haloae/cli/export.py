@@ -10,6 +10,7 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.adaptation import adaptation
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.export.formats import FORMATS, default_formats
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _words(name: str) -> str:
 
 
 @click.command(cls=ListingFormats)
-@click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
+@click.argument("scored", type=PathArgument(exists=True, file_okay=False), metavar="OUT")
 @click.option(
     "--format",
     "formats",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
-from wsi_haloae.quoting import printable_lines
+from wsi_haloae.quoting import printable, printable_lines
 from wsi_haloae.workspace.recorder import versions
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def coordinates(command: Command) -> Command:
     """``--coordinates``."""
     return click.option(
         "--coordinates",
-        type=click.Path(exists=True, path_type=Path),
+        type=PathArgument(exists=True),
         help="Take the tiles that another program has chosen, instead of finding tissue: an HDF5 file of TRIDENT, CLAM "
         "or WSInfer, or a folder with <stem>_patches.h5 or <stem>.h5 for each slide. Needs the package h5py.",
     )(command)
@@ -137,7 +138,8 @@ class Tissue(click.ParamType["Path | str"]):
         if value in {"auto", "all"}:
             return str(value)
         if not Path(value).exists():
-            self.fail(f"{value!r} is not auto or all, and there is no such file.", param, ctx)
+            missing = PathArgument(exists=True).told_missing(Path(value))
+            self.fail(f"{printable(str(value))} is not auto or all, and {missing}", param, ctx)
         return Path(value)
 
 
@@ -234,7 +236,7 @@ def weights(command: Command) -> Command:
     """``--weights``."""
     return click.option(
         "--weights",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS),
         help="File of backbone weights: safetensors with the keys of torchvision, timm or transformers. Use it without "
         "network. Default: the library's own weights, which it downloads.",
     )(command)
@@ -293,7 +295,7 @@ def output_folder(command: Command) -> Command:
     return click.option(
         "-o",
         "--output",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=PathArgument(file_okay=False),
         required=True,
         help="Folder for all outputs; it is made if needed.",
     )(command)

@@ -9,8 +9,9 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.adaptation import adaptation
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 
-PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
+PEM = PathArgument(exists=True, dir_okay=False)
 
 
 @click.command()
@@ -18,7 +19,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "-m",
     "--model",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS),
     required=True,
     help="Trained model: the file that train-tiles wrote.",
 )
@@ -27,7 +28,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @options.colour_profile("as the model was trained")
 @click.option(
     "--roi",
-    type=click.Path(exists=True, path_type=Path),
+    type=PathArgument(exists=True),
     help="Score only tiles inside these polygons, whatever their class: a file of annotations, or a folder with "
     "<stem>.geojson, .xml or .json for each slide.",
 )
