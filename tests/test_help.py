@@ -67,6 +67,11 @@ def test_every_command_has_examples_and_shows_them(capsys: pytest.CaptureFixture
             assert max(map(len, line.split("\n"))) <= 76, "no line is broken by a usual terminal"
 
 
+def test_the_demo_takes_as_long_in_its_help_as_in_the_readme() -> None:
+    (words, _), *_ = EXAMPLES["demo"]
+    assert words in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_list_of_commands_has_whole_sentences() -> None:
     formatter = click.HelpFormatter(width=78)  # of a terminal with 80 columns
     cli.format_commands(click.Context(cli), formatter)
