@@ -53,18 +53,15 @@ def test_what_is_told_to_be_possible_is_what_the_split_allows(patients: int, hel
 
 
 def test_all_patients_calibrate_descriptors() -> None:
-    assert outlook(20, DESCRIPTOR) == [
-        f"p-values: 20 groups should allow calls at {TILE}; {DISCOVERY} takes about 109 to 307 (docs/what-a-score-means.md)"
-    ]
+    said = f"p-values: 20 groups should allow calls at {TILE}; {DISCOVERY} takes about 109 to 307"
+    assert outlook(20, DESCRIPTOR) == [f"{said} (docs/what-a-score-means.md)"]
     assert (REPOSITORY / "docs/what-a-score-means.md").is_file()
 
 
 def test_where_training_chooses_both_are_told_in_short_lines() -> None:
     first, second = outlook(40, EITHER)
     assert [first] == outlook(40, DESCRIPTOR)
-    chosen = f"{second} (docs/what-a-score-means.md)".replace(
-        "  if training chooses a rule with the auto-encoder", "p-values"
-    )
+    chosen = f"{second} (docs/what-a-score-means.md)".replace("  for rules with the auto-encoder", "p-values")
     assert [chosen] == outlook(40)
     assert max(map(len, (first, second))) < 180
 
