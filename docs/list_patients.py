@@ -18,7 +18,7 @@ from wsi_haloae.training.split import Split, split_by_group
 PAGE = Path(__file__).with_name("what-a-score-means.md")
 BEGIN, END = "<!-- patients: written by docs/list_patients.py -->\n", "<!-- end of patients -->\n"
 PATIENTS = (5, 10, 20, 40, 100, 1000)
-SHOWN = 20
+SHOWN = 40
 TILES = 100
 """Of each patient."""
 

@@ -16,6 +16,7 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments.autoencoder_rows import AutoEncoderRow, RowOptions, run_autoencoder_rows
 from wsi_haloae.images.files import list_images
@@ -55,7 +56,7 @@ ROWS = (
 
 
 @click.command()
-@click.argument("tiles", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("tiles", type=PathArgument(exists=True, file_okay=False))
 @click.option("--mpp", type=options.PixelSize(), required=True, help="Pixel size of the tiles, in micrometres.")
 @click.option(
     "--group-regex",

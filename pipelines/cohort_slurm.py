@@ -35,6 +35,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 from wsi_haloae.cohort import slurm
 from wsi_haloae.cohort.jobs import kept
 from wsi_haloae.config.presets import preset_folder, preset_names
@@ -44,7 +45,7 @@ CLUSTERS = {"slurm": dask_jobqueue.SLURMCluster, "pbs": dask_jobqueue.PBSCluster
 QUEUED = {"slurm": slurm.queued}
 DASHBOARD = "127.0.0.1:0"
 """How to learn which jobs still wait or run; elsewhere a job that ends before its worker connects is not noticed."""
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = PathArgument(exists=True, dir_okay=False)
 
 
 class ClusterFile(BaseModel):
@@ -60,10 +61,14 @@ class ClusterFile(BaseModel):
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("manifest", type=FILE)
-@click.option("-m", "--model", type=FILE, required=True, help="Checkpoint written by train-tiles.")
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the results."
+    "-m",
+    "--model",
+    type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS),
+    required=True,
+    help="Checkpoint written by train-tiles.",
 )
+@click.option("-o", "--output", type=PathArgument(file_okay=False), required=True, help="Folder for the results.")
 @click.option(
     "--cluster",
     "cluster_file",

@@ -17,13 +17,14 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.experiments.decoder.rows import LIMITS, ROWS
 from wsi_haloae.experiments.decoder.sets import SETS
 from wsi_haloae.experiments.decoder.study import SEEDS, Study, StudyOptions
 
 
 @click.command()
-@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("data", type=PathArgument(exists=True, file_okay=False))
 @click.option(
     "--set-name", "sets", multiple=True, type=click.Choice(list(SETS)), help="Only this set; may be repeated."
 )
@@ -39,14 +40,12 @@ from wsi_haloae.experiments.decoder.study import SEEDS, Study, StudyOptions
 @click.option(
     "--weights",
     multiple=True,
-    type=(str, click.Path(exists=True, dir_okay=False, path_type=Path)),
+    type=(str, PathArgument(exists=True, dir_okay=False)),
     metavar="BACKBONE FILE",
     help="Weights of a backbone; without them the published ones are downloaded. May be repeated.",
 )
 @click.option("--steps", type=click.IntRange(min=1), default=250, show_default=True, help="Steps of a row.")
-@click.option(
-    "--cache", type=click.Path(file_okay=False, path_type=Path), help="Folder of the features; default: OUTPUT/cache."
-)
+@click.option("--cache", type=PathArgument(file_okay=False), help="Folder of the features; default: OUTPUT/cache.")
 @click.option("--features-only", is_flag=True, help="Compute the features that all rows need, and train nothing.")
 @options.output_folder
 @options.configuration

@@ -16,6 +16,7 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.experiments.descriptor_study import markdown_study, study_descriptors
 from wsi_haloae.experiments.histology_sets import HISTOLOGY_SETS
 from wsi_haloae.model.device import resolve_device
@@ -23,8 +24,8 @@ from wsi_haloae.model.device import resolve_device
 
 @click.command()
 @click.argument("tiles", type=click.Choice(sorted(HISTOLOGY_SETS)))
-@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("runs", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("root", type=PathArgument(exists=True, file_okay=False))
+@click.argument("runs", type=PathArgument(exists=True, file_okay=False))
 @options.output_folder
 @options.device
 def main(tiles: str, root: Path, runs: Path, output: Path, device: str) -> int:

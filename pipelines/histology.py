@@ -16,6 +16,7 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.config import SLIDE_BASE, load_config
 from wsi_haloae.experiments.histology import HistologyOptions, run_histology
 from wsi_haloae.experiments.histology_sets import HISTOLOGY_SETS
@@ -23,7 +24,7 @@ from wsi_haloae.experiments.histology_sets import HISTOLOGY_SETS
 
 @click.command()
 @click.argument("tiles", type=click.Choice(sorted(HISTOLOGY_SETS)))
-@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("root", type=PathArgument(exists=True, file_okay=False))
 @click.option("--seeds", default=3, show_default=True, help="Number of trainings per colouring, with different seeds.")
 @options.weights
 @options.output_folder

@@ -17,6 +17,7 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.experiments.mosaic import COMPRESSIONS, MosaicSources, make_mosaic
 from wsi_haloae.synthetic.mosaic import MosaicSettings
 
@@ -38,7 +39,7 @@ from wsi_haloae.synthetic.mosaic import MosaicSettings
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathArgument(dir_okay=False),
     required=True,
     help="Slide to write, e.g. mosaic.tif.",
 )

@@ -13,13 +13,14 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.experiments.neighbourhood import Outlined, markdown_rows, measure_neighbourhood
 
 
 @click.command()
-@click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT/SLIDE")
+@click.argument("scored", type=PathArgument(exists=True, file_okay=False), metavar="OUT/SLIDE")
 @click.option(
-    "--annotations", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True,
+    "--annotations", type=PathArgument(exists=True, dir_okay=False), required=True,
     help="GeoJSON with the outlines of both classes.",
 )  # fmt: skip
 @click.option("--usual", required=True, metavar="CLASS", help="Tissue like the reference; lesions are planted in it.")

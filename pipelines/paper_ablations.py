@@ -18,6 +18,7 @@ from wsi_haloae.atomic import write_text
 from wsi_haloae.baselines.by_cell import CFLOW
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.experiments.mvtec_rows import ExperimentRow, row_results, run_rows
 from wsi_haloae.mvtec.inputs import find_image_sets
 from wsi_haloae.mvtec.paper_figures import TABLE_3, TABLE_4, TABLE_S2
@@ -66,7 +67,7 @@ TABLES = {
 
 @click.command()
 @click.argument("table", type=click.Choice(sorted(TABLES)))
-@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("root", type=PathArgument(exists=True, file_okay=False))
 @click.option("--category", "categories", multiple=True)
 @click.option("--all", "everything", is_flag=True)
 @options.weights

@@ -24,6 +24,7 @@ from wsi_haloae.baselines.nearest import NearestCoreset
 from wsi_haloae.baselines.pca import PcaReconstruction
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.config import MVTEC_BASE, load_config
 from wsi_haloae.engine.inference import InferenceModel
 from wsi_haloae.model.anomaly_map import residual_map
@@ -34,7 +35,7 @@ PAPER_FPS = {"HaloAE": 22.0, "DFR": 5.4, "PatchCore": 2.7, "Cut&Paste": 2.2, "In
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("-o", "--output", type=PathArgument(dir_okay=False), required=True)
 @click.option("--size", default=256, show_default=True, help="Side of an image, in pixels.")
 @click.option("--images", default=64, show_default=True, help="Number of images to time.")
 @options.configuration

@@ -15,6 +15,7 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 from wsi_haloae.experiments.real_slides import Features, RealSlidesOptions, measure_real_slides
 
 DENSENET = (
@@ -26,19 +27,19 @@ DENSENET = (
 @click.command()
 @click.option(
     "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=PathArgument(exists=True, file_okay=False),
     required=True,
     help="Folder with wsi/liver-*.tiff, their outlines, and tiles/liver_c.",
 )
 @click.option(
     "--weights",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS),
     required=True,
     help="Weights of the configuration's own features.",
 )
 @click.option(
     "--densenet",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS),
     help="Weights of DenseNet-121, for a second column.",
 )
 @click.option("--config", "configs", multiple=True, default=("haloae-small",), show_default=True)

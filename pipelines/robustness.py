@@ -14,6 +14,7 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 from wsi_haloae.errors import UsageError
 from wsi_haloae.experiments.robustness import measure_robustness
 from wsi_haloae.images.files import list_images
@@ -21,11 +22,11 @@ from wsi_haloae.model.checkpoint import Checkpoint
 from wsi_haloae.model.device import resolve_device
 from wsi_haloae.tiles.sources import ImageFolderSource
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER = PathArgument(exists=True, file_okay=False)
 
 
 @click.command()
-@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("model", type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS))
 @click.option("--reference", type=FOLDER, required=True, help="Folder of reference tiles.")
 @click.option("--anomalous", type=FOLDER, help="Folder of anomalous tiles, to measure AUROC under each change.")
 @options.output_folder

@@ -14,11 +14,12 @@ import click
 
 from wsi_haloae.cli import options
 from wsi_haloae.cli.main import run
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.experiments.rule_choices import judged_choices, write_choices
 
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folders", nargs=-1, required=True, type=PathArgument(exists=True, file_okay=False))
 @options.output_folder
 def main(folders: tuple[Path, ...], output: Path) -> int:
     """Judge the choices of all trainings in FOLDERS by their labelled tiles."""

@@ -67,6 +67,11 @@ def test_every_command_has_examples_and_shows_them(capsys: pytest.CaptureFixture
             assert max(map(len, line.split("\n"))) <= 76, "no line is broken by a usual terminal"
 
 
+def test_the_demo_takes_as_long_in_its_help_as_in_the_readme() -> None:
+    (words, _), *_ = EXAMPLES["demo"]
+    assert words in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_list_of_commands_has_whole_sentences() -> None:
     formatter = click.HelpFormatter(width=78)  # of a terminal with 80 columns
     cli.format_commands(click.Context(cli), formatter)
@@ -178,3 +183,22 @@ def test_a_shell_completes_commands(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     with pytest.raises(SystemExit):
         run([])
     assert capsys.readouterr().out.split() == ["plain,doctor"]
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "default"),
+    [
+        ("score", "--adapt", "auto if the model has the rule descriptor."),
+        ("export", "--adapt", "auto with --anchors; without, scores stay adapted as they are."),
+        ("score", "--smooth", "off."),
+        ("export", "--smooth", "as the scores are now."),
+        ("score", "--colour-profile", "as the model was trained."),
+        ("train-tiles", "--colour-profile", "ignore, but tile stores stay as they were cut."),
+        ("tile", "--colour-profile", "ignore."),
+        ("info", "--colour-profile", "ignore."),
+    ],
+)
+def test_an_option_of_several_commands_has_the_default_of_each(command: str, option: str, default: str) -> None:
+    (one,) = (param for param in cli.commands[command].params if option in param.opts)
+    assert isinstance(one, click.Option)
+    assert str(one.help).partition("Default: ")[2] == default

@@ -137,7 +137,7 @@ def test_a_scheduler_that_asks_for_certificates(
             dict.fromkeys(("--tls-ca-file", "--tls-cert", "--tls-key")),
             "this address needs certificates",
         ),
-        ("tls://127.0.0.1:9", {"--tls-cert": "absent.pem"}, "absent.pem' does not exist"),
+        ("tls://127.0.0.1:9", {"--tls-cert": "absent.pem"}, "absent.pem: there is no such file."),
         (
             "tls://127.0.0.1:9",
             {"--tls-cert": "own/key.pem"},

@@ -75,6 +75,7 @@ def test_help_and_errors_name_a_new_format(
     told = " ".join(capsys.readouterr().out.split())
     assert f"made-up {made_up.FILE}: {made_up.WORDS}. Written only if you name it" in told
     assert "csv tiles.csv: every tile" in told
+    assert "tiles.geojson.gz: the tiles for QuPath, compressed: in place of tiles.geojson, with export --gz" in told
     assert run(["export", str(scored), "--format", "xlsx"]) == 2
     assert "made-up" in capsys.readouterr().err
 

@@ -148,12 +148,17 @@ def calibrated(effective_tiles: float) -> CalibrationFacts:
 @pytest.mark.parametrize(
     ("effective_tiles", "rate", "told"),
     [
-        (18.88, "0.05", ["p-value is 0.0503,", "no tile could be called", "No rate can be kept. Pass --threshold"]),
+        (
+            18.88,
+            "0.05",
+            ["p-value is 0.0503,", "no tile could be called", "No useful rate can be kept, not even 50 %. Pass"],
+        ),
         (
             39.0,
             "0.1",
             ["is 0.025,", "no fewer than 25 % of", "accepted): smaller lesions would be missed", "Leave out --fdr to"],
         ),
+        (150.0, "0.2", ["no fewer than 3.3 % of", "No useful rate can be kept, not even 50 %. Leave out --fdr to"]),
         (
             499.0,
             "0.1",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tests.annotations.written import Shape, box, qupath
-from wsi_haloae.config import MVTEC_BASE, SLIDE_BASE, TissueConfig, load_config
+from wsi_haloae.cli.tile import tile
+from wsi_haloae.config import MVTEC_BASE, SLIDE_BASE, TissueConfig, changed_tissue, load_config
 from wsi_haloae.errors import UsageError, WsiHaloaeError
 from wsi_haloae.mvtec.image_set import ImageSet
 from wsi_haloae.progress import Reporter
@@ -93,7 +96,34 @@ def test_a_patient_that_nothing_names_is_told_before_tiling(slide: Path, tmp_pat
 def test_a_slide_without_annotations_is_told_both_ways(slide: Path, tmp_path: Path) -> None:
     told = refusal(tmp_path, slide)
     assert "--annotations FILE --class NAME" in told
-    assert f"wsi-haloae tile {slide}" in told
+    assert f"wsi-haloae tile {slide} --tile-size 64 -o tiles" in told
+
+
+def test_the_advice_to_tile_a_slide_keeps_what_was_asked_for(slide: Path, tmp_path: Path) -> None:
+    """In words that the command takes, also for a name that a shell would break in two."""
+    twin = Path(shutil.copy(slide, tmp_path / "my slide.tif"))
+    asked = ReferenceOptions(
+        TilingSettings(0.5, 64, 32), override_mpp=0.25, colour_profile="apply", min_coverage=0.9, num_workers=1
+    )
+    tissue = TissueConfig(min_fraction=0.2, pen="keep")
+    with pytest.raises(UsageError) as refused:
+        ReferenceReader(asked, tissue, tmp_path / "tiles", QUIET).read([str(twin)])
+    told = re.search(r"run '(wsi-haloae tile .*) -o tiles', then", str(refused.value))
+    assert told is not None
+    context = tile.make_context("tile", [*shlex.split(told[1])[2:], "-o", "tiles"])
+    given = {key: context.params[key] for key in ("slides", "mpp", "override_mpp", "mpp_target", "tile_size", "stride")}
+    assert given == {
+        "slides": (str(twin),), "mpp": None, "override_mpp": 0.25, "mpp_target": 0.5, "tile_size": 64, "stride": 32,
+    }  # fmt: skip
+    assert context.params["colour_profile"] == "apply"
+    assert changed_tissue(TissueConfig(), context.params["settings"]) == tissue
+
+
+def test_the_advice_to_tile_a_slide_keeps_the_pixel_size_of_the_manifest(slide: Path, tmp_path: Path) -> None:
+    (manifest := tmp_path / "study.csv").write_text(f"path,patient,mpp\n{slide},p,0.4\n")
+    assert f"wsi-haloae tile {slide} --mpp 0.4 --tile-size 64 -o tiles" in refusal(tmp_path, slide, manifest=manifest)
+    told = refusal(tmp_path, slide, manifest=manifest, override_mpp=0.3)
+    assert f"wsi-haloae tile {slide} --override-mpp 0.3 --tile-size 64 -o tiles" in told
 
 
 def test_annotations_without_a_class_list_the_classes_of_all_slides(slide: Path, tmp_path: Path) -> None:

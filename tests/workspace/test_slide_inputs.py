@@ -220,7 +220,18 @@ def test_all_paths_are_looked_at_before_any_is_opened(tmp_path: Path) -> None:
     ("typed", "meant"),
     [
         ("slides/liver-1.svs", r"; did you mean .*/slides/liver1\.svs\?$"),
-        ("slide/liver1.svs", r"; did you mean .*/slides\?$"),
+        ("slide/liver1.svs", r"; did you mean .*/slides/liver1\.svs\?$"),
+        ("slide/other.svs", r"; did you mean .*/slides\?$"),
+        ("slides/LIVER1.tif", r"; did you mean .*/slides/liver1\.svs\?$"),
+        ("slides/liver1", r"; did you mean .*/slides/liver1\.svs\?$"),
+        ("slides/slide.svs", r"\."),  # neither liver1.svs, which is no more like it than any short name, nor study.csv
+        ("slides/study.svs", r"\."),
+        ("slides/nothing.svs", r"\."),  # not the folder outlines
+        ("slides/outlins", r"; did you mean .*/slides/outlines\?$"),
+        ("slides/outlines.svs", r"\."),
+        ("slides/tile.zarr", r"; did you mean .*/slides/tiles\.zarr\?$"),
+        ("slides/studdy", r"; did you mean .*/slides/study\.csv\?$"),
+        ("slides/liver1.csv", r"\."),
         ("slides/liver1.svs/deep.svs", r"; did you mean .*/slides/liver1\.svs\?$"),
         ("slides/zzz", r"\.$"),
         ("slides/studdy.csv", r"; did you mean .*/slides/study\.csv\?$"),
@@ -228,6 +239,7 @@ def test_all_paths_are_looked_at_before_any_is_opened(tmp_path: Path) -> None:
 )
 def test_a_misspelt_path_is_refused_with_the_nearest_name(typed: str, meant: str, tmp_path: Path) -> None:
     touch(tmp_path / "slides/liver1.svs", tmp_path / "slides/study.csv", tmp_path / "slides/.hidden.svs")
+    touch(tmp_path / "slides/outlines/a.geojson", tmp_path / "slides/tiles.zarr/zarr.json")
     for arguments in ([tmp_path / typed], [tmp_path / "slides/liver1.svs", tmp_path / typed]):
-        with pytest.raises(UsageError, match=rf"{typed}: there is no such file or folder{meant}"):
+        with pytest.raises(UsageError, match=rf"{typed}: there is no such file or folder{meant.removesuffix('$')}$"):
             Found(*arguments)

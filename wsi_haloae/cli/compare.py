@@ -9,8 +9,9 @@ import click
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
 from wsi_haloae.cli.outlines import given_outlines, outlines
+from wsi_haloae.cli.paths import PathArgument
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER = PathArgument(exists=True, file_okay=False)
 
 
 @click.command()

@@ -9,10 +9,11 @@ import click
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
 from wsi_haloae.cli.outlines import outlines
+from wsi_haloae.cli.paths import PathArgument
 
 
 @click.command()
-@click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
+@click.argument("scored", type=PathArgument(exists=True, file_okay=False), metavar="OUT")
 @outlines(required=True)
 @click.option(
     "--like",
@@ -23,7 +24,7 @@ from wsi_haloae.cli.outlines import outlines
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathArgument(file_okay=False),
     help="Folder for tables, pictures and evaluation.html. Default: OUT/evaluation.",
 )
 @options.talk

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER = PathArgument(exists=True, file_okay=False)
 
 
 @click.command("evaluate-tiles")
-@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("model", type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS))
 @click.option(
     "--reference-dir",
     type=FOLDER,
@@ -43,7 +44,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathArgument(file_okay=False),
     help="Folder for tables, pictures and evaluation.html. Default: <name of MODEL>.evaluation, beside MODEL.",
 )
 @options.threads

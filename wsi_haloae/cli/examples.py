@@ -97,7 +97,7 @@ EXAMPLES: Mapping[str, Sequence[Example]] = {
     ),
     "qupath-scripts": (("into QuPath's folder of scripts", "wsi-haloae qupath-scripts -o QuPath/scripts"),),
     "doctor": (("for a report of a problem", "wsi-haloae doctor > doctor.txt"),),
-    "demo": (("about three minutes on two cores", "wsi-haloae demo -o demo"),),
+    "demo": (("under 5 minutes on 2 cores", "wsi-haloae demo -o demo"),),
 }
 
 

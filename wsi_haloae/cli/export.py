@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.adaptation import adaptation
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.export.formats import FORMATS, default_formats
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def _words(name: str) -> str:
 
 
 @click.command(cls=ListingFormats)
-@click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
+@click.argument("scored", type=PathArgument(exists=True, file_okay=False), metavar="OUT")
 @click.option(
     "--format",
     "formats",
@@ -78,7 +80,10 @@ def _words(name: str) -> str:
     is_flag=True,
     help="Join neighbouring tiles of the same colour into one object in tiles.geojson: fewer objects for QuPath.",
 )
-@options.adaptation
+@adaptation(
+    adapt_default="auto with --anchors; without, scores stay adapted as they are",
+    smooth_default="as the scores are now",
+)
 @click.option("--gz", is_flag=True, help="Compress: write tiles.geojson.gz instead of tiles.geojson.")
 @options.talk
 def export(

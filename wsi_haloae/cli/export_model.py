@@ -8,10 +8,11 @@ from typing import Literal
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 
 
 @click.command()
-@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("model", type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS))
 @click.option(
     "--format",
     "form",

@@ -12,6 +12,7 @@ import click
 
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.errors import WsiHaloaeError
 from wsi_haloae.quoting import printable
 
@@ -21,22 +22,22 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("slide", type=click.Path(path_type=Path), required=False)
+@click.argument("slide", type=PathArgument(), required=False)
 @click.option(
     "--annotations",
-    type=click.Path(exists=True, path_type=Path),
+    type=PathArgument(exists=True),
     help="Describe this file of annotations: classes, areas, what does not count and why. With SLIDE also whether they "
     "lie on it; then it may be a folder with <stem>.geojson, .xml or .json.",
 )
-@click.option("--slide", "drawn_on", type=click.Path(path_type=Path), help="With --annotations: the same as SLIDE.")
+@click.option("--slide", "drawn_on", type=PathArgument(), help="With --annotations: the same as SLIDE.")
 @options.annotated_objects
 @options.pixel_size
-@options.colour_profile
+@options.colour_profile("ignore")
 @options.tiling
 @options.tissue
 @click.option(
     "--preview",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathArgument(dir_okay=False),
     metavar="FILE.png",
     help="Also draw the slide with its tissue outlined, what was left out in colours, and the tiles.",
 )

@@ -8,27 +8,28 @@ from typing import Any
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.paths import PathArgument
 
 
 @click.command()
-@click.argument("root", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("root", required=False, type=PathArgument(exists=True, file_okay=False))
 @click.option(
     "--category", "categories", multiple=True, help="A category in ROOT, e.g. screw. Repeat the option for several."
 )
 @click.option("--all", "everything", is_flag=True, help="Run all categories in ROOT.")
 @click.option(
     "--reference-dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=PathArgument(exists=True, file_okay=False),
     help="Folder of your own defect-free images to train on, instead of ROOT.",
 )
 @click.option(
     "--test-dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=PathArgument(exists=True, file_okay=False),
     help="Your own test images, for --reference-dir: a folder 'good', and one folder for each kind of defect.",
 )
 @click.option(
     "--mask-dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=PathArgument(exists=True, file_okay=False),
     help="Masks of the defects in your test images, in folders of the same names. Without masks there are no pixel "
     "figures.",
 )

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter
-from wsi_haloae.quoting import printable_lines
+from wsi_haloae.quoting import printable, printable_lines
 from wsi_haloae.workspace.recorder import versions
 
 if TYPE_CHECKING:
@@ -77,14 +78,14 @@ def pixel_size(command: Command) -> Command:
     )(command)
 
 
-def colour_profile(command: Command) -> Command:
-    """``--colour-profile``."""
+def colour_profile(default: str) -> Callable[[Command], Command]:
+    """``--colour-profile``; ``default`` says what a command does without it."""
     return click.option(
         "--colour-profile",
         type=click.Choice(["apply", "ignore"]),
-        help="Convert slides to sRGB by their colour (ICC) profile, or take pixels as they are stored. Default: as the "
-        "model was trained, or the tiles were cut; without either, ignore.",
-    )(command)
+        help="Convert slides to sRGB by their colour (ICC) profile, or take pixels as they are stored. Default: "
+        f"{default}.",
+    )
 
 
 def slides(command: Command) -> Command:
@@ -121,7 +122,7 @@ def coordinates(command: Command) -> Command:
     """``--coordinates``."""
     return click.option(
         "--coordinates",
-        type=click.Path(exists=True, path_type=Path),
+        type=PathArgument(exists=True),
         help="Take the tiles that another program has chosen, instead of finding tissue: an HDF5 file of TRIDENT, CLAM "
         "or WSInfer, or a folder with <stem>_patches.h5 or <stem>.h5 for each slide. Needs the package h5py.",
     )(command)
@@ -137,7 +138,8 @@ class Tissue(click.ParamType["Path | str"]):
         if value in {"auto", "all"}:
             return str(value)
         if not Path(value).exists():
-            self.fail(f"{value!r} is not auto or all, and there is no such file.", param, ctx)
+            missing = PathArgument(exists=True).told_missing(Path(value))
+            self.fail(f"{printable(str(value))} is not auto or all, and {missing}", param, ctx)
         return Path(value)
 
 
@@ -168,30 +170,6 @@ def tissue(command: Command) -> Command:
 def tissue_settings(settings: tuple[str, ...], pen: str | None) -> tuple[str, ...]:
     """What ``--set`` and ``--pen`` say together."""
     return (*settings, f"tissue.pen={pen}") if pen else settings
-
-
-def adaptation(command: Command) -> Command:
-    """``--adapt``, ``--anchors`` and ``--smooth``."""
-    command = click.option(
-        "--smooth",
-        type=click.FloatRange(min=0),
-        metavar="UM",
-        help="Each tile's score becomes the median of the tiles within this many µm: clearer areas, but small lesions "
-        "are lost. 0: off. Default: as the slide's scores are, off at first.",
-    )(command)
-    command = click.option(
-        "--anchors",
-        type=click.Path(exists=True, path_type=Path),
-        help="Tiles that you know to be reference tissue: a file of annotations with polygons or points of the class "
-        "Reference, or a folder with <stem>.geojson for each slide. A few tiles (3 to 10) are enough.",
-    )(command)
-    return click.option(
-        "--adapt",
-        type=click.Choice(["auto", "none", "slide", "anchors"]),
-        help="What the slide's tiles are compared with: anchors (tiles that you mark), slide (its own tiles that are "
-        "most like the reference), or none (only the training tiles). auto: anchors if given, else slide, unless "
-        "nothing on the slide seems to be reference tissue. Default: auto if the model has the rule descriptor.",
-    )(command)
 
 
 def annotated_objects(command: Command) -> Command:
@@ -258,7 +236,7 @@ def weights(command: Command) -> Command:
     """``--weights``."""
     return click.option(
         "--weights",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS),
         help="File of backbone weights: safetensors with the keys of torchvision, timm or transformers. Use it without "
         "network. Default: the library's own weights, which it downloads.",
     )(command)
@@ -317,7 +295,7 @@ def output_folder(command: Command) -> Command:
     return click.option(
         "-o",
         "--output",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=PathArgument(file_okay=False),
         required=True,
         help="Folder for all outputs; it is made if needed.",
     )(command)

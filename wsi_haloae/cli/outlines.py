@@ -10,6 +10,7 @@ import click
 
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def outlines(*, required: bool) -> Callable[[Command], Command]:
         command = options.annotated_objects(command)
         return click.option(
             "--annotations",
-            type=click.Path(exists=True, path_type=Path),
+            type=PathArgument(exists=True),
             required=required,
             help="Outlines with classes: a file for one slide (QuPath GeoJSON, ASAP or ImageScope XML, DSA JSON), or a "
             "folder with <stem>.geojson, .xml or .json for each slide.",

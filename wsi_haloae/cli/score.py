@@ -8,8 +8,10 @@ from typing import Any, Literal
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.adaptation import adaptation
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 
-PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
+PEM = PathArgument(exists=True, dir_okay=False)
 
 
 @click.command()
@@ -17,23 +19,23 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "-m",
     "--model",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=PathArgument(exists=True, dir_okay=False, suffix=SAFETENSORS),
     required=True,
     help="Trained model: the file that train-tiles wrote.",
 )
 @options.output_folder
 @options.pixel_size
-@options.colour_profile
+@options.colour_profile("as the model was trained")
 @click.option(
     "--roi",
-    type=click.Path(exists=True, path_type=Path),
+    type=PathArgument(exists=True),
     help="Score only tiles inside these polygons, whatever their class: a file of annotations, or a folder with "
     "<stem>.geojson, .xml or .json for each slide.",
 )
 @options.annotated_objects
 @options.coordinates
 @options.tissue
-@options.adaptation
+@adaptation(adapt_default="auto if the model has the rule descriptor", smooth_default="off")
 @click.option(
     "--stride",
     type=click.IntRange(1),

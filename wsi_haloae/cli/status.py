@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.quoting import printable
 
 
 @click.command()
-@click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
+@click.argument("scored", type=PathArgument(exists=True, file_okay=False), metavar="OUT")
 def status(scored: Path) -> None:
     """Print how many slides in OUT are done, running or failed. Works while 'score' runs, and afterwards.
 

@@ -14,7 +14,7 @@ from wsi_haloae.cli import options
 @options.slides
 @options.output_folder
 @options.pixel_size
-@options.colour_profile
+@options.colour_profile("ignore")
 @options.tiling
 @options.coordinates
 @options.tissue

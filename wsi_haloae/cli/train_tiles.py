@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.paths import SAFETENSORS, PathArgument
 
 
 @click.command("train-tiles")
@@ -15,7 +16,7 @@ from wsi_haloae.cli import options
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathArgument(dir_okay=False, suffix=SAFETENSORS),
     required=True,
     help="File to write the trained model to, e.g. model.safetensors.",
 )
@@ -23,11 +24,11 @@ from wsi_haloae.cli import options
 @options.features
 @options.weights
 @options.pixel_size
-@options.colour_profile
+@options.colour_profile("ignore, but tile stores stay as they were cut")
 @options.tiling
 @click.option(
     "--annotations",
-    type=click.Path(exists=True, path_type=Path),
+    type=PathArgument(exists=True),
     help="Outlines with classes, to train on slides: a file (QuPath GeoJSON, ASAP or ImageScope XML, DSA JSON), or a "
     "folder with <stem>.geojson, .xml or .json for each slide.",
 )
@@ -47,7 +48,7 @@ from wsi_haloae.cli import options
 )
 @click.option(
     "--manifest",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=PathArgument(exists=True, dir_okay=False),
     help="CSV file that says which patient or slide each file belongs to: columns path, and patient or slide. Optional "
     "columns: site, annotations, and split (train, validation or calibration).",
 )
@@ -70,7 +71,7 @@ from wsi_haloae.cli import options
 )
 @click.option(
     "--anomalous-dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=PathArgument(exists=True, file_okay=False),
     help="Folder of anomalous tiles for that comparison; the model never trains on them. Implies --baselines.",
 )
 @options.workers

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from wsi_haloae.cli import options
+from wsi_haloae.cli.paths import PathArgument
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import printable_lines
 
 
 @click.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="OUT|MODEL|TILES")
+@click.argument("path", type=PathArgument(exists=True), metavar="OUT|MODEL|TILES")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document per store or model, a line each.")
 @click.pass_obj
 def verify(reporter: Reporter, path: Path, *, as_json: bool) -> int:

@@ -10,10 +10,11 @@ import click
 
 from wsi_haloae.annotations.objects import Objects
 from wsi_haloae.cli import options
+from wsi_haloae.cli.paths import PathArgument
 
 
 @click.command()
-@click.argument("scored", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="OUT")
+@click.argument("scored", type=PathArgument(exists=True, file_okay=False), metavar="OUT")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -23,7 +24,7 @@ from wsi_haloae.cli import options
 )
 @click.option(
     "--annotations",
-    type=click.Path(exists=True, path_type=Path),
+    type=PathArgument(exists=True),
     help="Outlines to draw on the slides: a file of annotations, or a folder with <stem>.geojson, .xml or .json for "
     "each slide.",
 )

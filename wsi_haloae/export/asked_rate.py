@@ -8,6 +8,9 @@ from wsi_haloae.errors import UsageError
 from wsi_haloae.pages import percent
 from wsi_haloae.stores.score_store import ScoreStore
 
+LARGEST_USEFUL = 0.5
+"""Above it, most of the called tiles may be false calls."""
+
 
 def require_rate(store: ScoreStore, criterion: Criterion) -> None:
     """Raise `UsageError` for a rate that the calibration of the store's model is too coarse for.
@@ -40,9 +43,10 @@ def _consequence(smallest_share: float) -> str:
 
 
 def _smallest_rate(smallest_p: float) -> str:
-    rate = next((rate / 100 for rate in range(1, 100) if fine_enough(smallest_p, rate / 100)), None)
+    useful = range(1, round(100 * LARGEST_USEFUL) + 1)
+    rate = next((rate / 100 for rate in useful if fine_enough(smallest_p, rate / 100)), None)
     if rate is None:
-        return "No rate can be kept."
+        return f"No useful rate can be kept, not even {percent(LARGEST_USEFUL)}."
     return f"The smallest rate that can be kept is {percent(rate)} (--fdr {rate:g})."
 
 

@@ -73,7 +73,10 @@ FORMATS: Mapping[str, Format] = {
         "wsi_haloae.export.parquet:write_tile_parquet",
     ),
     "tiles": Format(
-        {"tiles.geojson": "the tiles for QuPath", "tiles.geojson.gz": "the tiles for QuPath, packed"},
+        {
+            "tiles.geojson": "the tiles for QuPath",
+            "tiles.geojson.gz": "the tiles for QuPath, compressed: in place of tiles.geojson, with export --gz",
+        },
         "wsi_haloae.export.merged_geojson:write_tiles",
     ),
     "regions": Format(

@@ -18,9 +18,14 @@ def resolve_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"--device {name}: not usable on this machine ({reason}). Choose auto, cpu, cuda, cuda:N or mps."
-        ) from None
+        raise UsageError(f"--device {name}: not usable on this machine ({reason}). Choose {_told_usable()}.") from None
     if device.type not in {"cpu", "cuda", "mps"}:
-        raise UsageError(f"--device {name}: choose auto, cpu, cuda, cuda:N or mps.")
+        raise UsageError(f"--device {name}: choose {_told_usable()}.")
     return device
+
+
+def _told_usable() -> str:
+    """The names that this machine takes."""
+    names = ["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    names += ["mps"] * torch.backends.mps.is_available()
+    return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -85,14 +85,6 @@ def _opened(source: SlideInput) -> Slide:
         raise type(error)(f"{error} {way}") from None
 
 
-def ways_to_train(slide: Path) -> str:
-    """How to train on a slide: on what is outlined, or on all of it."""
-    return (
-        "To train on tissue outlined on it, name the slide itself, with --annotations FILE --class NAME. To train on "
-        f"all of its tissue, run 'wsi-haloae tile {slide} -o tiles', then name the folder 'tiles'."
-    )
-
-
 def missing_class(slides: Sequence[tuple[Path, Path]], objects: Objects) -> UsageError:
     """The error for annotations without a class; ``slides`` are the slides, each with its annotations."""
     found = {find_annotations(place, slide) for slide, place in slides}

@@ -21,7 +21,7 @@ from wsi_haloae.stores.places import place
 from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import ChosenTiles
-from wsi_haloae.tiles.outlined_slide import OutlinedSlide, Outlines, missing_class, ways_to_train
+from wsi_haloae.tiles.outlined_slide import OutlinedSlide, Outlines, missing_class
 from wsi_haloae.tiles.slides_among_images import slide_among
 from wsi_haloae.tiles.sources import (
     CombinedSource,
@@ -32,6 +32,7 @@ from wsi_haloae.tiles.sources import (
 )
 from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.tiles.tiling import MIN_COVERAGE, TILE_SIZE, TilingSettings
+from wsi_haloae.tiles.ways_to_train import nothing_outlined, whole_slide
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 from wsi_haloae.workspace.slide_folders import told_missing
 from wsi_haloae.workspace.slide_inputs import SlideInput
@@ -209,7 +210,7 @@ class ReferenceReader:
             if value is not None and abs(value / found - 1) > tolerance:
                 raise UsageError(
                     f"{path}: {option} {value:g} was given, but these tiles were cut with {found:.4g}. Leave the "
-                    "option out, or cut the slide again with 'wsi-haloae tile'."
+                    f"option out, or cut the slide again with 'wsi-haloae tile {option} {value:g}'."
                 )
 
     def _refuse_other_colours(self, path: Path, found: ProfileUse) -> None:
@@ -223,7 +224,7 @@ class ReferenceReader:
     def _open_images(self, folder: Path) -> TileSource:
         files, hidden = find_images(folder)
         if slide := slide_among(files or sorted(folder.iterdir())):
-            raise UsageError(f"{slide}: this is a whole slide, not a tile. {ways_to_train(slide)}")
+            raise whole_slide(slide, self._options, self._tissue)
         if not files:
             raise UsageError(
                 f"{folder}: this folder contains neither images nor tile stores (<slide>/{STORE_NAME}, "
@@ -262,12 +263,9 @@ class ReferenceReader:
 
     def _check_slide(self, path: Path) -> OutlinedSlide:
         options, row, named = self._options, self._rows.get(resolved(path)), self._outlines_of(path)
-        if named is None or options.class_name is None:
-            raise UsageError(
-                f"{path}: no annotations say what of this slide is to be learned. {ways_to_train(path)} "
-                "The outlines may also be named in the manifest's column 'annotations'."
-            )
         mpp = options.override_mpp or options.mpp or (row.mpp if row else None)
+        if named is None or options.class_name is None:
+            raise nothing_outlined(path, options if options.override_mpp else replace(options, mpp=mpp), self._tissue)
         source = SlideInput(path, path.stem, mpp, options.override_mpp is not None)
         source = replace(source, colour_profile=options.colour_profile or "ignore")
         outlines = Outlines(named, options.class_name, options.objects, options.min_coverage)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wsi_haloae.errors import UsageError
-from wsi_haloae.nearest import nearest
-from wsi_haloae.quoting import printable
 from wsi_haloae.slide.dicom import is_dicom_name, read_dicom
 from wsi_haloae.slide.readers import is_slide_name
+from wsi_haloae.workspace.near_paths import did_you_mean
 from wsi_haloae.workspace.slide_places import SlidePlaces
 
 OUTPUTS = frozenset({"scores.zarr", "tiles.zarr"})
 """A folder with one of these holds the results of a slide; its heatmaps are no slides."""
+MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _KINDS_TOLD = 5
 MAC_COPY = "._"
 """macOS puts a file of this kind beside each file that it copies to a foreign disk."""
@@ -68,7 +68,7 @@ def slides_of_glob(pattern: str) -> FoundSlides:
 def told_missing(path: Path) -> str:
     """What to say of a path or a pattern that names nothing: also what its folder holds."""
     if not glob.has_magic(str(path)):
-        return f"{path}: there is no such file or folder{_told_nearest(path)}"
+        return f"{path}: there is no such file or folder{did_you_mean(path, could_be_meant_by(path))}"
     if any(glob.iglob(str(path), recursive=True)):  # noqa: PTH207
         return f"{path}: a pattern in quotes is not expanded here. Leave the quotes out."
     folder = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
@@ -77,6 +77,22 @@ def told_missing(path: Path) -> str:
     kinds = Counter(entry.suffix or "without a suffix" for entry in folder.iterdir() if entry.is_file())
     files = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(_KINDS_TOLD)) or "no files"
     return f"{path}: nothing matches this pattern. In {folder} there are: {files}."
+
+
+def could_be_meant_by(missing: Path) -> Callable[[Path], bool]:
+    """Whether another path could be meant by one that should name slides, by the suffix that it was given.
+
+    A manifest by the suffix of one; a slide by any other; all of these and a folder by none.
+    """
+    given = missing.suffix.lower()
+
+    def fits(path: Path) -> bool:
+        if path.is_dir():
+            return not given or path.suffix.lower() == given  # tiles.zarr
+        is_manifest = path.suffix.lower() in MANIFEST_SUFFIXES
+        return is_manifest if given in MANIFEST_SUFFIXES else is_slide_name(path) or (is_manifest and not given)
+
+    return fits
 
 
 def is_missing(path: Path) -> bool:
@@ -88,19 +104,6 @@ def is_missing(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return False
-
-
-def _told_nearest(path: Path) -> str:
-    """The end of that sentence: the nearest name in the deepest folder of the path that is there."""
-    folder, name = path.parent, path.name
-    while folder != folder.parent and not folder.is_dir():
-        folder, name = folder.parent, folder.name
-    try:
-        known = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
-    except OSError:
-        return "."
-    close = nearest(name, known)
-    return f"; did you mean {printable(str(folder / close))}?" if close else "."
 
 
 def hint(folder: Path, deeper: Sequence[Path]) -> str:

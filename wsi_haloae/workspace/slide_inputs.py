@@ -16,10 +16,16 @@ from wsi_haloae.slide.properties import Slide
 from wsi_haloae.slide.readers import open_slide, slide_suffixes
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 from wsi_haloae.workspace.output_names import NameBy, output_names
-from wsi_haloae.workspace.slide_folders import MAC_COPY, hint, is_missing, slides_in, slides_of_glob, told_missing
+from wsi_haloae.workspace.slide_folders import (
+    MAC_COPY,
+    MANIFEST_SUFFIXES,
+    hint,
+    is_missing,
+    slides_in,
+    slides_of_glob,
+    told_missing,
+)
 from wsi_haloae.workspace.slide_places import SlidePlaces, told
-
-MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
 
 @dataclass(frozen=True)
