@@ -193,6 +193,14 @@ def test_flags_are_counted_and_explained(page: Page) -> None:
     assert "fold or dense nuclei 1 1 % a dark, thick-looking band" in page.words
     assert "mostly glass 0 0 %" in page.words
     assert "1 tile has several flags and counts in each row." in page.words
+    assert f"beside the score. {LIMITS.words} 1 tile" in page.words
+    assert "All limits are fixed" in LIMITS.words
+
+
+def test_limits_that_reference_tiles_have_loosened_are_named(tmp_path: Path) -> None:
+    looser = LIMITS.model_copy(update={"fold_ratio": 1.25})
+    words = report(make(tmp_path, replace(SCENE, artefacts=looser))).words
+    assert "Loosened to fit this model's reference tissue: fold or dense nuclei. About 1 in 200 of its 300" in words
 
 
 def test_the_same_store_gives_the_same_bytes(page: Page, tmp_path: Path) -> None:

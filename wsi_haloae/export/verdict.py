@@ -22,7 +22,7 @@ from wsi_haloae.stores.sharded import TileState
 USUAL_AT_MOST = 0.95
 """Quantile of the reference scores. A slide whose median lies above it is unlike the reference as a whole."""
 MANY_FLAGGED = 0.1
-"""Share of a slide's tiles; each flag is meant to be set on 1 in 200 reference tiles."""
+"""Share of a slide's tiles."""
 FEW_GROUPS = 5
 INSTEAD = "The scores still rank the tiles; 'wsi-haloae export --threshold' calls tiles by a score that you choose."
 """What a user can do if no tile can be called at an error rate."""
