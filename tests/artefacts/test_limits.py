@@ -67,8 +67,8 @@ def test_words_claim_a_share_only_for_limits_that_enough_tiles_have_loosened() -
     dark = calibrate(_quantities(0.4, 0.0, np.linspace(1, 2, 500), 500))
     assert list(dark.loosened()) == ["fold"]
     assert dark.words == (
-        "Limits that are fixed: out of focus, pen, mostly glass. Loosened to fit this model's reference tissue: fold or "
-        "dense nuclei. About 1 in 200 of its 500 held-out reference tiles lies beyond such a limit."
+        "Limits that are fixed: out of focus, pen, mostly glass. Loosened to fit this model's reference tissue: fold "
+        "or dense nuclei. About 1 in 200 of its 500 held-out reference tiles lies beyond such a limit."
     )
     few = calibrate(_quantities(0.05, 0.0, np.linspace(1, 2, ENOUGH_TILES - 1), ENOUGH_TILES - 1)).words
     assert "Loosened to fit this model's reference tissue: out of focus, fold or dense nuclei. It has only 199" in few
