@@ -292,8 +292,7 @@ class ScoreStore(ShardedStore):
         if not self.header.map_adds_up:
             return "residual"
         record = None if self.adapted is None else self.adapted.record
-        unadapted = record is None or (record.mode == "none" and record.radius is None)
-        as_made = unadapted and (record is None or self.header.model.rule_name == DESCRIPTOR)
+        as_made = record is None or (record.plain and self.header.model.rule_name == DESCRIPTOR)
         return "score" if as_made else "unadapted score"
 
     def anomaly_map(self, number: int) -> NDArray[np.float32]:
