@@ -61,6 +61,21 @@ def test_the_guard_ends_where_tiles_are_enough() -> None:
     assert few == pytest.approx(1.5 + 3 * 1.4826 * 0.25, abs=0.01)
 
 
+def test_words_claim_a_share_only_for_limits_that_enough_tiles_have_loosened() -> None:
+    usual = calibrate(_quantities(0.4, 0.0, 0.5, 500))
+    assert usual.words == "All limits are fixed values: none was loosened to fit this model's reference tissue."
+    dark = calibrate(_quantities(0.4, 0.0, np.linspace(1, 2, 500), 500))
+    assert list(dark.loosened()) == ["fold"]
+    assert dark.words == (
+        "Limits that are fixed: out of focus, pen, mostly glass. Loosened to fit this model's reference tissue: fold "
+        "or dense nuclei. About 1 in 200 of its 500 held-out reference tiles lies beyond such a limit."
+    )
+    few = calibrate(_quantities(0.05, 0.0, np.linspace(1, 2, ENOUGH_TILES - 1), ENOUGH_TILES - 1)).words
+    assert "Loosened to fit this model's reference tissue: out of focus, fold or dense nuclei. It has only 199" in few
+    assert "1 in 200" not in few
+    assert "too few to say" in few
+
+
 def test_one_tile_is_enough_and_none_is_not() -> None:
     assert calibrate(_quantities(0.05, 0.5, 3, 1)).focus == pytest.approx(0.05)
     with pytest.raises(ValueError, match="at least one"):

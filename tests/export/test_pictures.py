@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from matplotlib.axes import Axes
 from PIL import Image
 
 from tests.export.stores import Scene, make_index, make_store
@@ -170,9 +171,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("width", "stacked"), [(512, False), (2560, True)])
-def test_panels_of_a_wide_slide_lie_one_above_the_other(width: int, stacked: bool, tmp_path: Path) -> None:
+def test_panels_of_a_wide_slide_lie_one_above_the_other(
+    width: int, stacked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles, draw = [], Axes.set_title
+    monkeypatch.setattr(Axes, "set_title", lambda axes, title, **how: (titles.append(title), draw(axes, title, **how)))
     store = make_store(tmp_path / "scores.zarr", Scene(width=width, height=256))
     write_truth_picture(tmp_path / "truth.png", store, shapely.box(0, 0, 256, 256), "Liver")
+    assert "scene.svs: liver (the reference) outlined" in titles
     with Image.open(tmp_path / "truth.png") as picture:
         across, down = picture.size
     assert (across / down < width / 256) == stacked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from wsi_haloae.calibration.conformal import CalibrationFacts
 from wsi_haloae.calibration.selection import USUAL, Criterion
 from wsi_haloae.export.open_store import ExportSettings, OpenStore
 from wsi_haloae.export.region_geojson import write_region_geojson
+from wsi_haloae.export.summary import summarise
+from wsi_haloae.stores.score_store import ScoreStore
+from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
 NAMES = ["Region area mm^2", "Tiles in region", "Mean anomaly score", "Max anomaly score"]
@@ -45,7 +49,7 @@ def test_a_threshold_gives_regions_with_measurements_and_metadata(tmp_path: Path
     assert properties["classification"] == {"name": "Anomaly", "color": [200, 30, 30]}
     assert list(properties["measurements"]) == NAMES
     area, tiles, mean, top = properties["measurements"].values()
-    assert area == pytest.approx(9 * 64 * 64 * 0.5 * 0.25 / 1e6, rel=0.03)
+    assert area == pytest.approx(9 * 64 * 64 * 0.5 * 0.25 / 1e6, rel=1e-12)
     assert (tiles, mean, top) == (9, pytest.approx(5.3), pytest.approx(5.4))
     assert properties["metadata"] == {
         "Model": "a" * 64,
@@ -53,6 +57,16 @@ def test_a_threshold_gives_regions_with_measurements_and_metadata(tmp_path: Path
         "Criterion": "score above 4.5",
         "Pixel size of the tiles in µm": "0.5",
     }
+
+
+def test_areas_add_up_to_that_of_the_study_where_tiles_are_full_of_tissue(tmp_path: Path) -> None:
+    scene = Scene(width=1500, height=1300, mpp_y=0.25, l0_scale_x=1.3, l0_scale_y=1.7)
+    regions = written(tmp_path, scene, Criterion(threshold=3.0), score=blobs(scene))
+    tiles = ScoredTiles.read(ScoreStore.open(tmp_path / "scores.zarr"), Criterion(threshold=3.0))
+    full = replace(tiles, index=replace(tiles.index, tissue_fraction=np.ones(len(tiles), np.float32)))
+    areas = [one["properties"]["measurements"]["Region area mm^2"] for one in regions]
+    assert len(areas) == 2
+    assert sum(areas) == pytest.approx(summarise(full).anomalous_mm2, rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_tiles_and_maps_are_those_of_the_gallery_in_the_fixed_colours(page: Page
 def test_it_says_which_scores_are_usual_and_how_far_the_rate_may_be_kept(page: Page) -> None:
     assert " ".join(usual_scores(REFERENCE).split()) in page.words
     assert " ".join(true_share(COARSE).split()) in page.words
-    assert "A tile is called if at most 2.6 % of the reference tiles score as high, not 5 %: a p-value" in page.words
+    assert "A tile is called if at most 2.6 % of the reference tiles score as high. It is not 5 %," in page.words
     fact = f"true share of reference tiles at p \N{LESS-THAN OR EQUAL TO} 0.05 {true_rate(39)}"
     assert " ".join(fact.split()) in page.words
 
@@ -167,6 +167,19 @@ def test_maps_of_another_adaptation_or_of_an_older_store_do_not_claim_to_add_up(
         assert map_words(rule, "score") not in words
 
 
+def test_maps_beside_smoothed_scores_do_not_claim_to_add_up(tmp_path: Path) -> None:
+    store = make(tmp_path, replace(SCENE, rule_name="descriptor"))
+    record = AdaptedRecord(
+        asked="none", mode="none", tiles=8, scale=1, radius=150, display_range=(0.0, 80.0), calibration=COARSE
+    )
+    arrays = {"score": store.read("score"), "p_value": p_values(0.025), "reference_scores": REFERENCE}
+    smoothed = store.adapted_to(AdaptedScores(record, arrays))
+    add_gallery(smoothed)
+    words = report(smoothed).words
+    assert map_words("descriptor", "other score") in words
+    assert "its mean over tissue is another score" in words
+
+
 def test_maps_of_another_rule_than_the_models_are_not_on_its_scale(tmp_path: Path) -> None:
     store = make(tmp_path, replace(SCENE, rule_name="combined"))
     add_gallery(store)
@@ -193,6 +206,14 @@ def test_flags_are_counted_and_explained(page: Page) -> None:
     assert "fold or dense nuclei 1 1 % a dark, thick-looking band" in page.words
     assert "mostly glass 0 0 %" in page.words
     assert "1 tile has several flags and counts in each row." in page.words
+    assert f"beside the score. {LIMITS.words} 1 tile" in page.words
+    assert "All limits are fixed" in LIMITS.words
+
+
+def test_limits_that_reference_tiles_have_loosened_are_named(tmp_path: Path) -> None:
+    looser = LIMITS.model_copy(update={"fold_ratio": 1.25})
+    words = report(make(tmp_path, replace(SCENE, artefacts=looser))).words
+    assert "Loosened to fit this model's reference tissue: fold or dense nuclei. About 1 in 200 of its 300" in words
 
 
 def test_the_same_store_gives_the_same_bytes(page: Page, tmp_path: Path) -> None:
@@ -310,8 +331,16 @@ def test_the_warning_about_the_slide_and_the_headline_use_one_criterion(tmp_path
     strict = report(make(tmp_path / "fdr", replace(SCENE, calibration=FINE), p_value=p_values(0.0001), **unlike)).words
     assert "but fewer are called: a false-discovery rate of 10 % asks for rarer scores." in strict
     all_called = report(make(tmp_path / "all", p_value=np.full(100, 0.025, np.float32))).words
-    assert "More than half of the tiles are called anomalous." in all_called
+    assert "More than half of the tiles (100 %) are called anomalous." in all_called
     assert "score above 95 %" not in all_called
+
+
+def test_little_more_than_half_is_not_said_to_be_50_percent(tmp_path: Path) -> None:
+    scene = replace(SCENE, width=64 * 641, height=64)
+    p_value = np.where(np.arange(641) < 323, 0.025, 0.5).astype(np.float32)
+    words = report(make(tmp_path, scene, p_value=p_value)).words
+    assert "323 of 641 tiles (50 %) called anomalous" in words
+    assert "More than half of the tiles (50.4 %) are called anomalous." in words
 
 
 def test_tiles_that_are_mostly_glass_are_counted_in_the_headline_and_explained_at_edges(tmp_path: Path) -> None:
@@ -364,6 +393,17 @@ def test_the_histogram_counts_every_tile_once() -> None:
     assert found.sum() == pytest.approx(1)
     assert found[0] == pytest.approx(2 / 44)
     assert found[-1] == pytest.approx(2 / 44)
+
+
+@pytest.mark.parametrize(
+    ("low", "lowest", "reference", "begin"),
+    [(2, 0, 0, 0), (6, 0, 0, 4), (2, -1, 0, -2), (2, 0, -1, -2), (-1, 0, 0, -6.5)],
+)
+def test_the_axis_begins_below_0_only_where_scores_can_be(
+    low: float, lowest: float, reference: float, begin: float
+) -> None:
+    axis = ScoreAxis.of(ColourScale(low, 10.0), np.array([lowest, 5], np.float32), np.array([reference, 9], np.float32))
+    assert axis.edges()[0] == begin
 
 
 @pytest.mark.parametrize(("score", "end"), [(30, 30), (31, 70), (71, 190), (191, 550), (1e6, 550)])

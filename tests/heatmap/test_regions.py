@@ -32,6 +32,7 @@ def test_a_single_cell_keeps_its_place_and_its_area() -> None:
     [region] = found(["...", ".#.", "..."])
     assert region.polygon.bounds == (100, 100, 200, 200)
     assert region.polygon.area == pytest.approx(0.97 * 100**2, rel=1e-3)
+    assert region.area == 100**2
     assert (region.row, region.column, region.tiles, region.mean_score, region.max_score) == (1, 1, 1, 4.0, 4.0)
 
 
@@ -106,4 +107,5 @@ def test_regions_are_the_connected_cells_and_have_their_area(layout: tuple[Scene
         assert region.polygon.is_valid, shapely.is_valid_reason(region.polygon)
         assert frame.covers(region.polygon)
         assert region.tiles == cells.sum()
-        assert region.polygon.area == pytest.approx(areas[cells].sum(), rel=0.05)
+        assert region.area == areas[cells].sum()
+        assert region.polygon.area == pytest.approx(region.area, rel=0.05)

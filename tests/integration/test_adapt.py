@@ -141,7 +141,9 @@ def test_kept_maps_stay_those_of_the_unadapted_score(tiny: Tiny, adapting_model:
     plain = store.adapted_to(None)
     means = maps.sum(axis=(1, 2)) / np.where(cells, cells, maps[0].size)
     np.testing.assert_allclose(means, plain.read("score"), rtol=1e-3)
-    assert (plain.kept_maps_show, store.kept_maps_show) == ("score", "other score")
+    assert (plain.kept_maps_show, store.kept_maps_show) == ("score", "unadapted score")
+    record = store.adapted.record.model_copy(update={"mode": "none", "radius": 150.0})
+    assert store.adapted_to(replace(store.adapted, record=record)).kept_maps_show == "unadapted score"
     assert maps.min() < 0
     whole = open_scored(tmp_path / "tiny").pixel_map()
     assert float(whole.min()) < 0, "negative cells are kept"

@@ -34,6 +34,7 @@ def test_the_model_sees_what_mean_colour_cannot(
     assert "warning: only 1 slide or patient: train" in said.err
     assert autoencoder_words(rule) in said.out
     assert "HaloAE" not in said.out
+    assert "The reference (tumor) should be blue in the heatmap, stroma red." in said.out
     assert "p-values: " in said.err.partition("training: ")[0], "what they take is said before the training"
     assert "Half of the held-out reference tiles" in said.err
     assert [path.name for path in tmp_path.rglob("*.safetensors")] == ["model.safetensors"]

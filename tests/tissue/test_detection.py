@@ -91,6 +91,16 @@ def test_dust_is_dropped_and_small_holes_are_filled() -> None:
     assert not mask[210:250, 110:150].any()
 
 
+def test_a_small_hole_at_the_edge_of_the_slide_is_filled_and_a_large_one_is_not() -> None:
+    pixels = _glass()
+    _paint(pixels, np.s_[:, :], EOSIN)
+    _paint(pixels, np.s_[0:15, 100:115], GLASS)
+    _paint(pixels, np.s_[0:60, 200:260], GLASS)
+    mask = find_tissue(_slide(pixels), CONFIG).mask
+    assert mask[0:15, 100:115].all()
+    assert not mask[0:50, 210:250].any()
+
+
 def test_pure_white_that_was_not_scanned_is_no_glass_colour() -> None:
     pixels = _glass()
     pixels[:, :250] = 255

@@ -99,7 +99,7 @@ def test_kept_maps_are_not_said_to_add_up_to_adapted_scores(app: ASGIApp, folder
     before = ask(app, "/api/slides/s").json()["map_words"]
     facts, _ = unpacked(send(app, MARKED), opened(folder))
     assert before == map_words("content", "score" if adds_up else "residual")
-    assert facts["map_words"] == map_words("descriptor", "other score" if adds_up else "residual")
+    assert facts["map_words"] == map_words("descriptor", "unadapted score" if adds_up else "residual")
 
 
 def test_marks_keep_scores_as_smooth_as_they_are(folder: Path) -> None:

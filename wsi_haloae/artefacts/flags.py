@@ -38,8 +38,8 @@ class Unit(Enum):
 class ArtefactFlag:
     """One row of the table. A tile has the flag when its quantity lies beyond the limit, not on it.
 
-    The limit is learned from reference tiles (see `limits`), but is never stricter than ``bound``. Without
-    calibration, the bound itself is the limit.
+    The limit is ``bound``, unless so many reference tiles lie beyond it that it is loosened (see `limits`). It is never
+    stricter than ``bound``.
     """
 
     bit: int
@@ -61,6 +61,7 @@ class ArtefactFlag:
     flags_below: bool = False
     """Whether the flag is set below the limit instead of above it."""
     calibrated: bool = True
+    """Whether reference tiles may loosen the limit."""
 
     def is_set(self, values: NDArray[np.float32], limit: float) -> NDArray[np.bool_]:
         """Which tiles with these values of the quantity (n,) have the flag, (n,). NaN, an unreadable tile, does not."""

@@ -1,8 +1,8 @@
-"""ArtefactLimits: the value beyond which a quantity sets a flag, calibrated on held-out reference tiles.
+"""ArtefactLimits: the value beyond which a quantity sets a flag, fixed or loosened by held-out reference tiles.
 
-A limit is the quantile that `FALSE_FLAGS` of the reference tiles lie beyond, so it follows tissue, stain, scanner and
-pixel size. It is never stricter than the bound in the table of flags: very uniform reference tiles must not turn an
-ordinary difference between two slides into an artefact.
+A limit is the looser of the bound in the table of flags and the quantile that `FALSE_FLAGS` of the reference tiles lie
+beyond. For most models the bound is, and the limit is the same for all of them. The quantile is where tissue, stain,
+scanner or pixel size are such that ordinary tiles lie beyond the bound.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_valid
 from wsi_haloae.artefacts.flags import FLAGS, ArtefactFlag
 
 FALSE_FLAGS = 0.005
-"""Share of reference tiles beyond each limit."""
+"""Share of reference tiles beyond a limit that they have loosened; beyond a fixed one lies at most that share."""
 ENOUGH_TILES = round(1 / FALSE_FLAGS)
 """With fewer tiles, the quantile is simply the most extreme tile that happened to be drawn."""
 FEW_TILES_DEVIATIONS = 3.0
@@ -56,6 +56,26 @@ class ArtefactLimits(BaseModel):
         """The flags that have a limit, each with its limit, by name in the order of the table."""
         limits = self.__pydantic_extra__
         return {name: (flag, limits[flag.quantity]) for name, flag in FLAGS.items() if flag.quantity in limits}
+
+    def loosened(self) -> dict[str, ArtefactFlag]:
+        """The flags whose limit reference tiles have loosened, by name; all others have the bound in the table."""
+        return {name: flag for name, (flag, limit) in self.known().items() if limit != flag.bound}
+
+    @property
+    def words(self) -> str:
+        """Which limits are fixed and which come from reference tiles, in sentences."""
+        loosened, known = self.loosened(), self.known()
+        if not loosened:
+            return "All limits are fixed values: none was loosened to fit this model's reference tissue."
+        fixed = ", ".join(flag.words for name, (flag, _) in known.items() if name not in loosened) or "none"
+        names = ", ".join(flag.words for flag in loosened.values())
+        tiles = f"{self.tiles:,} held-out reference tile{'' if self.tiles == 1 else 's'}"
+        share = (
+            f"About 1 in {ENOUGH_TILES} of its {tiles} lies beyond such a limit."
+            if self.tiles >= ENOUGH_TILES
+            else f"It has only {tiles}, too few to say what share lies beyond such a limit."
+        )
+        return f"Limits that are fixed: {fixed}. Loosened to fit this model's reference tissue: {names}. {share}"
 
     def flags(self, quantities: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Bits of the flags of tiles with ``quantities`` (n, flags), as `measure_all` gives them: (n,)."""

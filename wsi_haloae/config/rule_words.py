@@ -11,7 +11,7 @@ from typing import Literal
 from wsi_haloae.config.rules import RULES
 from wsi_haloae.config.scoring import ScoringConfig
 
-MapShows = Literal["score", "other score", "residual"]
+MapShows = Literal["score", "unadapted score", "other score", "residual"]
 """What a map shows: how much each cell adds to the score that is shown, or to that of another adaptation; or what the
 auto-encoder does not reconstruct."""
 
@@ -51,11 +51,12 @@ def map_words(name: str | None, shows: MapShows = "residual") -> str:
             "The map shows what each cell adds to the score: its mean over the tile's tissue is the score. Cells "
             "below 0 lower the score. Glass does not count and is 0."
         )
-    if shows == "other score":
-        return (
-            "The map shows what each cell adds to the score that the tile has with another adaptation to the slide, or "
-            "with none: its mean over the tile's tissue is that score, not the one shown."
-        )
+    other = {
+        "unadapted score": "the score before adaptation and smoothing",
+        "other score": "another score of the tile, before smoothing or with another adaptation to the slide",
+    }.get(shows)
+    if other:
+        return f"The map is of {other}: its mean over the tile's tissue is that score, not the one shown."
     rule = RULES.get(name or "")
     shown = "The map shows what the auto-encoder does not reconstruct."
     if rule is None:
@@ -70,7 +71,9 @@ def map_title(name: str | None, title: str = "anomaly map", shows: MapShows = "r
     if shows == "score":
         return f"{title} (its mean over tissue is the score)"
     if shows == "other score":
-        return f"{title} (its mean over tissue is the score of another adaptation)"
+        return f"{title} (its mean over tissue is another score)"
+    if shows == "unadapted score":
+        return f"{title} (its mean over tissue is the score before adaptation)"
     rule = RULES.get(name or "")
     if rule is None or rule.measures_residual:
         return title

@@ -59,17 +59,20 @@ def write_judgement(
     write_text(output / RESULT_NAME, json.dumps(document, indent=2) + "\n")
 
 
-def summary_line(judgement: Judgement) -> str:
-    """The figures of the score in one line."""
-    own = judgement.rules[SCORE]
-    words = (
+def score_lines(judgement: Judgement) -> list[str]:
+    """How well the score tells tiles apart, and how well what is called covers what is outlined: a line each."""
+    own, called = judgement.rules[SCORE], judgement.called
+    ranks = (
         f"AUROC {own.auroc:.3f} ({own.auroc_interval or NO_INTERVAL}), average precision {own.average_precision:.3f}"
     )
-    if judgement.called and judgement.called.dice is not None:
-        words += f", Dice {judgement.called.dice:.3f} at a {judgement.called.criterion}"
-    if judgement.false_calls:
-        words += (
-            f", {percent(judgement.false_calls.share)} of reference tiles at p ≤ {judgement.false_calls.level:g} "
-            f"(mean over {judgement.grouped_by}: each {COUNTED_ONCE})"
-        )
-    return words
+    covers = None if called is None or called.dice is None else f"Dice {called.dice:.3f} at a {called.criterion}"
+    return [ranks, *filter(None, [covers])]
+
+
+def figure_lines(judgement: Judgement) -> list[str]:
+    """`score_lines`, and a line on false calls."""
+    false = judgement.false_calls
+    if false is None:
+        return score_lines(judgement)
+    said = f"{percent(false.share)} of reference tiles at p ≤ {false.level:g}"
+    return [*score_lines(judgement), f"{said} (mean over {judgement.grouped_by}: each {COUNTED_ONCE})"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wsi_haloae.config import DESCRIPTOR, RULES
 from wsi_haloae.evaluation.judgement import Judgement
-from wsi_haloae.evaluation.judgement_page import Subject, summary_line, write_judgement
+from wsi_haloae.evaluation.judgement_page import Subject, figure_lines, write_judgement
 from wsi_haloae.evaluation.labelled_tiles import SCORE, LabelledTiles
 from wsi_haloae.evaluation.slide_result import SlideResult
 from wsi_haloae.pages import percent
@@ -57,7 +57,8 @@ def tiles_line(judgement: Judgement, min_coverage: float) -> str:
 
 
 def summary_lines(result: SlideResult) -> Iterator[str]:
-    """The figures of the score in one line, and in another one those over held-out slides, if they are apart."""
-    yield summary_line(result.judgement)
+    """The figures of the score, a line each, and those over held-out slides, if they are apart."""
+    yield from figure_lines(result.judgement)
     if result.held_out:
-        yield f"held-out slides only ({len(result.held_out.slides)}): {summary_line(result.held_out.judgement)}"
+        which = f"held-out slides only ({len(result.held_out.slides)})"
+        yield from (f"{which}: {line}" for line in figure_lines(result.held_out.judgement))

@@ -41,10 +41,10 @@ def region_facts(header: ScoreHeader, selection: Selection | None) -> dict[str, 
 
 
 def region_measurements(region: Region, slide: SlideRecord) -> dict[str, float]:
-    """Size and scores of a region."""
+    """Size and scores of a region. The area is that of its tiles, not of the rounded outline."""
     return finite(
         {
-            "Region area mm^2": region.polygon.area * slide.mpp_x * slide.mpp_y / 1e6,
+            "Region area mm^2": region.area * slide.mpp_x * slide.mpp_y / 1e6,
             "Tiles in region": region.tiles,
             "Mean anomaly score": region.mean_score,
             "Max anomaly score": region.max_score,

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from wsi_haloae.artefacts.flags import FLAGS
-from wsi_haloae.artefacts.limits import ENOUGH_TILES
 from wsi_haloae.calibration.reference_scale import usual_scores
 from wsi_haloae.config import autoencoder_words, map_title, map_words
 from wsi_haloae.export import report_facts as facts
@@ -37,6 +36,7 @@ def write_report(path: Path, source: OpenStore) -> None:
     store, tiles, header, scale = source.store, source.tiles, source.header, source.scale
     reference = store.reference_scores()
     gallery, unreadable = store.gallery(), store.unreadable()
+    limits = header.model.artefacts
     shown = show_gallery(gallery, tiles, store.header.model) if gallery else None
     rule, maps_show = header.model.rule_name, shown.maps_show if shown else "residual"
     write_page(
@@ -60,7 +60,7 @@ def write_report(path: Path, source: OpenStore) -> None:
         colour_bar=colour_bar(),
         flags=_flags(tiles),
         several_flags=sum(bits.bit_count() > 1 for bits in tiles.flags.tolist()),
-        one_in=ENOUGH_TILES,
+        limits=limits.words if limits else "",
         artefacts=path.with_name(FORMATS["artefacts"].file).read_bytes() if tiles.flags.any() else None,
         unreadable=unreadable[:LISTED_UNREADABLE],
         more_unreadable=max(0, len(unreadable) - LISTED_UNREADABLE),
@@ -82,7 +82,6 @@ def _flags(tiles: ScoredTiles) -> list[dict[str, Any]]:
             "share": counts[name] / tiles.scored,
             "meaning": flag.meaning,
             "condition": flag.condition.format(flag.unit.shown(limit)),
-            "calibrated": flag.calibrated,
         }
         for name, (flag, limit) in limits.known().items()
     ]

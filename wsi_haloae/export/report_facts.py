@@ -93,8 +93,9 @@ def calls_begin(calibration: CalibrationFacts | None, selection: Selection | Non
     if percent(as_high) == percent(level):
         return ""
     return (
-        f"A tile is called if at most {percent(as_high)} of the reference tiles score as high, not {percent(level)}: "
-        f"a p-value keeps a margin, because they are worth only {independent_tiles(calibration)} independent tiles."
+        f"A tile is called if at most {percent(as_high)} of the reference tiles score as high. It is not "
+        f"{percent(level)}, because these tiles are worth only {independent_tiles(calibration)} independent ones, and "
+        "p-values allow for that."
     )
 
 

@@ -72,7 +72,10 @@ def show_gallery(gallery: Gallery, tiles: ScoredTiles, model: ModelRecord) -> Sh
     widened = known is not None and known != model.map_range
     above = _glass_above(gallery, tiles)
     highest = float(above.max()) if len(above) else None
-    return ShownGallery(shown, scale, known is not None, widened, gallery.maps_show(tiles.score), len(above), highest)
+    shows = gallery.maps_show(tiles.score)
+    if shows == "score" and tiles.adapted and tiles.adapted.radius:
+        shows = "other score"  # a map is of its own tile, and a smoothed score of the tiles around it, too
+    return ShownGallery(shown, scale, known is not None, widened, shows, len(above), highest)
 
 
 def _glass_above(gallery: Gallery, tiles: ScoredTiles) -> NDArray[np.float32]:

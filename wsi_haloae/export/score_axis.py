@@ -11,6 +11,7 @@ beyond the display range.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Self
@@ -27,22 +28,29 @@ REACHES = (2.0, 6.0, 18.0, 54.0)
 """How far the axis may extend beyond the display range, in lengths of that range. The first that fits is used."""
 OUTSIDE_AT_MOST = 0.05
 """Share of the tiles that may lie beyond the axis; they are counted in the last bin."""
+NOTHING = np.empty(0, np.float32)
 APART = 0.07
 """Least distance of two ticks, as a share of the axis."""
 
 
 @dataclass(frozen=True)
 class ScoreAxis:
-    """An axis that extends ``reach`` lengths of the display range beyond it."""
+    """An axis that extends ``reach`` lengths of the display range beyond it, and does not begin below ``least``."""
 
     scale: ColourScale
     reach: float
+    least: float = -math.inf
 
     @classmethod
-    def of(cls, scale: ColourScale, scores: NDArray[np.float32]) -> Self:
-        """The shortest axis for scores (n,), n at least 1."""
+    def of(cls, scale: ColourScale, scores: NDArray[np.float32], reference: NDArray[np.float32] = NOTHING) -> Self:
+        """The shortest axis for scores (n,), n at least 1. It begins at 0 or above if no score lies below 0.
+
+        ``reference`` (k,) are scores of reference tiles: of some rules, some of them are negative.
+        """
         beyond = (float(np.quantile(scores, 1 - OUTSIDE_AT_MOST)) - scale.high) / (scale.high - scale.low)
-        return cls(scale, next((reach for reach in REACHES if beyond <= reach), REACHES[-1]))
+        reach = next((reach for reach in REACHES if beyond <= reach), REACHES[-1])
+        negative = min(scale.low, *(float(some.min()) for some in (scores, reference) if len(some))) < 0
+        return cls(scale, reach, -math.inf if negative else 0.0)
 
     @property
     def linear(self) -> bool:
@@ -53,7 +61,7 @@ class ScoreAxis:
     def ends(self) -> tuple[float, float]:
         """The scores at both ends."""
         low, high = self.scale.low, self.scale.high
-        return low - BELOW * (high - low), high + self.reach * (high - low)
+        return max(low - BELOW * (high - low), self.least), high + self.reach * (high - low)
 
     def place(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Where scores lie on the axis: 0 at the upper end of the display range, -1 at its lower end."""

@@ -34,7 +34,7 @@ HEADROOM = 1.35
 def draw_histogram(tiles: ScoredTiles, reference: NDArray[np.float32], scale: ColourScale) -> bytes:
     """A PNG of the histogram. At least one tile must be scored; ``reference`` (k,) may be empty."""
     scores = tiles.score[~np.isnan(tiles.score)]
-    axis = ScoreAxis.of(scale, scores)
+    axis = ScoreAxis.of(scale, scores, reference)
     edges = axis.edges()
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
     axes = figure.add_axes((0.085, 0.17, 0.9, 0.77))

@@ -1,4 +1,4 @@
-"""The slide and its heatmap side by side, both with the true regions outlined, to show what should be called."""
+"""The slide and its heatmap side by side, both with the true reference outlined, to show what should be called."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WIDE = 2.5
 
 
 def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, region_name: str) -> None:
-    """Write two panels with ``region`` (level-0 pixels) outlined: the slide alone, and the slide with its heatmap."""
+    """Write two panels, the slide and it with its heatmap; ``region`` (level-0 pixels), the reference, is outlined."""
     slide = store.header.slide
     base = enlarged_or_reduced(store.thumbnail(), slide)
     scale = ColourScale(*store.shown.model.display_range)
@@ -36,7 +36,7 @@ def write_truth_picture(path: Path, store: ScoreStore, region: BaseGeometry, reg
     panels = zip(
         figure.subplots(*layout),
         (base, coloured),
-        (f"{slide.name}: {region_name.lower()} outlined", _heatmap_title(tiles)),
+        (f"{slide.name}: {region_name.lower()} (the reference) outlined", _heatmap_title(tiles)),
         strict=True,
     )
     for axes, pixels, title in panels:

@@ -22,7 +22,7 @@ from wsi_haloae.stores.sharded import TileState
 USUAL_AT_MOST = 0.95
 """Quantile of the reference scores. A slide whose median lies above it is unlike the reference as a whole."""
 MANY_FLAGGED = 0.1
-"""Share of a slide's tiles; each flag is meant to be set on 1 in 200 reference tiles."""
+"""Share of a slide's tiles."""
 FEW_GROUPS = 5
 INSTEAD = "The scores still rank the tiles; 'wsi-haloae export --threshold' calls tiles by a score that you choose."
 """What a user can do if no tile can be called at an error rate."""
@@ -130,7 +130,7 @@ def _of_the_whole_slide(tiles: ScoredTiles, reference: NDArray[np.float32]) -> l
 def _most_are(tiles: ScoredTiles, scores: NDArray[np.float32], reference: NDArray[np.float32]) -> str:
     """A sentence if most of the slide is unlike the reference, by what is called as far as that shows it; else ""."""
     if tiles.called is not None and 2 * tiles.called > tiles.scored:
-        return "More than half of the tiles are called anomalous."
+        return f"More than half of the tiles ({_above_half(tiles.called / tiles.scored)}) are called anomalous."
     if not (len(scores) and len(reference) and np.median(scores) > np.quantile(reference, USUAL_AT_MOST)):
         return ""
     unusual = f"More than half of the tiles score above {percent(USUAL_AT_MOST)} of the reference tiles"
@@ -138,6 +138,12 @@ def _most_are(tiles: ScoredTiles, scores: NDArray[np.float32], reference: NDArra
     if calibration is None or not isinstance(tiles.selection, ErrorRateSelection):
         return f"{unusual}."
     return f"{unusual}, but fewer are called: {_why_fewer(tiles.selection, calibration)}."
+
+
+def _above_half(share: float) -> str:
+    """A share of more than half, with as many decimals as show that it is more."""
+    decimals = next(digits for digits in range(10) if round(100 * share, digits) > 50)
+    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
 
 
 def _why_fewer(selection: ErrorRateSelection, calibration: CalibrationFacts) -> str:

@@ -36,9 +36,13 @@ DECIMALS = 2
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """``polygon`` is in pixels of level 0; ``row`` and ``column`` are those of its first cell in reading order."""
+    """``polygon`` is in pixels of level 0; ``row`` and ``column`` are those of its first cell in reading order.
+
+    ``area`` is that of its cells, in square pixels of level 0. The rounded polygon has a little less.
+    """
 
     polygon: Polygon
+    area: int
     row: int
     column: int
     tiles: int
@@ -55,7 +59,7 @@ def find_regions(heatmap: Heatmap, chosen: NDArray[np.bool_], edges: CellEdges) 
 
     labels, _ = ndimage.label(seen)  # by default, cells are connected by their edges
     regions = [_region(heatmap, rows, columns, edges) for rows, columns in groups(labels)]
-    return sorted(regions, key=lambda region: (-region.polygon.area, region.row, region.column))
+    return sorted(regions, key=lambda region: (-region.area, region.row, region.column))
 
 
 def _region(heatmap: Heatmap, rows: NDArray[np.int64], columns: NDArray[np.int64], edges: CellEdges) -> Region:
@@ -64,6 +68,7 @@ def _region(heatmap: Heatmap, rows: NDArray[np.int64], columns: NDArray[np.int64
     outer, *holes = (_rounded(np.asarray(ring.coords), edges) for ring in (shape.exterior, *shape.interiors))
     return Region(
         polygon=Polygon(outer, holes),
+        area=int((np.diff(edges.x)[columns] * np.diff(edges.y)[rows]).sum()),
         row=int(rows[0]),
         column=int(columns[0]),
         tiles=len(rows),

@@ -73,10 +73,9 @@ def train_and_score(example: Example, output: Path, options: DemoOptions, report
 
     Raises `WsiHaloaeError` when a step failed.
     """
-    model = output / "model.safetensors"
+    model, folder = output / "model.safetensors", output / example.second.stem
     _train(example, model, options, reporter)
     _score(example.second, model, output, options, reporter)
-    folder = output / example.second.stem
     scores, rule = ScoreStore.open(folder / "scores.zarr"), Checkpoint.load(model).facts.config.scoring.rule
     rows = _compare(scores, rule, output, example)
     truth = read_annotations(example.second.with_suffix(".geojson"), None)
@@ -88,6 +87,7 @@ def train_and_score(example: Example, output: Path, options: DemoOptions, report
         *(f"  {name:<{max(map(len, names)) + 2}}{value:.3f}" for name, value in zip(names, rows.values(), strict=True)),
         autoencoder_words(rule),
         f"Only tiles with at least {percent(PURITY)} in one class count, as with 'evaluate --min-coverage {PURITY:g}'.",
+        f"The reference ({example.reference.lower()}) should be blue in the heatmap, {example.anomalous.lower()} red.",
         f"Look at {output / 'demo.png'} and {folder / 'report.html'}, or run: {program()} view {output}",
     ]
     return DemoResult(rule, rows, lines)

@@ -61,6 +61,11 @@ class AdaptedRecord(BaseModel):
     calibration: CalibrationFacts
 
     @property
+    def plain(self) -> bool:
+        """Whether scores are neither adapted to the slide nor smoothed."""
+        return self.mode == "none" and self.radius is None
+
+    @property
     def words(self) -> str:
         """A phrase for people."""
         smoothed = "" if self.radius is None else f"; smoothed: the median of all tiles within {self.radius:g} µm"
@@ -69,7 +74,7 @@ class AdaptedRecord(BaseModel):
     @property
     def reference_words(self) -> str:
         """The same of the held-out reference tiles that this slide's are compared with."""
-        if self.mode == "none" and self.radius is None:
+        if self.plain:
             return "not adapted to a slide"
         return "adapted as this slide is" if self.mode != "none" else "smoothed as this slide is"
 

@@ -292,8 +292,8 @@ class ScoreStore(ShardedStore):
         if not self.header.map_adds_up:
             return "residual"
         record = None if self.adapted is None else self.adapted.record
-        as_made = record is None or (record.mode == "none" and self.header.model.rule_name == DESCRIPTOR)
-        return "score" if as_made else "other score"
+        as_made = record is None or (record.plain and self.header.model.rule_name == DESCRIPTOR)
+        return "score" if as_made else "unadapted score"
 
     def anomaly_map(self, number: int) -> NDArray[np.float32]:
         """The kept anomaly map (m, m) of one tile."""
