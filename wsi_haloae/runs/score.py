@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from wsi_haloae.atomic import remove
-from wsi_haloae.config import changed_tissue
 from wsi_haloae.errors import UsageError
 from wsi_haloae.export.bundle import write_exports
 from wsi_haloae.export.overview import write_overview
@@ -72,8 +71,7 @@ class ScoreRun:
                 f"{options.model}: trained by a version that did not describe tiles, so its scores can be neither "
                 "adapted nor smoothed. Leave out --adapt, --anchors and --smooth, or train the model again."
             )
-        tissue = changed_tissue(checkpoint.facts.config.tissue, options.tissue_settings)
-        return cls(ScorePlanner(checkpoint, mpp, Compute(checkpoint, options, turns), options, tissue), options)
+        return cls(ScorePlanner.of(checkpoint, mpp, Compute(checkpoint, options, turns), options), options)
 
     def score_one(self, source: SlideInput, folder: Path, record: RunRecorder) -> int:
         """Take one slide through all stages. Returns the number of tiles that could not be read."""

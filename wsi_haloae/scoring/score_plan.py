@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from shapely.geometry.base import BaseGeometry
 
 from wsi_haloae.annotations.finding import find_annotations
 from wsi_haloae.annotations.reading import read_annotations
-from wsi_haloae.config import TissueConfig, rule_words
+from wsi_haloae.config import TissueConfig, changed_tissue, rule_words
 from wsi_haloae.coordinates.reading import find_coordinates, read_coordinates
 from wsi_haloae.errors import AnnotationError, CheckpointError, UsageError
 from wsi_haloae.model.checkpoint import Checkpoint
@@ -77,6 +78,12 @@ class ScorePlanner:
     compute: Compute
     options: ScoreOptions
     tissue: TissueConfig
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, mpp: float, compute: Compute, options: ScoreOptions) -> Self:
+        """Raises `ConfigError` for settings of tissue that do not exist, or do not fit the model's."""
+        tissue = changed_tissue(checkpoint.facts.config.tissue, options.tissue_settings)
+        return cls(checkpoint, mpp, compute, options, tissue)
 
     def as_trained(self, source: SlideInput) -> SlideInput:
         """The slide in the colours on which the model was trained."""
