@@ -53,7 +53,7 @@ def test_what_is_told_to_be_possible_is_what_the_split_allows(patients: int, hel
 
 
 def test_all_patients_calibrate_descriptors() -> None:
-    said = f"p-values: 20 groups should allow calls at {TILE}; {DISCOVERY} takes about 109 to 307"
+    said = f"p-values: 20 groups should allow calls at {TILE}; {DISCOVERY} takes about 109 to 307 groups"
     assert outlook(20, DESCRIPTOR) == [f"{said} (docs/what-a-score-means.md)"]
     assert (REPOSITORY / "docs/what-a-score-means.md").is_file()
 
@@ -91,7 +91,7 @@ def test_a_rule_that_learns_from_few_validation_tiles_is_told(tiles: int, said: 
 
 
 def test_that_many_patients_do_reach_the_rate() -> None:
-    told = re.search(r"error rate of 5\N{NO-BREAK SPACE}% takes about (\S+) to (\S+) in all", outlook(5)[0])
+    told = re.search(r"error rate of 5\N{NO-BREAK SPACE}% takes about (\S+) to (\S+) groups in all", outlook(5)[0])
     assert told is not None
     few, many = (int(number.replace(",", "")) for number in told.groups())
     for patients, correlation in ((few, ASSUMED[0]), (many, ASSUMED[1])):

@@ -65,7 +65,9 @@ def score_lines(judgement: Judgement) -> list[str]:
     ranks = (
         f"AUROC {own.auroc:.3f} ({own.auroc_interval or NO_INTERVAL}), average precision {own.average_precision:.3f}"
     )
-    covers = None if called is None or called.dice is None else f"Dice {called.dice:.3f} at a {called.criterion}"
+    covers = None
+    if called is not None and called.dice is not None:
+        covers = f"Dice {called.dice:.3f} over the outlined tiles, at a {called.criterion}"
     return [ranks, *filter(None, [covers])]
 
 
@@ -75,4 +77,4 @@ def figure_lines(judgement: Judgement) -> list[str]:
     if false is None:
         return score_lines(judgement)
     said = f"{percent(false.share)} of reference tiles at p ≤ {false.level:g}"
-    return [*score_lines(judgement), f"{said} (mean over {judgement.grouped_by}: each {COUNTED_ONCE})"]
+    return [*score_lines(judgement), f"{said} (mean over {judgement.grouped_by}, each of which {COUNTED_ONCE})"]

@@ -70,11 +70,11 @@ def _called(selection: ErrorRateSelection, tiles: ScoredTiles, calibration: Cali
     expected = max(1, round(selection.level * tiles.scored))
     return Verdict(
         headline,
-        f"On a slide of reference tissue alone, about {percent(selection.level)} of the tiles ({expected:,} here) "
-        f"would also be called: compare the number with that. {true_share(calibration)} "
+        f"On a slide of reference tissue alone, up to about {percent(selection.level)} of the tiles "
+        f"({expected:,} here) would also be called: compare the number with that. {true_share(calibration)} "
         "A false-discovery rate would be the better criterion, but "
         f"with these calibration tiles it would call at least {percent(selection.smallest_share)} of the tissue, or "
-        "none.",
+        "none, and so miss smaller lesions.",
     )
 
 

@@ -83,19 +83,19 @@ def _calls(sizes: NDArray[np.int64], unit: str, share: float | None = None) -> s
     if all(fine_enough(one, FDR) for one in likely):
         return f"{these} should allow calls at {by_discovery}"
     if all(reaches(one, TILE_RATE) for one in likely):
-        takes = _needed(size, share, lambda smallest_p: fine_enough(smallest_p, FDR))
+        takes = _needed(size, unit, share, lambda smallest_p: fine_enough(smallest_p, FDR))
         return f"{these} should allow calls at {by_tile}; {by_discovery} takes about {takes}"
     perhaps = "may allow no calls" if any(reaches(one, TILE_RATE) for one in likely) else f"{allow} no calls"
-    takes = _needed(size, share, lambda smallest_p: reaches(smallest_p, TILE_RATE))
+    takes = _needed(size, unit, share, lambda smallest_p: reaches(smallest_p, TILE_RATE))
     return f"{these} {perhaps}; {by_tile} takes about {takes}"
 
 
-def _needed(size: int, share: float | None, enough: Callable[[float], bool]) -> str:
+def _needed(size: int, unit: str, share: float | None, enough: Callable[[float], bool]) -> str:
     needed = [groups_needed(size, correlation, enough) for correlation in ASSUMED]
     if share is None:
-        return _span(*map("{:,}".format, needed))
+        return f"{_span(*map('{:,}'.format, needed))} {unit}s"
     whole = (float(f"{groups / share:.2g}") for groups in needed)
-    return f"{_span(*map('{:,.0f}'.format, whole))} in all"
+    return f"{_span(*map('{:,.0f}'.format, whole))} {unit}s in all"
 
 
 def _span(low: str, high: str) -> str:
