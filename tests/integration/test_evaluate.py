@@ -74,7 +74,7 @@ def test_a_rule_has_one_figure_and_the_tiles_that_count_are_said(
     assert counted in said
     assert counted in page
     once = "counts once, so this may differ from the share of tiles called)"
-    assert f"\n0 % of reference tiles at p ≤ 0.05 (mean over blocks of 8 x 8 tiles: each {once}\n" in said
+    assert f"\n0 % of reference tiles at p ≤ 0.05 (mean over blocks of 8 x 8 tiles, each of which {once}\n" in said
     assert "\nDice " in said
     assert f"each group {once}" in page
     assert "score: descriptor, adapted to the slide 0." in page
