@@ -23,7 +23,10 @@ def nearest_path(path: Path, fits: Callable[[Path], bool]) -> Path | None:
     """The path that ``fits`` and is most like one that is missing. Looks into the deepest of its folders that is there.
 
     If the name of a folder is misspelt, that folder is the answer, unless the rest of the path lies in it and fits.
+    None for a URL: a bucket may hold millions of names.
     """
+    if not isinstance(path, Path):
+        return None
     folder, name, rest = path.parent, path.name, Path()
     while folder != folder.parent and not os.path.isdir(folder):  # noqa: PTH112  # no error for a name that is too long
         folder, name, rest = folder.parent, folder.name, Path(name) / rest
