@@ -79,3 +79,18 @@ def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "upath", None)
     with pytest.raises(UsageError, match=r"wsi-haloae\[remote\]"):
         place("s3://bucket/tiles")
+
+
+def test_a_bucket_without_access_is_bad_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("s3fs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # it would be looked for in the network
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    assert run(["train-tiles", "s3://bucket/tiles", "-o", str(tmp_path / "m.safetensors"), *TINY]) == 2
+    error = capsys.readouterr().err
+    assert "s3://bucket/tiles: cannot be read (NoCredentialsError" in error
+    assert "please report" not in error

@@ -34,6 +34,19 @@ def place(source: str) -> Path:
         raise UsageError(f"{source}: cannot be read ({error}).") from None
 
 
+def is_there(path: Path) -> bool:
+    """Whether something lies at a place. Raises `UsageError` if a URL cannot be asked: no access, or no connection."""
+    if isinstance(path, Path):
+        return path.exists()
+    try:
+        return bool(path.exists())
+    except Exception as error:  # each protocol has its own; the programs behind it know no common one
+        raise UsageError(
+            f"{path}: cannot be read ({type(error).__name__}: {error}). Check the address, the connection and the "
+            "access to it (for s3://, what AWS calls credentials), or copy the tiles to this machine."
+        ) from error
+
+
 def sizes_below(folder: Path) -> dict[str, int]:
     """Size of every file in a store, by its path in it.
 

@@ -17,7 +17,7 @@ from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.quoting import printable
 from wsi_haloae.slide.properties import MPP_TOLERANCE
-from wsi_haloae.stores.places import place
+from wsi_haloae.stores.places import is_there, place
 from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.chosen import ChosenTiles
@@ -173,7 +173,7 @@ class ReferenceReader:
 
     def _check(self, path: Path) -> Choose:
         """A source that has been checked. If it is a slide, the first call chooses its tiles, the second reads them."""
-        if not path.exists():
+        if not is_there(path):
             raise UsageError(told_missing(path))
         if path.is_file():
             slide, group = self._check_slide(path), self._group(path, path.name)
