@@ -93,3 +93,21 @@ def test_a_file_for_a_folder_or_a_folder_for_a_file_is_told(
     arguments: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert told in refusal(arguments, capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "train-tiles pair -o s3://bucket/m.safetensors",
+        "score slide.svs -o s3://bucket/out --model model.safetensors",
+        "score s3://bucket/a.svs -o o --model model.safetensors",
+        "score gs://bucket/*.svs -o o --model model.safetensors",
+        "tile https://host/a.svs -o o",
+        "info file:///a.svs",
+        "view S3://bucket/out",
+    ],
+)
+def test_a_url_is_no_path(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    there = sorted(Path().iterdir())
+    assert "is a URL, but a path on this machine is needed" in refusal(arguments, capsys)
+    assert sorted(Path().iterdir()) == there

@@ -10,6 +10,7 @@ import click
 
 from wsi_haloae.quoting import printable
 from wsi_haloae.workspace.near_paths import alike, did_you_mean
+from wsi_haloae.workspace.urls import is_url, told_url
 
 SAFETENSORS = ".safetensors"
 _MOST = 3
@@ -30,6 +31,8 @@ class PathArgument(click.Path[Path]):
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path, or an error that says what is needed, and which path might be meant."""
         path, shown = Path(value), printable(os.fsdecode(value))
+        if is_url(shown):
+            self.fail(told_url(shown), param, ctx)
         is_folder, is_file = os.path.isdir(path), os.path.isfile(path)  # noqa: PTH112, PTH113  # never an error
         if self.exists and not os.path.exists(path):  # noqa: PTH110
             self.fail(f"{shown}: {self.told_missing(path)}", param, ctx)

@@ -16,11 +16,12 @@ from zarr.storage import FsspecStore, LocalStore
 
 from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.stores.modest import require_modest
+from wsi_haloae.workspace.urls import is_url
 
 
 def place(source: str) -> Path:
     """What a user named as a `Path`, or a URL as a `upath.UPath`, which has the same methods. Raises `UsageError`."""
-    if "://" not in source:
+    if not is_url(source):
         return Path(source)
     try:
         from upath import UPath  # noqa: PLC0415  # an extra

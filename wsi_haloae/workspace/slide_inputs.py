@@ -26,6 +26,7 @@ from wsi_haloae.workspace.slide_folders import (
     told_missing,
 )
 from wsi_haloae.workspace.slide_places import SlidePlaces, told
+from wsi_haloae.workspace.urls import is_url, told_url
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ class _Search:
     def rows(self, argument: str) -> list[ManifestRow]:
         """The slides that one argument names."""
         path = Path(argument)
+        if is_url(argument):
+            raise UsageError(told_url(argument))
         if path.is_dir():
             found = slides_in(path, recursive=self._recursive)
             if found.deeper:
