@@ -230,8 +230,10 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_preset_lists_those_that_are() -> None:
-    with pytest.raises(ConfigError, match="haloae-small"):
-        load_config("haloae-smal")
+    with pytest.raises(ConfigError, match=r"no such preset; did you mean haloae-small\? Models: demo, haloae,"):
+        load_config("haloe-small")
+    with pytest.raises(ConfigError, match=r"no such preset\. Models: demo, haloae,"):
+        load_config("model.yaml")
 
 
 def test_merge_changes_neither_of_its_arguments() -> None:

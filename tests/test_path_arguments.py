@@ -15,8 +15,16 @@ from tests.test_help import commands
 from wsi_haloae.cli.main import cli, run
 from wsi_haloae.cli.paths import PathArgument
 
-FILES = ("model.safetensors", "vgg19.safetensors", "study.csv", "slide.svs", "outlines/slide.geojson", "key.pem")
-FOLDERS = ("results/slide", "model.training", "pair", "alone")
+FILES = (
+    "model.safetensors",
+    "vgg19.safetensors",
+    "study.csv",
+    "slide.svs",
+    "outlines/slide.geojson",
+    "key.pem",
+    "features/resnet50_features.safetensors",
+)
+FOLDERS = ("results/slide", "features", "model.training", "pair", "alone")
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +75,12 @@ def test_all_paths_of_all_commands_are_told_in_this_way() -> None:
             "tile slide.svs -o o --tissue outline",
             "outline is not auto or all, and there is no such file or folder; did",
         ),
+        ("train-tiles slide.svs -o m --weights vgg16.safetensors", "did you mean vgg19.safetensors?"),
+        (
+            "train-tiles slide.svs -o m --weights features/resnet50.safetensors",
+            "did you mean features/resnet50_features.safetensors?",
+        ),
+        ("train-tiles slide.svs -o m --weights features/resnet.safetensors", "there is no such file."),
         (f"view {'x' * 300}", "there is no such folder."),
         ("view res\x1bults", r"res\x1bults: there is no such folder; did you mean results?"),
     ],

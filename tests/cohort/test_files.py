@@ -316,6 +316,22 @@ class TestStatus:
             ("c", "failed", "c: gone"),
         ]
 
+    def test_what_other_commands_left_beside_is_no_slide(self, tmp_path: Path) -> None:
+        scored(tmp_path, "a", share=0.1)
+        for name, command in (("model.training", "train-tiles"), ("b", "tile")):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "run.json").write_text(json.dumps({"state": "done", "command": command}))
+        assert [row.name for row in gather(tmp_path)] == ["a"]
+        write_cohort(tmp_path, Reporter(quiet=True))
+        assert not (tmp_path / "cohort.html").exists()
+        write_index(tmp_path)
+        assert "model.training" not in (tmp_path / "index.html").read_text()
+
+    def test_a_slide_that_is_only_tiled_is_not_scored(self, output: Path) -> None:
+        record = json.loads((output / "a/run.json").read_text())
+        (output / "a/run.json").write_text(json.dumps({**record, "command": "tile"}))
+        assert {row.name: row.state for row in gather(output)}["a"] == "unfinished"
+
     def test_a_folder_without_slides_is_refused(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["status", str(tmp_path)]) == 2
         assert "no slides here" in capsys.readouterr().err

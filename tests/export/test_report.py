@@ -414,9 +414,9 @@ def test_the_axis_grows_with_slides_that_are_altogether_unlike_the_reference(sco
 @pytest.mark.parametrize(
     ("use", "told", "fact"),
     [
-        (None, False, "trained on not recorded in this model"),
-        (SlideUse(patient=()), False, "trained on slide: no; patient: no"),
-        (SlideUse(slide={"train": 3}), True, "trained on slide: train; patient: not known"),
+        (None, False, "used in training not recorded in this model"),
+        (SlideUse(patient=()), False, "used in training slide: no; patient: no"),
+        (SlideUse(slide={"train": 3}), True, "used in training slide: train; patient: not known"),
     ],
 )
 def test_what_training_used_is_said(use: SlideUse | None, told: bool, fact: str, tmp_path: Path) -> None:

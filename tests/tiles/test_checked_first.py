@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,18 @@ def test_a_class_in_other_letters_is_proposed_and_a_broken_slide_can_be_left_out
     assert "name those alone, or move this file to another folder." in told
 
 
+def test_another_class_for_the_same_model_is_told_in_words_of_training(slide: Path, tmp_path: Path) -> None:
+    drawn = [Shape("Tumor", box(0, 0, 512, 1024)), Shape("Stroma", box(512, 0, 1024, 1024))]
+    outlines, folder = qupath(tmp_path / "outlines.geojson", drawn), tmp_path / "model.training/tiles"
+    cut = ReferenceOptions(TilingSettings(None, 64), annotations=outlines, class_name="Tumor", num_workers=1)
+    ReferenceReader(cut, TissueConfig(), folder, QUIET).read([str(slide)])
+    told = refusal(folder.parent, slide, annotations=outlines, class_name="Stroma")
+    assert told.startswith(f"{folder.parent}: an earlier training with the same -o used other tiles of {slide.name} ")
+    assert "of another region or class" in told
+    again = ReferenceReader(replace(cut, class_name="Stroma"), TissueConfig(), folder, QUIET, overwrite=True)
+    assert len(again.read([str(slide)]).groups) > 0
+
+
 def test_a_patient_that_nothing_names_is_told_before_tiling(slide: Path, tmp_path: Path) -> None:
     reader = ReferenceReader(ReferenceOptions(TilingSettings(None, 64)), TissueConfig(), tmp_path, QUIET)
     reader.require_strata([str(slide)], "slide")
@@ -95,7 +108,7 @@ def test_a_patient_that_nothing_names_is_told_before_tiling(slide: Path, tmp_pat
 
 def test_a_slide_without_annotations_is_told_both_ways(slide: Path, tmp_path: Path) -> None:
     told = refusal(tmp_path, slide)
-    assert "--annotations FILE --class NAME" in told
+    assert "add --annotations FILE --class NAME (" in told
     assert f"wsi-haloae tile {slide} --tile-size 64 -o tiles" in told
 
 

@@ -61,7 +61,7 @@ def test_all_patients_calibrate_descriptors() -> None:
 def test_where_training_chooses_both_are_told_in_short_lines() -> None:
     first, second = outlook(40, EITHER)
     assert [first] == outlook(40, DESCRIPTOR)
-    chosen = f"{second} (docs/what-a-score-means.md)".replace("  for rules with the auto-encoder", "p-values")
+    chosen = f"{second} (docs/what-a-score-means.md)".replace("  with the auto-encoder in the score", "p-values")
     assert [chosen] == outlook(40)
     assert max(map(len, (first, second))) < 180
 

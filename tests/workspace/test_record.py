@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from wsi_haloae.errors import SlideError
 from wsi_haloae.progress import Reporter
+from wsi_haloae.workspace.batch_result import attempt_slide
 from wsi_haloae.workspace.record import FORMAT, RECORD_NAME, Called, RunRecord, SlideSummary, is_finished
 from wsi_haloae.workspace.recorder import RunRecorder
+from wsi_haloae.workspace.slide_inputs import SlideInput
 
 
 def recorded(folder: Path) -> RunRecord:
@@ -90,3 +93,23 @@ def test_a_record_of_another_command_does_not_count_as_finished(tmp_path: Path) 
     recorded(tmp_path)
     assert is_finished(tmp_path, "score")
     assert not is_finished(tmp_path, "tile")
+    assert RunRecord.read(tmp_path, "tile") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "command", "kept"),
+    [("score", "score", True), ("score", "tile", True), ("tile", "tile", True), ("tile", "score", False)],
+)
+def test_a_failure_is_recorded_unless_an_earlier_run_of_more_worth_was(
+    before: str, command: str, kept: bool, tmp_path: Path
+) -> None:
+    def fail(slide: SlideInput, folder: Path, record: RunRecorder) -> int:
+        raise SlideError("the slide is gone")
+
+    reporter, slide = Reporter(quiet=True), SlideInput(tmp_path / "a.svs", "a", None, override_mpp=False)
+    (tmp_path / "a").mkdir()
+    RunRecorder(before, {}, reporter).write(tmp_path / "a", "done")
+    attempt_slide(slide, tmp_path / "a", fail, command, {}, reporter)
+    found = RunRecord.read(tmp_path / "a")
+    assert found is not None
+    assert (found.command, found.state) == ((before, "done") if kept else (command, "failed"))

@@ -57,18 +57,20 @@ def adapt(
     *,
     radius: float | None = None,
     positions: NDArray[np.float32] | None = None,
+    holds_reference: bool = False,
 ) -> Adapted:
     """Score the tiles with ``descriptors`` (n, k) that are ``scored`` (n,); ``anchors`` are numbers of tiles.
 
-    A ``radius`` in µm, for local medians, needs ``positions`` (n, 3). Raises `UsageError` for *slide* on a slide with
-    too few tiles, and for *anchors* without a scored one.
+    A ``radius`` in µm, for local medians, needs ``positions`` (n, 3). ``holds_reference``: some of the slide is known
+    to be reference tissue, so no note doubts it. Raises `UsageError` for *slide* on a slide with too few tiles, and for
+    *anchors* without a scored one.
     """
     known = np.flatnonzero(scored)
     marked = np.flatnonzero(np.isin(known, [] if anchors is None else anchors))
     values = descriptors[known]
     own = asked == "slide" or (asked == "auto" and not len(marked))
     core = find_core(values, reference.metric) if own and len(values) >= FEWEST else None
-    mode, note = _mode(reference, len(values), core, asked, len(marked))
+    mode, note = _mode(reference, len(values), core, asked, len(marked), holds_reference)
     stand = standpoint(reference, reference.metric, values, mode, marked, core)
     scores = np.full(len(descriptors), np.nan, np.float32)
     scores[known] = stand.distance(values)
@@ -97,7 +99,7 @@ def _display_range(held_out: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _mode(
-    reference: ReferenceDescriptors, tiles: int, core: Core | None, asked: Asked, anchors: int
+    reference: ReferenceDescriptors, tiles: int, core: Core | None, asked: Asked, anchors: int, holds_reference: bool
 ) -> tuple[Mode, str]:
     """What is done, and a note if that is less than a user might expect; ``core`` None: too few tiles for one."""
     if asked == "anchors" or (asked == "auto" and anchors):
@@ -113,24 +115,30 @@ def _mode(
                 "--adapt none, or mark some tiles of reference tissue (--anchors)."
             )
         return "none", f"Not adapted to the slide, which has fewer than {FEWEST} scored tiles."
-    return _of_own_core(reference.looseness(core), asked)
+    return _of_own_core(reference.looseness(core), asked, holds_reference)
 
 
-def _of_own_core(loose: float, asked: Asked) -> tuple[Mode, str]:
+def _of_own_core(loose: float, asked: Asked, holds_reference: bool) -> tuple[Mode, str]:
     """The same for a core that spreads ``loose`` times as far as usual, if *slide* or *auto* was asked for."""
+    none_of_it = "" if holds_reference else ", so perhaps none of the slide is reference tissue"
     doubt = (
-        f"Its most reference-like tiles differ from each other {loose:.2g} times as much as reference tiles do, so "
-        "perhaps none of the slide is reference tissue."
+        f"Its most reference-like tiles differ from each other {loose:.2g} times as much as reference tiles do"
+        f"{none_of_it}."
     )
-    if loose <= DOUBTFUL:
+    if loose <= DOUBTFUL or (holds_reference and loose <= LOOSEST):
         return "slide", ""
     if asked == "slide":
         return "slide", doubt
     if loose <= LOOSEST:
         return "slide", f"{doubt} If you can, mark a few tiles of reference tissue (--anchors)."
+    otherwise = (
+        "Training used tiles of it, so --adapt slide may be used too."
+        if holds_reference
+        else "If you know that some of the slide is reference tissue, use --adapt slide."
+    )
     return "none", (
         f"Not adapted to the slide, and so not comparable with other slides: {doubt} Mark a few tiles of reference "
-        "tissue (--anchors). If you know that some of the slide is reference tissue, use --adapt slide."
+        f"tissue (--anchors). {otherwise}"
     )
 
 

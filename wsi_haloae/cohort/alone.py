@@ -28,7 +28,7 @@ def score_alone(
         return outcome
     read_cohort(output)  # a broken table is an error before the work, not after it
     outcome = score_slides(admitted, output, options, arguments, reporter)
-    result, record = outcome.results[0], RunRecord.read(output / slide.name)
+    result, record = outcome.results[0], RunRecord.read(output / slide.name, "score")
     state, tiles = state_of(result, record), None if record is None else record.counts.tiles
     table = CohortTable(output, [slide])
     seconds = None if result.refused else round(time.monotonic() - begun, 3)

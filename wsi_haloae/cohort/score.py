@@ -140,7 +140,7 @@ class _Cohort:
             self._reporter.error(f"{result.name}: {result.error}")
             self._reporter.detail(result.trace)
         elif report.seconds is not None:
-            record = RunRecord.read(folder)
+            record = RunRecord.read(folder, "score")
             stages = {} if record is None else record.seconds
             self._reporter.detail(f"{result.name}: " + ", ".join(f"{name} {taken} s" for name, taken in stages.items()))
         self._outcome.add(result, before=report.seconds is None and not result.refused)

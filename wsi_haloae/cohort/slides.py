@@ -86,7 +86,7 @@ class StudySlide:
 
 def read_slides(output: Path, rows: Sequence[Row]) -> list[StudySlide]:
     """The slides of a folder, read from their run records."""
-    return [_read(row, RunRecord.read(output / row.name)) for row in rows]
+    return [_read(row, RunRecord.read(output / row.name, "score")) for row in rows]
 
 
 def write_slides(path: Path, slides: Sequence[StudySlide]) -> None:

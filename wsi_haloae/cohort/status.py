@@ -43,13 +43,19 @@ class Progress:
 def gather(output: Path) -> list[Row]:
     """One row for each slide of a folder.
 
-    Slides without a row in cohort.csv are found by their folders.
+    Slides without a row in cohort.csv are found by their folders. A folder with the record of another command is none:
+    tiles, or a model that was trained there.
     """
     rows = read_cohort(output)
-    for folder in sorted(path.parent for name in (RECORD_NAME, STORE_NAME) for path in output.glob(f"*/{name}")):
-        if folder.name not in rows:
+    for folder in sorted({path.parent for name in (RECORD_NAME, STORE_NAME) for path in output.glob(f"*/{name}")}):
+        if folder.name not in rows and ((folder / STORE_NAME).exists() or not _is_anothers(folder)):
             rows[folder.name] = _by_its_folder(folder, Row(folder.name))
     return [_as_it_is(output, rows[name]) for name in sorted(rows)]
+
+
+def _is_anothers(folder: Path) -> bool:
+    record = RunRecord.read(folder)
+    return record is not None and record.command != "score"
 
 
 def _as_it_is(output: Path, row: Row) -> Row:
@@ -60,7 +66,7 @@ def _as_it_is(output: Path, row: Row) -> Row:
     folder = output / row.name
     if row.state in {"running", UNFINISHED}:
         return replace(row, state="running") if is_held(folder) else replace(_by_its_folder(folder, row), worker="")
-    gone = row.state in FINISHED and RunRecord.read(folder) is None
+    gone = row.state in FINISHED and RunRecord.read(folder, "score") is None
     return replace(row, state=UNFINISHED, error="") if gone else row
 
 
@@ -98,7 +104,7 @@ def cannot_call(output: Path, names: Sequence[str]) -> list[str]:
 
 
 def _why_none(folder: Path) -> str | None:
-    record = RunRecord.read(folder)
+    record = RunRecord.read(folder, "score")
     if record is None:
         return None
     exported = record.as_exported()
@@ -106,7 +112,7 @@ def _why_none(folder: Path) -> str | None:
 
 
 def _by_its_folder(folder: Path, row: Row) -> Row:
-    record = RunRecord.read(folder)
+    record = RunRecord.read(folder, "score")
     state = recorded_state(record)
     if record is None:
         return replace(row, state=state)

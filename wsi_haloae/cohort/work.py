@@ -79,7 +79,7 @@ def score_on_worker(task: SlideTask) -> SlideReport:
     with slide_log(task.folder, progress) as log:
         result = attempt_slide(task.slide, task.folder, work, "score", task.arguments, log)
     give_back_memory()
-    record = RunRecord.read(task.folder)
+    record = RunRecord.read(task.folder, "score")
     state, tiles = state_of(result, record), None if record is None else record.counts.tiles
     if result.refused or (result.state != "failed" and _signature(task.folder) == before):
         return SlideReport(result, state, None, None, tiles, None)

@@ -29,6 +29,8 @@ def preset_folder() -> Path:
 
 _LONG_SETTING = 60
 """Characters from which a message repeats only the key of a setting."""
+_NEAR = 0.7
+"""How alike a preset's name must be to be proposed: haloe-small is like haloae-small (0.96), model like none."""
 KINDS = ("train", "ablation")
 """Folders of presets that ``--config`` can name: whole models (train), and the paper's variations (ablation), which
 are applied on top of a model."""
@@ -114,8 +116,10 @@ def _find_config(name_or_file: str) -> Path:
         return found[0]
     if Path(name_or_file).is_file():
         return Path(name_or_file)
+    near = nearest(name_or_file, [name for kind in KINDS for name in preset_names(kind)], _NEAR)
     raise ConfigError(
-        f"--config {name_or_file}: there is no such file and no such preset. "
+        f"--config {name_or_file}: there is no such file and no such preset"
+        f"{f'; did you mean {near}?' if near else '.'} "
         f"Models: {', '.join(preset_names('train'))}. "
         f"Variations to apply on top of a model: {', '.join(preset_names('ablation'))}."
     )

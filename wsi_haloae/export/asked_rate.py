@@ -46,7 +46,7 @@ def _smallest_rate(smallest_p: float) -> str:
     useful = range(1, round(100 * LARGEST_USEFUL) + 1)
     rate = next((rate / 100 for rate in useful if fine_enough(smallest_p, rate / 100)), None)
     if rate is None:
-        return f"No useful rate can be kept, not even {percent(LARGEST_USEFUL)}."
+        return f"No rate up to {percent(LARGEST_USEFUL)} avoids that."
     return f"The smallest rate that can be kept is {percent(rate)} (--fdr {rate:g})."
 
 

@@ -49,7 +49,7 @@ def model_facts(header: ScoreHeader) -> dict[str, str]:
     }
     if model.map_range:
         facts["colours of maps"] = f"{model.map_range[0]:.3g} to {model.map_range[1]:.3g}"
-    facts["trained on"] = "not recorded in this model" if header.trained_on is None else str(header.trained_on)
+    facts["used in training"] = "not recorded in this model" if header.trained_on is None else str(header.trained_on)
     facts["computed on"] = f"{header.compute.device}, {header.compute.dtype}"
     if model.calibration is not None and header.compute.dtype != model.calibrated.precision:
         facts["computed on"] += (

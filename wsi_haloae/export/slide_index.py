@@ -40,8 +40,8 @@ def write_index(output: Path) -> None:
 
 def _read(folder: Path) -> IndexedSlide | None:
     """The line of a slide; None if no slide was scored into this folder."""
-    record = RunRecord.read(folder)
-    if record is None or record.command != "score":  # killed before it wrote its record, or another command's
+    record = RunRecord.read(folder, "score")
+    if record is None:  # killed before it wrote its record, or another command's
         return IndexedSlide(folder.name, "not finished") if (folder / STORE_NAME).is_dir() else None
     record = record.as_exported()
     counts, calling, summary = record.counts, record.anomalous, record.summary

@@ -73,8 +73,8 @@ def _called(selection: ErrorRateSelection, tiles: ScoredTiles, calibration: Cali
         f"On a slide of reference tissue alone, up to about {percent(selection.level)} of the tiles "
         f"({expected:,} here) would also be called: compare the number with that. {true_share(calibration)} "
         "A false-discovery rate would be the better criterion, but "
-        f"with these calibration tiles it would call at least {percent(selection.smallest_share)} of the tissue, or "
-        "none, and so miss smaller lesions.",
+        f"with these calibration tiles it could not call less than {percent(selection.smallest_share)} of the tissue, "
+        "so it would miss smaller lesions.",
     )
 
 

@@ -76,6 +76,11 @@ class ScoreHeader(StoreHeader):
         """``rules``, without those that are there only if all rules were asked for."""
         return tuple(name for name in self.rules if name not in RULES or not RULES[name].on_request)
 
+    @property
+    def holds_reference(self) -> bool:
+        """Whether some of the slide is known to be reference tissue, because the model was trained on tiles of it."""
+        return bool(self.trained_on and self.trained_on.slide)
+
     def identity(self) -> dict[str, Any]:
         """Everything except ``compute``, which a resumed run reads from the store, and what follows from the rest."""
         implied = {"rule_name", "map_range"}

@@ -235,10 +235,7 @@ class ScoreStore(ShardedStore):
     def adaptation(
         self, asked: Asked, anchors: NDArray[np.int64] | None = None, radius: float | None = None
     ) -> AdaptedScores:
-        """The scores adapted to the slide; nothing is written.
-
-        Raises `UsageError` if that cannot be done, `StoreError` if the store is damaged.
-        """
+        """The same; nothing is written. Raises `UsageError` if it cannot be done, `StoreError` for a damaged store."""
         return self._adaptation(asked, anchors, radius)[1]
 
     def _adaptation(
@@ -249,7 +246,10 @@ class ScoreStore(ShardedStore):
             descriptors = self.descriptors()
             assert descriptors is not None, "asked for only where there are descriptors"
             done, positions = self.states() == TileState.DONE, self.positions()
-            adapted = adapt(self.reference(), descriptors, done, asked, marked, radius=radius, positions=positions)
+            adapted = adapt(
+                self.reference(), descriptors, done, asked, marked,
+                radius=radius, positions=positions, holds_reference=self.header.holds_reference,
+            )  # fmt: skip
             return adapted, adapted_scores(adapted, asked, marked)
 
     def keep(self, adapted: AdaptedScores) -> None:

@@ -182,19 +182,19 @@ class ShardedStore:
             raise ValueError("one of its arrays is too large")
 
     def require_same(self, header: StoreHeader, index: TileIndex | None = None) -> None:
-        """Raise `OutputExistsError` unless this store was made with the same ``header`` and ``index``.
+        """Raise `OutputExistsError` unless this store was made with the same ``header`` and ``index``."""
+        if others := self.differs_in(header, index):
+            raise OutputExistsError(
+                f"{self.path}: this {self.kind} was made from other inputs or settings (differs in: {others}). Give "
+                "the options that it was made with, choose another output folder, or pass --overwrite to replace it."
+            )
 
-        The index is compared because the header does not contain the drawn region that chose the tiles.
-        """
+    def differs_in(self, header: StoreHeader, index: TileIndex | None = None) -> str:
+        """What is not as ``header`` and ``index`` (a drawn region chose it) have it, for a message; "" if nothing."""
         others = differing(self.header.identity(), header.identity())
         if not others and index is not None and not np.array_equal(self.index.location, index.location):
             others = ["chosen tiles (of another region or class)"]
-        if others:
-            raise OutputExistsError(
-                f"{self.path}: this {self.kind} was made from other inputs or settings (differs in: "
-                f"{', '.join(others[:5])}). Give the options that it was made with, choose another output folder, or "
-                "pass --overwrite to replace it."
-            )
+        return ", ".join(others[:5])
 
     def __len__(self) -> int:
         return len(self.index)

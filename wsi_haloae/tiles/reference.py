@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from wsi_haloae.annotations.objects import Objects
-from wsi_haloae.atomic import own_folder, recover, remove
 from wsi_haloae.config import ProfileUse, TissueConfig
 from wsi_haloae.errors import UsageError
 from wsi_haloae.images.depth import told_of_dark
@@ -20,7 +19,6 @@ from wsi_haloae.slide.properties import MPP_TOLERANCE
 from wsi_haloae.stores.places import is_there, place
 from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
-from wsi_haloae.tiles.chosen import ChosenTiles
 from wsi_haloae.tiles.outlined_slide import OutlinedSlide, Outlines, missing_class
 from wsi_haloae.tiles.slides_among_images import slide_among
 from wsi_haloae.tiles.sources import (
@@ -30,8 +28,8 @@ from wsi_haloae.tiles.sources import (
     TileStoreSource,
     group_by_regex,
 )
-from wsi_haloae.tiles.tiler import fill_tiles
 from wsi_haloae.tiles.tiling import MIN_COVERAGE, TILE_SIZE, TilingSettings
+from wsi_haloae.tiles.training_tiles import TrainingTiles
 from wsi_haloae.tiles.ways_to_train import nothing_outlined, whole_slide
 from wsi_haloae.workspace.manifest import ManifestRow, read_manifest
 from wsi_haloae.workspace.slide_folders import told_missing
@@ -273,19 +271,8 @@ class ReferenceReader:
 
     def _choose(self, slide: OutlinedSlide, group: str | None) -> Open:
         chosen = slide.choose(self._reporter)
-        return lambda: [TileStoreSource(self._fill(slide.source, chosen), group)]
-
-    def _fill(self, source: SlideInput, chosen: ChosenTiles) -> Path:
-        folder = self._folder / source.name
-        for own in (self._folder, folder):
-            own_folder(own)
-        recover(folder)
-        path, header = folder / STORE_NAME, chosen.tiling.header()
-        if self._overwrite:
-            remove(path)
-        fill_tiles(source, path, header, chosen, self._options.num_workers, self._reporter)
-        chosen.preview(folder / "preview.png")
-        return path
+        cut = TrainingTiles(self._folder, self._overwrite, self._options.num_workers, self._reporter)
+        return lambda: [TileStoreSource(cut.store(slide.source, chosen), group)]
 
     def _group(self, path: Path, slide: str) -> str | None:
         """The group that a manifest's row or ``--group-regex`` names for a slide; None without either."""

@@ -15,26 +15,33 @@ if TYPE_CHECKING:
     from wsi_haloae.tiles.reference import ReferenceOptions
 
 
-def _ways_to_train(slide: Path, options: ReferenceOptions, tissue: TissueConfig) -> str:
-    """How to train on a slide: on what is outlined, or on all of it, cut as the ``options`` ask for."""
+def _ways_to_train(slide: Path, options: ReferenceOptions, tissue: TissueConfig, outlined: str) -> str:
+    """How to train on a slide: on what is ``outlined``, or on all of it, cut as the ``options`` ask for."""
     words = [str(slide), *_tiling_options(options, tissue), "-o", "tiles"]
+    tile = command_line(["wsi-haloae", "tile", *words])
     return (
-        "To train on tissue outlined on it, name the slide itself, with --annotations FILE --class NAME. To train on "
-        f"all of its tissue, run '{command_line(['wsi-haloae', 'tile', *words])}', then name the folder 'tiles'."
+        f"To train on tissue outlined on it, {outlined}. To train on all of its tissue, run '{tile}', then name the "
+        "folder 'tiles'."
     )
 
 
 def nothing_outlined(slide: Path, options: ReferenceOptions, tissue: TissueConfig) -> UsageError:
     """The error for a slide without annotations."""
+    class_name = "" if options.class_name else " --class NAME"
+    outlined = f"add --annotations FILE{class_name} (FILE may also be a folder with one for each slide)"
+    ways = _ways_to_train(slide, options, tissue, outlined)
     return UsageError(
-        f"{slide}: no annotations say what of this slide is to be learned. {_ways_to_train(slide, options, tissue)} "
+        f"{slide}: no annotations say what of this slide is to be learned. {ways} "
         "The outlines may also be named in the manifest's column 'annotations'."
     )
 
 
 def whole_slide(slide: Path, options: ReferenceOptions, tissue: TissueConfig) -> UsageError:
     """The error for a slide among the images of tiles."""
-    return UsageError(f"{slide}: this is a whole slide, not a tile. {_ways_to_train(slide, options, tissue)}")
+    ways = _ways_to_train(
+        slide, options, tissue, "name the slide in place of its folder, with --annotations FILE --class NAME"
+    )
+    return UsageError(f"{slide}: this is a whole slide, not a tile. {ways}")
 
 
 def _tiling_options(options: ReferenceOptions, tissue: TissueConfig) -> Iterator[str]:

@@ -41,7 +41,7 @@ def describe_outlook(
     start, more = "p-values: ", f" ({PAGE})"
     if any(rule.in_metric for rule in rules):
         yield f"{start}{_calls(measured_sizes(groups, blocks), unit)}{more}"
-        start, more = "  for rules with the auto-encoder: ", ""
+        start, more = "  with the auto-encoder in the score: ", ""
     if any(not rule.in_metric for rule in rules) and not too_few:
         held_back = group_numbers(np.asarray(groups)[split.tiles["calibration"]])[1]
         yield f"{start}{_calls(held_back, unit, config.split.calibration)}{more}"

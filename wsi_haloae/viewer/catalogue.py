@@ -33,7 +33,7 @@ class ScoredFolder:
 
     def record(self) -> RunRecord | None:
         """The current run record; None if there is none or it cannot be read."""
-        return RunRecord.read(self.folder)
+        return RunRecord.read(self.folder, "score")
 
     def file(self, name: str) -> Path | None:
         """Path of a file or folder that scoring wrote here; None if it is missing or a link to outside."""

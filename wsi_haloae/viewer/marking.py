@@ -92,6 +92,7 @@ class Marking:
             adapted = adapt(
                 self._reference, self._descriptors, self._done, asked, numbers,
                 radius=self._store.radius, positions=self._store.positions(),
+                holds_reference=self._store.header.holds_reference,
             )  # fmt: skip
         return self._store.adapted_to(adapted_scores(adapted, asked, numbers))
 

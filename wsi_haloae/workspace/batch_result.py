@@ -188,8 +188,8 @@ def _record_failure(record: RunRecorder, folder: Path, slide: SlideInput, report
     reporter.error(text)
     record.facts["error"] = text
     before = RunRecord.read(folder)
-    if before is not None and before.finished:
-        return  # keep an earlier run's outputs and its record
+    if before is not None and before.finished and before.command in {record.command, "score"}:
+        return  # keep an earlier run's outputs and its record; scores are worth more than tiles
     try:
         record.write(folder, "failed")
     except OSError as problem:  # a full disk may be why the slide failed

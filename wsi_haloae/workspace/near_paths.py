@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -11,6 +12,9 @@ from wsi_haloae.quoting import printable
 
 NEAR = 0.7
 """How alike two names without their suffixes must be: liver1 and liver-1 are (0.92), slide and liver are not (0.6)."""
+_PARTS = re.compile(r"[-_. ]")
+_SHORTENED = 0.8
+"""How alike two names count of which one begins the other, up to a hyphen or the like: vgg19 and vgg19_features."""
 
 
 def did_you_mean(path: Path, fits: Callable[[Path], bool]) -> str:
@@ -51,4 +55,6 @@ def _most_like(name: str, known: list[Path]) -> Path | None:
 
 def alike(one: str, other: str) -> float:
     """From 0 (no letter in common) to 1 (the same, whatever the case)."""
-    return SequenceMatcher(None, one.casefold(), other.casefold()).ratio()
+    short, long = sorted((one.casefold(), other.casefold()), key=len)
+    is_shortened = bool(short) and long.startswith(short) and _PARTS.match(long, len(short)) is not None
+    return max(SequenceMatcher(None, short, long).ratio(), _SHORTENED * is_shortened)

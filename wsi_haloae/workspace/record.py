@@ -127,12 +127,13 @@ class RunRecord(_Section):
     trained_on: Use | None = None
 
     @classmethod
-    def read(cls, folder: Path) -> Self | None:
-        """The record in a folder; None if there is none or it cannot be read."""
+    def read(cls, folder: Path, command: str | None = None) -> Self | None:
+        """The record in a folder; None if there is none, it cannot be read, or it is of another ``command``."""
         try:
-            return cls.model_validate(json.loads(read_own(folder / RECORD_NAME).decode()))
+            found = cls.model_validate(json.loads(read_own(folder / RECORD_NAME).decode()))
         except (OSError, ValueError, ValidationError, RecursionError):
             return None
+        return found if command in {None, found.command} else None
 
     def write(self, folder: Path) -> None:
         """Write the record into a folder, whole or not at all."""
@@ -159,5 +160,5 @@ class RunRecord(_Section):
 
 def is_finished(folder: Path, command: str) -> bool:
     """Whether ``command`` finished in a folder. The record of another command does not count."""
-    record = RunRecord.read(folder)
-    return record is not None and record.command == command and record.finished
+    record = RunRecord.read(folder, command)
+    return record is not None and record.finished

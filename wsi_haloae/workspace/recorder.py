@@ -34,7 +34,7 @@ class RunRecorder:
     def __init__(
         self, command: str, arguments: Mapping[str, Any], reporter: Reporter, first_warning: int | None = None
     ) -> None:
-        self._command, self._arguments, self.reporter = command, arguments, reporter
+        self.command, self._arguments, self.reporter = command, arguments, reporter
         self._first_warning = len(reporter.warnings) if first_warning is None else first_warning
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
@@ -52,7 +52,7 @@ class RunRecorder:
         """Write the record into a folder, with the warnings since it began."""
         document = {
             "state": state,
-            "command": self._command,
+            "command": self.command,
             "arguments": self._arguments,
             "started": self._started.isoformat(timespec="seconds"),
             "seconds": self.seconds,
