@@ -202,3 +202,9 @@ def test_an_option_of_several_commands_has_the_default_of_each(command: str, opt
     (one,) = (param for param in cli.commands[command].params if option in param.opts)
     assert isinstance(one, click.Option)
     assert str(one.help).partition("Default: ")[2] == default
+
+
+def test_the_page_of_commands_has_a_row_for_each() -> None:
+    page = (REPOSITORY / "docs/cli.md").read_text(encoding="utf-8")
+    rows = [f"| `{name}` | {command.get_short_help_str(100)} |" for name, command in cli.commands.items()]
+    assert "\n".join(rows) in page

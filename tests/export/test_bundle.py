@@ -57,6 +57,17 @@ def test_each_format_writes_its_files_and_no_other(tmp_path: Path) -> None:
         assert {path.name for path in (tmp_path / name).iterdir()} == expected
 
 
+def test_formats_that_show_calls_are_those_that_change_with_them(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "scores.zarr", Scene())
+    for threshold in (1.0, 4.5):
+        write_exports(store, tmp_path / str(threshold), ExportSettings(Criterion(threshold)), tuple(FORMATS))
+    few, many = files(tmp_path / "4.5"), files(tmp_path / "1.0")
+    changed = {name.split("/")[0] for name in few.keys() | many.keys() if few.get(name) != many.get(name)}
+    assert {name for name, row in FORMATS.items() if changed & row.files.keys()} == {
+        name for name, row in FORMATS.items() if row.calls
+    }
+
+
 def test_no_tissue_gives_valid_empty_outputs(tmp_path: Path) -> None:
     scene = Scene()
     nothing = np.zeros((scene.grid.rows, scene.grid.columns), np.bool_)

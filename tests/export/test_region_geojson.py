@@ -21,7 +21,7 @@ from wsi_haloae.stores.score_store import ScoreStore
 from wsi_haloae.stores.scored_tiles import ScoredTiles
 
 FACTS = CalibrationFacts(tiles=60, groups=30, correlation=0.2, effective_tiles=39)
-NAMES = ["Region area mm^2", "Tiles in region", "Mean anomaly score", "Max anomaly score"]
+NAMES = ["Region area mm^2", "Tiles in region", "Mean anomaly score", "Median anomaly score", "Max anomaly score"]
 
 
 def written(folder: Path, scene: Scene, criterion: Criterion = USUAL, **columns: Any) -> list[dict[str, Any]]:
@@ -48,9 +48,9 @@ def test_a_threshold_gives_regions_with_measurements_and_metadata(tmp_path: Path
     assert properties["objectType"] == "annotation"
     assert properties["classification"] == {"name": "Anomaly", "color": [200, 30, 30]}
     assert list(properties["measurements"]) == NAMES
-    area, tiles, mean, top = properties["measurements"].values()
+    area, tiles, mean, median, top = properties["measurements"].values()
     assert area == pytest.approx(9 * 64 * 64 * 0.5 * 0.25 / 1e6, rel=1e-12)
-    assert (tiles, mean, top) == (9, pytest.approx(5.3), pytest.approx(5.4))
+    assert (tiles, mean, median, top) == (9, pytest.approx(5.3), pytest.approx(5.3), pytest.approx(5.4))
     assert properties["metadata"] == {
         "Model": "a" * 64,
         "Rule": "test",

@@ -36,6 +36,11 @@ def test_a_single_cell_keeps_its_place_and_its_area() -> None:
     assert (region.row, region.column, region.tiles, region.mean_score, region.max_score) == (1, 1, 1, 4.0, 4.0)
 
 
+def test_one_tile_at_a_rim_moves_the_mean_and_not_the_median() -> None:
+    [region] = found(["##...", "#....", "....."])
+    assert (region.mean_score, region.median_score, region.max_score) == (2.0, 1.0, 5.0)
+
+
 def test_stairs_become_a_slope() -> None:
     """The middle of each side of a stair lies on the outline, its corners do not."""
     [region] = found(["#....", "##...", "###..", "####.", "#####"])

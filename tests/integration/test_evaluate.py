@@ -58,6 +58,18 @@ def evaluated(output: Path, *arguments: object) -> dict[str, object]:
     return json.loads((output / "evaluation/evaluation.json").read_text())
 
 
+def test_a_class_that_scores_higher_than_the_others_is_probably_not_the_reference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(tmp_path / "out/a")
+    outlines = ["--annotations", str(outline(tmp_path / "liver.geojson"))]
+    for reference, asked in (("Tumor", False), ("Stroma", True)):
+        assert run(["evaluate", str(tmp_path / "out"), "--reference", reference, *outlines]) == 0
+        question = f"Reference tiles ({reference}) score higher than anomalous ones: AUROC 0."
+        assert (question in capsys.readouterr().err) == asked
+        assert (question in Page(tmp_path / "out/evaluation/evaluation.html").words) == asked
+
+
 def test_a_rule_has_one_figure_and_the_tiles_that_count_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

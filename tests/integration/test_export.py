@@ -127,7 +127,10 @@ def test_a_part_of_the_files_leaves_what_the_report_says(tmp_path: Path, capsys:
     (folder / "run.json").write_text(json.dumps({"command": "score", "state": "done", "counts": counts}))
     assert run(["export", str(tmp_path), "--threshold", "4.5", "-q"]) == 0
     assert run(["export", str(tmp_path), "--format", "tiles", "--gz"]) == 0
-    assert "only tiles written; all other files are as they were" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "only tiles written; all other files are as they were" in said
+    assert "tiles.geojson: gone, and report.html still links to it" in said
+    assert " region" not in said, "no file that was written says which tiles are called"
     assert "score above 4.5" in Page(tmp_path / "index.html").words
     record = json.loads((folder / "run.json").read_text())
     assert Criterion.recorded(record["called"]["criterion"]) == Criterion(4.5)
@@ -151,14 +154,14 @@ def calibrated(effective_tiles: float) -> CalibrationFacts:
         (
             18.88,
             "0.05",
-            ["p-value is 0.0503,", "no tile could be called", "No useful rate can be kept, not even 50 %. Pass"],
+            ["p-value is 0.0503,", "no tile could be called", "No rate up to 50 % avoids that. Pass"],
         ),
         (
             39.0,
             "0.1",
             ["is 0.025,", "no fewer than 25 % of", "accepted): smaller lesions would be missed", "Leave out --fdr to"],
         ),
-        (150.0, "0.2", ["no fewer than 3.3 % of", "No useful rate can be kept, not even 50 %. Leave out --fdr to"]),
+        (150.0, "0.2", ["no fewer than 3.3 % of", "No rate up to 50 % avoids that. Leave out --fdr to"]),
         (
             499.0,
             "0.1",

@@ -70,3 +70,9 @@ def test_a_preview_is_drawn_beside_what_annotations_hold(tmp_path: Path, capsys:
     assert f"preview           {picture}" in printed
     assert run(["info", "--annotations", outlines, "--preview", str(tmp_path / "none.png")]) == 2
     assert "name the SLIDE" in capsys.readouterr().err
+
+
+def test_annotations_are_no_slide(capsys: pytest.CaptureFixture[str]) -> None:
+    outlines = str(real_data("wsi/liver-sarcoma.geojson"))
+    assert run(["info", outlines]) == 2
+    assert f"not a slide. Pass it as --annotations {outlines}." in capsys.readouterr().err

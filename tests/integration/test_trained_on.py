@@ -59,7 +59,7 @@ def test_every_output_says_so(output: Path) -> None:
     assert (rows["tiny"]["slide_used_in"], rows["new"]["slide_used_in"]) == (parts, "no")
     report = Page(output / "tiny/report.html")
     assert "Training used tiles of this slide" in report.words
-    assert f"trained on slide: {parts}; patient: not known" in report.words
+    assert f"used in training slide: {parts}; patient: not known" in report.words
     assert "Training used" not in Page(output / "new/report.html").words
     assert f"used in training: slide: {parts}; patient: not known" in Page(output / "index.html").words
     study = Page(output / "cohort.html")

@@ -25,7 +25,7 @@ from wsi_haloae.cli.paths import PathArgument
     "-o",
     "--output",
     type=PathArgument(file_okay=False),
-    help="Folder for tables, pictures and evaluation.html. Default: OUT/evaluation.",
+    help="Folder for figures, pictures and evaluation.html. Default: OUT/evaluation.",
 )
 @options.talk
 def evaluate(

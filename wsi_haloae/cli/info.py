@@ -89,9 +89,12 @@ def info(
 
 
 def _one_slide(slide: Path, mpp: float | None, override_mpp: float | None, colours: ProfileUse) -> SlideInput:
+    from wsi_haloae.annotations.finding import SUFFIXES
     from wsi_haloae.errors import UsageError
     from wsi_haloae.workspace.slide_inputs import find_slides
 
+    if slide.name.lower().endswith(SUFFIXES) and slide.is_file():
+        raise UsageError(f"{slide}: this is a file of annotations, not a slide. Pass it as --annotations {slide}.")
     reporter = options.reporter(quiet=False, verbose=False)
     found = find_slides(
         [str(slide)],

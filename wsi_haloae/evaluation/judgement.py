@@ -21,6 +21,8 @@ ENOUGH_GROUPS = 10
 """With fewer groups, a bootstrap over groups gives intervals that are too narrow (Cameron, Gelbach and Miller 2008,
 Review of Economics and Statistics 90:414)."""
 
+CHANCE = 0.5
+"""AUROC of a score that knows nothing."""
 Figures = Mapping[str, ComparedMethod]
 
 
@@ -100,6 +102,17 @@ def judge(
         false_calls=false_calls(curve, smallest_p) if curve else None,
         calibration=curve,
         discoveries=_discoveries(tiles, smallest_p),
+    )
+
+
+def upside_down(judgement: Judgement) -> str | None:
+    """A warning if reference tiles surely score higher than the others: a wrong class was probably named."""
+    score = judgement.rules[SCORE]
+    if score.auroc_interval is None or score.auroc_interval.high >= CHANCE:
+        return None
+    return (
+        f"Reference tiles ({', '.join(judgement.reference_classes)}) score higher than anomalous ones: AUROC "
+        f"{score.auroc:.3f}. Was the model trained on another class?"
     )
 
 

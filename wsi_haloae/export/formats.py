@@ -37,6 +37,8 @@ class Format:
     """Formats whose files it embeds. They are always written with it, and before it."""
     lists_others: bool = False
     """Whether it lists the other files, and must be written after them."""
+    calls: bool = False
+    """Whether it shows which tiles are called anomalous."""
     package: str | None = None
     """An optional package that it needs; the extra of the same name installs it."""
 
@@ -55,6 +57,7 @@ FORMATS: Mapping[str, Format] = {
     "heatmap": Format(
         {"heatmap.png": "the heatmap over the slide"},
         "wsi_haloae.export.picture:write_heatmap_picture",
+        calls=True,
     ),
     "preview": Format(
         {"preview.png": "the tissue that was found, and the tiles"},
@@ -67,10 +70,12 @@ FORMATS: Mapping[str, Format] = {
     "csv": Format(
         {"tiles.csv": "every tile: position, score, p-value, flags"},
         "wsi_haloae.export.table:write_tile_table",
+        calls=True,
     ),
     "parquet": Format(
         {"tiles.parquet": "the same table for pandas and R"},
         "wsi_haloae.export.parquet:write_tile_parquet",
+        calls=True,
     ),
     "tiles": Format(
         {
@@ -82,6 +87,7 @@ FORMATS: Mapping[str, Format] = {
     "regions": Format(
         {"regions.geojson": "the anomalous regions for QuPath"},
         "wsi_haloae.export.region_geojson:write_region_geojson",
+        calls=True,
     ),
     "scripts": Format(
         {
@@ -118,6 +124,7 @@ FORMATS: Mapping[str, Format] = {
         {"annotation.dsa.json": "heatmap and regions as an annotation for Digital Slide Archive and HistomicsUI"},
         "wsi_haloae.export.dsa:write_annotation",
         is_default=False,
+        calls=True,
     ),
     "trident": Format(
         {"patches.trident.h5": "coordinates and scores of the tiles as TRIDENT reads them"},
@@ -135,17 +142,20 @@ FORMATS: Mapping[str, Format] = {
         {"tiles.h5ad": "the tiles with the scores of all rules, for scanpy, squidpy and LazySlide"},
         "wsi_haloae.export.h5ad:write_anndata",
         is_default=False,
+        calls=True,
         package="anndata",
     ),
     "small": Format(
         {"heatmap.small.jpg": "a small version of heatmap.png for the index of all slides"},
         "wsi_haloae.export.small_picture:write_small_picture",
+        calls=True,
     ),
     "report": Format(
         {"report.html": "one page about the slide that explains all of this; start here"},
         "wsi_haloae.export.report:write_report",
         shows=("heatmap", "artefacts"),
         lists_others=True,
+        calls=True,
     ),
 }
 """In the order in which reports and help texts list them."""

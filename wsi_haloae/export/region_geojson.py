@@ -47,6 +47,7 @@ def region_measurements(region: Region, slide: SlideRecord) -> dict[str, float]:
             "Region area mm^2": region.area * slide.mpp_x * slide.mpp_y / 1e6,
             "Tiles in region": region.tiles,
             "Mean anomaly score": region.mean_score,
+            "Median anomaly score": region.median_score,
             "Max anomaly score": region.max_score,
         }
     )

@@ -47,6 +47,7 @@ class Region:
     column: int
     tiles: int
     mean_score: float
+    median_score: float
     max_score: float
 
 
@@ -73,6 +74,7 @@ def _region(heatmap: Heatmap, rows: NDArray[np.int64], columns: NDArray[np.int64
         column=int(columns[0]),
         tiles=len(rows),
         mean_score=float(scores.mean()),
+        median_score=float(np.median(scores)),
         max_score=float(scores.max()),
     )
 

@@ -155,7 +155,10 @@ class Checkpoint:
                 # digits.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  # no mapping
         except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{path}: cannot be read as a safetensors checkpoint ({error}).") from None
+            raise CheckpointError(
+                f"{path}: cannot be read as a safetensors checkpoint ({error}). "
+                "The file that train-tiles -o wrote is needed, e.g. model.safetensors."
+            ) from None
         _require_numbers(path, tensors)
         model = _build(path, facts, tensors)
         return cls(

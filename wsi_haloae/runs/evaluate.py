@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wsi_haloae.errors import UsageError, WsiHaloaeError
 from wsi_haloae.evaluation.held_out import training_warnings, with_patients
+from wsi_haloae.evaluation.judgement import upside_down
 from wsi_haloae.evaluation.judgement_page import PAGE_NAME
 from wsi_haloae.evaluation.labelled_slide import LabelledSlide, Outlines, label_slide
 from wsi_haloae.evaluation.outlines_name import named_otherwise
@@ -61,12 +62,13 @@ def _evaluate(scored: Path, output: Path, options: EvaluateOptions, reporter: Re
     if marked:
         warnings.append(f"left out: {with_noun(marked, 'tile')} marked as reference tissue (--anchors).")
     warnings += [*training_warnings(slides, result), *too_few(slides, result)]
+    warnings += filter(None, [upside_down(result.judgement)])
     coverage = options.outlines.min_coverage
     write_evaluation(output, result, tiles, coverage, warnings)
     if output / PAGE_NAME == scored / EVALUATION:
         write_index(scored)  # which links to it
     said = (*warnings, tiles_line(result.judgement, coverage), *summary_lines(result))
-    for line in (*said, f"{output}: tables, pictures and evaluation.html"):
+    for line in (*said, f"{output}: figures, pictures and evaluation.html"):
         reporter.line(line)
     return 1 if failed else 0
 

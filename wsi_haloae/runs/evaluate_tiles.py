@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wsi_haloae.evaluation.judgement import upside_down
 from wsi_haloae.evaluation.judgement_page import PAGE_NAME, score_lines
 from wsi_haloae.evaluation.labelled_source import LabelledSource, TileFolders
 from wsi_haloae.evaluation.tile_comparison import fit_baselines
@@ -50,7 +51,7 @@ def evaluate_tiles(model: Path, output: Path | None, options: EvaluateTilesOptio
         judged = replace(judged, warnings=[*warnings, *judged.warnings])
         write_tile_judgement(output, judged, checkpoint, options.folders.facts())
     found = judged.judgement
-    lines = [*judged.warnings, *score_lines(found), against_baselines(found)]
+    lines = [*judged.warnings, *score_lines(found), against_baselines(found), upside_down(found)]
     lines += [found.false_calls.words] if found.false_calls else []
     for line in filter(None, (*lines, f"{output}: tables, pictures and {PAGE_NAME}")):
         reporter.line(line)

@@ -13,10 +13,10 @@ from wsi_haloae.adaptation.adapt import Asked
 from wsi_haloae.errors import StoreError, UsageError
 from wsi_haloae.export.asked_rate import require_rate
 from wsi_haloae.export.begun import BegunExport
-from wsi_haloae.export.formats import check_formats
+from wsi_haloae.export.formats import all_files, check_formats
 from wsi_haloae.export.open_store import ExportSettings
 from wsi_haloae.export.overview import write_overview
-from wsi_haloae.export.printed import exported_line
+from wsi_haloae.export.printed import exported_lines
 from wsi_haloae.progress import Reporter
 from wsi_haloae.quoting import about
 from wsi_haloae.runs.export_set import finish_export, write_set
@@ -82,10 +82,10 @@ def _export_one(folder: Path, options: ExportOptions, arguments: Mapping[str, An
                 "Run the same 'wsi-haloae score' command again: it continues where it stopped."
             )
         finish_export(folder, reporter)
+        before = [path for path in all_files(folder) if path.exists()]
         source = write_set(folder, _asked(store, options, arguments), reporter)
-    reporter.line(f"{folder}: {exported_line(source)}")
-    if "report" not in options.formats:
-        reporter.line(f"{folder}: only {', '.join(options.formats)} written; all other files are as they were")
+    for line in exported_lines(source, folder, options.formats, [path for path in before if not path.exists()]):
+        reporter.line(f"{folder}: {line}")
     return 0  # unreadable tiles are counted by `score`
 
 
