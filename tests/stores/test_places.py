@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import pickle
+import re
+import threading
+from functools import partial
 from pathlib import Path
 
 import fsspec
@@ -44,6 +48,42 @@ def test_a_store_behind_a_url_has_the_same_tiles(tiled: Path) -> None:
 def test_training_on_urls_gives_the_model_of_the_same_tiles(tiled: Path, tmp_path: Path) -> None:
     for name, source in (("here", str(tiled)), ("there", "memory://tiled")):
         assert run(["train-tiles", source, "-o", str(tmp_path / f"{name}.safetensors"), *TINY, "-q"]) == 0
+    assert (tmp_path / "here.safetensors").read_bytes() == (tmp_path / "there.safetensors").read_bytes()
+
+
+class _Ranges(http.server.SimpleHTTPRequestHandler):
+    """Files with byte ranges, as every object store has them; Python's own handler has none."""
+
+    def do_GET(self) -> None:
+        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        path = Path(self.translate_path(self.path))
+        if asked is None or not path.is_file():
+            super().do_GET()
+            return
+        whole = path.read_bytes()
+        first = int(asked[1]) if asked[1] else len(whole) - int(asked[2])  # "-5": the last five
+        part = whole[first : int(asked[2]) + 1 if asked[1] and asked[2] else None]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{first + len(part) - 1}/{len(whole)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_training_on_http_too(tiled: Path, tmp_path: Path) -> None:
+    """Where each address is a file to fsspec, and none a folder."""
+    pytest.importorskip("aiohttp")
+    handler = partial(_Ranges, directory=str(tiled))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        stores = [f"http://127.0.0.1:{server.server_port}/s{slide}/tiles.zarr" for slide in range(3)]
+        assert run(["train-tiles", *stores, "-o", str(tmp_path / "there.safetensors"), *TINY, "-q"]) == 0
+        server.shutdown()
+    stores = [str(tiled / f"s{slide}/tiles.zarr") for slide in range(3)]
+    assert run(["train-tiles", *stores, "-o", str(tmp_path / "here.safetensors"), *TINY, "-q"]) == 0
     assert (tmp_path / "here.safetensors").read_bytes() == (tmp_path / "there.safetensors").read_bytes()
 
 

@@ -17,7 +17,7 @@ from wsi_haloae.model.device import resolve_device
 from wsi_haloae.model.haloae import check_tile_size
 from wsi_haloae.processors.computing import ready_to_compute
 from wsi_haloae.progress import Reporter
-from wsi_haloae.stores.places import place
+from wsi_haloae.stores.places import is_file_here, place
 from wsi_haloae.tiles.reference import ReferenceOptions, ReferenceReader, Stratum, read_anomalous
 from wsi_haloae.training.added_value import report_added_value
 from wsi_haloae.training.distributed import Helpers, help_train
@@ -92,7 +92,7 @@ def _train_tiles(
     for line in announce_encoder(asked.model.features):
         reporter.line(line)
     config, device = resolve(asked), resolve_device(options.device)
-    if any(place(source).is_file() for source in sources):  # slides are still to be tiled
+    if any(is_file_here(place(source)) for source in sources):  # slides are still to be tiled
         check_tile_size(config.model, options.reference.settings.tile_size)
     reader = ReferenceReader(
         options.reference, config.tissue, folder / "tiles", reporter, overwrite=options.overwrite,

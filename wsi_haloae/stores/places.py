@@ -41,11 +41,16 @@ def is_there(path: Path) -> bool:
         return path.exists()
     try:
         return bool(path.exists())
-    except Exception as error:  # each protocol has its own; the programs behind it know no common one
+    except Exception as error:  # the library of each protocol has errors of its own, with no base in common
         raise UsageError(
             f"{path}: cannot be read ({type(error).__name__}: {error}). Check the address, the connection and the "
             "access to it (for s3://, what AWS calls credentials), or copy the tiles to this machine."
         ) from error
+
+
+def is_file_here(path: Path) -> bool:
+    """Whether a file lies there, on this machine. A URL names a store or a folder of them, which to http is a file."""
+    return isinstance(path, Path) and path.is_file()
 
 
 def sizes_below(folder: Path) -> dict[str, int]:

@@ -16,7 +16,7 @@ from wsi_haloae.processors.cores import available_cores
 from wsi_haloae.progress import Reporter, with_noun
 from wsi_haloae.quoting import printable
 from wsi_haloae.slide.properties import MPP_TOLERANCE
-from wsi_haloae.stores.places import is_there, place
+from wsi_haloae.stores.places import is_file_here, is_there, place
 from wsi_haloae.stores.store_header import StoreHeader
 from wsi_haloae.stores.tile_store import STORE_NAME, TileStore
 from wsi_haloae.tiles.outlined_slide import OutlinedSlide, Outlines, missing_class
@@ -143,20 +143,20 @@ class ReferenceReader:
         """Raise what `strata` will raise for a slide that is still to be tiled."""
         for path in map(place, sources):
             row = next(iter(self._rows_of(path, path.name)), None)
-            if by != "slide" and path.is_file() and not _label(row, by):
+            if by != "slide" and is_file_here(path) and not _label(row, by):
                 raise _unnamed(str(path), by)
 
     def _refuse_twins(self, paths: Sequence[Path]) -> None:
         """Tiles of annotated slides lie in a folder named after the slide's stem. Refuse names that cannot be used."""
         seen: dict[str, Path] = {}
         for path in paths:
-            problem = name_problem(path.stem, kept=()) if path.is_file() else ""
+            problem = name_problem(path.stem, kept=()) if is_file_here(path) else ""
             if problem:
                 raise UsageError(
                     f"{path}: no folder can be called '{printable(path.stem)}': {problem}. Rename the file."
                 )
             twin = seen.setdefault(path.stem, path)
-            if path.is_file() and twin != path:
+            if is_file_here(path) and twin != path:
                 raise UsageError(
                     f"{twin} and {path} have the same name. Tile them first ('wsi-haloae tile --name-by parent'), "
                     "or rename one of them."
@@ -164,7 +164,7 @@ class ReferenceReader:
 
     def _require_class(self, paths: Sequence[Path]) -> None:
         """Raise `UsageError`, which lists the classes, for slides with annotations but without a class."""
-        slides = [(path, self._outlines_of(path)) for path in paths if path.is_file()]
+        slides = [(path, self._outlines_of(path)) for path in paths if is_file_here(path)]
         outlined = [(path, outlines) for path, outlines in slides if outlines]
         if outlined and self._options.class_name is None:
             raise missing_class(outlined, self._options.objects)
@@ -173,7 +173,7 @@ class ReferenceReader:
         """A source that has been checked. If it is a slide, the first call chooses its tiles, the second reads them."""
         if not is_there(path):
             raise UsageError(told_missing(path))
-        if path.is_file():
+        if is_file_here(path):
             slide, group = self._check_slide(path), self._group(path, path.name)
             return lambda: self._choose(slide, group)
         parts = self._open_folder(path)
